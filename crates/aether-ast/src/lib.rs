@@ -1,0 +1,21 @@
+//! The syntax tree: an arena of nodes, their spans beside them, names and literal texts interned.
+//!
+//! Invariants
+//! - Nodes refer to their children by [`NodeId`]; dropping a tree frees a few vectors, however deep it is.
+//! - A node's span covers the spans of its children.
+//! - Operator, call and member chains to the left and `else if` chains may have any length, so a walker loops
+//!   over them instead of recursing; everything else nests at most to the parser's nesting limit.
+//! - The tree knows nothing of how it was parsed and holds no behaviour beyond building and walking it.
+//!
+//! Not here: comments (the formatter rereads them from the tokens), name resolution, evaluation.
+#![forbid(unsafe_code)]
+
+mod build;
+mod node;
+mod walk;
+
+pub use build::Ast;
+pub use node::{
+    BinaryOp, Enum, EnumId, Function, FunctionId, FunctionKind, List, LogicalOp, Node, NodeId, Struct,
+    StructId, Symbol, UnaryOp,
+};

@@ -1,0 +1,457 @@
+//! The kinds of node.
+//!
+//! Lists of children are ranges of one shared vector ([`List`]), so a node has a small fixed size. Names that
+//! are *declared* (parameters, `let`, loop variables, labels, aliases, fields…) are nodes of their own,
+//! [`Node::Ident`], because their places matter; a name that is *used* is [`Node::Name`].
+
+use std::num::NonZeroU32;
+
+/// A node of one [`Ast`](crate::Ast).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub(crate) NonZeroU32);
+
+impl NodeId {
+    /// Position in the arena, for tables that run beside it.
+    #[inline]
+    pub const fn index(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
+
+/// An interned name or literal text of one [`Ast`](crate::Ast).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Symbol(pub(crate) u32);
+
+impl Symbol {
+    /// Position in the table of texts, for tables that run beside it.
+    #[inline]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A run of children in the tree's list vector.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct List {
+    pub(crate) start: u32,
+    pub(crate) len: u32,
+}
+
+impl List {
+    /// Number of children.
+    #[inline]
+    pub const fn len(self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether there is none.
+    #[inline]
+    pub const fn is_empty(self) -> bool {
+        self.len == 0
+    }
+}
+
+/// Index of a [`Function`] in its tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FunctionId(pub(crate) u32);
+
+/// Index of a [`Struct`] in its tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StructId(pub(crate) u32);
+
+/// Index of an [`Enum`] in its tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EnumId(pub(crate) u32);
+
+/// Prefix operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UnaryOp {
+    /// `-`
+    Negate,
+    /// `!`
+    Not,
+    /// `~`
+    BitNot,
+    /// `await`
+    Await,
+}
+
+/// Infix operators that evaluate both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BinaryOp {
+    /// `+`
+    Add,
+    /// `-`
+    Subtract,
+    /// `*`
+    Multiply,
+    /// `/`
+    Divide,
+    /// `%`
+    Remainder,
+    /// `**`
+    Power,
+    /// `<<`
+    ShiftLeft,
+    /// `>>`
+    ShiftRight,
+    /// `&`
+    BitAnd,
+    /// `^`
+    BitXor,
+    /// `|`
+    BitOr,
+    /// `==`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `<`
+    Less,
+    /// `<=`
+    LessEqual,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterEqual,
+}
+
+/// Infix operators that may skip their right side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LogicalOp {
+    /// `&&`
+    And,
+    /// `||`
+    Or,
+    /// `??`
+    Coalesce,
+}
+
+/// What a function was written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FunctionKind {
+    /// `fn name(…) {…}` at declaration position.
+    Declaration,
+    /// `fn(…) {…}` in an expression.
+    Expression,
+    /// A function in a struct's body.
+    Method,
+}
+
+/// A function's parts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Function {
+    /// What it was written as.
+    pub kind: FunctionKind,
+    /// Whether `async` precedes it.
+    pub is_async: bool,
+    /// Its name, [`Node::Ident`]; `None` for an expression.
+    pub name: Option<NodeId>,
+    /// Parameters, each [`Node::Ident`].
+    pub params: List,
+    /// The body, a [`Node::Block`].
+    pub body: NodeId,
+}
+
+/// A struct declaration's parts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Struct {
+    /// Its name, [`Node::Ident`].
+    pub name: NodeId,
+    /// Declared fields in order, each [`Node::Ident`].
+    pub fields: List,
+    /// Methods in order, each [`Node::FunctionDecl`].
+    pub methods: List,
+}
+
+/// An enum declaration's parts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Enum {
+    /// Its name, [`Node::Ident`].
+    pub name: NodeId,
+    /// Variants in order, each [`Node::Variant`].
+    pub variants: List,
+}
+
+/// A node. Child positions name what stands there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Node {
+    // --- expressions ---
+    /// `null`
+    Null,
+    /// `true`, `false`
+    Bool(bool),
+    /// An integer literal. `i64::MIN` stands for the magnitude 9223372036854775808, which occurs only
+    /// directly below [`UnaryOp::Negate`].
+    Int(i64),
+    /// A float literal.
+    Float(f64),
+    /// A string without interpolation: its value, escapes resolved.
+    Str(Symbol),
+    /// A string with interpolation: [`Node::Str`] pieces (never empty) and expressions, in order.
+    Interpolation(List),
+    /// A name that is used.
+    Name(Symbol),
+    /// `[a, ...b]`: expressions and [`Node::Spread`].
+    Array(List),
+    /// `...e` inside an array.
+    Spread(NodeId),
+    /// `{k: v}`: keys and values in turn.
+    Dict(List),
+    /// `Name { f: v }` or `mod.Name { f: v }`: the target is a [`Node::Name`] or a [`Node::Member`]; fields are
+    /// [`Node::Ident`] and value in turn.
+    StructLit {
+        /// The struct's name.
+        target: NodeId,
+        /// Field names and values in turn.
+        fields: List,
+    },
+    /// `fn(…) {…}` as a value.
+    Function(FunctionId),
+    /// `( e )`: transparent but for `(o.m)(x)`, which calls the value, and for the end of a `?.` chain.
+    Group(NodeId),
+    /// A prefix operator.
+    Unary {
+        /// Which.
+        op: UnaryOp,
+        /// Its operand.
+        operand: NodeId,
+    },
+    /// An infix operator that evaluates both sides.
+    Binary {
+        /// Which.
+        op: BinaryOp,
+        /// Left operand.
+        lhs: NodeId,
+        /// Right operand.
+        rhs: NodeId,
+    },
+    /// An infix operator that may skip its right side.
+    Logical {
+        /// Which.
+        op: LogicalOp,
+        /// Left operand.
+        lhs: NodeId,
+        /// Right operand.
+        rhs: NodeId,
+    },
+    /// `c ? a : b`
+    Ternary {
+        /// What decides.
+        condition: NodeId,
+        /// Value if truthy.
+        then: NodeId,
+        /// Value if falsy.
+        otherwise: NodeId,
+    },
+    /// `f(a, b)`; a method call when the callee is a [`Node::Member`].
+    Call {
+        /// What is called.
+        callee: NodeId,
+        /// Arguments.
+        args: List,
+    },
+    /// `o[i]`
+    Index {
+        /// The collection.
+        object: NodeId,
+        /// The key or position.
+        index: NodeId,
+    },
+    /// `o[s:e]`
+    Slice {
+        /// The array or string.
+        object: NodeId,
+        /// First element, if given.
+        start: Option<NodeId>,
+        /// Just past the last element, if given.
+        end: Option<NodeId>,
+    },
+    /// `o.name` or `o?.name`; the name is the last token of the node's span.
+    Member {
+        /// The object.
+        object: NodeId,
+        /// The member's name.
+        name: Symbol,
+        /// Whether `?.` was written.
+        optional: bool,
+    },
+
+    // --- declarations and statements ---
+    /// An expression as a statement.
+    ExprStmt(NodeId),
+    /// `let p = e`: the pattern is a [`Node::Ident`], [`Node::ArrayPattern`] or [`Node::DictPattern`].
+    Let {
+        /// What is bound.
+        pattern: NodeId,
+        /// The initializer.
+        value: NodeId,
+    },
+    /// `fn name(…) {…}` as a declaration, and a method inside a struct.
+    FunctionDecl(FunctionId),
+    /// `struct Name {…}`
+    Struct(StructId),
+    /// `enum Name {…}`
+    Enum(EnumId),
+    /// A variant of an enum: [`Node::Ident`] of each payload field.
+    Variant {
+        /// Its name, [`Node::Ident`].
+        name: NodeId,
+        /// Payload field names; empty without payload.
+        fields: List,
+    },
+    /// `import m as n`
+    Import {
+        /// The module's name, [`Node::Ident`].
+        module: NodeId,
+        /// The name bound, [`Node::Ident`], if it differs.
+        alias: Option<NodeId>,
+    },
+    /// `from m import a, b as c`: each item an [`Node::ImportItem`].
+    FromImport {
+        /// The module's name, [`Node::Ident`].
+        module: NodeId,
+        /// What is imported.
+        items: List,
+    },
+    /// `a as b` in a `from … import`.
+    ImportItem {
+        /// The member's name, [`Node::Ident`].
+        name: NodeId,
+        /// The name bound, [`Node::Ident`], if it differs.
+        alias: Option<NodeId>,
+    },
+    /// `t = v`: the target is a [`Node::Name`], [`Node::Index`] or non-optional [`Node::Member`].
+    Assign {
+        /// What is assigned.
+        target: NodeId,
+        /// The new value.
+        value: NodeId,
+    },
+    /// `t op= v`, same targets.
+    CompoundAssign {
+        /// The operator.
+        op: BinaryOp,
+        /// What is assigned.
+        target: NodeId,
+        /// The right operand.
+        value: NodeId,
+    },
+    /// `{ … }`
+    Block(List),
+    /// `if (c) s else s`
+    If {
+        /// What decides.
+        condition: NodeId,
+        /// Statement if truthy.
+        then: NodeId,
+        /// Statement if falsy; another [`Node::If`] for `else if`.
+        otherwise: Option<NodeId>,
+    },
+    /// `while (c) s`
+    While {
+        /// What decides.
+        condition: NodeId,
+        /// The body.
+        body: NodeId,
+    },
+    /// `for x in e s`
+    For {
+        /// The loop variable, [`Node::Ident`].
+        binding: NodeId,
+        /// What is iterated.
+        iterable: NodeId,
+        /// The body.
+        body: NodeId,
+    },
+    /// `label: loop`
+    Labelled {
+        /// The label, [`Node::Ident`].
+        label: NodeId,
+        /// A [`Node::While`] or [`Node::For`].
+        body: NodeId,
+    },
+    /// `try {…} catch(e) {…} finally {…}`; at least one of the two is there.
+    Try {
+        /// A [`Node::Block`].
+        body: NodeId,
+        /// A [`Node::Catch`].
+        catch: Option<NodeId>,
+        /// A [`Node::Block`].
+        finally: Option<NodeId>,
+    },
+    /// The catch part of a `try`.
+    Catch {
+        /// The error's name, [`Node::Ident`].
+        binding: Option<NodeId>,
+        /// A [`Node::Block`].
+        body: NodeId,
+    },
+    /// `match e {…}`: each arm a [`Node::Arm`].
+    Match {
+        /// What is matched.
+        subject: NodeId,
+        /// The arms, in order.
+        arms: List,
+    },
+    /// `p => s` in a match.
+    Arm {
+        /// The pattern.
+        pattern: NodeId,
+        /// The body: a block or a single statement.
+        body: NodeId,
+    },
+    /// `return e`
+    Return(Option<NodeId>),
+    /// `throw e`
+    Throw(NodeId),
+    /// `break label`: the label is a [`Node::Ident`].
+    Break(Option<NodeId>),
+    /// `continue label`: the label is a [`Node::Ident`].
+    Continue(Option<NodeId>),
+    /// `debugger`
+    Debugger,
+
+    // --- names and patterns ---
+    /// A name that is declared; as a match pattern, a binding.
+    Ident(Symbol),
+    /// `_` in a pattern.
+    Wildcard,
+    /// A literal in a match pattern: [`Node::Null`], bool, number, string, or [`UnaryOp::Negate`] of a number.
+    LiteralPattern(NodeId),
+    /// `Enum.Variant` or `Enum.Variant(a, _, c)` in a match pattern.
+    VariantPattern {
+        /// The enum's name.
+        enum_name: Symbol,
+        /// The variant's name.
+        variant: Symbol,
+        /// [`Node::Ident`] and [`Node::Wildcard`] of each payload field; empty without parentheses.
+        fields: List,
+    },
+    /// `p | q | r`
+    OrPattern(List),
+    /// `[a, b = 1, ...rest]` in a `let`: [`Node::Ident`], [`Node::Wildcard`], [`Node::DefaultPattern`], and last
+    /// perhaps [`Node::RestPattern`].
+    ArrayPattern(List),
+    /// `a = 1` as an element of an array pattern: an [`Node::Ident`] or [`Node::Wildcard`], and its default.
+    DefaultPattern {
+        /// What is bound.
+        target: NodeId,
+        /// Value when missing or null.
+        default: NodeId,
+    },
+    /// `...rest` in an array pattern: an [`Node::Ident`] or [`Node::Wildcard`].
+    RestPattern(NodeId),
+    /// `{a, b: c = 1}` in a `let`: each a [`Node::EntryPattern`].
+    DictPattern(List),
+    /// `key: alias = default` in a dict pattern.
+    EntryPattern {
+        /// The key, [`Node::Ident`].
+        key: NodeId,
+        /// What is bound, [`Node::Ident`] or [`Node::Wildcard`]; the key itself without an alias.
+        target: NodeId,
+        /// Value when missing or null.
+        default: Option<NodeId>,
+    },
+    /// What could not be parsed; the parser has reported it.
+    Error,
+}
