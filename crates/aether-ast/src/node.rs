@@ -55,6 +55,14 @@ impl List {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FunctionId(pub(crate) u32);
 
+impl FunctionId {
+    /// Position among the tree's functions, for tables that run beside them.
+    #[inline]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// Index of a [`Struct`] in its tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StructId(pub(crate) u32);
