@@ -1,0 +1,378 @@
+//! Declarations: `let`, functions, structs, enums, imports.
+
+use aether_ast::{Enum, Function, FunctionKind, List, Node, NodeId, Struct};
+use aether_lexer::TokenKind as T;
+use chumsky::prelude::*;
+
+use crate::cursor::{
+    Cursor, Parsed, Production, eat, fail, give_up, index, missing, peek, peek_at, peek_kind, skip_to, span_from,
+    token, want,
+};
+use crate::list::{braces, bracketed, close, comma_items, parens};
+use crate::pattern::binding;
+
+/// `let p = e`.
+pub(crate) fn let_declaration<'t>(expression: Production<'t, NodeId>) -> Production<'t, NodeId> {
+    token(T::Let, "let")
+        .ignore_then(let_rest(expression))
+        .map_with(|(pattern, value), extra| {
+            let tokens = extra.span();
+            let state = extra.state();
+            let span = state.span(tokens.start, tokens.end);
+            state.add(Node::Let { pattern, value }, span)
+        })
+        .boxed()
+}
+
+/// What follows the word `let`.
+pub(crate) fn let_rest<'t>(expression: Production<'t, NodeId>) -> Production<'t, (NodeId, NodeId)> {
+    binding(expression.clone())
+        .then_ignore(token(T::Assign, "="))
+        .then(expression)
+        .boxed()
+}
+
+/// `( a, b )`, the parameters of a function. Duplicates are reported.
+pub(crate) fn params(inp: &mut Cursor<'_, '_>) -> Parsed<List> {
+    let mark = inp.state().scratch.len();
+    if peek_kind(inp) != T::LeftParen {
+        return fail(inp, "(");
+    }
+    names(inp, "parameter name")?;
+    let state = inp.state();
+    // Lists are short; a long one is compared by sorting.
+    let mut seen: Vec<(aether_ast::Symbol, NodeId)> = state.scratch[mark..]
+        .iter()
+        .filter_map(|&param| state.ast.name_of(param).map(|name| (name, param)))
+        .collect();
+    if seen.len() > 1 {
+        seen.sort();
+        for pair in seen.windows(2) {
+            let ((name, _), (again, param)) = (pair[0], pair[1]);
+            if name == again && state.ast.text(name) != "_" {
+                let what = format!("Duplicate parameter name '{}'", state.ast.text(name));
+                let span = state.ast.span(param);
+                state.finding("E0112", &what, span, "give each parameter a name of its own");
+            }
+        }
+    }
+    Ok(state.take_list(mark))
+}
+
+/// Names between parentheses, pushed on the scratch stack.
+fn names(inp: &mut Cursor<'_, '_>, what: &'static str) -> Parsed<()> {
+    let delimiters = parens(what);
+    bracketed(inp, delimiters, |inp, open| {
+        comma_items(inp, delimiters, open, |inp| {
+            let name = want(inp, T::Ident, what)?;
+            let name = inp.state().ident(name);
+            inp.state().scratch.push(name);
+            Ok(())
+        })
+    })
+}
+
+/// Runs `inner` as a function's body: loops around the function are none of its own.
+pub(crate) fn with_function_scope<'t, 'p, T>(
+    inp: &mut Cursor<'t, 'p>,
+    inner: impl FnOnce(&mut Cursor<'t, 'p>) -> Parsed<T>,
+) -> Parsed<T> {
+    let state = inp.state();
+    let base = std::mem::replace(&mut state.loop_base, state.loops.len());
+    let lenient = std::mem::replace(&mut state.lenient_loops, false);
+    let value = inner(inp)?;
+    let state = inp.state();
+    state.loop_base = base;
+    state.lenient_loops = lenient;
+    Ok(value)
+}
+
+/// `[async] fn name(…) {…}`; `kind` says whether it is a method.
+pub(crate) fn function_declaration<'t>(
+    inp: &mut Cursor<'t, '_>,
+    block: &Production<'t, NodeId>,
+    kind: FunctionKind,
+) -> Parsed<NodeId> {
+    let start = index(inp);
+    let is_async = eat(inp, T::Async);
+    want(inp, T::Fn, "fn")?;
+    function_rest(inp, block, kind, start, is_async)
+}
+
+/// What follows the word `fn`.
+pub(crate) fn function_rest<'t>(
+    inp: &mut Cursor<'t, '_>,
+    block: &Production<'t, NodeId>,
+    kind: FunctionKind,
+    start: usize,
+    is_async: bool,
+) -> Parsed<NodeId> {
+    let name = want(inp, T::Ident, "function name")?;
+    let name = inp.state().ident(name);
+    let params = params(inp)?;
+    let body = with_function_scope(inp, |inp| inp.parse(block))?;
+    let span = span_from(inp, start);
+    let state = inp.state();
+    let function = state.ast.add_function(Function {
+        kind,
+        is_async,
+        name: Some(name),
+        params,
+        body,
+    });
+    Ok(state.add(Node::FunctionDecl(function), span))
+}
+
+/// `struct Name { fields and methods }`.
+pub(crate) fn struct_declaration<'t>(block: Production<'t, NodeId>) -> Production<'t, NodeId> {
+    custom(move |inp: &mut Cursor<'t, '_>| {
+        let start = index(inp);
+        inp.skip();
+        let name = want(inp, T::Ident, "struct name")?;
+        let name = inp.state().ident(name);
+        let mut methods = Vec::new();
+        let mark = inp.state().scratch.len();
+        members(inp, |inp| {
+            let method = match peek_kind(inp) {
+                T::Fn => peek_at(inp, 1).kind == T::Ident,
+                T::Async => peek_at(inp, 1).kind == T::Fn,
+                _ => false,
+            };
+            if method {
+                methods.push(function_declaration(inp, &block, FunctionKind::Method)?);
+                return Ok(());
+            }
+            field(inp)
+        })?;
+        let span = span_from(inp, start);
+        let state = inp.state();
+        let fields = state.take_list(mark);
+        let methods = state.ast.add_list(&methods);
+        let definition = state.ast.add_struct(Struct { name, fields, methods });
+        Ok(state.add(Node::Struct(definition), span))
+    })
+    .boxed()
+}
+
+/// A declared field; a comma after it may be left out at the end of a line or before a method.
+fn field(inp: &mut Cursor<'_, '_>) -> Parsed<()> {
+    let name = peek(inp);
+    if !name.kind.is_name() || name.kind == T::Let {
+        return fail(inp, "field name");
+    }
+    inp.skip();
+    let name = inp.state().ident(name);
+    inp.state().scratch.push(name);
+    let at = index(inp);
+    match peek_kind(inp) {
+        T::Colon => {
+            let help = "type annotations are not supported yet; leave the type out";
+            inp.state().expected_with(at, ",", help);
+            give_up(inp)
+        }
+        T::Assign => {
+            let help = "default values of fields are not supported yet; set the field in the literal";
+            inp.state().expected_with(at, ",", help);
+            give_up(inp)
+        }
+        _ => {
+            eat(inp, T::Comma);
+            Ok(())
+        }
+    }
+}
+
+/// The braces of a struct or enum, member by member. A bad member is skipped up to where the next may start.
+fn members<'t, 'p>(
+    inp: &mut Cursor<'t, 'p>,
+    mut member: impl FnMut(&mut Cursor<'t, 'p>) -> Parsed<()>,
+) -> Parsed<()> {
+    let open = index(inp);
+    if peek_kind(inp) != T::LeftBrace {
+        return fail(inp, "{");
+    }
+    if !inp.state().enter(open) {
+        return give_up(inp);
+    }
+    inp.skip();
+    let in_head = std::mem::replace(&mut inp.state().in_head, false);
+    loop {
+        while eat(inp, T::Semicolon) {}
+        let next = peek(inp);
+        if matches!(next.kind, T::RightBrace | T::EndOfFile | T::InterpolationEnd) {
+            break;
+        }
+        if next.on_new_line() && ends_members(inp) {
+            break;
+        }
+        if next.kind == T::Comma {
+            missing(inp, "field name");
+            inp.skip();
+            continue;
+        }
+        let start = index(inp);
+        let saved = inp.save();
+        let mark = inp.state().mark();
+        if member(inp).is_err() || inp.state().panicking() {
+            if inp.state().fatal {
+                return give_up(inp);
+            }
+            inp.rewind(saved);
+            skip_member(inp, start);
+            inp.state().restore(mark);
+        }
+    }
+    inp.state().in_head = in_head;
+    close(inp, braces("field name"), open)?;
+    inp.state().leave();
+    Ok(())
+}
+
+/// Whether a token on a new line shows that the members' `}` was forgotten.
+fn ends_members(inp: &mut Cursor<'_, '_>) -> bool {
+    match peek_kind(inp) {
+        T::Struct | T::Enum | T::Import => peek_at(inp, 1).kind == T::Ident,
+        _ => false,
+    }
+}
+
+/// Skips to the next member: past a comma, to a new line, or to the closing brace.
+fn skip_member(inp: &mut Cursor<'_, '_>, start: usize) {
+    let failed = inp.state().take_panic().unwrap_or(start).max(start);
+    let mut at = failed;
+    loop {
+        let state = inp.state();
+        let next = state.lexeme(at);
+        match next.kind {
+            T::EndOfFile | T::RightBrace | T::InterpolationEnd => break,
+            _ if next.on_new_line() && at > start => break,
+            T::Comma => {
+                at += 1;
+                break;
+            }
+            T::Fn if at > start && state.kind(at + 1) == T::Ident => break,
+            T::LeftParen | T::LeftBracket | T::LeftBrace => {
+                at = state.brackets().partner(at).unwrap_or(at) + 1;
+            }
+            _ => at += 1,
+        }
+    }
+    skip_to(inp, at);
+}
+
+/// `enum Name { A B(x) }`.
+pub(crate) fn enum_declaration<'t>() -> Production<'t, NodeId> {
+    custom(move |inp: &mut Cursor<'t, '_>| {
+        let start = index(inp);
+        inp.skip();
+        let name = want(inp, T::Ident, "enum name")?;
+        let name = inp.state().ident(name);
+        let mut variants = Vec::new();
+        members(inp, |inp| {
+            variants.push(variant(inp)?);
+            eat(inp, T::Comma);
+            Ok(())
+        })?;
+        let span = span_from(inp, start);
+        let state = inp.state();
+        let variants = state.ast.add_list(&variants);
+        let definition = state.ast.add_enum(Enum { name, variants });
+        Ok(state.add(Node::Enum(definition), span))
+    })
+    .boxed()
+}
+
+fn variant(inp: &mut Cursor<'_, '_>) -> Parsed<NodeId> {
+    let start = index(inp);
+    let name = want(inp, T::Ident, "variant name")?;
+    let name = inp.state().ident(name);
+    let mark = inp.state().scratch.len();
+    if peek_kind(inp) == T::LeftParen {
+        names(inp, "field name")?;
+    } else if peek_kind(inp) == T::Assign {
+        let at = index(inp);
+        let help = "variants have no numbers; a variant may carry values: Circle(radius)";
+        inp.state().expected_with(at, "}", help);
+        return give_up(inp);
+    }
+    let span = span_from(inp, start);
+    let state = inp.state();
+    let fields = state.take_list(mark);
+    Ok(state.add(Node::Variant { name, fields }, span))
+}
+
+/// `import m [as n]`.
+pub(crate) fn import(inp: &mut Cursor<'_, '_>) -> Parsed<NodeId> {
+    let start = index(inp);
+    inp.skip();
+    let module = want(inp, T::Ident, "module name")?;
+    let module = inp.state().ident(module);
+    let alias = alias(inp)?;
+    let span = span_from(inp, start);
+    Ok(inp.state().add(Node::Import { module, alias }, span))
+}
+
+/// `from m import a, b as c`.
+pub(crate) fn from_import(inp: &mut Cursor<'_, '_>) -> Parsed<NodeId> {
+    let start = index(inp);
+    inp.skip();
+    let module = want(inp, T::Ident, "module name")?;
+    let module = inp.state().ident(module);
+    want(inp, T::Import, "import")?;
+    let mark = inp.state().scratch.len();
+    loop {
+        let at = index(inp);
+        let name = want(inp, T::Ident, "name to import")?;
+        let name = inp.state().ident(name);
+        let alias = alias(inp)?;
+        let span = span_from(inp, at);
+        let state = inp.state();
+        let item = state.add(Node::ImportItem { name, alias }, span);
+        state.scratch.push(item);
+        if peek_kind(inp) != T::Comma {
+            break;
+        }
+        inp.skip();
+        if !another_name_follows(inp) {
+            break;
+        }
+    }
+    let span = span_from(inp, start);
+    let state = inp.state();
+    let items = state.take_list(mark);
+    Ok(state.add(Node::FromImport { module, items }, span))
+}
+
+/// Whether what follows a comma is one more name to import: a trailing comma may end the list, and then the next line
+/// starts another statement.
+fn another_name_follows(inp: &mut Cursor<'_, '_>) -> bool {
+    let next = peek(inp);
+    let after = peek_at(inp, 1);
+    let statement = !after.on_new_line()
+        && matches!(
+            after.kind,
+            T::LeftParen
+                | T::LeftBracket
+                | T::Dot
+                | T::QuestionDot
+                | T::Colon
+                | T::Assign
+                | T::PlusAssign
+                | T::MinusAssign
+                | T::StarAssign
+                | T::SlashAssign
+        );
+    if next.on_new_line() {
+        next.kind == T::Ident && !statement
+    } else {
+        next.kind != T::EndOfFile && next.kind != T::Semicolon && next.kind != T::RightBrace
+    }
+}
+
+fn alias(inp: &mut Cursor<'_, '_>) -> Parsed<Option<NodeId>> {
+    if !eat(inp, T::As) {
+        return Ok(None);
+    }
+    let name = want(inp, T::Ident, "name after 'as'")?;
+    Ok(Some(inp.state().ident(name)))
+}

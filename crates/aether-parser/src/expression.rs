@@ -1,0 +1,467 @@
+//! Expressions: atoms here, operators by chumsky's Pratt parser over the table in `precedence`.
+//!
+//! Nesting that needs no bracket (prefix operators, `**`, ternaries) is counted by its operator parser when the
+//! operator is taken and uncounted when it is folded; a failure in between is put right by recovery.
+
+use aether_ast::{Function, FunctionKind, List, Node, NodeId, UnaryOp};
+use aether_lexer::TokenKind as T;
+use chumsky::error::EmptyErr;
+use chumsky::input::MapExtra;
+use chumsky::pratt::{infix, left, postfix, prefix, right};
+use chumsky::prelude::*;
+
+use crate::cursor::{
+    Cursor, Extra, Parsed, Production, Tokens, eat, fail, give_up, index, missing, peek, peek_at, peek_kind,
+    span_from, want,
+};
+use crate::declaration::{params, with_function_scope};
+use crate::list::{braces, bracketed, comma_items, parens, squares};
+use crate::literal::{interpolation, literal};
+use crate::precedence::{self, Infix, power, starts_expression};
+
+/// Native stack kept free below an expression; a level of nesting needs far less.
+const RED_ZONE: usize = 128 << 10;
+const STACK_STEP: usize = 1 << 20;
+
+/// Runs `inner` with room on the native stack.
+#[inline]
+pub(crate) fn ensure_stack<T>(inner: impl FnOnce() -> T) -> T {
+    stacker::maybe_grow(RED_ZONE, STACK_STEP, inner)
+}
+
+/// What may follow an operand.
+#[derive(Clone, Copy, Debug)]
+enum Tail {
+    Call(List),
+    Index(NodeId),
+    Slice(Option<NodeId>, Option<NodeId>),
+    Member { name: aether_ast::Symbol, optional: bool },
+    Fields(List),
+}
+
+/// `expression`, given itself for what nests and the block production for function bodies.
+pub(crate) fn expression<'t>(
+    nested: Production<'t, NodeId>,
+    block: Production<'t, NodeId>,
+) -> Production<'t, NodeId> {
+    let operators = operators(nested.clone(), atom(nested, block));
+    custom(move |inp: &mut Cursor<'t, '_>| {
+        let value = ensure_stack(|| inp.parse(&operators))?;
+        // The Pratt parser steps back over an operator whose operand failed.
+        if inp.state().panicking() {
+            return Err(EmptyErr::default());
+        }
+        Ok(value)
+    })
+    .boxed()
+}
+
+fn operators<'t>(nested: Production<'t, NodeId>, atom: Production<'t, NodeId>) -> Production<'t, NodeId> {
+    atom.pratt((
+        postfix(power::POSTFIX, tail(nested.clone()), fold_tail),
+        prefix(power::PREFIX, custom(prefix_operator), fold_prefix),
+        infix(left(power::ADDITIVE), operator(power::ADDITIVE), fold_infix),
+        infix(left(power::TERM), operator(power::TERM), fold_infix),
+        infix(left(power::COMPARISON), operator(power::COMPARISON), fold_infix),
+        infix(left(power::EQUALITY), operator(power::EQUALITY), fold_infix),
+        infix(right(power::POWER), custom(power_operator), fold_power),
+        infix(left(power::SHIFT), operator(power::SHIFT), fold_infix),
+        infix(left(power::BIT_AND), operator(power::BIT_AND), fold_infix),
+        infix(left(power::BIT_XOR), operator(power::BIT_XOR), fold_infix),
+        infix(left(power::BIT_OR), operator(power::BIT_OR), fold_infix),
+        infix(left(power::AND), operator(power::AND), fold_infix),
+        infix(left(power::OR), operator(power::OR), fold_infix),
+        infix(right(power::TERNARY), ternary(nested), fold_ternary),
+        infix(left(power::COALESCE), operator(power::COALESCE), fold_infix),
+    ))
+    .boxed()
+}
+
+type Fold<'t, 'p, 'e> = MapExtra<'t, 'p, Tokens<'t>, Extra<'t>>;
+
+/// Adds a node over everything that the fold covers.
+#[inline]
+fn add_folded<'t>(extra: &mut MapExtra<'t, '_, Tokens<'t>, Extra<'t>>, node: Node) -> NodeId {
+    let tokens = extra.span();
+    let state = extra.state();
+    let span = state.span(tokens.start, tokens.end);
+    state.add(node, span)
+}
+
+/// An infix operator of one binding power.
+fn operator<'t>(power: u16) -> impl Parser<'t, Tokens<'t>, Infix, Extra<'t>> + Clone {
+    custom(move |inp: &mut Cursor<'t, '_>| match precedence::infix(peek_kind(inp)) {
+        Some((operator, found)) if found == power => {
+            inp.skip();
+            Ok(operator)
+        }
+        _ => Err(EmptyErr::default()),
+    })
+}
+
+fn fold_infix<'t>(lhs: NodeId, operator: Infix, rhs: NodeId, extra: &mut Fold<'t, '_, '_>) -> NodeId {
+    let node = match operator {
+        Infix::Binary(op) => Node::Binary { op, lhs, rhs },
+        Infix::Logical(op) => Node::Logical { op, lhs, rhs },
+    };
+    add_folded(extra, node)
+}
+
+fn power_operator(inp: &mut Cursor<'_, '_>) -> Parsed<Infix> {
+    let at = index(inp);
+    if peek_kind(inp) != T::StarStar {
+        return Err(EmptyErr::default());
+    }
+    if !inp.state().enter(at) {
+        return give_up(inp);
+    }
+    inp.skip();
+    Ok(Infix::Binary(aether_ast::BinaryOp::Power))
+}
+
+fn fold_power<'t>(lhs: NodeId, operator: Infix, rhs: NodeId, extra: &mut Fold<'t, '_, '_>) -> NodeId {
+    extra.state().leave();
+    fold_infix(lhs, operator, rhs, extra)
+}
+
+fn prefix_operator(inp: &mut Cursor<'_, '_>) -> Parsed<UnaryOp> {
+    let at = index(inp);
+    let op = match peek_kind(inp) {
+        T::Minus => UnaryOp::Negate,
+        T::Bang => UnaryOp::Not,
+        T::Tilde => UnaryOp::BitNot,
+        T::Await => UnaryOp::Await,
+        _ => return Err(EmptyErr::default()),
+    };
+    if !inp.state().enter(at) {
+        return give_up(inp);
+    }
+    inp.state().last_prefix = at;
+    inp.skip();
+    Ok(op)
+}
+
+fn fold_prefix<'t>(op: UnaryOp, operand: NodeId, extra: &mut Fold<'t, '_, '_>) -> NodeId {
+    extra.state().leave();
+    add_folded(extra, Node::Unary { op, operand })
+}
+
+/// `? e :`, the middle of a ternary, as one infix operator.
+fn ternary<'t>(nested: Production<'t, NodeId>) -> impl Parser<'t, Tokens<'t>, NodeId, Extra<'t>> + Clone {
+    custom(move |inp: &mut Cursor<'t, '_>| {
+        let at = index(inp);
+        if peek_kind(inp) != T::Question {
+            return Err(EmptyErr::default());
+        }
+        if !inp.state().enter(at) {
+            return give_up(inp);
+        }
+        inp.skip();
+        let then = inp.parse(&nested)?;
+        want(inp, T::Colon, ":")?;
+        Ok(then)
+    })
+}
+
+fn fold_ternary<'t>(
+    condition: NodeId,
+    then: NodeId,
+    otherwise: NodeId,
+    extra: &mut Fold<'t, '_, '_>,
+) -> NodeId {
+    extra.state().leave();
+    add_folded(
+        extra,
+        Node::Ternary {
+            condition,
+            then,
+            otherwise,
+        },
+    )
+}
+
+/// `(…)`, `[…]`, `.name`, `?.name` and the braces of a struct literal.
+fn tail<'t>(nested: Production<'t, NodeId>) -> impl Parser<'t, Tokens<'t>, Tail, Extra<'t>> + Clone {
+    custom(move |inp: &mut Cursor<'t, '_>| {
+        let next = peek(inp);
+        match next.kind {
+            T::Dot | T::QuestionDot => member(inp, next.kind == T::QuestionDot),
+            T::LeftParen if !next.on_new_line() => arguments(inp, &nested),
+            T::LeftBracket if !next.on_new_line() => subscript(inp, &nested),
+            T::LeftBrace if !next.on_new_line() && struct_literal_follows(inp) => fields(inp, &nested),
+            _ => Err(EmptyErr::default()),
+        }
+    })
+}
+
+fn fold_tail<'t>(lhs: NodeId, tail: Tail, extra: &mut Fold<'t, '_, '_>) -> NodeId {
+    let node = match tail {
+        Tail::Call(args) => Node::Call { callee: lhs, args },
+        Tail::Index(index) => Node::Index { object: lhs, index },
+        Tail::Slice(start, end) => Node::Slice {
+            object: lhs,
+            start,
+            end,
+        },
+        Tail::Member { name, optional } => Node::Member {
+            object: lhs,
+            name,
+            optional,
+        },
+        Tail::Fields(fields) => Node::StructLit { target: lhs, fields },
+    };
+    add_folded(extra, node)
+}
+
+fn member(inp: &mut Cursor<'_, '_>, optional: bool) -> Parsed<Tail> {
+    inp.skip();
+    let name = peek(inp);
+    if !name.kind.is_name() {
+        return fail(inp, "property name");
+    }
+    inp.skip();
+    let name = inp.state().intern(name);
+    Ok(Tail::Member { name, optional })
+}
+
+fn arguments<'t>(inp: &mut Cursor<'t, '_>, nested: &Production<'t, NodeId>) -> Parsed<Tail> {
+    let mark = inp.state().scratch.len();
+    let delimiters = parens("expression");
+    bracketed(inp, delimiters, |inp, open| {
+        comma_items(inp, delimiters, open, |inp| {
+            let argument = inp.parse(nested)?;
+            inp.state().scratch.push(argument);
+            Ok(())
+        })
+    })?;
+    Ok(Tail::Call(inp.state().take_list(mark)))
+}
+
+/// `[i]` or `[s:e]`.
+fn subscript<'t>(inp: &mut Cursor<'t, '_>, nested: &Production<'t, NodeId>) -> Parsed<Tail> {
+    bracketed(inp, squares("expression"), |inp, _| {
+        let start = if peek_kind(inp) == T::Colon {
+            None
+        } else {
+            Some(inp.parse(nested)?)
+        };
+        if !eat(inp, T::Colon) {
+            return Ok(match start {
+                Some(index) => Tail::Index(index),
+                None => Tail::Slice(None, None),
+            });
+        }
+        let end = if peek_kind(inp) == T::RightBracket {
+            None
+        } else {
+            Some(inp.parse(nested)?)
+        };
+        Ok(Tail::Slice(start, end))
+    })
+}
+
+/// Whether the `{` that comes next, on the same line, is the start of a struct literal's fields.
+fn struct_literal_follows(inp: &mut Cursor<'_, '_>) -> bool {
+    let at = index(inp);
+    let inside = peek_at(inp, 1);
+    let after = peek_at(inp, 2).kind;
+    let state = inp.state();
+    if state.in_head || !(inside.kind == T::RightBrace || (inside.kind.is_name() && after == T::Colon)) {
+        return false;
+    }
+    let after_name = state.last_name == at.wrapping_sub(1);
+    let after_member = at >= 3
+        && state.last_name == at - 3
+        && state.kind(at - 2) == T::Dot
+        && state.kind(at - 1).is_name();
+    after_name || after_member
+}
+
+/// `{ name: e, … }` of a struct literal.
+fn fields<'t>(inp: &mut Cursor<'t, '_>, nested: &Production<'t, NodeId>) -> Parsed<Tail> {
+    let mark = inp.state().scratch.len();
+    let delimiters = braces("field name");
+    bracketed(inp, delimiters, |inp, open| {
+        comma_items(inp, delimiters, open, |inp| {
+            let name = peek(inp);
+            if !name.kind.is_name() {
+                return fail(inp, "field name");
+            }
+            inp.skip();
+            let name = inp.state().ident(name);
+            inp.state().scratch.push(name);
+            want(inp, T::Colon, ":")?;
+            let value = inp.parse(nested)?;
+            inp.state().scratch.push(value);
+            Ok(())
+        })
+    })?;
+    Ok(Tail::Fields(inp.state().take_list(mark)))
+}
+
+/// `primary`.
+fn atom<'t>(nested: Production<'t, NodeId>, block: Production<'t, NodeId>) -> Production<'t, NodeId> {
+    let interpolation = interpolation(nested.clone());
+    let group = group(nested.clone());
+    let array = array(nested.clone());
+    let dict = dict(nested);
+    let function = function(block);
+    custom(move |inp: &mut Cursor<'t, '_>| {
+        let at = index(inp);
+        let next = peek(inp);
+        match next.kind {
+            T::Ident => {
+                inp.skip();
+                let state = inp.state();
+                state.last_name = at;
+                let symbol = state.intern(next);
+                Ok(state.add(Node::Name(symbol), next.span()))
+            }
+            T::LeftParen => inp.parse(&group),
+            T::LeftBracket => inp.parse(&array),
+            T::LeftBrace => inp.parse(&dict),
+            T::StringStart => inp.parse(&interpolation),
+            T::Fn | T::Async => inp.parse(&function),
+            _ => {
+                let negated = at > 0 && inp.state().last_prefix == at - 1 && inp.state().kind(at - 1) == T::Minus;
+                literal(inp, negated)
+            }
+        }
+    })
+    .boxed()
+}
+
+/// `( e )`. Tuples are refused with a hint.
+fn group<'t>(nested: Production<'t, NodeId>) -> Production<'t, NodeId> {
+    custom(move |inp: &mut Cursor<'t, '_>| {
+        let start = index(inp);
+        let mark = inp.state().scratch.len();
+        let delimiters = parens("expression");
+        let mut tuple = false;
+        let inner = bracketed(inp, delimiters, |inp, open| {
+            let inner = inp.parse(&nested)?;
+            if peek_kind(inp) == T::Comma {
+                tuple = true;
+                refuse_tuple(inp, open)?;
+                comma_items(inp, delimiters, open, |inp| inp.parse(&nested).map(drop))?;
+            }
+            Ok(inner)
+        })?;
+        let span = span_from(inp, start);
+        let state = inp.state();
+        state.scratch.truncate(mark);
+        let node = if tuple { Node::Error } else { Node::Group(inner) };
+        Ok(state.add(node, span))
+    })
+    .boxed()
+}
+
+#[cold]
+fn refuse_tuple(inp: &mut Cursor<'_, '_>, open: usize) -> Parsed<()> {
+    let at = index(inp);
+    let state = inp.state();
+    let close = state.brackets().partner(open);
+    if close.is_some_and(|close| state.kind(close + 1) == T::FatArrow) {
+        let help = "arrow functions are not supported yet; write fn(x, y) { return … }";
+        state.expected_with(at, ")", help);
+        return give_up(inp);
+    }
+    let span = state.span(open, close.map_or(at + 1, |close| close + 1));
+    let what = "Tuples are not supported; use an array [a, b]";
+    if !state.panicking() {
+        state.finding("E0111", what, span, "write square brackets instead of the parentheses");
+    }
+    inp.skip();
+    Ok(())
+}
+
+/// `[ a, ...b ]`.
+fn array<'t>(nested: Production<'t, NodeId>) -> Production<'t, NodeId> {
+    custom(move |inp: &mut Cursor<'t, '_>| {
+        let start = index(inp);
+        let mark = inp.state().scratch.len();
+        let delimiters = squares("expression");
+        bracketed(inp, delimiters, |inp, open| {
+            comma_items(inp, delimiters, open, |inp| {
+                let at = index(inp);
+                let spread = eat(inp, T::Ellipsis);
+                let mut element = inp.parse(&nested)?;
+                if spread {
+                    let span = span_from(inp, at);
+                    element = inp.state().add(Node::Spread(element), span);
+                }
+                inp.state().scratch.push(element);
+                Ok(())
+            })
+        })?;
+        let span = span_from(inp, start);
+        let state = inp.state();
+        let elements = state.take_list(mark);
+        Ok(state.add(Node::Array(elements), span))
+    })
+    .boxed()
+}
+
+/// `{ k: v, … }`.
+fn dict<'t>(nested: Production<'t, NodeId>) -> Production<'t, NodeId> {
+    custom(move |inp: &mut Cursor<'t, '_>| {
+        let start = index(inp);
+        let mark = inp.state().scratch.len();
+        let delimiters = braces("expression");
+        bracketed(inp, delimiters, |inp, open| {
+            comma_items(inp, delimiters, open, |inp| {
+                let key = inp.parse(&nested)?;
+                inp.state().scratch.push(key);
+                want(inp, T::Colon, ":")?;
+                let value = inp.parse(&nested)?;
+                inp.state().scratch.push(value);
+                Ok(())
+            })
+        })?;
+        let span = span_from(inp, start);
+        let state = inp.state();
+        let entries = state.take_list(mark);
+        Ok(state.add(Node::Dict(entries), span))
+    })
+    .boxed()
+}
+
+/// `[async] fn(…) {…}` as a value.
+fn function<'t>(block: Production<'t, NodeId>) -> Production<'t, NodeId> {
+    custom(move |inp: &mut Cursor<'t, '_>| {
+        let start = index(inp);
+        let is_async = eat(inp, T::Async);
+        want(inp, T::Fn, "fn")?;
+        if peek_kind(inp) == T::Ident {
+            let at = index(inp);
+            let help = "a function in an expression has no name; declare it before, or write let name = fn(…) {…}";
+            inp.state().expected_with(at, "(", help);
+            inp.skip();
+        }
+        let params = params(inp)?;
+        let body = with_function_scope(inp, |inp| inp.parse(&block))?;
+        let span = span_from(inp, start);
+        let state = inp.state();
+        let function = state.ast.add_function(Function {
+            kind: FunctionKind::Expression,
+            is_async,
+            name: None,
+            params,
+            body,
+        });
+        Ok(state.add(Node::Function(function), span))
+    })
+    .boxed()
+}
+
+/// An expression in the head of a `for` or `match`, where a name before `{` is no struct literal.
+pub(crate) fn head<'t>(inp: &mut Cursor<'t, '_>, expression: &Production<'t, NodeId>) -> Parsed<NodeId> {
+    if !starts_expression(peek_kind(inp)) {
+        missing(inp, "expression");
+        return give_up(inp);
+    }
+    let in_head = std::mem::replace(&mut inp.state().in_head, true);
+    let value = inp.parse(expression)?;
+    inp.state().in_head = in_head;
+    Ok(value)
+}

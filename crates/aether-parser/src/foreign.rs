@@ -1,0 +1,110 @@
+//! Words that are not Aether's: keywords of other languages, and the contextual words that are reserved for
+//! extensions. Only where the file does not use the word as a name of its own, and only before tokens that a
+//! program would hardly write after a name, so no sensible program changes its meaning.
+
+use aether_lexer::TokenKind as T;
+
+use crate::builder::Builder;
+use crate::cursor::Lexeme;
+use crate::precedence::starts_expression;
+
+/// What a word at the start of a statement stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Foreign {
+    /// Read on as if `let` had been written.
+    Let(&'static str),
+    /// Read on as if `fn` had been written.
+    Function,
+    /// Read on as if `struct` had been written.
+    Struct,
+    /// Read on as if `while` had been written.
+    Loop,
+    /// Give up on the statement: what was expected, and the help.
+    Unsupported(&'static str),
+}
+
+/// Recognises a foreign word at the start of a statement.
+#[inline]
+pub(crate) fn foreign_word(state: &Builder<'_>, at: usize) -> Option<Foreign> {
+    let next = state.lexeme(at + 1);
+    let could_be = !next.on_new_line()
+        && matches!(
+            next.kind,
+            T::Ident
+                | T::LeftBrace
+                | T::LeftBracket
+                | T::Int
+                | T::Float
+                | T::String
+                | T::StringStart
+                | T::Fn
+                | T::True
+                | T::False
+                | T::Null
+                | T::Await
+        );
+    if !could_be {
+        return None;
+    }
+    let word = state.lexeme(at);
+    let found = classify(state, state.slice(word), at, next)?;
+    (!declares(state, word)).then_some(found)
+}
+
+fn classify(state: &Builder<'_>, word: &str, at: usize, next: Lexeme) -> Option<Foreign> {
+    let after = state.kind(at + 2);
+    let name = next.kind == T::Ident;
+    match word {
+        "const" if name || matches!(next.kind, T::LeftBrace | T::LeftBracket) => {
+            Some(Foreign::Let("constants are not supported yet; write let"))
+        }
+        "var" | "val" | "local" | "auto" | "mut" if name && matches!(after, T::Assign | T::Colon) => {
+            Some(Foreign::Let("variables are declared with let"))
+        }
+        "function" | "func" | "def" | "fun" if name && after == T::LeftParen => Some(Foreign::Function),
+        "class" if name && after == T::LeftBrace => Some(Foreign::Struct),
+        "loop" if next.kind == T::LeftBrace => Some(Foreign::Loop),
+        "defer" if next.kind == T::LeftBrace || starts_expression(next.kind) => Some(Foreign::Unsupported(
+            "defer is not supported yet; use try { … } finally { … }",
+        )),
+        "yield" if next.kind != T::LeftBrace && starts_expression(next.kind) => Some(Foreign::Unsupported(
+            "generators are not supported yet; collect the values in an array",
+        )),
+        "new" if name && after == T::LeftParen => {
+            Some(Foreign::Unsupported("instances are written Name { field: value }"))
+        }
+        "do" if next.kind == T::LeftBrace => Some(Foreign::Unsupported(
+            "there is no do loop; use while (true) { … } with break",
+        )),
+        _ => None,
+    }
+}
+
+/// Whether the file declares `word` as a variable, function, parameter or import.
+#[cold]
+fn declares(state: &Builder<'_>, word: Lexeme) -> bool {
+    let text = state.slice(word);
+    let tokens = state.tokens();
+    let mut params = false;
+    for (at, token) in tokens.iter().enumerate() {
+        match token.kind {
+            T::LeftParen => {
+                let before = |back: usize| at.checked_sub(back).map(|index| tokens[index].kind);
+                params = matches!(before(1), Some(T::Fn | T::Catch))
+                    || (before(1) == Some(T::Ident) && before(2) == Some(T::Fn));
+            }
+            T::RightParen => params = false,
+            T::Ident if at > 0 && state.slice(*token) == text => {
+                let declared = matches!(
+                    tokens[at - 1].kind,
+                    T::Let | T::Fn | T::For | T::As | T::Import | T::Struct | T::Enum
+                );
+                if declared || params {
+                    return true;
+                }
+            }
+            _ => {}
+        }
+    }
+    false
+}

@@ -1,0 +1,218 @@
+//! The help beside a syntax error: what the writer probably meant, in a sentence that says what to write.
+//!
+//! Invariant: a hint depends on the tokens near the error alone and never changes what is parsed.
+
+use aether_lexer::TokenKind as T;
+
+use crate::builder::Builder;
+use crate::cursor::Lexeme;
+use crate::precedence::{infix, is_reserved_assignment};
+
+/// Longest token text shown in a message, in characters.
+const LONGEST_TEXT: usize = 40;
+
+/// A token as messages show it.
+pub(crate) fn found_text(state: &Builder<'_>, found: Lexeme) -> String {
+    if found.kind == T::EndOfFile {
+        return "end of file".to_owned();
+    }
+    let text = state.slice(found);
+    let line = text.lines().next().unwrap_or_default();
+    if line.len() == text.len() && line.chars().count() <= LONGEST_TEXT {
+        return text.to_owned();
+    }
+    let shown: String = line.chars().take(LONGEST_TEXT).collect();
+    format!("{shown}…")
+}
+
+impl Builder<'_> {
+    /// Whether the token is a word that other languages use as an operator.
+    pub(crate) fn word_is_operator(&self, at: usize) -> bool {
+        word_operator(self, at).is_some()
+    }
+
+    fn previous(&self, at: usize) -> Option<Lexeme> {
+        at.checked_sub(1).map(|before| self.lexeme(before))
+    }
+
+    /// Whether the two tokens before `at` are of these kinds and touch each other.
+    fn follows_pair(&self, at: usize, first: T, second: T) -> bool {
+        at >= 2
+            && self.kind(at - 2) == first
+            && self.kind(at - 1) == second
+            && self.lexeme(at - 2).end == self.lexeme(at - 1).start
+    }
+}
+
+fn word_operator(state: &Builder<'_>, at: usize) -> Option<&'static str> {
+    let found = state.lexeme(at);
+    if found.kind != T::Ident {
+        return None;
+    }
+    Some(match state.slice(found) {
+        "and" => "'and' is written &&",
+        "or" => "'or' is written ||",
+        "not" => "'not' is written !",
+        "is" => "'is' is written ==",
+        "instanceof" => "compare type(x) with a name instead, as in type(x) == \"int\"",
+        "then" => "Aether has no 'then'; the statement follows the condition directly",
+        _ => return None,
+    })
+}
+
+/// A hint for the error that `what` was expected at token `at`.
+pub(crate) fn help(state: &Builder<'_>, at: usize, what: &str) -> Option<String> {
+    let found = state.lexeme(at);
+    specific(state, at, found, what)
+        .or_else(|| by_expectation(state, found, what))
+        .or_else(|| by_found(found, what))
+        .map(str::to_owned)
+        .or_else(|| reserved_word(state, found, what))
+}
+
+/// Mistakes that the neighbouring tokens give away.
+fn specific(state: &Builder<'_>, at: usize, found: Lexeme, what: &str) -> Option<&'static str> {
+    let previous = state.previous(at).map(|token| token.kind);
+    if let Some(text) = word_operator(state, at) {
+        return Some(text);
+    }
+    if found.kind == T::Assign && matches!(previous, Some(T::Equal | T::NotEqual)) {
+        return Some(if previous == Some(T::Equal) {
+            "equality is written =="
+        } else {
+            "inequality is written !="
+        });
+    }
+    if state.follows_pair(at, T::Plus, T::Plus)
+        || (found.kind == T::Plus && previous == Some(T::Plus) && what == "expression")
+    {
+        return Some("there is no '++'; write x += 1");
+    }
+    if state.follows_pair(at, T::Minus, T::Minus) {
+        return Some("there is no '--'; write x -= 1");
+    }
+    if found.kind == T::Plus && what == "expression" {
+        return Some("there is no unary plus; leave it out");
+    }
+    if found.kind == T::Slash && previous == Some(T::Slash) {
+        return Some("division of integers is written / and truncates");
+    }
+    if found.kind == T::Greater && previous == Some(T::Assign) {
+        return Some("greater or equal is written >=");
+    }
+    if found.kind == T::Assign && previous == Some(T::Colon) {
+        return Some("a variable is declared with let x = …");
+    }
+    if matches!(found.kind, T::RightParen | T::Comma)
+        && what == "expression"
+        && arrow_follows(state, at)
+    {
+        return Some("arrow functions are not supported yet; write fn(x) { return … }");
+    }
+    None
+}
+
+/// Whether the parenthesis that holds token `at` is followed by `=>`, with nothing but names before it.
+fn arrow_follows(state: &Builder<'_>, at: usize) -> bool {
+    let rest = &state.tokens()[at..];
+    let close = rest
+        .iter()
+        .take(16)
+        .position(|token| token.kind == T::RightParen);
+    close.is_some_and(|close| rest.get(close + 1).is_some_and(|next| next.kind == T::FatArrow))
+}
+
+/// Help that follows from what was expected.
+fn by_expectation(state: &Builder<'_>, found: Lexeme, what: &str) -> Option<&'static str> {
+    match (what, found.kind) {
+        ("variable name", T::LeftParen) => {
+            Some("write 'for x in items { … }', without parentheses; to count, use range(0, n) or while")
+        }
+        ("variable name", kind) if kind.is_keyword() => None,
+        ("in", T::Comma) => Some("loops over two variables are not supported yet; take the pair apart in the body"),
+        ("in", T::Assign) => Some("write 'for x in range(0, n) { … }', or use while"),
+        ("in", _) => Some("a loop is written 'for x in items { … }'"),
+        ("=", T::Colon) => Some("type annotations are not supported yet; leave the type out"),
+        ("=", _) => Some("a variable needs an initial value; write = null if there is none yet"),
+        ("{", T::Arrow) => Some("result types are not supported yet; leave the type out"),
+        ("{", T::FatArrow | T::Assign) => Some("a function's body stands in braces: { return … }"),
+        ("{", T::Colon) => Some("a body stands in braces, not after a colon"),
+        ("{", _) => Some("a body stands in braces"),
+        ("catch", _) => Some("a try block needs a catch or a finally after it"),
+        ("=>", T::Colon | T::Arrow | T::Assign) => Some("an arm is written 'pattern => body'"),
+        ("=>", T::If) => Some("guards are not supported yet; use an if in the arm's body"),
+        ("=>", T::DotDot | T::DotDotEqual) => Some("range patterns are not supported yet"),
+        ("=>", _) => Some("an arm is written 'pattern => body', alternatives are separated by |"),
+        ("pattern", T::StringStart) => Some("a string in a pattern cannot hold placeholders"),
+        ("pattern", T::LeftBracket | T::LeftBrace) => {
+            Some("a match pattern is a literal, a name, _ or Enum.Variant; take arrays and dicts apart with let")
+        }
+        ("pattern", T::Else) => Some("the arm that matches everything else is written _ => …"),
+        ("module name", T::String | T::TripleString) => Some("a module's name is written without quotes"),
+        ("parameter name" | ")", T::Colon) => Some("type annotations are not supported yet; leave the type out"),
+        ("parameter name", T::Ellipsis) => Some("rest parameters are not supported yet; pass an array"),
+        (")", T::Assign) if after_name_in_params(state, found) => {
+            Some("default parameters are not supported yet; test for null in the body: missing arguments are null")
+        }
+        (")", T::Assign) => Some("assignment is a statement; to compare, write =="),
+        ("field name", T::Let) => Some("fields are declared by name alone: struct Point { x, y }"),
+        (":", T::Assign) => Some("a key and its value are separated by ':'"),
+        (":", T::Comma | T::RightBrace) => {
+            Some("a dict is written {key: value}; for a set use set([…])")
+        }
+        ("for or while", _) => Some(
+            "'name:' labels a loop; a '{' at the start of a statement is a block, so wrap a dict in parentheses: ({…})",
+        ),
+        _ => None,
+    }
+}
+
+/// Whether `= …` at this token follows the name of a parameter, as far as its neighbours tell.
+fn after_name_in_params(state: &Builder<'_>, found: Lexeme) -> bool {
+    let at = state.tokens().partition_point(|token| token.start < found.start);
+    let mut before = at;
+    while before > 0 && matches!(state.kind(before - 1), T::Ident | T::Comma) {
+        before -= 1;
+    }
+    before >= 2
+        && state.kind(before - 1) == T::LeftParen
+        && (state.kind(before - 2) == T::Fn || (before >= 3 && state.kind(before - 3) == T::Fn))
+}
+
+/// Help that follows from what was found.
+fn by_found(found: Lexeme, what: &str) -> Option<&'static str> {
+    match found.kind {
+        T::FatArrow if what != "=>" => Some("arrow functions are not supported yet; write fn(x) { return … }"),
+        T::DotDot | T::DotDotEqual => Some("ranges are not supported yet; use range(a, b)"),
+        T::Arrow => Some("'->' is not supported yet"),
+        T::Ellipsis => Some("'...' may stand only before an element of an array, or before the last name of an array pattern"),
+        T::Else => Some("this 'else' belongs to no 'if'; 'else' follows the '}' or statement of an if"),
+        T::Catch => Some("this 'catch' belongs to no 'try'"),
+        T::Finally => Some("this 'finally' belongs to no 'try'"),
+        T::Assign if what == "expression" => {
+            Some("assignment is a statement of its own: target = value")
+        }
+        T::RightBrace if what == "statement" => Some("this '}' closes nothing; remove it, or look for a missing '{'"),
+        T::RightParen if what == "expression" => Some("an expression is missing here, or this ')' is one too many"),
+        T::RightBracket if what == "expression" => Some("an expression is missing here, or this ']' is one too many"),
+        T::Match if what == "expression" => Some("match is a statement; match expressions are not supported yet"),
+        T::If if what == "expression" => Some("if is a statement; in an expression write condition ? a : b"),
+        T::For if matches!(what, "]" | "}") => {
+            Some("comprehensions are not supported yet; use map and filter, or a loop")
+        }
+        kind if is_reserved_assignment(kind) => Some("this compound assignment is not supported yet; write x = x … instead"),
+        T::Question if what == "expression" => Some("a condition is missing before '?'"),
+        T::Semicolon => Some("the statement ends here before it is complete"),
+        kind if infix(kind).is_some() && what == "expression" => {
+            Some("this operator needs an operand on its left")
+        }
+        _ => None,
+    }
+}
+
+/// A reserved word where a name belongs.
+fn reserved_word(state: &Builder<'_>, found: Lexeme, what: &str) -> Option<String> {
+    let wants_name = what.ends_with("name") || what == "expression" || what == "pattern";
+    (found.kind.is_keyword() && wants_name)
+        .then(|| format!("'{}' is a reserved word and cannot be a name", state.slice(found)))
+}

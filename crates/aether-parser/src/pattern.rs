@@ -1,0 +1,184 @@
+//! Patterns: those of `let`, and those of `match`.
+
+use aether_ast::{Node, NodeId, UnaryOp};
+use aether_lexer::TokenKind as T;
+use chumsky::prelude::*;
+
+use crate::cursor::{
+    Cursor, Parsed, Production, eat, fail, give_up, index, peek, peek_at, peek_kind, span_from, want,
+};
+use crate::list::{Delimiters, braces, bracketed, comma_items, parens, squares};
+use crate::literal::literal;
+
+/// What a `let` binds: a name, `[…]` or `{…}`.
+pub(crate) fn binding<'t>(expression: Production<'t, NodeId>) -> Production<'t, NodeId> {
+    custom(move |inp: &mut Cursor<'t, '_>| match peek_kind(inp) {
+        T::LeftBracket => list_pattern(inp, squares("variable name"), Node::ArrayPattern, |inp, open| {
+            array_element(inp, &expression, open)
+        }),
+        T::LeftBrace => list_pattern(inp, braces("variable name"), Node::DictPattern, |inp, _| {
+            dict_entry(inp, &expression)
+        }),
+        _ => {
+            let name = want(inp, T::Ident, "variable name")?;
+            Ok(inp.state().ident(name))
+        }
+    })
+    .boxed()
+}
+
+fn list_pattern<'t, 'p>(
+    inp: &mut Cursor<'t, 'p>,
+    delimiters: Delimiters,
+    node: fn(aether_ast::List) -> Node,
+    mut element: impl FnMut(&mut Cursor<'t, 'p>, usize) -> Parsed<NodeId>,
+) -> Parsed<NodeId> {
+    let start = index(inp);
+    let mark = inp.state().scratch.len();
+    bracketed(inp, delimiters, |inp, open| {
+        comma_items(inp, delimiters, open, |inp| {
+            let element = element(inp, open)?;
+            inp.state().scratch.push(element);
+            Ok(())
+        })
+    })?;
+    let span = span_from(inp, start);
+    let state = inp.state();
+    let elements = state.take_list(mark);
+    Ok(state.add(node(elements), span))
+}
+
+/// A name that is bound, or `_`.
+fn target(inp: &mut Cursor<'_, '_>) -> Parsed<NodeId> {
+    let name = want(inp, T::Ident, "variable name")?;
+    let state = inp.state();
+    if state.slice(name) == "_" {
+        Ok(state.add(Node::Wildcard, name.span()))
+    } else {
+        Ok(state.ident(name))
+    }
+}
+
+/// `a`, `_`, `a = 1` or `...rest`; the rest must be last.
+fn array_element<'t>(
+    inp: &mut Cursor<'t, '_>,
+    expression: &Production<'t, NodeId>,
+    _open: usize,
+) -> Parsed<NodeId> {
+    let start = index(inp);
+    if eat(inp, T::Ellipsis) {
+        let rest = target(inp)?;
+        let span = span_from(inp, start);
+        let more = peek_kind(inp) == T::Comma && peek_at(inp, 1).kind != T::RightBracket;
+        if more {
+            let at = index(inp);
+            let help = "the rest takes all remaining elements, so it must come last";
+            inp.state().expected_with(at, "]", help);
+        }
+        return Ok(inp.state().add(Node::RestPattern(rest), span));
+    }
+    let target = target(inp)?;
+    if !eat(inp, T::Assign) {
+        return Ok(target);
+    }
+    let default = inp.parse(expression)?;
+    let span = span_from(inp, start);
+    Ok(inp.state().add(Node::DefaultPattern { target, default }, span))
+}
+
+/// `key`, `key: alias`, each perhaps with a default.
+fn dict_entry<'t>(inp: &mut Cursor<'t, '_>, expression: &Production<'t, NodeId>) -> Parsed<NodeId> {
+    let start = index(inp);
+    let key = want(inp, T::Ident, "variable name")?;
+    let key = inp.state().ident(key);
+    let target = if eat(inp, T::Colon) { target(inp)? } else { key };
+    let default = if eat(inp, T::Assign) {
+        Some(inp.parse(expression)?)
+    } else {
+        None
+    };
+    let span = span_from(inp, start);
+    Ok(inp.state().add(Node::EntryPattern { key, target, default }, span))
+}
+
+/// A pattern of a `match` arm: alternatives separated by `|`.
+pub(crate) fn alternatives(inp: &mut Cursor<'_, '_>) -> Parsed<NodeId> {
+    let start = index(inp);
+    let first = simple(inp)?;
+    if peek_kind(inp) != T::Pipe {
+        return Ok(first);
+    }
+    let mark = inp.state().scratch.len();
+    inp.state().scratch.push(first);
+    while eat(inp, T::Pipe) {
+        let next = simple(inp)?;
+        inp.state().scratch.push(next);
+    }
+    let span = span_from(inp, start);
+    let state = inp.state();
+    let patterns = state.take_list(mark);
+    Ok(state.add(Node::OrPattern(patterns), span))
+}
+
+fn simple(inp: &mut Cursor<'_, '_>) -> Parsed<NodeId> {
+    let start = index(inp);
+    let next = peek(inp);
+    match next.kind {
+        T::Ident if peek_at(inp, 1).kind == T::Dot => variant(inp),
+        T::Ident => target(inp),
+        T::Minus if matches!(peek_at(inp, 1).kind, T::Int | T::Float | T::BadNumber) => {
+            inp.skip();
+            let operand = literal(inp, true)?;
+            let span = span_from(inp, start);
+            let state = inp.state();
+            let op = UnaryOp::Negate;
+            let negative = state.add(Node::Unary { op, operand }, span);
+            Ok(state.add(Node::LiteralPattern(negative), span))
+        }
+        T::Int
+        | T::Float
+        | T::BadNumber
+        | T::String
+        | T::TripleString
+        | T::UnterminatedString
+        | T::True
+        | T::False
+        | T::Null => {
+            let value = literal(inp, false)?;
+            Ok(inp.state().add(Node::LiteralPattern(value), next.span()))
+        }
+        _ => fail(inp, "pattern"),
+    }
+}
+
+/// `Enum.Variant` or `Enum.Variant(a, _, c)`.
+fn variant(inp: &mut Cursor<'_, '_>) -> Parsed<NodeId> {
+    let start = index(inp);
+    let enum_name = want(inp, T::Ident, "pattern")?;
+    inp.skip();
+    let variant = want(inp, T::Ident, "variant name")?;
+    let mark = inp.state().scratch.len();
+    if peek_kind(inp) == T::LeftParen {
+        let delimiters = parens("variable name");
+        bracketed(inp, delimiters, |inp, open| {
+            comma_items(inp, delimiters, open, |inp| {
+                let field = target(inp)?;
+                inp.state().scratch.push(field);
+                Ok(())
+            })
+        })?;
+    }
+    if inp.state().panicking() {
+        return give_up(inp);
+    }
+    let span = span_from(inp, start);
+    let state = inp.state();
+    let (enum_name, variant) = (state.intern(enum_name), state.intern(variant));
+    let fields = state.take_list(mark);
+    let node = Node::VariantPattern {
+        enum_name,
+        variant,
+        fields,
+    };
+    Ok(state.add(node, span))
+}
