@@ -14,6 +14,8 @@ const NONE: u32 = u32::MAX;
 pub(crate) struct Brackets {
     /// For each token the index of the bracket it pairs with, else [`NONE`].
     partner: Vec<u32>,
+    /// Some `{` is never closed.
+    pub(crate) lacks_brace: bool,
 }
 
 /// An open bracket, and how many `(` and `[` are open since the innermost brace, this one included.
@@ -78,7 +80,11 @@ impl Brackets {
                 }
             }
         }
-        Self { partner }
+        let lacks_brace = tokens
+            .iter()
+            .zip(&partner)
+            .any(|(token, &partner)| token.kind == T::LeftBrace && partner == NONE);
+        Self { partner, lacks_brace }
     }
 
     /// The bracket that pairs with the one at `at`.

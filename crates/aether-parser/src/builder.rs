@@ -247,10 +247,11 @@ impl<'t> Builder<'t> {
             || self.tokens[..at.min(self.tokens.len())].last().is_some_and(|last| last.kind.is_error())
     }
 
-    /// Reports at token `at`, unless the error follows from an earlier one.
+    /// Reports what `make` makes at token `at`, unless the error follows from an earlier one.
     #[cold]
-    pub(crate) fn report(&mut self, at: usize, error: Diagnostic) {
+    fn report(&mut self, at: usize, make: impl FnOnce(&mut Self) -> Diagnostic) {
         if !self.is_consequence(at) {
+            let error = make(self);
             self.diagnostics.push(error);
         }
         let last = self.last_reported.get_or_insert(at);
@@ -260,14 +261,17 @@ impl<'t> Builder<'t> {
     /// Reports `Expected WHAT, found 'TEXT' at line L` at token `at`.
     #[cold]
     pub(crate) fn expected(&mut self, at: usize, what: &'static str) {
-        let error = self.expected_error(at, what);
-        self.report(at, error);
+        self.report(at, |state| state.expected_error(at, what));
     }
 
     /// The same, with the bracket that is still open.
     #[cold]
     pub(crate) fn expected_close(&mut self, at: usize, what: &'static str, open: usize) {
-        let mut error = self.expected_error(at, what);
+        self.report(at, |state| state.unclosed(at, what, open));
+    }
+
+    fn unclosed(&mut self, at: usize, what: &str, open: usize) -> Diagnostic {
+        let error = self.expected_error(at, what);
         let blamed = if self.kind(at) == TokenKind::EndOfFile {
             self.blame(open)
         } else {
@@ -275,21 +279,21 @@ impl<'t> Builder<'t> {
         };
         let opener = self.lexeme(blamed);
         let text = self.slice(opener);
-        let label = if blamed == open {
+        let closed_later = self.brackets().partner(open).is_some();
+        let label = if closed_later {
+            format!("inside the '{text}' opened here")
+        } else if blamed == open {
             format!("this '{text}' is not closed")
         } else {
             format!("this '{text}' may be the one that is not closed: its block is closed by a '}}' that is indented differently")
         };
-        error = error.with_label(opener.span(), label);
-        self.report(at, error);
+        error.with_label(opener.span(), label)
     }
 
     /// The same, with this help instead of a guessed one.
     #[cold]
     pub(crate) fn expected_with(&mut self, at: usize, what: &str, help: &str) {
-        let mut error = self.expected_error(at, what);
-        error.help = Some(help.to_owned());
-        self.report(at, error);
+        self.report(at, |state| state.expected_error(at, what).with_help(help));
     }
 
     fn expected_error(&mut self, at: usize, what: &str) -> Diagnostic {

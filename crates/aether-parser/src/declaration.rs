@@ -167,12 +167,12 @@ fn field(inp: &mut Cursor<'_, '_>) -> Parsed<()> {
     match peek_kind(inp) {
         T::Colon => {
             let help = "type annotations are not supported yet; leave the type out";
-            inp.state().expected_with(at, ",", help);
+            inp.state().expected_with(at, "}", help);
             give_up(inp)
         }
         T::Assign => {
             let help = "default values of fields are not supported yet; set the field in the literal";
-            inp.state().expected_with(at, ",", help);
+            inp.state().expected_with(at, "}", help);
             give_up(inp)
         }
         _ => {
@@ -251,7 +251,7 @@ fn skip_member(inp: &mut Cursor<'_, '_>, start: usize) {
                 break;
             }
             T::Fn if at > start && state.kind(at + 1) == T::Ident => break,
-            T::LeftParen | T::LeftBracket | T::LeftBrace => {
+            T::LeftParen | T::LeftBracket | T::LeftBrace | T::InterpolationStart => {
                 at = state.brackets().partner(at).unwrap_or(at) + 1;
             }
             _ => at += 1,
@@ -307,6 +307,12 @@ pub(crate) fn import(inp: &mut Cursor<'_, '_>) -> Parsed<NodeId> {
     inp.skip();
     let module = want(inp, T::Ident, "module name")?;
     let module = inp.state().ident(module);
+    if matches!(peek_kind(inp), T::Dot | T::Slash) && !peek(inp).on_new_line() {
+        let at = index(inp);
+        let help = "a module is named by one word, its file's name without .ae";
+        inp.state().expected_with(at, "statement", help);
+        return give_up(inp);
+    }
     let alias = alias(inp)?;
     let span = span_from(inp, start);
     Ok(inp.state().add(Node::Import { module, alias }, span))

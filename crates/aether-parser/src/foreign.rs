@@ -19,6 +19,8 @@ pub(crate) enum Foreign {
     Struct,
     /// Read on as if `while` had been written.
     Loop,
+    /// Read a block, and perhaps a condition after it.
+    DoLoop,
     /// Give up on the statement: what was expected, and the help.
     Unsupported(&'static str),
 }
@@ -73,9 +75,7 @@ fn classify(state: &Builder<'_>, word: &str, at: usize, next: Lexeme) -> Option<
         "new" if name && after == T::LeftParen => {
             Some(Foreign::Unsupported("instances are written Name { field: value }"))
         }
-        "do" if next.kind == T::LeftBrace => Some(Foreign::Unsupported(
-            "there is no do loop; use while (true) { … } with break",
-        )),
+        "do" if next.kind == T::LeftBrace => Some(Foreign::DoLoop),
         _ => None,
     }
 }

@@ -100,8 +100,18 @@ fn specific(state: &Builder<'_>, at: usize, found: Lexeme, what: &str) -> Option
     if found.kind == T::Greater && previous == Some(T::Assign) {
         return Some("greater or equal is written >=");
     }
-    if found.kind == T::Assign && previous == Some(T::Colon) {
-        return Some("a variable is declared with let x = …");
+    let next = state.lexeme(at + 1);
+    if found.kind == T::Colon && next.kind == T::Assign && next.start == found.end {
+        return Some("a variable is declared with let x = …, and assigned with x = …");
+    }
+    if found.kind == T::Colon && at >= 2 && matches!(state.slice(state.lexeme(at - 2)), "case") {
+        return Some("cases are written with match: match x { 1 => …, _ => … }");
+    }
+    if what == "expression" && found.on_new_line() && found.kind != T::EndOfFile && at > 0 {
+        let last = state.lexeme(at - 1);
+        if infix(last.kind).is_some() || matches!(last.kind, T::Assign | T::Question | T::Colon) {
+            return Some("the line before is not finished: something is missing at its end");
+        }
     }
     if matches!(found.kind, T::RightParen | T::Comma)
         && what == "expression"
@@ -148,6 +158,9 @@ fn by_expectation(state: &Builder<'_>, found: Lexeme, what: &str) -> Option<&'st
             Some("a match pattern is a literal, a name, _ or Enum.Variant; take arrays and dicts apart with let")
         }
         ("pattern", T::Else) => Some("the arm that matches everything else is written _ => …"),
+        ("name to import", T::Star) => {
+            Some("name what is imported: from m import a, b; or import m and write m.a")
+        }
         ("module name", T::String | T::TripleString) => Some("a module's name is written without quotes"),
         ("parameter name" | ")", T::Colon) => Some("type annotations are not supported yet; leave the type out"),
         ("parameter name", T::Ellipsis) => Some("rest parameters are not supported yet; pass an array"),
@@ -212,7 +225,7 @@ fn by_found(found: Lexeme, what: &str) -> Option<&'static str> {
 
 /// A reserved word where a name belongs.
 fn reserved_word(state: &Builder<'_>, found: Lexeme, what: &str) -> Option<String> {
-    let wants_name = what.ends_with("name") || what == "expression" || what == "pattern";
+    let wants_name = what.ends_with("name") || what == "pattern";
     (found.kind.is_keyword() && wants_name)
         .then(|| format!("'{}' is a reserved word and cannot be a name", state.slice(found)))
 }

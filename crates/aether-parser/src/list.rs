@@ -5,7 +5,7 @@
 
 use aether_lexer::TokenKind;
 
-use crate::cursor::{Cursor, Parsed, fail, give_up, index, missing, peek, peek_kind};
+use crate::cursor::{Cursor, Parsed, fail, give_up, index, missing, peek, peek_at, peek_kind};
 
 /// What a list is delimited by, and how it is described.
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +101,9 @@ fn forgive_comma(inp: &mut Cursor<'_, '_>, delimiters: Delimiters, open: usize) 
         TokenKind::LeftBracket | TokenKind::LeftBrace => delimiters.item == "expression",
         _ => false,
     };
+    // In braces only what looks like an entry counts, since a statement may follow a forgotten '}'.
+    let item_follows =
+        item_follows && (delimiters.close != TokenKind::RightBrace || peek_at(inp, 1).kind == TokenKind::Colon);
     let state = inp.state();
     let closed = state
         .brackets()
@@ -142,7 +145,9 @@ fn close_missing(inp: &mut Cursor<'_, '_>, delimiters: Delimiters, open: usize) 
         || wrong_closer
         || matches!(next.kind, T::EndOfFile | T::Semicolon | T::InterpolationEnd)
         || (next.kind == T::LeftBrace && delimiters.close == T::RightParen);
-    if plainly_missing && !closed_later {
+    // With too few closing braces in the file, the one that closes this may be meant for a block around it.
+    let stolen = delimiters.close == T::RightBrace && next.on_new_line() && state.brackets().lacks_brace;
+    if plainly_missing && (!closed_later || stolen) {
         return Ok(());
     }
     if closed_later && delimiters.close == T::RightParen && next.kind == T::LeftBrace {

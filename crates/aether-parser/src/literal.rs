@@ -6,7 +6,7 @@ use aether_source::Diagnostic;
 use chumsky::prelude::*;
 
 use crate::cursor::{
-    Cursor, Lexeme, Parsed, Production, fail, give_up, index, missing, peek, peek_kind, skip_to, span_from,
+    Cursor, Lexeme, Parsed, Production, fail, give_up, index, peek, peek_kind, skip_to, span_from,
 };
 
 /// A literal that is one token. `negated` tells that a prefix minus stands directly before it.
@@ -113,7 +113,9 @@ fn placeholder<'t>(inp: &mut Cursor<'t, '_>, expression: &Production<'t, NodeId>
         inp.state().scratch.push(value);
     }
     if peek_kind(inp) != T::InterpolationEnd {
-        missing(inp, "}");
+        let at = index(inp);
+        let help = "a placeholder holds exactly one expression";
+        inp.state().expected_with(at, "}", help);
         let close = inp.state().brackets().partner(open);
         let Some(close) = close else {
             return give_up(inp);

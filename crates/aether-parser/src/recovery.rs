@@ -17,6 +17,10 @@ use crate::precedence::starts_expression;
 #[cold]
 pub(crate) fn next_statement(state: &mut Builder<'_>, start: usize, failed: usize) -> usize {
     let failed = failed.max(start);
+    // An `if` or `match` where an expression belongs: its braces go with it.
+    let misplaced = matches!(state.kind(failed), T::If | T::Match | T::For | T::While)
+        && failed > start
+        && !state.lexeme(failed).on_new_line();
     let mut at = leave_brackets(state, start, failed);
     loop {
         let token = state.lexeme(at);
@@ -34,11 +38,13 @@ pub(crate) fn next_statement(state: &mut Builder<'_>, start: usize, failed: usiz
             _ => {}
         }
         let progress = at > start;
-        if progress && (starts_anywhere(token.kind) || (token.on_new_line() && starts_line(state, at))) {
+        let new_line = token.on_new_line();
+        let keyword = starts_anywhere(token.kind) && (at > failed || new_line);
+        if progress && (keyword || (new_line && starts_line(state, at))) {
             return at;
         }
         match token.kind {
-            T::LeftBrace if progress && !looks_like_dict(state, at) => {
+            T::LeftBrace if progress && !misplaced && !looks_like_dict(state, at) => {
                 state.lenient_loops = true;
                 return at;
             }

@@ -153,7 +153,7 @@ fn any_declaration<'t>(
         let at = index(inp);
         match peek_kind(inp) {
             T::Let => inp.parse(&let_declaration),
-            T::Fn if peek_at(inp, 1).kind == T::Ident => {
+            T::Fn if peek_at(inp, 1).kind != T::LeftParen => {
                 function_declaration(inp, &rules.block, FunctionKind::Declaration)
             }
             T::Async if peek_at(inp, 1).kind == T::Fn && peek_at(inp, 2).kind == T::Ident => {
@@ -196,8 +196,16 @@ fn any_declaration<'t>(
                 }
                 Some(Foreign::Loop) => {
                     instead(inp, "while", "loop is not supported yet; write while (true)");
+                    with_loop(inp, None, |inp| inp.parse(&rules.block))
+                }
+                Some(Foreign::DoLoop) => {
+                    let help = "there is no do loop; use while (true) { … } with break";
+                    instead(inp, "while", help);
                     let body = with_loop(inp, None, |inp| inp.parse(&rules.block))?;
-                    finish(inp, at, Node::ExprStmt(body))
+                    if eat(inp, T::While) {
+                        condition(inp, &rules, "while")?;
+                    }
+                    Ok(body)
                 }
                 Some(Foreign::Unsupported(help)) => {
                     inp.state().expected_with(at, "statement", help);
@@ -615,7 +623,7 @@ fn skip_arm(inp: &mut Cursor<'_, '_>, start: usize) {
                 at += 1;
                 break;
             }
-            T::LeftParen | T::LeftBracket | T::LeftBrace => {
+            T::LeftParen | T::LeftBracket | T::LeftBrace | T::InterpolationStart => {
                 at = state.brackets().partner(at).unwrap_or(at) + 1;
             }
             _ => at += 1,
