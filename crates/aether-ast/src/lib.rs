@@ -10,12 +10,18 @@
 //! Not here: comments (the formatter rereads them from the tokens), name resolution, evaluation.
 #![forbid(unsafe_code)]
 
-mod build;
 mod node;
+
+mod build;
+mod dump;
+mod print;
+mod shape;
 mod walk;
 
 pub use build::Ast;
+pub use dump::{dump, to_json};
 pub use node::{
     BinaryOp, Enum, EnumId, Function, FunctionId, FunctionKind, List, LogicalOp, Node, NodeId, Struct,
     StructId, Symbol, UnaryOp,
 };
+pub use print::print;

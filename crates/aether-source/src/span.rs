@@ -29,6 +29,7 @@ impl Span {
 
     /// The smallest span that covers both.
     #[inline]
+    #[must_use]
     pub const fn to(self, other: Self) -> Self {
         let start = if self.start < other.start {
             self.start

@@ -1,0 +1,600 @@
+//! The tree as source text that parses back to the same tree, parentheses aside.
+//!
+//! Invariants
+//! - No recursion: what remains to be written is on a work list, so chains may have any length.
+//! - Chains to the left are written without parentheses; elsewhere parentheses are kept to where precedence or the
+//!   start of a statement asks for them.
+//! - Statements end in `;`, since the next one may start with something that would continue them.
+//!
+//! Not here: layout that pleases and comments, which are the formatter's. Error nodes have no text.
+
+use std::fmt::Write as _;
+
+use crate::build::Ast;
+use crate::node::{BinaryOp, List, LogicalOp, Node, NodeId, UnaryOp};
+use crate::shape::float_text;
+
+/// How tightly a node holds together; the order is that of the language reference, "Precedence".
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Power {
+    Coalesce,
+    Ternary,
+    Or,
+    And,
+    BitOr,
+    BitXor,
+    BitAnd,
+    Equality,
+    Comparison,
+    Shift,
+    Additive,
+    Term,
+    Exponent,
+    Prefix,
+    Primary,
+}
+
+fn binary_power(op: BinaryOp) -> Power {
+    match op {
+        BinaryOp::Add | BinaryOp::Subtract => Power::Additive,
+        BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Remainder => Power::Term,
+        BinaryOp::Power => Power::Exponent,
+        BinaryOp::ShiftLeft | BinaryOp::ShiftRight => Power::Shift,
+        BinaryOp::BitAnd => Power::BitAnd,
+        BinaryOp::BitXor => Power::BitXor,
+        BinaryOp::BitOr => Power::BitOr,
+        BinaryOp::Equal | BinaryOp::NotEqual => Power::Equality,
+        BinaryOp::Less | BinaryOp::LessEqual | BinaryOp::Greater | BinaryOp::GreaterEqual => {
+            Power::Comparison
+        }
+    }
+}
+
+fn logical_power(op: LogicalOp) -> Power {
+    match op {
+        LogicalOp::And => Power::And,
+        LogicalOp::Or => Power::Or,
+        LogicalOp::Coalesce => Power::Coalesce,
+    }
+}
+
+/// What remains to be written.
+enum Work {
+    Text(&'static str),
+    Owned(String),
+    Node(NodeId),
+    /// A new line at this level.
+    Line(usize),
+    /// Statements, each on its line at this level.
+    Statement(NodeId, usize),
+}
+
+/// Writes the tree as source text.
+pub fn print(ast: &Ast) -> String {
+    let mut printer = Printer {
+        ast,
+        level: 0,
+        pending: Vec::new(),
+    };
+    let mut out = String::new();
+    let mut stack: Vec<Work> = Vec::new();
+    for &id in ast.root() {
+        printer.pending.push(Work::Statement(id, 0));
+    }
+    stack.extend(printer.pending.drain(..).rev());
+    while let Some(next) = stack.pop() {
+        match next {
+            Work::Text(text) => out.push_str(text),
+            Work::Owned(text) => out.push_str(&text),
+            Work::Line(level) => {
+                printer.level = level;
+                out.push('\n');
+                out.extend(std::iter::repeat_n("    ", level.min(64)));
+            }
+            Work::Node(id) => {
+                printer.node(id);
+                stack.extend(printer.pending.drain(..).rev());
+            }
+            Work::Statement(id, level) => {
+                printer.level = level;
+                printer.node(id);
+                printer.pending.push(Work::Text(";"));
+                printer.pending.push(Work::Line(level));
+                stack.extend(printer.pending.drain(..).rev());
+            }
+        }
+    }
+    out.truncate(out.trim_end().len());
+    if !out.is_empty() {
+        out.push('\n');
+    }
+    out
+}
+
+struct Printer<'a> {
+    ast: &'a Ast,
+    /// Level of the line being written.
+    level: usize,
+    /// What the current node consists of, in order.
+    pending: Vec<Work>,
+}
+
+impl Printer<'_> {
+    fn text(&mut self, text: &'static str) {
+        self.pending.push(Work::Text(text));
+    }
+
+    fn owned(&mut self, text: impl Into<String>) {
+        self.pending.push(Work::Owned(text.into()));
+    }
+
+    fn child(&mut self, id: NodeId) {
+        self.pending.push(Work::Node(id));
+    }
+
+    fn symbol(&mut self, symbol: crate::node::Symbol) {
+        let text = self.ast.text(symbol).to_owned();
+        self.owned(text);
+    }
+
+    /// Writes a child between two texts if there is one.
+    fn opt_child(&mut self, before: &'static str, id: Option<NodeId>) {
+        if let Some(id) = id {
+            self.text(before);
+            self.child(id);
+        }
+    }
+
+    fn commas(&mut self, list: List) {
+        for (at, &id) in self.ast.list(list).iter().enumerate() {
+            if at > 0 {
+                self.text(", ");
+            }
+            self.child(id);
+        }
+    }
+
+    /// Keys and values in turn.
+    fn entries(&mut self, list: List) {
+        for (at, pair) in self.ast.list(list).chunks_exact(2).enumerate() {
+            self.text(if at > 0 { ", " } else { "" });
+            self.child(pair[0]);
+            self.text(": ");
+            self.child(pair[1]);
+        }
+    }
+
+    fn power(&self, id: NodeId) -> Power {
+        match self.ast.node(id) {
+            Node::Unary { .. } => Power::Prefix,
+            Node::Binary { op, .. } => binary_power(op),
+            Node::Logical { op, .. } => logical_power(op),
+            Node::Ternary { .. } => Power::Ternary,
+            _ => Power::Primary,
+        }
+    }
+
+    /// An operand, in parentheses if it holds together less tightly than `least`.
+    fn operand(&mut self, id: NodeId, least: Power) {
+        if self.power(id) < least {
+            self.parenthesised(id);
+        } else {
+            self.child(id);
+        }
+    }
+
+    fn parenthesised(&mut self, id: NodeId) {
+        self.text("(");
+        self.child(id);
+        self.text(")");
+    }
+
+    fn infix(&mut self, lhs: NodeId, op: &'static str, rhs: NodeId, power: Power) {
+        let (left, right) = if power == Power::Exponent {
+            (Power::Prefix, power)
+        } else {
+            (power, above(power))
+        };
+        self.operand(lhs, left);
+        self.text(" ");
+        self.text(op);
+        self.text(" ");
+        self.operand(rhs, right);
+    }
+
+    /// Whether an expression starts with a brace, which at the start of a statement would be a block.
+    fn starts_with_brace(&self, mut id: NodeId) -> bool {
+        loop {
+            id = match self.ast.node(id) {
+                Node::Dict(_) => return true,
+                Node::Binary { lhs: id, .. }
+                | Node::Logical { lhs: id, .. }
+                | Node::Ternary { condition: id, .. }
+                | Node::Call { callee: id, .. }
+                | Node::Index { object: id, .. }
+                | Node::Slice { object: id, .. }
+                | Node::Member { object: id, .. }
+                | Node::StructLit { target: id, .. } => id,
+                _ => return false,
+            };
+        }
+    }
+
+    /// The subject of `for` or `match`, where a struct literal needs parentheses.
+    fn head(&mut self, id: NodeId) {
+        match self.ast.node(id) {
+            Node::Name(_) | Node::Array(_) | Node::Group(_) => self.child(id),
+            _ => self.parenthesised(id),
+        }
+    }
+
+    fn block(&mut self, list: List) {
+        let ast = self.ast;
+        let level = self.level;
+        self.text("{");
+        for &id in ast.list(list) {
+            self.pending.push(Work::Line(level + 1));
+            self.pending.push(Work::Node(id));
+            self.text(";");
+        }
+        self.pending.push(Work::Line(level));
+        self.text("}");
+    }
+
+    fn function(&mut self, id: crate::node::FunctionId) {
+        let parts = self.ast.function(id);
+        self.text(if parts.is_async { "async fn" } else { "fn" });
+        self.opt_child(" ", parts.name);
+        self.text("(");
+        self.commas(parts.params);
+        self.text(") ");
+        self.child(parts.body);
+    }
+
+    fn members(&mut self, lists: [List; 2]) {
+        let ast = self.ast;
+        let level = self.level;
+        self.text(" {");
+        for list in lists {
+            for &id in ast.list(list) {
+                self.pending.push(Work::Line(level + 1));
+                self.pending.push(Work::Node(id));
+                if !matches!(ast.node(id), Node::FunctionDecl(_)) {
+                    self.text(",");
+                }
+            }
+        }
+        self.pending.push(Work::Line(level));
+        self.text("}");
+    }
+
+    fn node(&mut self, id: NodeId) {
+        let ast = self.ast;
+        match ast.node(id) {
+            Node::Null => self.text("null"),
+            Node::Bool(value) => self.text(if value { "true" } else { "false" }),
+            Node::Int(value) => self.owned(value.unsigned_abs().to_string()),
+            Node::Float(value) => self.owned(float_text(value)),
+            Node::Str(symbol) => {
+                let mut text = String::from("\"");
+                escape(&mut text, ast.text(symbol));
+                text.push('"');
+                self.owned(text);
+            }
+            Node::Interpolation(pieces) => {
+                self.text("\"");
+                for &piece in ast.list(pieces) {
+                    if let Node::Str(symbol) = ast.node(piece) {
+                        let mut text = String::new();
+                        escape(&mut text, ast.text(symbol));
+                        self.owned(text);
+                    } else {
+                        self.text("${");
+                        self.child(piece);
+                        self.text("}");
+                    }
+                }
+                self.text("\"");
+            }
+            Node::Name(symbol) | Node::Ident(symbol) => self.symbol(symbol),
+            Node::Wildcard => self.text("_"),
+            Node::Array(items) | Node::ArrayPattern(items) => {
+                self.text("[");
+                self.commas(items);
+                self.text("]");
+            }
+            Node::Spread(value) | Node::RestPattern(value) => {
+                self.text("...");
+                self.child(value);
+            }
+            Node::Dict(items) => {
+                self.text("{");
+                self.entries(items);
+                self.text("}");
+            }
+            Node::DictPattern(items) => {
+                self.text("{");
+                self.commas(items);
+                self.text("}");
+            }
+            Node::StructLit { target, fields } => {
+                self.child(target);
+                self.text(" {");
+                self.entries(fields);
+                self.text("}");
+            }
+            Node::Function(function) | Node::FunctionDecl(function) => self.function(function),
+            Node::Group(inner) => self.parenthesised(inner),
+            Node::Unary { op, operand } => {
+                self.text(op.as_str());
+                self.text(if op == UnaryOp::Await { " " } else { "" });
+                self.operand(operand, Power::Prefix);
+            }
+            Node::Binary { op, lhs, rhs } => self.infix(lhs, op.as_str(), rhs, binary_power(op)),
+            Node::Logical { op, lhs, rhs } => self.infix(lhs, op.as_str(), rhs, logical_power(op)),
+            Node::Ternary {
+                condition,
+                then,
+                otherwise,
+            } => {
+                self.operand(condition, Power::Or);
+                self.text(" ? ");
+                self.child(then);
+                self.text(" : ");
+                self.operand(otherwise, Power::Ternary);
+            }
+            Node::Call { callee, args } => {
+                self.operand(callee, Power::Primary);
+                self.text("(");
+                self.commas(args);
+                self.text(")");
+            }
+            Node::Index { object, index } => {
+                self.operand(object, Power::Primary);
+                self.text("[");
+                self.child(index);
+                self.text("]");
+            }
+            Node::Slice { object, start, end } => {
+                self.operand(object, Power::Primary);
+                self.opt_child("[", start);
+                self.text(if start.is_some() { ":" } else { "[:" });
+                self.opt_child("", end);
+                self.text("]");
+            }
+            Node::Member {
+                object,
+                name,
+                optional,
+            } => {
+                self.operand(object, Power::Primary);
+                self.text(if optional { "?." } else { "." });
+                self.symbol(name);
+            }
+            Node::ExprStmt(value) => {
+                if self.starts_with_brace(value) {
+                    self.parenthesised(value);
+                } else {
+                    self.child(value);
+                }
+            }
+            Node::Let { pattern, value } => {
+                self.text("let ");
+                self.child(pattern);
+                self.text(" = ");
+                self.child(value);
+            }
+            Node::Struct(id) => {
+                let parts = ast.structure(id);
+                self.text("struct ");
+                self.child(parts.name);
+                self.members([parts.fields, parts.methods]);
+            }
+            Node::Enum(id) => {
+                let parts = ast.enumeration(id);
+                self.text("enum ");
+                self.child(parts.name);
+                self.members([parts.variants, List::default()]);
+            }
+            Node::Variant { name, fields } => {
+                self.child(name);
+                if !fields.is_empty() {
+                    self.text("(");
+                    self.commas(fields);
+                    self.text(")");
+                }
+            }
+            Node::Import { module, alias } => {
+                self.text("import ");
+                self.child(module);
+                self.opt_child(" as ", alias);
+            }
+            Node::FromImport { module, items } => {
+                self.text("from ");
+                self.child(module);
+                self.text(" import ");
+                self.commas(items);
+            }
+            Node::ImportItem { name, alias } => {
+                self.child(name);
+                self.opt_child(" as ", alias);
+            }
+            Node::Assign { target, value } => {
+                self.target(target);
+                self.text(" = ");
+                self.child(value);
+            }
+            Node::CompoundAssign { op, target, value } => {
+                self.target(target);
+                self.text(" ");
+                self.text(op.as_str());
+                self.text("= ");
+                self.child(value);
+            }
+            Node::Block(items) => self.block(items),
+            Node::If {
+                condition,
+                then,
+                otherwise,
+            } => {
+                self.text("if (");
+                self.child(condition);
+                self.text(") ");
+                self.child(then);
+                self.opt_child(" else ", otherwise);
+            }
+            Node::While { condition, body } => {
+                self.text("while (");
+                self.child(condition);
+                self.text(") ");
+                self.child(body);
+            }
+            Node::For {
+                binding,
+                iterable,
+                body,
+            } => {
+                self.text("for ");
+                self.child(binding);
+                self.text(" in ");
+                self.head(iterable);
+                if let Node::Block(_) = ast.node(body) {
+                    self.text(" ");
+                } else {
+                    // On the same line a body that starts with a bracket would go on with the head.
+                    self.pending.push(Work::Line(self.level));
+                }
+                self.child(body);
+            }
+            Node::Labelled { label, body } => {
+                self.child(label);
+                self.text(": ");
+                self.child(body);
+            }
+            Node::Try { body, catch, finally } => {
+                self.text("try ");
+                self.child(body);
+                self.opt_child(" ", catch);
+                self.opt_child(" finally ", finally);
+            }
+            Node::Catch { binding, body } => {
+                self.text("catch ");
+                if let Some(binding) = binding {
+                    self.parenthesised(binding);
+                    self.text(" ");
+                }
+                self.child(body);
+            }
+            Node::Match { subject, arms } => {
+                self.text("match ");
+                self.head(subject);
+                self.members([arms, List::default()]);
+            }
+            Node::Arm { pattern, body } => {
+                self.child(pattern);
+                self.text(" => ");
+                self.child(body);
+            }
+            Node::Return(value) => {
+                self.text("return");
+                self.opt_child(" ", value);
+            }
+            Node::Throw(value) => {
+                self.text("throw ");
+                self.child(value);
+            }
+            Node::Break(label) => {
+                self.text("break");
+                self.opt_child(" ", label);
+            }
+            Node::Continue(label) => {
+                self.text("continue");
+                self.opt_child(" ", label);
+            }
+            Node::Debugger => self.text("debugger"),
+            Node::LiteralPattern(value) => self.child(value),
+            Node::VariantPattern {
+                enum_name,
+                variant,
+                fields,
+            } => {
+                self.symbol(enum_name);
+                self.text(".");
+                self.symbol(variant);
+                if !fields.is_empty() {
+                    self.text("(");
+                    self.commas(fields);
+                    self.text(")");
+                }
+            }
+            Node::OrPattern(items) => {
+                for (at, &item) in ast.list(items).iter().enumerate() {
+                    self.text(if at > 0 { " | " } else { "" });
+                    self.child(item);
+                }
+            }
+            Node::DefaultPattern { target, default } => {
+                self.child(target);
+                self.text(" = ");
+                self.child(default);
+            }
+            Node::EntryPattern { key, target, default } => {
+                self.child(key);
+                if target != key {
+                    self.text(": ");
+                    self.child(target);
+                }
+                self.opt_child(" = ", default);
+            }
+            Node::Error => {}
+        }
+    }
+
+    /// The target of an assignment.
+    fn target(&mut self, id: NodeId) {
+        if self.starts_with_brace(id) {
+            self.parenthesised(id);
+        } else {
+            self.child(id);
+        }
+    }
+}
+
+/// The next tighter power.
+fn above(power: Power) -> Power {
+    match power {
+        Power::Coalesce => Power::Ternary,
+        Power::Ternary => Power::Or,
+        Power::Or => Power::And,
+        Power::And => Power::BitOr,
+        Power::BitOr => Power::BitXor,
+        Power::BitXor => Power::BitAnd,
+        Power::BitAnd => Power::Equality,
+        Power::Equality => Power::Comparison,
+        Power::Comparison => Power::Shift,
+        Power::Shift => Power::Additive,
+        Power::Additive => Power::Term,
+        Power::Term => Power::Exponent,
+        Power::Exponent => Power::Prefix,
+        Power::Prefix | Power::Primary => Power::Primary,
+    }
+}
+
+/// Writes the characters of a string so that they read back as themselves.
+fn escape(out: &mut String, text: &str) {
+    for found in text.chars() {
+        match found {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '$' => out.push_str("\\$"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            control if control.is_control() => {
+                // Writing to a string cannot fail.
+                let _ = write!(out, "\\u{{{:x}}}", control as u32);
+            }
+            other => out.push(other),
+        }
+    }
+}
