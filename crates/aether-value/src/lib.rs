@@ -1,1 +1,72 @@
-//! Placeholder
+//! What a value is at run time, and where its memory is: values, objects, the counted heap, the cycle collector.
+//!
+//! Read in this order: [`tag`], [`Raw`] and [`Value`] (16 bytes each, the same bytes), [`Rc`] and [`Header`] (counted
+//! objects), [`Heap`] (allocation, accounts, release, cycles), then the objects, then the operations on deep data.
+//!
+//! Invariants
+//! - Every byte that a script causes is charged to its heap before it is taken; a refused charge is an error that the
+//!   script can catch and leaves everything as it was.
+//! - Nothing recurses on the native stack over user data: dropping, printing, comparing, hashing, collecting.
+//! - No borrow of a collection is held across a call into script code or a release of one of its values.
+//! - Only the collector frees a cycle; only a count that reaches zero frees anything else.
+//!
+//! Not here: what an instruction means, how a function is called, anything that prints or waits.
+
+pub mod tag;
+
+mod raw;
+mod value;
+
+mod rc;
+
+mod heap;
+
+mod exclusive;
+mod hash;
+
+mod array;
+mod builtin;
+mod closure;
+mod code;
+mod coroutine;
+mod dict;
+mod enums;
+mod error;
+mod error_object;
+mod iter;
+mod module;
+mod native;
+mod promise;
+mod raise;
+mod string;
+mod structs;
+mod table;
+mod weak;
+
+mod ops;
+
+pub use array::{Array, Buffer};
+pub use builtin::{Builtin, BuiltinInfo, BuiltinKind};
+pub use closure::{BoundMethod, Cell, Closure};
+pub use code::{Capture, Code, Handler, LocalInfo};
+pub use coroutine::{Coroutine, Frame};
+pub use dict::{Dict, Set};
+pub use enums::{EnumConstructor, EnumDef, EnumValue, Variant};
+pub use error::{ErrorKind, Raise, RaiseData};
+pub use error_object::{ErrorObject, TraceEntry};
+pub use heap::{CollectStats, Header, Heap, HeapConfig, HeapRef, HeapStats, KindStats, flag};
+pub use iter::{Iter, IterState};
+pub use module::Module;
+pub use native::{Native, NativeObject};
+pub use ops::{
+    compare_order, copy_shallow, deep_equals, display, display_text, equal, float_to_text, hashable_check,
+    sort_order,
+};
+pub use promise::{Promise, PromiseState};
+pub use raw::Raw;
+pub use rc::{Object, Rc};
+pub use string::{Str, StrBuilder};
+pub use structs::{Instance, StructDef};
+pub use table::{EntryIndex, Table};
+pub use value::Value;
+pub use weak::WeakCell;

@@ -1,0 +1,637 @@
+//! Arrays and the buffers that hold their items.
+//!
+//! Invariants
+//! - The items live in a [`Buffer`] of their own, so that a snapshot is one count. The array's `SHARED_BUFFER` flag
+//!   says that a snapshot may exist; only then does a write look at the buffer's count, and copies it if it is shared.
+//! - The buffer's header holds its length while it is shared; until then the array's length is the one that counts.
+//! - An empty array that never held anything owns no buffer (`cap` is 0).
+//! - References into the items ([`Array::get`], [`Array::as_slice`]) are not held across a write to the array, a
+//!   release or a call into script code. Every write first makes the array whole, then lets go of old values.
+#![expect(unsafe_code, reason = "items are raw memory behind a pointer")]
+
+use std::cell::Cell;
+use std::ptr::NonNull;
+
+use crate::heap::{self, Inner};
+use crate::{Header, Heap, Object, Raise, Raw, Rc, Value, flag, tag};
+
+/// Items that an array owns, alone or together with snapshots.
+#[repr(C)]
+pub struct Buffer {
+    pub(crate) header: Header,
+}
+
+// SAFETY: repr(C), header first, made by arrays only.
+unsafe impl Object for Buffer {}
+
+/// An ordered list.
+#[repr(C)]
+pub struct Array {
+    header: Header,
+    items: Cell<*mut Raw>,
+    len: Cell<u32>,
+    cap: Cell<u32>,
+}
+
+// SAFETY: repr(C), header first, made by `Heap::array` only.
+unsafe impl Object for Array {}
+
+const _: () = assert!(size_of::<Array>() == 32);
+
+const ITEM: usize = size_of::<Raw>();
+const BUFFER_HEADER: usize = size_of::<Header>();
+/// Most items of any collection.
+pub(crate) const MAX_ITEMS: usize = i32::MAX as usize;
+
+/// The next capacity: double at first, then half as much again.
+pub(crate) fn grown(cap: usize, needed: usize) -> usize {
+    let next = if cap < 4096 { cap * 2 } else { cap + cap / 2 };
+    next.max(needed).max(4).min(MAX_ITEMS.max(needed))
+}
+
+impl Buffer {
+    /// The record's own empty buffer.
+    pub(crate) const fn embedded() -> Self {
+        Self {
+            header: Header::new(tag::BUFFER, crate::heap::EMBEDDED, 0, 0),
+        }
+    }
+
+    /// Number of items.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.header.shape.get() as usize
+    }
+
+    /// Whether there are no items.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn items_ptr(&self) -> *mut Raw {
+        // SAFETY: the items start behind the header of the same allocation.
+        unsafe {
+            std::ptr::from_ref(self)
+                .cast_mut()
+                .cast::<u8>()
+                .add(BUFFER_HEADER)
+                .cast()
+        }
+    }
+
+    /// The items. They do not change while the snapshot lives.
+    #[inline]
+    pub fn as_slice(&self) -> &[Value] {
+        // SAFETY: a shared buffer's items are live values of this number, and writers copy first.
+        unsafe { std::slice::from_raw_parts(self.items_ptr().cast::<Value>(), self.len()) }
+    }
+
+    /// The item at `index`, which must be below the length.
+    #[inline]
+    pub fn get(&self, index: usize) -> &Value {
+        &self.as_slice()[index]
+    }
+
+    /// The items in order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Value> {
+        self.as_slice().iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Buffer {
+    type Item = &'a Value;
+    type IntoIter = std::slice::Iter<'a, Value>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl Array {
+    /// Number of items.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.len.get() as usize
+    }
+
+    /// Whether there are no items.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len.get() == 0
+    }
+
+    /// Items that fit without growing.
+    pub fn capacity(&self) -> usize {
+        self.cap.get() as usize
+    }
+
+    /// The item at `index`. The borrow ends before the next write to this array.
+    #[inline(always)]
+    pub fn get(&self, index: usize) -> Option<&Raw> {
+        if index < self.len() {
+            // SAFETY: below the length, the buffer holds initialised items.
+            Some(unsafe { &*self.items.get().add(index) })
+        } else {
+            None
+        }
+    }
+
+    /// A copy of the item at `index`.
+    #[inline]
+    pub fn get_value(&self, index: usize) -> Option<Value> {
+        // SAFETY: items are values.
+        self.get(index).map(|raw| unsafe { raw.clone_value() })
+    }
+
+    /// Where the items begin.
+    ///
+    /// # Safety
+    /// Reading is sound below the length and until the next write to this array.
+    #[inline(always)]
+    pub unsafe fn items(&self) -> *const Raw {
+        self.items.get()
+    }
+
+    /// Whether a write has to look for snapshots first; see the module.
+    #[inline(always)]
+    pub fn may_be_shared(&self) -> bool {
+        self.header.has(flag::SHARED_BUFFER)
+    }
+
+    /// The items as values.
+    ///
+    /// # Safety
+    /// The borrow ends before the next write to this array; no script code runs meanwhile.
+    #[inline]
+    pub unsafe fn as_slice(&self) -> &[Value] {
+        if self.len.get() == 0 {
+            return &[];
+        }
+        // SAFETY: that many initialised items; the caller keeps writers away.
+        unsafe { std::slice::from_raw_parts(self.items.get().cast::<Value>(), self.len()) }
+    }
+
+    /// Replaces the item at `index`, which must be below the length; gives the old one.
+    ///
+    /// # Errors
+    /// Out of memory, when the items have to be copied for a snapshot.
+    #[inline(always)]
+    pub fn set(&self, index: usize, value: Value) -> Result<Value, Raise> {
+        debug_assert!(index < self.len());
+        self.own()?;
+        // SAFETY: below the length; the old item's count goes to the caller.
+        unsafe {
+            let slot = self.items.get().add(index);
+            let old = slot.read();
+            slot.write(Raw::from_value(value));
+            Ok(old.into_value())
+        }
+    }
+
+    /// Appends a value.
+    ///
+    /// # Errors
+    /// Out of memory; the array is unchanged.
+    #[inline(always)]
+    pub fn push(&self, value: Value) -> Result<(), Raise> {
+        let len = self.len.get();
+        if len == self.cap.get() || self.may_be_shared() {
+            self.make_room(1)?;
+        }
+        // SAFETY: there is room for one more.
+        unsafe { self.items.get().add(len as usize).write(Raw::from_value(value)) };
+        self.len.set(len + 1);
+        Ok(())
+    }
+
+    /// Removes the last item.
+    ///
+    /// # Errors
+    /// Out of memory, when the items have to be copied for a snapshot.
+    #[inline]
+    pub fn pop(&self) -> Result<Option<Value>, Raise> {
+        if self.is_empty() {
+            return Ok(None);
+        }
+        self.own()?;
+        let len = self.len.get() - 1;
+        self.len.set(len);
+        // SAFETY: the last item is initialised; its count goes to the caller.
+        Ok(Some(unsafe {
+            self.items.get().add(len as usize).read().into_value()
+        }))
+    }
+
+    /// Inserts before `index`, at most the length.
+    ///
+    /// # Errors
+    /// Out of memory; the array is unchanged.
+    pub fn insert(&self, index: usize, value: Value) -> Result<(), Raise> {
+        self.make_room(1)?;
+        let len = self.len();
+        let index = index.min(len);
+        // SAFETY: there is room for one more behind the length.
+        unsafe {
+            let slot = self.items.get().add(index);
+            slot.copy_to(slot.add(1), len - index);
+            slot.write(Raw::from_value(value));
+        }
+        self.len.set(len as u32 + 1);
+        Ok(())
+    }
+
+    /// Removes the item at `index`, which must be below the length.
+    ///
+    /// # Errors
+    /// Out of memory, when the items have to be copied for a snapshot.
+    pub fn remove(&self, index: usize) -> Result<Value, Raise> {
+        assert!(index < self.len(), "index below the length");
+        self.own()?;
+        let len = self.len() - 1;
+        // SAFETY: below the length; the removed item's count goes to the caller.
+        unsafe {
+            let slot = self.items.get().add(index);
+            let old = slot.read();
+            slot.add(1).copy_to(slot, len - index);
+            self.len.set(len as u32);
+            Ok(old.into_value())
+        }
+    }
+
+    /// Swaps two items, both below the length.
+    ///
+    /// # Errors
+    /// Out of memory, when the items have to be copied for a snapshot.
+    pub fn swap(&self, left: usize, right: usize) -> Result<(), Raise> {
+        assert!(
+            left < self.len() && right < self.len(),
+            "indices below the length"
+        );
+        self.own()?;
+        // SAFETY: both are initialised items.
+        unsafe { std::ptr::swap(self.items.get().add(left), self.items.get().add(right)) };
+        Ok(())
+    }
+
+    /// Keeps the first `len` items.
+    ///
+    /// # Errors
+    /// Out of memory, when the items have to be copied for a snapshot.
+    pub fn truncate(&self, len: usize) -> Result<(), Raise> {
+        let old = self.len();
+        if len >= old {
+            return Ok(());
+        }
+        if len == 0 {
+            self.clear();
+            return Ok(());
+        }
+        self.own()?;
+        self.len.set(len as u32);
+        for index in len..old {
+            // SAFETY: the items behind the new length are no longer the array's; a release that reaches this array
+            // sees it whole, and it cannot grow meanwhile since no script runs.
+            unsafe { self.items.get().add(index).read().release() };
+        }
+        Ok(())
+    }
+
+    /// Removes all items and their memory.
+    pub fn clear(&self) {
+        let buffer = self.detach();
+        drop(buffer);
+    }
+
+    /// Appends copies of `values`.
+    ///
+    /// # Errors
+    /// Out of memory; the array is unchanged.
+    pub fn extend(&self, values: &[Value]) -> Result<(), Raise> {
+        if values.is_empty() {
+            return Ok(());
+        }
+        let inside = self.items.get().cast_const().cast::<Value>();
+        let own =
+            self.cap.get() > 0 && (inside..inside.wrapping_add(self.capacity())).contains(&values.as_ptr());
+        if own {
+            // The values are this array's own and would move: appended one by one.
+            let start = (values.as_ptr() as usize - inside as usize) / ITEM;
+            let count = values.len();
+            self.make_room(count)?;
+            for index in start..start + count {
+                self.push(self.get_value(index).expect("inside the array"))?;
+            }
+            return Ok(());
+        }
+        self.make_room(values.len())?;
+        let len = self.len();
+        for (index, value) in values.iter().enumerate() {
+            // SAFETY: there is room for all.
+            unsafe {
+                self.items
+                    .get()
+                    .add(len + index)
+                    .write(Raw::from_value(value.clone()))
+            };
+        }
+        self.len.set((len + values.len()) as u32);
+        Ok(())
+    }
+
+    /// Makes room for exactly `additional` more items, if there is none.
+    ///
+    /// # Errors
+    /// Out of memory; the array is unchanged.
+    pub fn reserve(&self, heap: &Heap, additional: usize) -> Result<(), Raise> {
+        let needed = self.len() + additional;
+        self.own()?;
+        if needed > self.capacity() {
+            self.resize(heap, needed, needed)?;
+        }
+        Ok(())
+    }
+
+    /// Puts other items in the place of all.
+    ///
+    /// # Errors
+    /// Out of memory; the array is unchanged.
+    pub fn replace_items(&self, values: Vec<Value>) -> Result<(), Raise> {
+        let heap = Heap::of(self);
+        let fresh = heap.array_from(values)?;
+        let old = self.detach();
+        self.items.set(fresh.items.replace(std::ptr::null_mut()));
+        self.len.set(fresh.len.replace(0));
+        self.cap.set(fresh.cap.replace(0));
+        drop(old);
+        Ok(())
+    }
+
+    /// Takes over a buffer as the items; it may be shared with snapshots.
+    pub fn replace_buffer(&self, buffer: Rc<Buffer>) {
+        let old = self.detach();
+        let len = buffer.len();
+        if len > 0 {
+            if Rc::count(&buffer) > 1 {
+                self.header.set_flag(flag::SHARED_BUFFER);
+            }
+            self.items.set(buffer.items_ptr());
+            self.len.set(len as u32);
+            self.cap.set(buffer_capacity(Rc::header_ptr(&buffer)) as u32);
+            std::mem::forget(buffer);
+        }
+        drop(old);
+    }
+
+    /// The items as they are now, in constant time; a later write to the array copies them first.
+    pub fn snapshot(&self) -> Rc<Buffer> {
+        let Some(buffer) = self.buffer_header() else {
+            return Heap::of(self).empty_buffer();
+        };
+        self.sync_buffer_length();
+        self.header.set_flag(flag::SHARED_BUFFER);
+        // SAFETY: the array owns this buffer.
+        unsafe { Rc::of_ref(buffer.cast::<Buffer>().as_ref()) }
+    }
+
+    /// Takes the buffer away, leaving the array empty.
+    fn detach(&self) -> Option<Rc<Buffer>> {
+        self.sync_buffer_length();
+        let buffer = self.buffer_header();
+        self.items.set(std::ptr::null_mut());
+        self.len.set(0);
+        self.cap.set(0);
+        self.header.clear_flag(flag::SHARED_BUFFER);
+        // SAFETY: the array's count of the buffer goes to the result.
+        buffer.map(|buffer| unsafe { Rc::from_ptr(buffer.as_ptr().cast()) })
+    }
+
+    /// Sees to it that the items are this array's alone.
+    #[inline(always)]
+    pub(crate) fn own(&self) -> Result<(), Raise> {
+        if self.may_be_shared() {
+            self.unshare()
+        } else {
+            Ok(())
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unshare(&self) -> Result<(), Raise> {
+        let Some(buffer) = self.buffer_header() else {
+            self.header.clear_flag(flag::SHARED_BUFFER);
+            return Ok(());
+        };
+        // SAFETY: the array owns a count of the buffer.
+        if unsafe { buffer.as_ref() }.count.get() > 1 {
+            let heap = Heap::of(self);
+            self.copy_items(&heap, self.capacity().min(grown(self.len(), 0)))?;
+        }
+        self.header.clear_flag(flag::SHARED_BUFFER);
+        Ok(())
+    }
+
+    /// Moves to a buffer of its own with copies of the items, leaving the old one to the snapshots.
+    fn copy_items(&self, heap: &Heap, cap: usize) -> Result<(), Raise> {
+        let len = self.len();
+        let fresh = new_buffer(heap, cap.max(len))?;
+        let old = self.buffer_header();
+        // SAFETY: the fresh buffer has room for the items, each of which gets a count of its own.
+        unsafe {
+            let items = fresh.cast::<Buffer>().as_ref().items_ptr();
+            for index in 0..len {
+                let item = self.items.get().add(index).read();
+                item.retain();
+                items.add(index).write(item);
+            }
+            self.items.set(items);
+            self.cap.set(buffer_capacity(fresh) as u32);
+            self.header.clear_flag(flag::SHARED_BUFFER);
+            if let Some(old) = old {
+                Header::release(old);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sees to it that the items are this array's alone and that `additional` more fit.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn make_room(&self, additional: usize) -> Result<(), Raise> {
+        self.own()?;
+        let needed = self.len() + additional;
+        if needed <= self.capacity() {
+            return Ok(());
+        }
+        let heap = Heap::of(self);
+        self.resize(&heap, grown(self.capacity(), needed), needed)
+    }
+
+    /// Moves the items to a buffer for `cap`, or for `needed` if there is no room for that much.
+    fn resize(&self, heap: &Heap, cap: usize, needed: usize) -> Result<(), Raise> {
+        let mut result = self.resize_to(heap, cap);
+        if result.is_err() && cap > needed {
+            result = self.resize_to(heap, needed);
+        }
+        result
+    }
+
+    fn resize_to(&self, heap: &Heap, cap: usize) -> Result<(), Raise> {
+        let size = buffer_size(heap, cap)?;
+        let old = self.buffer_header();
+        // SAFETY: the buffer is this array's alone; its items move bitwise and keep their counts.
+        unsafe {
+            let fresh = match old {
+                Some(old) if old.as_ref().class == heap::LARGE => {
+                    let moved = heap.inner().realloc_large(old, size);
+                    NonNull::new(moved).ok_or_else(|| heap.out_of_memory(size))?
+                }
+                _ => {
+                    let fresh = new_buffer(heap, cap)?;
+                    if let Some(old) = old {
+                        let items = fresh.cast::<Buffer>().as_ref().items_ptr();
+                        self.items.get().copy_to_nonoverlapping(items, self.len());
+                        heap.inner().free(old);
+                    }
+                    fresh
+                }
+            };
+            self.items.set(fresh.cast::<Buffer>().as_ref().items_ptr());
+            self.cap.set(buffer_capacity(fresh) as u32);
+        }
+        Ok(())
+    }
+
+    /// The buffer, if there is one.
+    pub(crate) fn buffer_header(&self) -> Option<NonNull<Header>> {
+        if self.cap.get() == 0 {
+            return None;
+        }
+        // SAFETY: the items start behind the buffer's header.
+        Some(unsafe { NonNull::new_unchecked(self.items.get().byte_sub(BUFFER_HEADER).cast()) })
+    }
+
+    /// Writes the length into the buffer, unless it is shared and has it.
+    pub(crate) fn sync_buffer_length(&self) {
+        if let Some(buffer) = self.buffer_header()
+            && !self.may_be_shared()
+        {
+            // SAFETY: the array owns this buffer.
+            unsafe { buffer.as_ref() }.shape.set(self.len.get());
+        }
+    }
+
+    /// The array is dead: gives its items back.
+    pub(crate) unsafe fn release_items(&self) {
+        self.sync_buffer_length();
+        if let Some(buffer) = self.buffer_header() {
+            // SAFETY: the array owned one count, which ends here.
+            unsafe { Header::release(buffer) };
+        }
+    }
+}
+
+fn buffer_size(heap: &Heap, cap: usize) -> Result<usize, Raise> {
+    let size = cap.saturating_mul(ITEM).saturating_add(BUFFER_HEADER);
+    if cap > MAX_ITEMS {
+        Err(heap.out_of_memory(size))
+    } else {
+        Ok(size)
+    }
+}
+
+fn new_buffer(heap: &Heap, cap: usize) -> Result<NonNull<Header>, Raise> {
+    let size = buffer_size(heap, cap)?;
+    let object = heap.inner().alloc(size, tag::BUFFER, 0, 0);
+    NonNull::new(object).ok_or_else(|| heap.out_of_memory(size))
+}
+
+/// Items that fit into a buffer.
+fn buffer_capacity(buffer: NonNull<Header>) -> usize {
+    (heap::object_bytes(buffer) - BUFFER_HEADER) / ITEM
+}
+
+impl Inner {
+    #[inline(always)]
+    fn alloc_array(&self) -> *mut Array {
+        let array = self.alloc(size_of::<Array>(), tag::ARRAY, 0, 0).cast::<Array>();
+        if !array.is_null() {
+            // SAFETY: a new object of this size.
+            unsafe {
+                (&raw mut (*array).items).write(Cell::new(std::ptr::null_mut()));
+                (&raw mut (*array).len).write(Cell::new(0));
+                (&raw mut (*array).cap).write(Cell::new(0));
+            }
+        }
+        array
+    }
+}
+
+impl Heap {
+    /// A new array with room for exactly `capacity` items.
+    ///
+    /// # Errors
+    /// Out of memory.
+    #[inline]
+    pub fn array(&self, capacity: usize) -> Result<Rc<Array>, Raise> {
+        let array = self.inner().alloc_array();
+        if array.is_null() {
+            return Err(self.out_of_memory(size_of::<Array>()));
+        }
+        // SAFETY: the new object's count goes to the result.
+        let array = unsafe { Rc::from_ptr(array) };
+        if capacity > 0 {
+            array.resize_to(self, capacity)?;
+        }
+        Ok(array)
+    }
+
+    /// A new array of these values.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn array_from(&self, values: Vec<Value>) -> Result<Rc<Array>, Raise> {
+        let array = self.array(values.len())?;
+        for value in values {
+            array.push(value)?;
+        }
+        Ok(array)
+    }
+
+    /// A new array of copies of these values.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn array_from_slice(&self, values: &[Value]) -> Result<Rc<Array>, Raise> {
+        let array = self.array(values.len())?;
+        array.extend(values)?;
+        Ok(array)
+    }
+
+    /// A new array of what an iterator gives.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn array_from_iter(&self, values: impl IntoIterator<Item = Value>) -> Result<Rc<Array>, Raise> {
+        let values = values.into_iter();
+        let array = self.array(0)?;
+        let expected = values.size_hint().0;
+        if expected > 0 {
+            array.reserve(self, expected)?;
+        }
+        for value in values {
+            array.push(value)?;
+        }
+        Ok(array)
+    }
+
+    /// A new array that shares a snapshot's items until either is written.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn array_from_buffer(&self, buffer: Rc<Buffer>) -> Result<Rc<Array>, Raise> {
+        let array = self.array(0)?;
+        array.replace_buffer(buffer);
+        Ok(array)
+    }
+}

@@ -1,0 +1,118 @@
+//! Compiled functions as plain data. Only the evaluator knows what the words mean.
+
+use std::ptr::NonNull;
+
+use aether_source::{SourceFile, Span};
+
+use crate::{Rc, Str};
+
+/// Where an error in a range of words goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handler {
+    /// First word covered.
+    pub start: u32,
+    /// One past the last word covered.
+    pub end: u32,
+    /// Where to go on.
+    pub target: u32,
+    /// The register that gets the error.
+    pub register: u16,
+    /// The first register to release.
+    pub live: u16,
+}
+
+/// Where a closure gets a capture from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capture {
+    /// From a register of the function that makes the closure, else from that function's own captures.
+    pub from_parent_register: bool,
+    /// Which one.
+    pub index: u16,
+}
+
+/// A named local, for the debugger.
+#[derive(Clone, Debug)]
+pub struct LocalInfo {
+    /// Its name.
+    pub name: Rc<Str>,
+    /// Its register.
+    pub register: u16,
+    /// First word where it is in scope.
+    pub start: u32,
+    /// One past the last word where it is in scope.
+    pub end: u32,
+    /// Whether the register holds a shared cell.
+    pub cell: bool,
+}
+
+/// A compiled function.
+#[derive(Debug)]
+pub struct Code {
+    /// The declared name, `Type.method` for methods; none when anonymous.
+    pub name: Option<Box<str>>,
+    /// Instructions.
+    pub words: Box<[u64]>,
+    /// Declared parameters, a leading `self` not counted.
+    pub params: u16,
+    /// Whether the first declared parameter is `self`.
+    pub has_self: bool,
+    /// Registers a frame needs.
+    pub registers: u16,
+    /// Whether calls give promises.
+    pub is_async: bool,
+    /// Whether this is a struct's method.
+    pub is_method: bool,
+    /// Names of the parameters.
+    pub param_names: Box<[Rc<Str>]>,
+    /// Where errors go, innermost first.
+    pub handlers: Box<[Handler]>,
+    /// Places of instructions, sorted by word.
+    pub places: Box<[(u32, Span)]>,
+    /// The file it was compiled from.
+    pub file: std::rc::Rc<SourceFile>,
+    /// Functions nested in this one.
+    pub children: Box<[NonNull<Code>]>,
+    /// What a closure of it captures.
+    pub captures: Box<[Capture]>,
+    /// The module it belongs to.
+    pub module: u32,
+    /// Named locals.
+    pub locals: Box<[LocalInfo]>,
+}
+
+impl Code {
+    /// The source of the instruction at `word`.
+    pub fn place_at(&self, word: usize) -> Span {
+        let after = self.places.partition_point(|&(start, _)| start as usize <= word);
+        match after.checked_sub(1) {
+            Some(index) => self.places[index].1,
+            None => Span::at(0),
+        }
+    }
+
+    /// The line, from 1, of the instruction at `word`.
+    pub fn line_at(&self, word: usize) -> u32 {
+        self.file.line(self.place_at(word).start)
+    }
+
+    /// Bytes this takes, what it points to included.
+    pub fn size(&self) -> usize {
+        size_of::<Self>()
+            + self.name.as_ref().map_or(0, |name| name.len())
+            + size_of_val(&*self.words)
+            + size_of_val(&*self.param_names)
+            + size_of_val(&*self.handlers)
+            + size_of_val(&*self.places)
+            + size_of_val(&*self.children)
+            + size_of_val(&*self.captures)
+            + size_of_val(&*self.locals)
+    }
+
+    /// Takes the names away, which are heap objects, at the heap's end.
+    pub(crate) fn take_names(&mut self) -> (Box<[Rc<Str>]>, Box<[LocalInfo]>) {
+        (
+            std::mem::take(&mut self.param_names),
+            std::mem::take(&mut self.locals),
+        )
+    }
+}

@@ -1,0 +1,554 @@
+//! Where objects come from: size-classed blocks in aligned chunks, and allocations of their own for large ones.
+//!
+//! A chunk is 64 KiB, aligned to 64 KiB, holds blocks of one class and knows its heap, so masking an object's address
+//! finds the heap. Classes go in steps of 16 bytes up to 512; kinds that own nothing (strings) have classes of their
+//! own, so that the collector walks only chunks that can hold containers. Each class has a *current* chunk that
+//! allocation pops from, and a list of *partial* ones; a *full* chunk is in neither until a block of it is freed.
+//!
+//! A large object has 16 bytes in front: the heap's address, its index in the heap's vector, its size.
+//!
+//! Invariants
+//! - A free block's `kind` is 0; blocks above `bump` were never used. Walking a chunk needs nothing else.
+//! - Bytes are charged before a block is taken and discharged when it is given back: the class's size for small
+//!   objects, prefix included for large ones.
+//!
+//! With the feature `system-alloc` every object is a large one.
+#![expect(unsafe_code, reason = "carves objects out of raw memory")]
+
+use std::alloc::Layout;
+use std::cell::Cell;
+use std::ptr::NonNull;
+
+use crate::tag;
+
+use super::{Header, Inner};
+
+const CHUNK: usize = 64 * 1024;
+/// Where a chunk's blocks begin.
+const FIRST: usize = 128;
+const STEP: usize = 16;
+const MAX_SMALL: usize = 512;
+const GROUP: usize = MAX_SMALL / STEP;
+/// Classes of containers, then classes of leaves.
+pub(crate) const CLASSES: usize = 2 * GROUP;
+/// The header's class of an allocation of its own.
+pub(crate) const LARGE: u8 = 255;
+/// The header's class of the record's own stand-ins.
+pub(crate) const EMBEDDED: u8 = 254;
+/// Empty chunks kept for any class.
+const RESERVE: usize = 4;
+/// Bytes of never-used blocks put on the free list at a time, so that a chunk's pages are touched as needed.
+const REFILL: usize = 4096;
+/// In front of a large object.
+const PREFIX: usize = 16;
+const SYSTEM_ALLOC: bool = cfg!(feature = "system-alloc");
+
+const CHUNK_LAYOUT: Layout = match Layout::from_size_align(CHUNK, CHUNK) {
+    Ok(layout) => layout,
+    Err(_) => panic!("chunk layout"),
+};
+
+#[repr(C)]
+struct Free {
+    /// Covers count, kind (0: free), flags, class, small.
+    zero: u64,
+    next: *mut Free,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Allocation pops from it.
+    Current,
+    /// Has free blocks, is in its class's list.
+    Partial,
+    /// Has none, is in no list.
+    Full,
+}
+
+#[repr(C)]
+pub(crate) struct Chunk {
+    heap: NonNull<Inner>,
+    free: Cell<*mut Free>,
+    used: Cell<u32>,
+    /// A free that brings `used` here has something to do.
+    notify: Cell<u32>,
+    /// Offset of the first block that was never used.
+    bump: Cell<u32>,
+    block: u32,
+    /// Index in the heap's vector.
+    index: Cell<u32>,
+    class: u8,
+    state: Cell<State>,
+    next: Cell<*mut Chunk>,
+    previous: Cell<*mut Chunk>,
+}
+
+const _: () = assert!(size_of::<Chunk>() <= FIRST && FIRST % STEP == 0);
+
+const NEVER: u32 = u32::MAX;
+
+#[repr(C)]
+struct Prefix {
+    heap: NonNull<Inner>,
+    /// Index in the heap's vector of large objects.
+    index: u32,
+    /// Size with this prefix, in steps of 16 bytes.
+    units: u32,
+}
+
+const _: () = assert!(size_of::<Prefix>() == PREFIX);
+
+impl Chunk {
+    /// A stand-in that never has a free block.
+    pub(crate) const fn none() -> Self {
+        Self {
+            heap: NonNull::dangling(),
+            free: Cell::new(std::ptr::null_mut()),
+            used: Cell::new(0),
+            notify: Cell::new(NEVER),
+            bump: Cell::new(CHUNK as u32),
+            block: CHUNK as u32,
+            index: Cell::new(0),
+            class: 0,
+            state: Cell::new(State::Current),
+            next: Cell::new(std::ptr::null_mut()),
+            previous: Cell::new(std::ptr::null_mut()),
+        }
+    }
+}
+
+const fn class_of(size: usize, kind: u8) -> usize {
+    (size - 1) / STEP + if tag::is_container(kind) { 0 } else { GROUP }
+}
+
+/// The usable bytes of a small class.
+#[inline(always)]
+const fn class_bytes(class: usize) -> usize {
+    (class % GROUP + 1) * STEP
+}
+
+unsafe fn prefix<'a>(object: NonNull<Header>) -> &'a Prefix {
+    // SAFETY: the caller's object is a large one, which has a prefix in front.
+    unsafe { object.byte_sub(PREFIX).cast::<Prefix>().as_ref() }
+}
+
+/// The heap of a live object.
+#[inline]
+pub(super) unsafe fn heap_of(object: NonNull<Header>) -> NonNull<Inner> {
+    // SAFETY: the caller's object is alive; its class tells where the heap's address is.
+    unsafe {
+        match object.as_ref().class {
+            LARGE => prefix(object).heap,
+            EMBEDDED => super::release::embedded_heap(object),
+            _ => object.map_addr_to_chunk().as_ref().heap,
+        }
+    }
+}
+
+trait ToChunk {
+    unsafe fn map_addr_to_chunk(self) -> NonNull<Chunk>;
+}
+
+impl ToChunk for NonNull<Header> {
+    #[inline(always)]
+    unsafe fn map_addr_to_chunk(self) -> NonNull<Chunk> {
+        let chunk = self.as_ptr().map_addr(|address| address & !(CHUNK - 1)).cast();
+        // SAFETY: a small object lies inside a chunk, which is not at address 0.
+        unsafe { NonNull::new_unchecked(chunk) }
+    }
+}
+
+/// Bytes of a live object, header included; for a large one without its prefix.
+#[inline]
+pub(crate) fn object_bytes(object: NonNull<Header>) -> usize {
+    // SAFETY: callers pass live objects.
+    unsafe {
+        match object.as_ref().class {
+            LARGE => prefix(object).units as usize * STEP - PREFIX,
+            EMBEDDED => size_of::<Header>(),
+            class => class_bytes(class as usize),
+        }
+    }
+}
+
+/// Bytes charged for a live object.
+pub(crate) fn charged_bytes(object: NonNull<Header>) -> usize {
+    // SAFETY: callers pass live objects.
+    match unsafe { object.as_ref() }.class {
+        LARGE => object_bytes(object) + PREFIX,
+        EMBEDDED => 0,
+        _ => object_bytes(object),
+    }
+}
+
+impl Inner {
+    /// A new object with count 1, or null when the budget or the system refuses. Only the header is initialised.
+    #[inline(always)]
+    pub(crate) fn alloc(&self, size: usize, kind: u8, small: u8, shape: u32) -> *mut Header {
+        debug_assert!(size >= size_of::<Header>());
+        if SYSTEM_ALLOC || size > MAX_SMALL {
+            return self.alloc_large(size, kind, small, shape);
+        }
+        let class = class_of(size, kind);
+        let live = self.live.get() + class_bytes(class);
+        // SAFETY: a class's current chunk is alive or the stand-in; blocks on its free list are unused memory of at
+        // least 16 bytes.
+        unsafe {
+            let chunk = self.current[class].get().as_ref();
+            let block = chunk.free.get();
+            if live > self.next_event.get() || block.is_null() {
+                return self.alloc_slow(class, kind, small, shape);
+            }
+            self.live.set(live);
+            self.live_objects.set(self.live_objects.get().wrapping_add(1));
+            chunk.free.set((*block).next);
+            chunk.used.set(chunk.used.get().wrapping_add(1));
+            let object = block.cast::<Header>();
+            object.write(Header::new(kind, class as u8, small, shape));
+            object
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn alloc_slow(&self, class: usize, kind: u8, small: u8, shape: u32) -> *mut Header {
+        let bytes = class_bytes(class);
+        if !self.charge(bytes) {
+            return std::ptr::null_mut();
+        }
+        // SAFETY: as in `alloc`; `refill` leaves a current chunk with a free block.
+        unsafe {
+            if self.current[class].get().as_ref().free.get().is_null() && !self.refill(class) {
+                self.live.set(self.live.get() - bytes);
+                return std::ptr::null_mut();
+            }
+            let chunk = self.current[class].get().as_ref();
+            let block = chunk.free.get();
+            self.live_objects.set(self.live_objects.get() + 1);
+            chunk.free.set((*block).next);
+            chunk.used.set(chunk.used.get() + 1);
+            let object = block.cast::<Header>();
+            object.write(Header::new(kind, class as u8, small, shape));
+            object
+        }
+    }
+
+    /// Gives the class a current chunk with a free block; false when the system refuses.
+    unsafe fn refill(&self, class: usize) -> bool {
+        // SAFETY: all chunks met here are alive and belong to this heap and class.
+        unsafe {
+            let current = self.current[class].get();
+            if extend(current) {
+                return true;
+            }
+            let partial = self.partial[class].get();
+            let next = if let Some(chunk) = NonNull::new(partial) {
+                self.unlink(chunk);
+                chunk
+            } else if let Some(chunk) = self.new_chunk(class) {
+                chunk
+            } else {
+                return false;
+            };
+            if !std::ptr::eq(current.as_ptr(), &raw const self.no_chunk) {
+                let old = current.as_ref();
+                old.state.set(State::Full);
+                old.notify.set(old.used.get().wrapping_sub(1));
+            }
+            let chunk = next.as_ref();
+            chunk.state.set(State::Current);
+            chunk.notify.set(NEVER);
+            self.current[class].set(next);
+            !chunk.free.get().is_null() || extend(next)
+        }
+    }
+
+    unsafe fn new_chunk(&self, class: usize) -> Option<NonNull<Chunk>> {
+        if !self.chunks.with(|chunks| chunks.try_reserve(1).is_ok()) {
+            return None;
+        }
+        let memory = match self.reserve.with(Vec::pop) {
+            Some(chunk) => chunk.as_ptr().cast::<u8>(),
+            // SAFETY: the layout is not empty.
+            None => unsafe { std::alloc::alloc(CHUNK_LAYOUT) },
+        };
+        let chunk = NonNull::new(memory.cast::<Chunk>())?;
+        let index = self.chunks.with(|chunks| {
+            chunks.push(chunk);
+            chunks.len() as u32 - 1
+        });
+        // SAFETY: a fresh chunk of our own.
+        unsafe {
+            chunk.write(Chunk {
+                heap: NonNull::from(self),
+                index: Cell::new(index),
+                bump: Cell::new(FIRST as u32),
+                block: class_bytes(class) as u32,
+                class: class as u8,
+                ..Chunk::none()
+            });
+        }
+        Some(chunk)
+    }
+
+    /// Takes a chunk out of its class's partial list.
+    unsafe fn unlink(&self, chunk: NonNull<Chunk>) {
+        // SAFETY: the list's chunks are alive.
+        unsafe {
+            let chunk = chunk.as_ref();
+            let (next, previous) = (chunk.next.get(), chunk.previous.get());
+            if let Some(next) = next.as_ref() {
+                next.previous.set(previous);
+            }
+            match previous.as_ref() {
+                Some(previous) => previous.next.set(next),
+                None => self.partial[chunk.class as usize].set(next),
+            }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn alloc_large(&self, size: usize, kind: u8, small: u8, shape: u32) -> *mut Header {
+        let Some((total, units)) = large_size(size) else {
+            return std::ptr::null_mut();
+        };
+        if !self.charge(total) {
+            return std::ptr::null_mut();
+        }
+        let reserved = self.large.with(|large| large.try_reserve(1).is_ok());
+        // SAFETY: the layout is not empty; size and alignment were checked by `large_size`.
+        let memory = if reserved {
+            unsafe { std::alloc::alloc(Layout::from_size_align_unchecked(total, STEP)) }
+        } else {
+            std::ptr::null_mut()
+        };
+        if memory.is_null() {
+            self.live.set(self.live.get() - total);
+            return std::ptr::null_mut();
+        }
+        // SAFETY: fresh memory of at least prefix and header.
+        unsafe {
+            let object = memory.add(PREFIX).cast::<Header>();
+            object.write(Header::new(kind, LARGE, small, shape));
+            let index = self.large.with(|large| {
+                large.push(NonNull::new_unchecked(object));
+                large.len() as u32 - 1
+            });
+            memory.cast::<Prefix>().write(Prefix {
+                heap: NonNull::from(self),
+                index,
+                units,
+            });
+            self.live_objects.set(self.live_objects.get() + 1);
+            object
+        }
+    }
+
+    /// Makes a large object larger or smaller, moving it; null when refused, then nothing changed.
+    ///
+    /// # Safety
+    /// `object` is a live large object of this heap, and no other pointer to it is used afterwards.
+    pub(crate) unsafe fn realloc_large(&self, object: NonNull<Header>, size: usize) -> *mut Header {
+        let Some((total, units)) = large_size(size) else {
+            return std::ptr::null_mut();
+        };
+        // SAFETY: the caller's promise; the old layout is what the prefix says.
+        unsafe {
+            let old = prefix(object).units as usize * STEP;
+            if total > old && !self.charge(total - old) {
+                return std::ptr::null_mut();
+            }
+            let layout = Layout::from_size_align_unchecked(old, STEP);
+            let memory = std::alloc::realloc(object.byte_sub(PREFIX).as_ptr().cast(), layout, total);
+            if memory.is_null() {
+                if total > old {
+                    self.live.set(self.live.get() - (total - old));
+                }
+                return std::ptr::null_mut();
+            }
+            if total < old {
+                self.discharge(old - total);
+            }
+            (*memory.cast::<Prefix>()).units = units;
+            let object = memory.add(PREFIX).cast::<Header>();
+            let index = (*memory.cast::<Prefix>()).index as usize;
+            self.large
+                .with(|large| large[index] = NonNull::new_unchecked(object));
+            object
+        }
+    }
+
+    /// Gives an object's memory back. Its contents are gone already.
+    ///
+    /// # Safety
+    /// `object` is an object of this heap that nothing uses any more.
+    #[inline]
+    pub(crate) unsafe fn free(&self, object: NonNull<Header>) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let class = object.as_ref().class;
+            if class >= EMBEDDED {
+                return self.free_large(object, class);
+            }
+            let class = class as usize;
+            self.discharge(class_bytes(class));
+            self.live_objects.set(self.live_objects.get().wrapping_sub(1));
+            let chunk = object.map_addr_to_chunk();
+            let record = chunk.as_ref();
+            let block = object.cast::<Free>();
+            block.write(Free {
+                zero: 0,
+                next: record.free.get(),
+            });
+            record.free.set(block.as_ptr());
+            let used = record.used.get().wrapping_sub(1);
+            record.used.set(used);
+            if used == record.notify.get() {
+                self.chunk_event(chunk);
+            }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    unsafe fn free_large(&self, object: NonNull<Header>, class: u8) {
+        self.live_objects.set(self.live_objects.get() - 1);
+        if class == EMBEDDED {
+            return;
+        }
+        // SAFETY: a large object of this heap, by the caller's promise.
+        unsafe {
+            let Prefix { index, units, .. } = *prefix(object);
+            self.large.with(|large| {
+                large.swap_remove(index as usize);
+                if let Some(moved) = large.get(index as usize) {
+                    (*moved.byte_sub(PREFIX).cast::<Prefix>().as_ptr()).index = index;
+                }
+            });
+            let total = units as usize * STEP;
+            self.discharge(total);
+            let layout = Layout::from_size_align_unchecked(total, STEP);
+            std::alloc::dealloc(object.byte_sub(PREFIX).as_ptr().cast(), layout);
+        }
+    }
+
+    /// A full chunk got a free block, or a partial one became empty.
+    #[cold]
+    #[inline(never)]
+    unsafe fn chunk_event(&self, chunk: NonNull<Chunk>) {
+        // SAFETY: chunks of this heap are alive.
+        unsafe {
+            let record = chunk.as_ref();
+            let head = &self.partial[record.class as usize];
+            if record.state.get() == State::Full {
+                record.state.set(State::Partial);
+                record.notify.set(0);
+                record.previous.set(std::ptr::null_mut());
+                record.next.set(head.get());
+                if let Some(next) = head.get().as_ref() {
+                    next.previous.set(chunk.as_ptr());
+                }
+                head.set(chunk.as_ptr());
+            }
+            if record.used.get() == 0 && record.state.get() == State::Partial {
+                self.unlink(chunk);
+                self.chunks.with(|chunks| {
+                    let index = record.index.get();
+                    chunks.swap_remove(index as usize);
+                    if let Some(moved) = chunks.get(index as usize) {
+                        moved.as_ref().index.set(index);
+                    }
+                });
+                let kept = self.reserve.with(|reserve| {
+                    let room = reserve.len() < RESERVE && reserve.try_reserve(1).is_ok();
+                    if room {
+                        reserve.push(chunk);
+                    }
+                    room
+                });
+                if !kept {
+                    std::alloc::dealloc(chunk.as_ptr().cast(), CHUNK_LAYOUT);
+                }
+            }
+        }
+    }
+
+    /// Calls `f` with every live object; with `containers_only`, chunks of leaves are skipped. `f` neither allocates
+    /// nor frees objects.
+    pub(crate) fn each_object(&self, containers_only: bool, mut f: impl FnMut(NonNull<Header>)) {
+        self.chunks.with(|chunks| {
+            for chunk in chunks.iter() {
+                // SAFETY: chunks in the vector are alive; blocks below `bump` were used and hold an object or a free
+                // block, told apart by `kind`.
+                unsafe {
+                    let record = chunk.as_ref();
+                    if record.used.get() == 0 || containers_only && record.class as usize >= GROUP {
+                        continue;
+                    }
+                    let mut offset = FIRST as u32;
+                    let end = record.bump.get();
+                    while offset < end {
+                        let object = chunk.byte_add(offset as usize).cast::<Header>();
+                        if object.as_ref().kind != 0 {
+                            f(object);
+                        }
+                        offset += record.block;
+                    }
+                }
+            }
+        });
+        self.large.with(|large| {
+            for object in large.iter() {
+                // SAFETY: objects in the vector are alive.
+                if !containers_only || tag::is_container(unsafe { object.as_ref() }.kind) {
+                    f(*object);
+                }
+            }
+        });
+    }
+
+    /// Bytes that chunks hold from the system, used or not.
+    pub(crate) fn chunk_bytes(&self) -> usize {
+        (self.chunks.with(|chunks| chunks.len()) + self.reserve.with(|reserve| reserve.len())) * CHUNK
+    }
+}
+
+/// Puts never-used blocks on the chunk's free list; false when there are none.
+unsafe fn extend(chunk: NonNull<Chunk>) -> bool {
+    // SAFETY: a chunk of this heap, or the stand-in, whose blocks are larger than what is left.
+    unsafe {
+        let record = chunk.as_ref();
+        let block = record.block as usize;
+        let start = record.bump.get() as usize;
+        let count = (CHUNK - start) / block;
+        if count == 0 {
+            return false;
+        }
+        let count = count.min((REFILL / block).max(1));
+        let mut next = record.free.get();
+        for index in (0..count).rev() {
+            let free = chunk.byte_add(start + index * block).cast::<Free>();
+            free.write(Free { zero: 0, next });
+            next = free.as_ptr();
+        }
+        record.free.set(next);
+        record.bump.set((start + count * block) as u32);
+        true
+    }
+}
+
+/// Total bytes and 16-byte units of a large object with its prefix; `None` when no machine has that much.
+fn large_size(size: usize) -> Option<(usize, u32)> {
+    let total = size.checked_add(PREFIX + STEP - 1)? & !(STEP - 1);
+    let units = u32::try_from(total / STEP).ok()?;
+    (total <= isize::MAX as usize).then_some((total, units))
+}
+
+/// Gives all chunks back to the system.
+pub(super) fn free_chunks(inner: &Inner) {
+    for chunk in inner.chunks.take().into_iter().chain(inner.reserve.take()) {
+        // SAFETY: nothing lives in this heap any more; chunks came from this layout.
+        unsafe { std::alloc::dealloc(chunk.as_ptr().cast(), CHUNK_LAYOUT) };
+    }
+}

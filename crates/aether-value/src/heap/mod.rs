@@ -1,0 +1,338 @@
+//! The heap: where objects live, what they cost, when they go.
+//!
+//! A [`Heap`] is a handle to the one record of an engine's memory. Objects find that record by masking their address
+//! (small ones live in aligned chunks) or in a prefix (large ones), so a value may outlive the engine: the record
+//! frees itself when the last handle and the last object are gone.
+//!
+//! Invariants
+//! - Every object and every buffer is charged before it is taken; `live_bytes` is exact at any moment.
+//! - Freeing never recurses and never allocates (`release`); only the collector frees a cycle (`collector`).
+//! - No script code runs in here. Finalizers queue.
+//! - A `Heap` is not `Send`.
+//!
+//! Not here: what an object means (its own module), when the evaluator calls the collector.
+#![expect(unsafe_code, reason = "the handle counts itself and frees the record")]
+
+mod account;
+mod alloc;
+mod collector;
+mod construct;
+mod header;
+mod intern;
+mod memory;
+mod release;
+mod side;
+mod stats;
+mod visit;
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, VecDeque};
+use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
+
+use ahash::RandomState;
+
+pub use collector::CollectStats;
+pub use header::{Header, flag};
+pub use stats::{HeapStats, KindStats};
+
+pub(crate) use alloc::{EMBEDDED, LARGE, object_bytes};
+pub(crate) use memory::Memory;
+pub(crate) use visit::Visitor;
+
+use side::Side;
+
+use crate::exclusive::Exclusive;
+use crate::{Buffer, Code, Object, Rc, StructDef, Table, Value};
+use alloc::Chunk;
+
+/// How a heap starts out.
+#[derive(Clone, Debug)]
+pub struct HeapConfig {
+    /// Budget in bytes; none means the machine's memory.
+    pub limit: Option<usize>,
+    /// Seed of the hash function; none draws one from the system.
+    pub seed: Option<u64>,
+    /// Whether growth asks for cycle collections.
+    pub auto_collect: bool,
+}
+
+impl Default for HeapConfig {
+    fn default() -> Self {
+        Self {
+            limit: None,
+            seed: None,
+            auto_collect: true,
+        }
+    }
+}
+
+/// Handle to an engine's memory; cloning gives another handle to the same.
+pub struct Heap(NonNull<Inner>);
+
+/// A handle that does not count: borrowed from an object that is alive.
+pub type HeapRef = ManuallyDrop<Heap>;
+
+/// The record behind the handles. The first fields are the ones that allocation touches.
+pub(crate) struct Inner {
+    live: Cell<usize>,
+    /// The lower of the limit and the collector's trigger: the one compare of an allocation.
+    next_event: Cell<usize>,
+    live_objects: Cell<usize>,
+    /// Frees look closer when the live bytes are outside `low..=low + span`; the upper end is the recorded peak.
+    low: Cell<usize>,
+    span: Cell<usize>,
+    current: [Cell<NonNull<Chunk>>; alloc::CLASSES],
+    partial: [Cell<*mut Chunk>; alloc::CLASSES],
+    /// Dead objects whose contents still have to be released; see `release`.
+    queue_head: Cell<*mut Header>,
+    queue_tail: Cell<*mut Header>,
+    draining: Cell<bool>,
+    limit: Cell<usize>,
+    trigger: Cell<usize>,
+    auto_collect: Cell<bool>,
+    due: Cell<bool>,
+    collecting: Cell<bool>,
+    handles: Cell<usize>,
+    chunks: Exclusive<Vec<NonNull<Chunk>>>,
+    reserve: Exclusive<Vec<NonNull<Chunk>>>,
+    large: Exclusive<Vec<NonNull<Header>>>,
+    side: Exclusive<hashbrown::HashMap<usize, Box<Side>, RandomState>>,
+    shapes: Exclusive<Vec<*const StructDef>>,
+    code: Exclusive<BTreeMap<usize, NonNull<Code>>>,
+    code_bytes: Cell<usize>,
+    interned: Exclusive<intern::Interned>,
+    finalizers: Exclusive<VecDeque<Value>>,
+    hasher: RandomState,
+    secret: u64,
+    next_id: Cell<i64>,
+    counters: stats::Counters,
+    /// Stand-ins for the contents of empty collections; they die after the last handle.
+    empty_buffer: Buffer,
+    empty_table: Table,
+    /// Stand-in for a class without a chunk: never has a free block.
+    no_chunk: Chunk,
+}
+
+impl Heap {
+    /// A new, empty heap.
+    pub fn new(config: HeapConfig) -> Self {
+        let hasher = match config.seed {
+            Some(seed) => RandomState::with_seeds(seed, !seed, seed.rotate_left(32), 0x5851_f42d_4c95_7f2d),
+            None => RandomState::new(),
+        };
+        let inner = Box::new(Inner {
+            live: Cell::new(0),
+            next_event: Cell::new(0),
+            live_objects: Cell::new(0),
+            low: Cell::new(0),
+            span: Cell::new(0),
+            current: std::array::from_fn(|_| Cell::new(NonNull::dangling())),
+            partial: std::array::from_fn(|_| Cell::new(std::ptr::null_mut())),
+            queue_head: Cell::new(std::ptr::null_mut()),
+            queue_tail: Cell::new(std::ptr::null_mut()),
+            draining: Cell::new(false),
+            limit: Cell::new(config.limit.unwrap_or(account::NO_LIMIT)),
+            trigger: Cell::new(0),
+            auto_collect: Cell::new(config.auto_collect),
+            due: Cell::new(false),
+            collecting: Cell::new(false),
+            handles: Cell::new(1),
+            chunks: Exclusive::new(Vec::new()),
+            reserve: Exclusive::new(Vec::new()),
+            large: Exclusive::new(Vec::new()),
+            side: Exclusive::new(hashbrown::HashMap::with_hasher(hasher.clone())),
+            shapes: Exclusive::new(vec![std::ptr::null()]),
+            code: Exclusive::new(BTreeMap::new()),
+            code_bytes: Cell::new(0),
+            interned: Exclusive::new(intern::Interned::default()),
+            finalizers: Exclusive::new(VecDeque::new()),
+            secret: hasher.hash_one(0x4165_7468_6572_u64),
+            hasher,
+            next_id: Cell::new(1),
+            counters: stats::Counters::default(),
+            empty_buffer: Buffer::embedded(),
+            empty_table: Table::embedded(),
+            no_chunk: Chunk::none(),
+        });
+        let inner = NonNull::from(Box::leak(inner));
+        let heap = Self(inner);
+        let record = heap.inner();
+        for current in &record.current {
+            current.set(NonNull::from(&record.no_chunk));
+        }
+        record.set_trigger();
+        heap
+    }
+
+    #[inline(always)]
+    pub(crate) fn inner(&self) -> &Inner {
+        // SAFETY: a handle keeps the record alive; a `HeapRef` is borrowed from a live object, which does too.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// The heap that an object lives in.
+    #[inline]
+    pub fn of<T: Object>(object: &T) -> HeapRef {
+        Self::of_header(NonNull::from(object).cast())
+    }
+
+    /// The heap that a live object lives in, by the address of its header.
+    #[inline]
+    pub(crate) fn of_header(header: NonNull<Header>) -> HeapRef {
+        // SAFETY: only the heap makes objects, and the caller's is alive.
+        ManuallyDrop::new(Self(unsafe { alloc::heap_of(header) }))
+    }
+
+    /// The heap that a live object lives in; see [`Heap::of`].
+    ///
+    /// # Safety
+    /// `object` points to a live object of some heap.
+    #[inline]
+    pub unsafe fn of_object(object: *const Header) -> HeapRef {
+        // SAFETY: the caller's promise.
+        Self::of_header(unsafe { NonNull::new_unchecked(object.cast_mut()) })
+    }
+
+    /// Whether both handles lead to the same heap.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+
+    /// The definition with this shape id, while it lives.
+    #[inline]
+    pub fn shape(&self, id: u32) -> &StructDef {
+        let def = self.inner().shapes.with(|shapes| shapes[id as usize]);
+        debug_assert!(!def.is_null());
+        // SAFETY: instances hold a count of their definition, so a shape in use is alive.
+        unsafe { &*def }
+    }
+
+    /// Gives a definition a shape id of its own.
+    pub(crate) fn add_shape(&self, def: *const StructDef) -> u32 {
+        self.inner().shapes.with(|shapes| {
+            shapes.push(def);
+            shapes.len() as u32 - 1
+        })
+    }
+
+    /// Takes over a piece of code and keeps it until the heap goes.
+    pub fn add_code(&self, code: Box<Code>) -> NonNull<Code> {
+        let inner = self.inner();
+        inner.code_bytes.set(inner.code_bytes.get() + code.size());
+        let start = code.words.as_ptr() as usize;
+        let code = NonNull::from(Box::leak(code));
+        inner.code.with(|map| map.insert(start, code));
+        code
+    }
+
+    /// The code that holds the instruction word at `ip`, and the word's index.
+    pub fn code_at(&self, ip: *const u64) -> Option<(&Code, usize)> {
+        let address = ip as usize;
+        let (start, code) = self.inner().code.with(|map| {
+            map.range(..=address)
+                .next_back()
+                .map(|(start, code)| (*start, *code))
+        })?;
+        // SAFETY: code lives as long as the heap.
+        let code = unsafe { &*code.as_ptr() };
+        let index = (address - start) / size_of::<u64>();
+        (index < code.words.len()).then_some((code, index))
+    }
+
+    /// Bytes of code held, not part of [`Heap::live_bytes`].
+    pub fn code_bytes(&self) -> usize {
+        self.inner().code_bytes.get()
+    }
+
+    /// The hash function of this heap's keys.
+    #[inline]
+    pub(crate) fn hasher(&self) -> &RandomState {
+        &self.inner().hasher
+    }
+
+    pub(crate) fn empty_buffer(&self) -> Rc<Buffer> {
+        // SAFETY: the record's own buffer is counted like any object.
+        unsafe { Rc::of_ref(&self.inner().empty_buffer) }
+    }
+
+    pub(crate) fn empty_table(&self) -> Rc<Table> {
+        // SAFETY: the record's own table is counted like any object.
+        unsafe { Rc::of_ref(&self.inner().empty_table) }
+    }
+
+    /// Prepares the end of the engine: lets go of shared strings and names, then collects every cycle. What lives
+    /// afterwards is held from outside.
+    pub fn teardown(&self) {
+        self.release_shared();
+        loop {
+            let finalizers = self.inner().finalizers.take();
+            let stats = self.collect();
+            if stats.objects == 0 && finalizers.is_empty() {
+                break;
+            }
+        }
+    }
+
+    /// Lets go of what the heap itself keeps alive: interned strings and the names in code.
+    fn release_shared(&self) {
+        let inner = self.inner();
+        let codes: Vec<NonNull<Code>> = inner.code.with(|map| map.values().copied().collect());
+        for mut code in codes {
+            // SAFETY: code lives as long as the heap; nothing borrows its names across a release.
+            let names = unsafe { code.as_mut() }.take_names();
+            drop(names);
+        }
+        drop(inner.interned.take());
+        drop(inner.finalizers.take());
+    }
+}
+
+impl Clone for Heap {
+    #[inline]
+    fn clone(&self) -> Self {
+        let handles = &self.inner().handles;
+        handles.set(handles.get() + 1);
+        Self(self.0)
+    }
+}
+
+impl Drop for Heap {
+    fn drop(&mut self) {
+        let inner = self.inner();
+        if inner.handles.get() > 1 {
+            inner.handles.set(inner.handles.get() - 1);
+            return;
+        }
+        // The last handle: the shared things go while the handle still protects the record.
+        self.release_shared();
+        let inner = self.inner();
+        inner.handles.set(0);
+        // The two stand-ins become ordinary objects with the handle's count to give back; together with a guard
+        // against the record going between the two.
+        inner.live_objects.set(inner.live_objects.get() + 2);
+        let nested = inner.draining.replace(true);
+        // SAFETY: the record owns one count of each stand-in, given back here once.
+        unsafe {
+            Header::release(NonNull::from(&inner.empty_buffer).cast());
+            Header::release(NonNull::from(&inner.empty_table).cast());
+        }
+        if !nested {
+            // SAFETY: the record is alive; nothing is touched after this.
+            unsafe { release::finish(self.0) };
+        }
+    }
+}
+
+impl Inner {
+    /// Frees the record and everything it owns. Nothing may live in it.
+    unsafe fn destroy(this: NonNull<Self>) {
+        // SAFETY: the record came from a box, and neither handles nor objects lead to it any more.
+        let inner = unsafe { Box::from_raw(this.as_ptr()) };
+        for code in inner.code.take().into_values() {
+            // SAFETY: the code came from a box in `add_code`.
+            drop(unsafe { Box::from_raw(code.as_ptr()) });
+        }
+        alloc::free_chunks(&inner);
+    }
+}

@@ -1,0 +1,217 @@
+//! What happens when a count reaches zero.
+//!
+//! A dead object goes to the end of a work list threaded through the dead objects' own headers; whoever finds the
+//! list idle empties it. Emptying takes the first object, gives back the counts it holds (in order of its contents),
+//! and frees it. So releasing never recurses, never allocates, and a chain of any length dies in constant stack.
+//!
+//! Invariants
+//! - An object's weak cell is emptied when it enters the list: nothing can revive it.
+//! - The list is empty when the outermost release returns.
+//! - Dropping a [`crate::Native`] runs host code, which may release more values; they join the list.
+#![expect(unsafe_code, reason = "tears objects down by kind")]
+
+use std::ptr::NonNull;
+
+use crate::{
+    Array, BoundMethod, Buffer, Cell, Closure, Coroutine, Dict, EnumConstructor, EnumDef, EnumValue,
+    ErrorObject, Instance, Iter, Module, NativeObject, Promise, Raw, Set, StructDef, Table, WeakCell, tag,
+};
+
+use super::header::STICKY;
+use super::{Header, Inner, alloc, flag};
+
+/// The count of `object` just went to zero, or it is stuck.
+///
+/// # Safety
+/// `object` is an object of some heap whose last count was given back.
+#[cold]
+#[inline(never)]
+pub(crate) unsafe fn last_count_gone(object: NonNull<Header>) {
+    // SAFETY: the object's memory is still intact; it is unreachable from here on.
+    unsafe {
+        let header = object.as_ref();
+        if header.count.get() != 0 {
+            header.count.set(STICKY);
+            return;
+        }
+        let heap = alloc::heap_of(object);
+        let inner = heap.as_ref();
+        if header.has(flag::HAS_SIDE | flag::INTERNED) {
+            inner.on_death(object);
+        }
+        if header.kind == tag::STRING {
+            inner.free(object);
+            if inner.live_objects.get() == 0 {
+                orphan_check(heap);
+            }
+            return;
+        }
+        if inner.draining.get() {
+            inner.enqueue(object);
+            return;
+        }
+        inner.draining.set(true);
+        header.count.set(header.shape.get());
+        inner.tear_down(object);
+        if inner.queue_head.get().is_null() {
+            inner.draining.set(false);
+            if inner.live_objects.get() == 0 {
+                orphan_check(heap);
+            }
+            return;
+        }
+        finish(heap);
+    }
+}
+
+/// Empties the work list and ends the draining; frees the record itself if nothing needs it any more.
+///
+/// # Safety
+/// The record is alive and `draining` is set by the caller.
+pub(super) unsafe fn finish(heap: NonNull<Inner>) {
+    // SAFETY: the record lives until the orphan check.
+    unsafe {
+        let inner = heap.as_ref();
+        while let Some(object) = inner.dequeue() {
+            inner.tear_down(object);
+        }
+        inner.draining.set(false);
+        orphan_check(heap);
+    }
+}
+
+/// Frees the record when neither handles nor objects lead to it.
+#[cold]
+unsafe fn orphan_check(heap: NonNull<Inner>) {
+    // SAFETY: the record is alive.
+    unsafe {
+        let inner = heap.as_ref();
+        if inner.live_objects.get() == 0
+            && inner.handles.get() == 0
+            && !inner.draining.get()
+            && !inner.collecting.get()
+        {
+            Inner::destroy(heap);
+        }
+    }
+}
+
+/// The record that one of its own stand-ins belongs to.
+pub(super) unsafe fn embedded_heap(object: NonNull<Header>) -> NonNull<Inner> {
+    // SAFETY: the two stand-ins are fields of the record.
+    unsafe {
+        let offset = if object.as_ref().kind == tag::BUFFER {
+            std::mem::offset_of!(Inner, empty_buffer)
+        } else {
+            std::mem::offset_of!(Inner, empty_table)
+        };
+        object.byte_sub(offset).cast()
+    }
+}
+
+impl Inner {
+    /// Appends a dead object to the work list.
+    unsafe fn enqueue(&self, object: NonNull<Header>) {
+        // SAFETY: the object is dead, its header words are ours; the tail is an object in the list.
+        unsafe {
+            let header = object.as_ref();
+            header.count.set(header.shape.get());
+            next_of(object).write(std::ptr::null_mut());
+            match NonNull::new(self.queue_tail.get()) {
+                Some(tail) => next_of(tail).write(object.as_ptr()),
+                None => self.queue_head.set(object.as_ptr()),
+            }
+            self.queue_tail.set(object.as_ptr());
+        }
+    }
+
+    unsafe fn dequeue(&self) -> Option<NonNull<Header>> {
+        let object = NonNull::new(self.queue_head.get())?;
+        // SAFETY: objects in the list hold the next one in bytes 8 to 15.
+        let next = unsafe { next_of(object).read() };
+        self.queue_head.set(next);
+        if next.is_null() {
+            self.queue_tail.set(next);
+        }
+        Some(object)
+    }
+
+    /// Gives back what a dead object holds, then its memory. Its shape is in `count`.
+    unsafe fn tear_down(&self, object: NonNull<Header>) {
+        // SAFETY: the object is dead and its contents intact.
+        unsafe {
+            let shape = object.as_ref().count.get();
+            self.release_contents(object, shape);
+            self.free(object);
+        }
+    }
+
+    /// Gives back the counts and the memory that an object holds, leaving only its own block.
+    ///
+    /// # Safety
+    /// Nothing reads the object's contents afterwards.
+    #[inline]
+    pub(crate) unsafe fn release_contents(&self, object: NonNull<Header>, shape: u32) {
+        // SAFETY: the kind says what the block holds; each arm gives up exactly the counts that this kind owns.
+        unsafe {
+            match object.as_ref().kind {
+                tag::INSTANCE => {
+                    let instance = object.cast::<Instance>().as_ref();
+                    let def = self.shapes.with(|shapes| shapes[shape as usize]);
+                    let slots = instance.slots_ptr();
+                    for index in 0..Instance::slot_count_with(instance.header.small, def) {
+                        slots.add(index).read().release();
+                    }
+                    Header::release(NonNull::new_unchecked(def.cast_mut()).cast());
+                }
+                tag::ARRAY => object.cast::<Array>().as_ref().release_items(),
+                tag::BUFFER => release_raws(object.cast::<Buffer>().as_ref().items_ptr(), shape as usize),
+                tag::FUNCTION | tag::ASYNC_FUNCTION => {
+                    let closure = object.cast::<Closure>().as_ref();
+                    release_raws(closure.captures_ptr(), closure.len());
+                }
+                tag::ENUM_VALUE => {
+                    let value = object.cast::<EnumValue>().as_ref();
+                    value.forget_in_definition();
+                    release_raws(value.payload_ptr(), value.len());
+                    std::ptr::drop_in_place(value.definition_ptr());
+                }
+                tag::CELL => object.cast::<Cell>().as_ref().get_raw().release(),
+                tag::TABLE => object.cast::<Table>().as_ref().release_entries(self),
+                tag::DICT => object.cast::<Dict>().as_ref().release_table(),
+                tag::SET => object.cast::<Set>().as_ref().release_table(),
+                tag::COROUTINE => object.cast::<Coroutine>().as_ref().release_contents(self),
+                tag::WEAK => object.cast::<WeakCell>().as_ref().detach(self),
+                tag::STRUCT_DEF => {
+                    self.shapes
+                        .with(|shapes| shapes[shape as usize] = std::ptr::null());
+                    object.cast::<StructDef>().drop_in_place();
+                }
+                tag::BOUND_METHOD => object.cast::<BoundMethod>().drop_in_place(),
+                tag::ENUM_DEF => object.cast::<EnumDef>().drop_in_place(),
+                tag::ENUM_CONSTRUCTOR => object.cast::<EnumConstructor>().drop_in_place(),
+                tag::MODULE => object.cast::<Module>().drop_in_place(),
+                tag::ITERATOR => object.cast::<Iter>().drop_in_place(),
+                tag::PROMISE => object.cast::<Promise>().drop_in_place(),
+                tag::ERROR => object.cast::<ErrorObject>().drop_in_place(),
+                tag::NATIVE => object.cast::<NativeObject>().drop_in_place(),
+                kind => debug_assert!(kind == tag::STRING, "no such kind of object: {kind}"),
+            }
+        }
+    }
+}
+
+/// Releases `count` raws in order.
+#[inline]
+unsafe fn release_raws(items: *mut Raw, count: usize) {
+    for index in 0..count {
+        // SAFETY: the caller's object owns a count for each of its `count` items.
+        unsafe { items.add(index).read().release() };
+    }
+}
+
+/// Where a dead object in the work list holds the next one.
+unsafe fn next_of(object: NonNull<Header>) -> *mut *mut Header {
+    // SAFETY: bytes 8 to 15 of the header.
+    unsafe { object.as_ptr().cast::<*mut Header>().add(1) }
+}

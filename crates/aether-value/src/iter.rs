@@ -1,0 +1,201 @@
+//! Iterators as values: where an iteration stands.
+//!
+//! Array and dict iterators read the live collection by position: what is appended before exhaustion is seen. Once
+//! exhausted an iterator stays so and lets go of its collection.
+#![expect(unsafe_code, reason = "clones values out of collections by raw reads")]
+
+use std::ptr::NonNull;
+
+use crate::exclusive::Exclusive;
+use crate::heap::Visitor;
+use crate::{Array, Buffer, Coroutine, Dict, Header, Heap, Object, Raise, Rc, Str, Table, Value, tag};
+
+/// What an iterator walks, and where it stands.
+#[derive(Clone, Debug, Default)]
+pub enum IterState {
+    /// Exhausted.
+    #[default]
+    Done,
+    /// A live array.
+    Array {
+        /// The array.
+        array: Rc<Array>,
+        /// The next item.
+        position: usize,
+    },
+    /// The items of an array at one moment.
+    Buffer {
+        /// The items.
+        buffer: Rc<Buffer>,
+        /// The next item.
+        position: usize,
+    },
+    /// The keys of a live dict.
+    DictKeys {
+        /// The dict.
+        dict: Rc<Dict>,
+        /// Where to look on.
+        position: usize,
+    },
+    /// `[key, value]` arrays of a live dict.
+    DictEntries {
+        /// The dict.
+        dict: Rc<Dict>,
+        /// Where to look on.
+        position: usize,
+    },
+    /// The keys or elements of a dict or set at one moment.
+    Table {
+        /// The entries.
+        table: Rc<Table>,
+        /// Where to look on.
+        position: usize,
+    },
+    /// The characters of a string.
+    Chars {
+        /// The string.
+        string: Rc<Str>,
+        /// Byte offset of the next character.
+        byte: usize,
+    },
+    /// Reserved for generators, which the evaluator resumes.
+    Coroutine(Rc<Coroutine>),
+}
+
+/// An iterator.
+#[repr(C)]
+pub struct Iter {
+    header: Header,
+    state: Exclusive<IterState>,
+}
+
+// SAFETY: repr(C), header first, made by `Heap::iterator` only.
+unsafe impl Object for Iter {}
+
+impl Iter {
+    /// The next item, or none when exhausted. A generator has to be resumed by the evaluator and gives none here.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn next(&self, heap: &Heap) -> Result<Option<Value>, Raise> {
+        // Characters first: they allocate, and the cell is not held meanwhile.
+        let item = self.state.with(|state| match state {
+            IterState::Array { array, position } => step(position, |at| Some((at + 1, array.get_value(at)?))),
+            IterState::Buffer { buffer, position } => {
+                step(position, |at| Some((at + 1, buffer.as_slice().get(at)?.clone())))
+            }
+            IterState::DictKeys { dict, position } => step(position, |at| {
+                let (next, key, _) = dict.entry_at(at)?;
+                // SAFETY: entries hold values.
+                Some((next, unsafe { key.clone_value() }))
+            }),
+            IterState::Table { table, position } => step(position, |at| {
+                let (next, key, _) = table.entry_at(at)?;
+                // SAFETY: entries hold values.
+                Some((next, unsafe { key.clone_value() }))
+            }),
+            IterState::DictEntries { .. }
+            | IterState::Chars { .. }
+            | IterState::Coroutine(_)
+            | IterState::Done => None,
+        });
+        if item.is_some() {
+            return Ok(item);
+        }
+        match self.state.with(|state| state.clone()) {
+            IterState::DictEntries { dict, position } => {
+                let Some((next, key, value)) = dict.entry_at(position) else {
+                    self.finish();
+                    return Ok(None);
+                };
+                // SAFETY: entries hold values.
+                let pair = unsafe { [key.clone_value(), value.clone_value()] };
+                let pair = heap.array_from_slice(&pair)?;
+                self.replace_state(IterState::DictEntries { dict, position: next });
+                Ok(Some(pair.into()))
+            }
+            IterState::Chars { string, byte } => {
+                let Some(character) = string.as_str()[byte..].chars().next() else {
+                    self.finish();
+                    return Ok(None);
+                };
+                let next = byte + character.len_utf8();
+                let item = heap.char_string(&string.as_str()[byte..next])?;
+                self.replace_state(IterState::Chars { string, byte: next });
+                Ok(Some(item.into()))
+            }
+            IterState::Coroutine(_) => Ok(None),
+            IterState::Array { .. }
+            | IterState::Buffer { .. }
+            | IterState::DictKeys { .. }
+            | IterState::Table { .. }
+            | IterState::Done => {
+                self.finish();
+                Ok(None)
+            }
+        }
+    }
+
+    /// Whether [`Iter::next`] would give an item now. Nothing advances.
+    pub fn has_next(&self) -> bool {
+        self.state.with(|state| match state {
+            IterState::Done | IterState::Coroutine(_) => false,
+            IterState::Array { array, position } => *position < array.len(),
+            IterState::Buffer { buffer, position } => *position < buffer.len(),
+            IterState::DictKeys { dict, position } | IterState::DictEntries { dict, position } => {
+                dict.entry_at(*position).is_some()
+            }
+            IterState::Table { table, position } => table.entry_at(*position).is_some(),
+            IterState::Chars { string, byte } => *byte < string.len_bytes(),
+        })
+    }
+
+    /// The generator's stack, if this iterates one.
+    pub fn coroutine(&self) -> Option<Rc<Coroutine>> {
+        self.state.with(|state| match state {
+            IterState::Coroutine(coroutine) => Some(coroutine.clone()),
+            _ => None,
+        })
+    }
+
+    /// Puts another state in the place of the present one.
+    pub fn replace_state(&self, state: IterState) -> IterState {
+        self.state.replace(state)
+    }
+
+    /// Exhausts the iterator.
+    pub fn finish(&self) {
+        drop(self.state.take());
+    }
+
+    pub(crate) fn visit<F: FnMut(NonNull<Header>)>(&self, visitor: &mut Visitor<F>) {
+        self.state.with(|state| match state {
+            IterState::Array { array, .. } => visitor.rc(array),
+            IterState::Buffer { buffer, .. } => visitor.rc(buffer),
+            IterState::DictKeys { dict, .. } | IterState::DictEntries { dict, .. } => visitor.rc(dict),
+            IterState::Table { table, .. } => visitor.rc(table),
+            IterState::Coroutine(coroutine) => visitor.rc(coroutine),
+            IterState::Chars { .. } | IterState::Done => {}
+        });
+    }
+}
+
+/// Reads at a position and moves it on.
+fn step(position: &mut usize, read: impl FnOnce(usize) -> Option<(usize, Value)>) -> Option<Value> {
+    let (next, value) = read(*position)?;
+    *position = next;
+    Some(value)
+}
+
+impl Heap {
+    /// A new iterator.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn iterator(&self, state: IterState) -> Result<Rc<Iter>, Raise> {
+        self.object(tag::ITERATOR, |header| Iter {
+            header,
+            state: Exclusive::new(state),
+        })
+    }
+}

@@ -1,0 +1,115 @@
+//! The one open kind: files, sockets, host types.
+#![expect(unsafe_code, reason = "declares the layout")]
+
+use std::any::Any;
+use std::cell::Cell;
+use std::ptr::NonNull;
+
+use crate::heap::Visitor;
+use crate::{Header, Heap, Object, Raise, Raw, Rc, StrBuilder, tag};
+
+/// What a native object can do. Dropping one runs no script.
+pub trait Native: 'static {
+    /// What `type(v)` gives.
+    fn type_name(&self) -> &str;
+
+    /// Bytes it holds beside the box; charged when the object is made, see [`NativeObject::recharge`].
+    fn size(&self) -> usize {
+        0
+    }
+
+    /// Names every value it holds a count of, once each. What is not named is only kept alive.
+    fn trace(&self, visit: &mut dyn FnMut(&Raw)) {
+        let _ = visit;
+    }
+
+    /// Its display text.
+    ///
+    /// # Errors
+    /// Out of memory.
+    fn display(&self, out: &mut StrBuilder) -> Result<(), Raise> {
+        out.push_char('<')?;
+        out.push_str(self.type_name())?;
+        out.push_char('>')
+    }
+
+    /// For a built-in that knows the type behind.
+    fn as_any(&self) -> &dyn Any;
+
+    /// `==` with another native object that is not the same.
+    fn equals(&self, other: &dyn Native) -> bool {
+        let _ = other;
+        false
+    }
+}
+
+/// A native object.
+#[repr(C)]
+pub struct NativeObject {
+    header: Header,
+    charged: Cell<usize>,
+    native: Box<dyn Native>,
+}
+
+// SAFETY: repr(C), header first, made by `Heap::native` only.
+unsafe impl Object for NativeObject {}
+
+impl NativeObject {
+    /// The object behind.
+    #[inline]
+    pub fn get(&self) -> &dyn Native {
+        &*self.native
+    }
+
+    /// The object behind, if it is a `T`.
+    pub fn downcast<T: Native>(&self) -> Option<&T> {
+        self.native.as_any().downcast_ref()
+    }
+
+    /// Charges the present [`Native::size`] in place of the earlier one.
+    ///
+    /// # Errors
+    /// Out of memory; the earlier charge stays.
+    pub fn recharge(&self) -> Result<(), Raise> {
+        let size = self.native.size();
+        let before = self.charged.get();
+        let heap = Heap::of(self);
+        if size > before {
+            heap.charge(size - before)?;
+        } else {
+            heap.discharge(before - size);
+        }
+        self.charged.set(size);
+        Ok(())
+    }
+
+    pub(crate) fn visit<F: FnMut(NonNull<Header>)>(&self, visitor: &mut Visitor<F>) {
+        self.native.trace(&mut |raw| visitor.raw(*raw));
+    }
+}
+
+impl Drop for NativeObject {
+    fn drop(&mut self) {
+        Heap::of(self).discharge(self.charged.get());
+    }
+}
+
+impl Heap {
+    /// A value for a native object.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn native(&self, native: Box<dyn Native>) -> Result<Rc<NativeObject>, Raise> {
+        let size = native.size();
+        self.charge(size)?;
+        let made = self.object(tag::NATIVE, |header| NativeObject {
+            header,
+            charged: Cell::new(size),
+            native,
+        });
+        if made.is_err() {
+            self.discharge(size);
+        }
+        made
+    }
+}

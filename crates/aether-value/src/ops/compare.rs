@@ -1,0 +1,63 @@
+//! Order of values: for `<` and for the default `sort()`.
+
+use std::cmp::Ordering;
+
+use crate::{BuiltinKind, Value, tag};
+
+/// The order that `<` and its kin see: numbers in any mix, exactly, and strings by code point. `None` for NaN and for
+/// everything else; the caller tells these apart by type.
+pub fn compare_order(left: &Value, right: &Value) -> Option<Ordering> {
+    match (left, right) {
+        (Value::Int(left), Value::Int(right)) => Some(left.cmp(right)),
+        (Value::Float(left), Value::Float(right)) => left.partial_cmp(right),
+        (Value::Int(left), Value::Float(right)) => int_float(*left, *right),
+        (Value::Float(left), Value::Int(right)) => int_float(*right, *left).map(Ordering::reverse),
+        // Bytes of UTF-8 order as code points do.
+        (Value::String(left), Value::String(right)) => Some(left.as_str().cmp(right.as_str())),
+        _ => None,
+    }
+}
+
+/// Compares without rounding the integer.
+pub(super) fn int_float(int: i64, float: f64) -> Option<Ordering> {
+    /// 2^63, the first float above every integer.
+    const ABOVE: f64 = 9_223_372_036_854_775_808.0;
+    if float.is_nan() {
+        return None;
+    }
+    if float >= ABOVE {
+        return Some(Ordering::Less);
+    }
+    if float < -ABOVE {
+        return Some(Ordering::Greater);
+    }
+    let whole = float.trunc();
+    let order = int.cmp(&(whole as i64));
+    Some(order.then_with(|| 0.0.partial_cmp(&(float - whole)).unwrap_or(Ordering::Equal)))
+}
+
+/// The order of the default `sort()`: numbers numerically (NaN last), strings by code point, other values grouped by
+/// type name and equal within. Total, so a sort can rely on it.
+pub fn sort_order(left: &Value, right: &Value) -> Ordering {
+    if let Some(order) = compare_order(left, right) {
+        return order;
+    }
+    let numbers = |value: &Value| matches!(value, Value::Int(_) | Value::Float(_));
+    if numbers(left) && numbers(right) {
+        let nan = |value: &Value| matches!(value, Value::Float(float) if float.is_nan());
+        return nan(left).cmp(&nan(right));
+    }
+    group(left).cmp(&group(right))
+}
+
+/// The name that a value sorts under.
+fn group(value: &Value) -> std::borrow::Cow<'_, str> {
+    match value {
+        Value::Int(_) | Value::Float(_) => "int".into(),
+        Value::Function(_) | Value::AsyncFunction(_) | Value::BoundMethod(_) => {
+            tag::name(tag::FUNCTION).into()
+        }
+        Value::Builtin(builtin) if builtin.kind == BuiltinKind::Library => tag::name(tag::FUNCTION).into(),
+        _ => value.type_name(),
+    }
+}

@@ -1,0 +1,153 @@
+//! `StrBuilder`: text in the making, charged as it grows.
+
+use crate::{Heap, Raise, Rc, Str};
+
+use super::STR_HEADER;
+
+/// Text in the making. It is a string with one owner, extended in place.
+pub struct StrBuilder {
+    heap: Heap,
+    text: Option<Rc<Str>>,
+}
+
+impl StrBuilder {
+    /// An empty builder; takes nothing yet.
+    pub fn new(heap: &Heap) -> Self {
+        Self {
+            heap: heap.clone(),
+            text: None,
+        }
+    }
+
+    /// An empty builder with room for `bytes`.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn with_capacity(heap: &Heap, bytes: usize) -> Result<Self, Raise> {
+        Ok(Self {
+            heap: heap.clone(),
+            text: Some(heap.alloc_str(bytes)?),
+        })
+    }
+
+    /// The heap it charges.
+    pub fn heap(&self) -> &Heap {
+        &self.heap
+    }
+
+    /// Adds text.
+    ///
+    /// # Errors
+    /// Out of memory; what was gathered stays.
+    #[inline]
+    pub fn push_str(&mut self, text: &str) -> Result<(), Raise> {
+        let old = match self.text.take() {
+            Some(old) => old,
+            None => self.heap.alloc_str(text.len().max(40))?,
+        };
+        match Str::append(&self.heap, old, text) {
+            Ok(new) => {
+                self.text = Some(new);
+                Ok(())
+            }
+            Err((old, raise)) => {
+                self.text = Some(old);
+                Err(raise)
+            }
+        }
+    }
+
+    /// Adds a character.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn push_char(&mut self, character: char) -> Result<(), Raise> {
+        self.push_str(character.encode_utf8(&mut [0; 4]))
+    }
+
+    /// Adds an integer in decimal.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn push_int(&mut self, value: i64) -> Result<(), Raise> {
+        let mut digits = [0_u8; 20];
+        let mut at = digits.len();
+        let mut rest = value.unsigned_abs();
+        loop {
+            at -= 1;
+            digits[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        if value < 0 {
+            at -= 1;
+            digits[at] = b'-';
+        }
+        self.push_str(std::str::from_utf8(&digits[at..]).expect("digits are ASCII"))
+    }
+
+    /// Adds a float as the language shows it: the shortest text that reads back as the same float, never with an
+    /// exponent.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn push_float(&mut self, value: f64) -> Result<(), Raise> {
+        self.push_display(&value)
+    }
+
+    /// Adds what `Display` gives.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn push_display(&mut self, value: &dyn std::fmt::Display) -> Result<(), Raise> {
+        let mut sink = Sink {
+            builder: self,
+            raise: None,
+        };
+        let written = std::fmt::Write::write_fmt(&mut sink, format_args!("{value}"));
+        match (written, sink.raise) {
+            (_, Some(raise)) => Err(raise),
+            (Ok(()) | Err(_), None) => Ok(()),
+        }
+    }
+
+    /// What was gathered so far.
+    pub fn as_str(&self) -> &str {
+        self.text.as_ref().map_or("", |text| text.as_str())
+    }
+
+    /// The string. Much spare room is given back.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn finish(self) -> Result<Rc<Str>, Raise> {
+        let Some(text) = self.text else {
+            return self.heap.empty_string();
+        };
+        let len = text.len_bytes();
+        let spare = text.capacity() - len;
+        if spare >= 16 && spare > (len + STR_HEADER) / 8 {
+            // Keeping the spare room is no reason to fail.
+            if let Ok(exact) = self.heap.string(text.as_str()) {
+                return Ok(exact);
+            }
+        }
+        Ok(text)
+    }
+}
+
+struct Sink<'a> {
+    builder: &'a mut StrBuilder,
+    raise: Option<Raise>,
+}
+
+impl std::fmt::Write for Sink<'_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.builder.push_str(text).map_err(|raise| {
+            self.raise = Some(raise);
+            std::fmt::Error
+        })
+    }
+}

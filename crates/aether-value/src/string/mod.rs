@@ -1,0 +1,324 @@
+//! Strings: UTF-8 in one allocation, 24 bytes in front of the text.
+//!
+//! Invariants
+//! - The bytes are valid UTF-8; `char_len` is their number of characters; equal lengths mean ASCII.
+//! - A string with more than one count never changes. One with a single count may be extended by its owner
+//!   ([`Str::append`]), which clears the cached hash.
+//! - The header's `shape` is the hash, or 0 when it was not needed yet.
+//!
+//! Not here: methods of the language (`split`, `upper`), which are built-ins.
+#![expect(unsafe_code, reason = "text lives behind the object's end")]
+
+mod builder;
+mod index;
+
+use std::cell::Cell;
+use std::ptr::NonNull;
+
+use crate::{Header, Heap, Object, Raise, Rc, heap, tag};
+
+pub use builder::StrBuilder;
+
+/// Immutable text.
+#[repr(C)]
+pub struct Str {
+    header: Header,
+    byte_len: Cell<u32>,
+    char_len: Cell<u32>,
+    bytes: [u8; 0],
+}
+
+// SAFETY: repr(C), header first, made by `Heap::string` and friends only.
+unsafe impl Object for Str {}
+
+/// What a string costs beside its text.
+pub(crate) const STR_HEADER: usize = 24;
+const _: () = assert!(size_of::<Str>() == STR_HEADER);
+
+/// Longest text in bytes.
+const MAX_BYTES: usize = i32::MAX as usize;
+
+impl Str {
+    /// The text.
+    #[inline(always)]
+    pub fn as_str(&self) -> &str {
+        // SAFETY: the bytes behind the header are valid UTF-8 of this length.
+        unsafe {
+            std::str::from_utf8_unchecked(std::slice::from_raw_parts(self.text_ptr(), self.len_bytes()))
+        }
+    }
+
+    #[inline(always)]
+    fn text_ptr(&self) -> *mut u8 {
+        // SAFETY: the text starts behind the fixed part of the same allocation.
+        unsafe { std::ptr::from_ref(self).cast_mut().cast::<u8>().add(STR_HEADER) }
+    }
+
+    /// Length in bytes.
+    #[inline(always)]
+    pub fn len_bytes(&self) -> usize {
+        self.byte_len.get() as usize
+    }
+
+    /// Length in characters.
+    #[inline(always)]
+    pub fn len_chars(&self) -> usize {
+        self.char_len.get() as usize
+    }
+
+    /// Whether every character is ASCII.
+    #[inline(always)]
+    pub fn is_ascii(&self) -> bool {
+        self.byte_len.get() == self.char_len.get()
+    }
+
+    /// Whether there is no text.
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.byte_len.get() == 0
+    }
+
+    /// Bytes of text that fit without a new allocation.
+    pub fn capacity(&self) -> usize {
+        heap::object_bytes(NonNull::from(self).cast()) - STR_HEADER
+    }
+
+    /// The hash of the text, never 0, under the heap's key; computed once.
+    #[inline]
+    pub fn hash(&self) -> u32 {
+        let hash = self.header.shape.get();
+        if hash != 0 { hash } else { self.compute_hash() }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn compute_hash(&self) -> u32 {
+        let hash = Self::hash_text(&Heap::of(self), self.as_str());
+        self.header.shape.set(hash);
+        hash
+    }
+
+    /// The hash that a string with this text has.
+    pub fn hash_text(heap: &Heap, text: &str) -> u32 {
+        crate::hash::fold(heap.hasher().hash_one(text.as_bytes()))
+    }
+
+    /// Equality of texts: the same object, or the same bytes.
+    #[inline]
+    pub fn equals(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other) || self.as_str() == other.as_str()
+    }
+
+    /// The character at `index` as a string; `None` past the end.
+    ///
+    /// # Errors
+    /// Out of memory.
+    #[inline]
+    pub fn char_at(&self, heap: &Heap, index: usize) -> Option<Result<Rc<Self>, Raise>> {
+        if index >= self.len_chars() {
+            return None;
+        }
+        if self.is_ascii() {
+            return Some(heap.ascii(self.as_str().as_bytes()[index]));
+        }
+        let rest = &self.as_str()[self.byte_offset(index)..];
+        let len = rest.chars().next().map_or(0, char::len_utf8);
+        Some(heap.char_string(&rest[..len]))
+    }
+
+    /// The characters `start..end`, both within the length, as a new string.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn slice_chars(&self, heap: &Heap, start: usize, end: usize) -> Result<Rc<Self>, Raise> {
+        if start >= end {
+            return heap.empty_string();
+        }
+        let (from, to) = (self.byte_offset(start), self.byte_offset(end));
+        let text = &self.as_str()[from..to];
+        let made = heap.alloc_str(text.len())?;
+        // SAFETY: room for the text was just made.
+        unsafe { made.fill(&[text], end - start) };
+        Ok(made)
+    }
+
+    /// `this` with `tail` behind it. In place when the caller's count is the only one and there is room; otherwise in
+    /// a new allocation with spare room, so that appending in a loop is linear.
+    ///
+    /// # Errors
+    /// Out of memory, giving `this` back unchanged.
+    #[inline]
+    pub fn append(heap: &Heap, this: Rc<Self>, tail: &str) -> Result<Rc<Self>, (Rc<Self>, Raise)> {
+        let len = this.len_bytes();
+        if Rc::count(&this) == 1 && len + tail.len() <= this.capacity() {
+            // SAFETY: one owner, and room for the tail; a tail inside `this` lies before the bytes written.
+            unsafe { this.extend(tail) };
+            return Ok(this);
+        }
+        Self::append_grown(heap, this, tail)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn append_grown(heap: &Heap, this: Rc<Self>, tail: &str) -> Result<Rc<Self>, (Rc<Self>, Raise)> {
+        let len = this.len_bytes();
+        let needed = len + tail.len();
+        let spare = if len < 64 * 1024 { len } else { len / 2 };
+        let roomy = needed.max(len + spare).min(MAX_BYTES.max(needed));
+        // A budget that has no room for spare bytes may have room for the text itself.
+        for capacity in [roomy, needed] {
+            if needed > MAX_BYTES {
+                break;
+            }
+            let size = STR_HEADER + capacity;
+            if Rc::count(&this) == 1
+                && Rc::header(&this).class == heap::LARGE
+                && size > heap::object_bytes(Rc::header_ptr(&this))
+            {
+                let start = this.text_ptr() as usize;
+                let inside = (tail.as_ptr() as usize).checked_sub(start).filter(|&at| at < len);
+                // SAFETY: a large object with one owner; the owner's pointer is replaced by the result. A tail that
+                // lay inside the old text is found again in the moved one.
+                unsafe {
+                    let moved = heap.inner().realloc_large(Rc::header_ptr(&this), size);
+                    if moved.is_null() {
+                        continue;
+                    }
+                    std::mem::forget(this);
+                    let this = Rc::<Self>::from_ptr(moved.cast());
+                    let tail = match inside {
+                        Some(at) => std::str::from_utf8_unchecked(std::slice::from_raw_parts(
+                            this.text_ptr().add(at),
+                            tail.len(),
+                        )),
+                        None => tail,
+                    };
+                    this.extend(tail);
+                    return Ok(this);
+                }
+            }
+            if let Ok(made) = heap.alloc_str(capacity) {
+                // SAFETY: room for both parts was just made.
+                unsafe {
+                    made.fill(&[this.as_str()], this.len_chars());
+                    made.extend(tail);
+                }
+                return Ok(made);
+            }
+        }
+        let raise = heap.out_of_memory(STR_HEADER + needed);
+        Err((this, raise))
+    }
+
+    /// Writes `tail` behind the text.
+    ///
+    /// # Safety
+    /// The caller is the only owner, and the capacity suffices.
+    #[inline]
+    unsafe fn extend(&self, tail: &str) {
+        let len = self.len_bytes();
+        // SAFETY: the caller's promise; the areas do not overlap, since the tail is existing text.
+        unsafe { std::ptr::copy_nonoverlapping(tail.as_ptr(), self.text_ptr().add(len), tail.len()) };
+        let chars = count_chars(tail);
+        self.byte_len.set((len + tail.len()) as u32);
+        self.char_len.set(self.char_len.get() + chars as u32);
+        self.header.shape.set(0);
+        if self.header.has(crate::flag::HAS_SIDE) {
+            self.drop_index();
+        }
+    }
+
+    /// Writes the whole text of a new string.
+    ///
+    /// # Safety
+    /// The capacity suffices for all parts, `chars` is their number of characters, and nothing else reads `self`.
+    unsafe fn fill(&self, parts: &[&str], chars: usize) {
+        let mut at = 0;
+        for part in parts {
+            // SAFETY: the caller's promise.
+            unsafe { std::ptr::copy_nonoverlapping(part.as_ptr(), self.text_ptr().add(at), part.len()) };
+            at += part.len();
+        }
+        self.byte_len.set(at as u32);
+        self.char_len.set(chars as u32);
+    }
+}
+
+/// Number of characters; quick for short ASCII.
+#[inline]
+fn count_chars(text: &str) -> usize {
+    if text.is_ascii() {
+        text.len()
+    } else {
+        text.chars().count()
+    }
+}
+
+impl Heap {
+    /// A new string.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn string(&self, text: &str) -> Result<Rc<Str>, Raise> {
+        let made = self.alloc_str(text.len())?;
+        // SAFETY: room for the text was just made.
+        unsafe { made.fill(&[text], count_chars(text)) };
+        Ok(made)
+    }
+
+    /// A new string of two texts.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn concat(&self, head: &str, tail: &str) -> Result<Rc<Str>, Raise> {
+        let made = self.alloc_str(head.len() + tail.len())?;
+        // SAFETY: room for both was just made.
+        unsafe { made.fill(&[head, tail], count_chars(head) + count_chars(tail)) };
+        Ok(made)
+    }
+
+    /// A string for what is mostly one character: shared if ASCII.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn char_string(&self, text: &str) -> Result<Rc<Str>, Raise> {
+        match *text.as_bytes() {
+            [byte] if byte < 128 => self.ascii(byte),
+            _ => self.string(text),
+        }
+    }
+
+    /// What a builder has gathered.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn string_from_builder(&self, builder: StrBuilder) -> Result<Rc<Str>, Raise> {
+        builder.finish()
+    }
+
+    /// An empty string with room for `capacity` bytes.
+    fn alloc_str(&self, capacity: usize) -> Result<Rc<Str>, Raise> {
+        let size = STR_HEADER + capacity;
+        let object = if capacity <= MAX_BYTES {
+            self.inner().alloc(size, tag::STRING, 0, 0)
+        } else {
+            std::ptr::null_mut()
+        };
+        if object.is_null() {
+            return Err(self.out_of_memory(size));
+        }
+        let object = object.cast::<Str>();
+        // SAFETY: a new object of at least this size, whose only count goes to the result.
+        unsafe {
+            (&raw mut (*object).byte_len).write(Cell::new(0));
+            (&raw mut (*object).char_len).write(Cell::new(0));
+            Ok(Rc::from_ptr(object))
+        }
+    }
+}
+
+impl std::fmt::Display for Str {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
