@@ -18,7 +18,11 @@ pub fn dump(lexed: &Lexed, file: &SourceFile) -> String {
         };
         let text = file.slice(span);
         // Writing to a string cannot fail.
-        let _ = writeln!(out, "{}:{} {mark}{:?} {text:?}", place.line, place.column, token.kind);
+        let _ = writeln!(
+            out,
+            "{}:{} {mark}{:?} {text:?}",
+            place.line, place.column, token.kind
+        );
     }
     let end = file.line_column(lexed.len);
     let _ = writeln!(out, "{}:{} EndOfFile", end.line, end.column);

@@ -15,7 +15,10 @@ use crate::modes::{block_comment, string_head, triple_string};
 #[derive(Logos, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[logos(utf8 = true)]
 #[repr(u8)]
-#[expect(missing_docs, reason = "a variant named for its spelling says all there is to say")]
+#[expect(
+    missing_docs,
+    reason = "a variant named for its spelling says all there is to say"
+)]
 pub enum TokenKind {
     // --- trivia ---
     /// Blanks without a line feed.

@@ -183,7 +183,12 @@ impl<'a> Driver<'a> {
                 self.newline |= slice.contains('\n');
                 if slice.len() < 4 || !slice.ends_with("*/") {
                     let help = "a block comment ends with '*/' and does not nest";
-                    self.report("E0103", "Unterminated block comment", start..start + 2, Some(help));
+                    self.report(
+                        "E0103",
+                        "Unterminated block comment",
+                        start..start + 2,
+                        Some(help),
+                    );
                 }
                 self.push(kind, start);
             }
@@ -277,7 +282,8 @@ impl<'a> Driver<'a> {
 
     /// Reports strings still open at the end, as one error at the outermost: the first in the file.
     fn close_frames(&mut self) {
-        if let Some((string, placeholder)) = self.frames.first().map(|frame| (frame.start, frame.placeholder)) {
+        if let Some((string, placeholder)) = self.frames.first().map(|frame| (frame.start, frame.placeholder))
+        {
             self.unterminated(string, Some(placeholder));
         }
         // An error inside the string's placeholder comes after the string's start.
@@ -285,10 +291,19 @@ impl<'a> Driver<'a> {
     }
 
     fn unterminated(&mut self, string: u32, placeholder: Option<u32>) {
-        let open = if self.text[string as usize..].starts_with("\"\"\"") { 3 } else { 1 };
+        let open = if self.text[string as usize..].starts_with("\"\"\"") {
+            3
+        } else {
+            1
+        };
         let text = &self.text[string as usize..][..open];
         let help = format!("the string that starts here never ends; close it with {text}");
-        self.report("E0102", "Unterminated string", string..string + open as u32, Some(&help));
+        self.report(
+            "E0102",
+            "Unterminated string",
+            string..string + open as u32,
+            Some(&help),
+        );
         if let (Some(at), Some(last)) = (placeholder, self.lexed.diagnostics.last_mut()) {
             *last = last
                 .clone()
@@ -306,7 +321,9 @@ impl<'a> Driver<'a> {
         }
         let first = lexer.slice().chars().next().unwrap_or('\u{fffd}');
         let help = match first {
-            '“' | '”' | '„' | '‘' | '’' | '«' | '»' => Some("strings are written with straight quotes: \" or '"),
+            '“' | '”' | '„' | '‘' | '’' | '«' | '»' => {
+                Some("strings are written with straight quotes: \" or '")
+            }
             '\u{a0}' | '\u{2000}'..='\u{200b}' | '\u{202f}' | '\u{3000}' | '\u{feff}' => {
                 Some("this is an invisible character that only looks like a blank; replace it by one")
             }

@@ -45,7 +45,10 @@ fn main() {
     let text = std::fs::read_to_string(&first).unwrap_or(first);
     let file = SourceFile::new(None, text);
     for found in parse(&file, ParseOptions::default()).diagnostics {
-        println!("{} {} [{}..{}]", found.code, found.message, found.span.start, found.span.end);
+        println!(
+            "{} {} [{}..{}]",
+            found.code, found.message, found.span.start, found.span.end
+        );
         for label in found.labels {
             println!("    {} {}", file.line(label.span.start), label.text);
         }
@@ -74,5 +77,9 @@ fn bench(megabytes: usize) {
         assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics.first());
         best = (best.0.min(lexing), best.1.min(all));
     }
-    println!("lex {:.1} MB/s, lex and parse {:.1} MB/s", size / best.0, size / best.1);
+    println!(
+        "lex {:.1} MB/s, lex and parse {:.1} MB/s",
+        size / best.0,
+        size / best.1
+    );
 }

@@ -101,7 +101,10 @@ impl Brackets {
     pub(crate) fn suspect(&self, tokens: &[Lexeme], text: &str, from: usize) -> Option<usize> {
         let indent = |offset: u32| {
             let line = text[..offset as usize].rfind('\n').map_or(0, |at| at + 1);
-            text[line..].bytes().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
+            text[line..]
+                .bytes()
+                .take_while(|byte| matches!(byte, b' ' | b'\t'))
+                .count()
         };
         (from..tokens.len()).find(|&at| {
             tokens[at].kind == TokenKind::LeftBrace

@@ -32,6 +32,10 @@ pub(crate) struct Mark {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts about where the parse stands"
+)]
 pub(crate) struct Builder<'t> {
     pub(crate) file: &'t SourceFile,
     text: &'t str,
@@ -62,6 +66,8 @@ pub(crate) struct Builder<'t> {
     /// Index of the last token that was read as a used name.
     pub(crate) last_name: usize,
     brackets: Option<Brackets>,
+    /// Foreign keywords that this file uses as names, once someone has asked.
+    pub(crate) declared_words: Option<Vec<&'t str>>,
 }
 
 impl<'t> Inspector<'t, Tokens<'t>> for Builder<'t> {
@@ -75,7 +81,12 @@ impl<'t> Inspector<'t, Tokens<'t>> for Builder<'t> {
 }
 
 impl<'t> Builder<'t> {
-    pub(crate) fn new(file: &'t SourceFile, tokens: &'t [Lexeme], lexed: &Lexed, options: ParseOptions) -> Self {
+    pub(crate) fn new(
+        file: &'t SourceFile,
+        tokens: &'t [Lexeme],
+        lexed: &Lexed,
+        options: ParseOptions,
+    ) -> Self {
         Self {
             file,
             text: file.text(),
@@ -99,6 +110,7 @@ impl<'t> Builder<'t> {
             last_prefix: usize::MAX,
             last_name: usize::MAX,
             brackets: None,
+            declared_words: None,
         }
     }
 
@@ -244,7 +256,9 @@ impl<'t> Builder<'t> {
             || self.last_reported.is_some_and(|last| at <= last)
             || kind.is_error()
             || (kind == TokenKind::EndOfFile && self.cut_short)
-            || self.tokens[..at.min(self.tokens.len())].last().is_some_and(|last| last.kind.is_error())
+            || self.tokens[..at.min(self.tokens.len())]
+                .last()
+                .is_some_and(|last| last.kind.is_error())
     }
 
     /// Reports what `make` makes at token `at`, unless the error follows from an earlier one.
@@ -285,7 +299,9 @@ impl<'t> Builder<'t> {
         } else if blamed == open {
             format!("this '{text}' is not closed")
         } else {
-            format!("this '{text}' may be the one that is not closed: its block is closed by a '}}' that is indented differently")
+            format!(
+                "this '{text}' may be the one that is not closed: its block is closed by a '}}' that is indented differently"
+            )
         };
         error.with_label(opener.span(), label)
     }

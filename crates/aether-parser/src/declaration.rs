@@ -5,14 +5,14 @@ use aether_lexer::TokenKind as T;
 use chumsky::prelude::*;
 
 use crate::cursor::{
-    Cursor, Parsed, Production, eat, fail, give_up, index, missing, peek, peek_at, peek_kind, skip_to, span_from,
-    token, want,
+    Cursor, Parsed, Production, eat, fail, give_up, index, missing, peek, peek_at, peek_kind, skip_to,
+    span_from, token, want,
 };
 use crate::list::{braces, bracketed, close, comma_items, parens};
 use crate::pattern::binding;
 
 /// `let p = e`.
-pub(crate) fn let_declaration<'t>(expression: Production<'t, NodeId>) -> Production<'t, NodeId> {
+pub(crate) fn let_declaration(expression: Production<'_, NodeId>) -> Production<'_, NodeId> {
     token(T::Let, "let")
         .ignore_then(let_rest(expression))
         .map_with(|(pattern, value), extra| {
@@ -25,7 +25,7 @@ pub(crate) fn let_declaration<'t>(expression: Production<'t, NodeId>) -> Product
 }
 
 /// What follows the word `let`.
-pub(crate) fn let_rest<'t>(expression: Production<'t, NodeId>) -> Production<'t, (NodeId, NodeId)> {
+pub(crate) fn let_rest(expression: Production<'_, NodeId>) -> Production<'_, (NodeId, NodeId)> {
     binding(expression.clone())
         .then_ignore(token(T::Assign, "="))
         .then(expression)
@@ -148,7 +148,11 @@ pub(crate) fn struct_declaration<'t>(block: Production<'t, NodeId>) -> Productio
         let state = inp.state();
         let fields = state.take_list(mark);
         let methods = state.ast.add_list(&methods);
-        let definition = state.ast.add_struct(Struct { name, fields, methods });
+        let definition = state.ast.add_struct(Struct {
+            name,
+            fields,
+            methods,
+        });
         Ok(state.add(Node::Struct(definition), span))
     })
     .boxed()

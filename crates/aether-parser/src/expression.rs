@@ -35,7 +35,10 @@ enum Tail {
     Call(List),
     Index(NodeId),
     Slice(Option<NodeId>, Option<NodeId>),
-    Member { name: aether_ast::Symbol, optional: bool },
+    Member {
+        name: aether_ast::Symbol,
+        optional: bool,
+    },
     Fields(List),
 }
 
@@ -77,11 +80,12 @@ fn operators<'t>(nested: Production<'t, NodeId>, atom: Production<'t, NodeId>) -
     .boxed()
 }
 
-type Fold<'t, 'p, 'e> = MapExtra<'t, 'p, Tokens<'t>, Extra<'t>>;
+/// What a fold sees: the tokens it covers and the state.
+type Fold<'t, 'p> = MapExtra<'t, 'p, Tokens<'t>, Extra<'t>>;
 
 /// Adds a node over everything that the fold covers.
 #[inline]
-fn add_folded<'t>(extra: &mut MapExtra<'t, '_, Tokens<'t>, Extra<'t>>, node: Node) -> NodeId {
+fn add_folded(extra: &mut Fold<'_, '_>, node: Node) -> NodeId {
     let tokens = extra.span();
     let state = extra.state();
     let span = state.span(tokens.start, tokens.end);
@@ -90,16 +94,18 @@ fn add_folded<'t>(extra: &mut MapExtra<'t, '_, Tokens<'t>, Extra<'t>>, node: Nod
 
 /// An infix operator of one binding power.
 fn operator<'t>(power: u16) -> impl Parser<'t, Tokens<'t>, Infix, Extra<'t>> + Clone {
-    custom(move |inp: &mut Cursor<'t, '_>| match precedence::infix(peek_kind(inp)) {
-        Some((operator, found)) if found == power => {
-            inp.skip();
-            Ok(operator)
-        }
-        _ => Err(EmptyErr::default()),
-    })
+    custom(
+        move |inp: &mut Cursor<'t, '_>| match precedence::infix(peek_kind(inp)) {
+            Some((operator, found)) if found == power => {
+                inp.skip();
+                Ok(operator)
+            }
+            _ => Err(EmptyErr::default()),
+        },
+    )
 }
 
-fn fold_infix<'t>(lhs: NodeId, operator: Infix, rhs: NodeId, extra: &mut Fold<'t, '_, '_>) -> NodeId {
+fn fold_infix(lhs: NodeId, operator: Infix, rhs: NodeId, extra: &mut Fold<'_, '_>) -> NodeId {
     let node = match operator {
         Infix::Binary(op) => Node::Binary { op, lhs, rhs },
         Infix::Logical(op) => Node::Logical { op, lhs, rhs },
@@ -119,7 +125,7 @@ fn power_operator(inp: &mut Cursor<'_, '_>) -> Parsed<Infix> {
     Ok(Infix::Binary(aether_ast::BinaryOp::Power))
 }
 
-fn fold_power<'t>(lhs: NodeId, operator: Infix, rhs: NodeId, extra: &mut Fold<'t, '_, '_>) -> NodeId {
+fn fold_power(lhs: NodeId, operator: Infix, rhs: NodeId, extra: &mut Fold<'_, '_>) -> NodeId {
     extra.state().leave();
     fold_infix(lhs, operator, rhs, extra)
 }
@@ -141,7 +147,7 @@ fn prefix_operator(inp: &mut Cursor<'_, '_>) -> Parsed<UnaryOp> {
     Ok(op)
 }
 
-fn fold_prefix<'t>(op: UnaryOp, operand: NodeId, extra: &mut Fold<'t, '_, '_>) -> NodeId {
+fn fold_prefix(op: UnaryOp, operand: NodeId, extra: &mut Fold<'_, '_>) -> NodeId {
     extra.state().leave();
     add_folded(extra, Node::Unary { op, operand })
 }
@@ -163,12 +169,7 @@ fn ternary<'t>(nested: Production<'t, NodeId>) -> impl Parser<'t, Tokens<'t>, No
     })
 }
 
-fn fold_ternary<'t>(
-    condition: NodeId,
-    then: NodeId,
-    otherwise: NodeId,
-    extra: &mut Fold<'t, '_, '_>,
-) -> NodeId {
+fn fold_ternary(condition: NodeId, then: NodeId, otherwise: NodeId, extra: &mut Fold<'_, '_>) -> NodeId {
     extra.state().leave();
     add_folded(
         extra,
@@ -194,7 +195,7 @@ fn tail<'t>(nested: Production<'t, NodeId>) -> impl Parser<'t, Tokens<'t>, Tail,
     })
 }
 
-fn fold_tail<'t>(lhs: NodeId, tail: Tail, extra: &mut Fold<'t, '_, '_>) -> NodeId {
+fn fold_tail(lhs: NodeId, tail: Tail, extra: &mut Fold<'_, '_>) -> NodeId {
     let node = match tail {
         Tail::Call(args) => Node::Call { callee: lhs, args },
         Tail::Index(index) => Node::Index { object: lhs, index },
@@ -270,10 +271,8 @@ fn struct_literal_follows(inp: &mut Cursor<'_, '_>) -> bool {
         return false;
     }
     let after_name = state.last_name == at.wrapping_sub(1);
-    let after_member = at >= 3
-        && state.last_name == at - 3
-        && state.kind(at - 2) == T::Dot
-        && state.kind(at - 1).is_name();
+    let after_member =
+        at >= 3 && state.last_name == at - 3 && state.kind(at - 2) == T::Dot && state.kind(at - 1).is_name();
     after_name || after_member
 }
 
@@ -323,7 +322,8 @@ fn atom<'t>(nested: Production<'t, NodeId>, block: Production<'t, NodeId>) -> Pr
             T::StringStart => inp.parse(&interpolation),
             T::Fn | T::Async => inp.parse(&function),
             _ => {
-                let negated = at > 0 && inp.state().last_prefix == at - 1 && inp.state().kind(at - 1) == T::Minus;
+                let negated =
+                    at > 0 && inp.state().last_prefix == at - 1 && inp.state().kind(at - 1) == T::Minus;
                 literal(inp, negated)
             }
         }
@@ -369,7 +369,12 @@ fn refuse_tuple(inp: &mut Cursor<'_, '_>, open: usize) -> Parsed<()> {
     let span = state.span(open, close.map_or(at + 1, |close| close + 1));
     let what = "Tuples are not supported; use an array [a, b]";
     if !state.panicking() {
-        state.finding("E0111", what, span, "write square brackets instead of the parentheses");
+        state.finding(
+            "E0111",
+            what,
+            span,
+            "write square brackets instead of the parentheses",
+        );
     }
     inp.skip();
     Ok(())
@@ -434,7 +439,8 @@ fn function<'t>(block: Production<'t, NodeId>) -> Production<'t, NodeId> {
         want(inp, T::Fn, "fn")?;
         if peek_kind(inp) == T::Ident {
             let at = index(inp);
-            let help = "a function in an expression has no name; declare it before, or write let name = fn(…) {…}";
+            let help =
+                "a function in an expression has no name; declare it before, or write let name = fn(…) {…}";
             inp.state().expected_with(at, "(", help);
             inp.skip();
         }

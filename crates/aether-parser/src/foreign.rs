@@ -8,6 +8,12 @@ use crate::builder::Builder;
 use crate::cursor::Lexeme;
 use crate::precedence::starts_expression;
 
+/// Every word that [`classify`] knows.
+const WORDS: [&str; 17] = [
+    "const", "var", "val", "local", "auto", "mut", "function", "func", "def", "fun", "class", "loop",
+    "defer", "yield", "new", "do", "elif",
+];
+
 /// What a word at the start of a statement stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Foreign {
@@ -27,7 +33,7 @@ pub(crate) enum Foreign {
 
 /// Recognises a foreign word at the start of a statement.
 #[inline]
-pub(crate) fn foreign_word(state: &Builder<'_>, at: usize) -> Option<Foreign> {
+pub(crate) fn foreign_word(state: &mut Builder<'_>, at: usize) -> Option<Foreign> {
     let next = state.lexeme(at + 1);
     let could_be = !next.on_new_line()
         && matches!(
@@ -49,8 +55,16 @@ pub(crate) fn foreign_word(state: &Builder<'_>, at: usize) -> Option<Foreign> {
         return None;
     }
     let word = state.lexeme(at);
-    let found = classify(state, state.slice(word), at, next)?;
-    (!declares(state, word)).then_some(found)
+    let text = state.slice(word);
+    let found = classify(state, text, at, next)?;
+    if state.declared_words.is_none() {
+        state.declared_words = Some(declared_words(state));
+    }
+    let declared = state
+        .declared_words
+        .as_ref()
+        .is_some_and(|words| words.contains(&text));
+    (!declared).then_some(found)
 }
 
 fn classify(state: &Builder<'_>, word: &str, at: usize, next: Lexeme) -> Option<Foreign> {
@@ -72,19 +86,19 @@ fn classify(state: &Builder<'_>, word: &str, at: usize, next: Lexeme) -> Option<
         "yield" if next.kind != T::LeftBrace && starts_expression(next.kind) => Some(Foreign::Unsupported(
             "generators are not supported yet; collect the values in an array",
         )),
-        "new" if name && after == T::LeftParen => {
-            Some(Foreign::Unsupported("instances are written Name { field: value }"))
-        }
+        "new" if name && after == T::LeftParen => Some(Foreign::Unsupported(
+            "instances are written Name { field: value }",
+        )),
         "do" if next.kind == T::LeftBrace => Some(Foreign::DoLoop),
         _ => None,
     }
 }
 
-/// Whether the file declares `word` as a variable, function, parameter or import.
+/// The foreign words that the file declares as variables, functions, parameters or imports.
 #[cold]
-fn declares(state: &Builder<'_>, word: Lexeme) -> bool {
-    let text = state.slice(word);
+fn declared_words<'t>(state: &Builder<'t>) -> Vec<&'t str> {
     let tokens = state.tokens();
+    let mut words = Vec::new();
     let mut params = false;
     for (at, token) in tokens.iter().enumerate() {
         match token.kind {
@@ -94,17 +108,19 @@ fn declares(state: &Builder<'_>, word: Lexeme) -> bool {
                     || (before(1) == Some(T::Ident) && before(2) == Some(T::Fn));
             }
             T::RightParen => params = false,
-            T::Ident if at > 0 && state.slice(*token) == text => {
-                let declared = matches!(
-                    tokens[at - 1].kind,
-                    T::Let | T::Fn | T::For | T::As | T::Import | T::Struct | T::Enum
-                );
-                if declared || params {
-                    return true;
+            T::Ident if at > 0 => {
+                let declared = params
+                    || matches!(
+                        tokens[at - 1].kind,
+                        T::Let | T::Fn | T::For | T::As | T::Import | T::Struct | T::Enum
+                    );
+                let word = state.slice(*token);
+                if declared && WORDS.contains(&word) && !words.contains(&word) {
+                    words.push(word);
                 }
             }
             _ => {}
         }
     }
-    false
+    words
 }

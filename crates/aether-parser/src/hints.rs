@@ -113,10 +113,7 @@ fn specific(state: &Builder<'_>, at: usize, found: Lexeme, what: &str) -> Option
             return Some("the line before is not finished: something is missing at its end");
         }
     }
-    if matches!(found.kind, T::RightParen | T::Comma)
-        && what == "expression"
-        && arrow_follows(state, at)
-    {
+    if matches!(found.kind, T::RightParen | T::Comma) && what == "expression" && arrow_follows(state, at) {
         return Some("arrow functions are not supported yet; write fn(x) { return … }");
     }
     None
@@ -125,10 +122,7 @@ fn specific(state: &Builder<'_>, at: usize, found: Lexeme, what: &str) -> Option
 /// Whether the parenthesis that holds token `at` is followed by `=>`, with nothing but names before it.
 fn arrow_follows(state: &Builder<'_>, at: usize) -> bool {
     let rest = &state.tokens()[at..];
-    let close = rest
-        .iter()
-        .take(16)
-        .position(|token| token.kind == T::RightParen);
+    let close = rest.iter().take(16).position(|token| token.kind == T::RightParen);
     close.is_some_and(|close| rest.get(close + 1).is_some_and(|next| next.kind == T::FatArrow))
 }
 
@@ -139,7 +133,9 @@ fn by_expectation(state: &Builder<'_>, found: Lexeme, what: &str) -> Option<&'st
             Some("write 'for x in items { … }', without parentheses; to count, use range(0, n) or while")
         }
         ("variable name", kind) if kind.is_keyword() => None,
-        ("in", T::Comma) => Some("loops over two variables are not supported yet; take the pair apart in the body"),
+        ("in", T::Comma) => {
+            Some("loops over two variables are not supported yet; take the pair apart in the body")
+        }
         ("in", T::Assign) => Some("write 'for x in range(0, n) { … }', or use while"),
         ("in", _) => Some("a loop is written 'for x in items { … }'"),
         ("=", T::Colon) => Some("type annotations are not supported yet; leave the type out"),
@@ -154,25 +150,25 @@ fn by_expectation(state: &Builder<'_>, found: Lexeme, what: &str) -> Option<&'st
         ("=>", T::DotDot | T::DotDotEqual) => Some("range patterns are not supported yet"),
         ("=>", _) => Some("an arm is written 'pattern => body', alternatives are separated by |"),
         ("pattern", T::StringStart) => Some("a string in a pattern cannot hold placeholders"),
-        ("pattern", T::LeftBracket | T::LeftBrace) => {
-            Some("a match pattern is a literal, a name, _ or Enum.Variant; take arrays and dicts apart with let")
-        }
+        ("pattern", T::LeftBracket | T::LeftBrace) => Some(
+            "a match pattern is a literal, a name, _ or Enum.Variant; take arrays and dicts apart with let",
+        ),
         ("pattern", T::Else) => Some("the arm that matches everything else is written _ => …"),
         ("name to import", T::Star) => {
             Some("name what is imported: from m import a, b; or import m and write m.a")
         }
         ("module name", T::String | T::TripleString) => Some("a module's name is written without quotes"),
-        ("parameter name" | ")", T::Colon) => Some("type annotations are not supported yet; leave the type out"),
-        ("parameter name", T::Ellipsis) => Some("rest parameters are not supported yet; pass an array"),
-        (")", T::Assign) if after_name_in_params(state, found) => {
-            Some("default parameters are not supported yet; test for null in the body: missing arguments are null")
+        ("parameter name" | ")", T::Colon) => {
+            Some("type annotations are not supported yet; leave the type out")
         }
+        ("parameter name", T::Ellipsis) => Some("rest parameters are not supported yet; pass an array"),
+        (")", T::Assign) if after_name_in_params(state, found) => Some(
+            "default parameters are not supported yet; test for null in the body: missing arguments are null",
+        ),
         (")", T::Assign) => Some("assignment is a statement; to compare, write =="),
         ("field name", T::Let) => Some("fields are declared by name alone: struct Point { x, y }"),
         (":", T::Assign) => Some("a key and its value are separated by ':'"),
-        (":", T::Comma | T::RightBrace) => {
-            Some("a dict is written {key: value}; for a set use set([…])")
-        }
+        (":", T::Comma | T::RightBrace) => Some("a dict is written {key: value}; for a set use set([…])"),
         ("for or while", _) => Some(
             "'name:' labels a loop; a '{' at the start of a statement is a block, so wrap a dict in parentheses: ({…})",
         ),
@@ -195,25 +191,37 @@ fn after_name_in_params(state: &Builder<'_>, found: Lexeme) -> bool {
 /// Help that follows from what was found.
 fn by_found(found: Lexeme, what: &str) -> Option<&'static str> {
     match found.kind {
-        T::FatArrow if what != "=>" => Some("arrow functions are not supported yet; write fn(x) { return … }"),
+        T::FatArrow if what != "=>" => {
+            Some("arrow functions are not supported yet; write fn(x) { return … }")
+        }
         T::DotDot | T::DotDotEqual => Some("ranges are not supported yet; use range(a, b)"),
         T::Arrow => Some("'->' is not supported yet"),
-        T::Ellipsis => Some("'...' may stand only before an element of an array, or before the last name of an array pattern"),
+        T::Ellipsis => Some(
+            "'...' may stand only before an element of an array, or before the last name of an array pattern",
+        ),
         T::Else => Some("this 'else' belongs to no 'if'; 'else' follows the '}' or statement of an if"),
         T::Catch => Some("this 'catch' belongs to no 'try'"),
         T::Finally => Some("this 'finally' belongs to no 'try'"),
-        T::Assign if what == "expression" => {
-            Some("assignment is a statement of its own: target = value")
+        T::Assign if what == "expression" => Some("assignment is a statement of its own: target = value"),
+        T::RightBrace if what == "statement" => {
+            Some("this '}' closes nothing; remove it, or look for a missing '{'")
         }
-        T::RightBrace if what == "statement" => Some("this '}' closes nothing; remove it, or look for a missing '{'"),
-        T::RightParen if what == "expression" => Some("an expression is missing here, or this ')' is one too many"),
-        T::RightBracket if what == "expression" => Some("an expression is missing here, or this ']' is one too many"),
-        T::Match if what == "expression" => Some("match is a statement; match expressions are not supported yet"),
+        T::RightParen if what == "expression" => {
+            Some("an expression is missing here, or this ')' is one too many")
+        }
+        T::RightBracket if what == "expression" => {
+            Some("an expression is missing here, or this ']' is one too many")
+        }
+        T::Match if what == "expression" => {
+            Some("match is a statement; match expressions are not supported yet")
+        }
         T::If if what == "expression" => Some("if is a statement; in an expression write condition ? a : b"),
         T::For if matches!(what, "]" | "}") => {
             Some("comprehensions are not supported yet; use map and filter, or a loop")
         }
-        kind if is_reserved_assignment(kind) => Some("this compound assignment is not supported yet; write x = x … instead"),
+        kind if is_reserved_assignment(kind) => {
+            Some("this compound assignment is not supported yet; write x = x … instead")
+        }
         T::Question if what == "expression" => Some("a condition is missing before '?'"),
         T::Semicolon => Some("the statement ends here before it is complete"),
         kind if infix(kind).is_some() && what == "expression" => {

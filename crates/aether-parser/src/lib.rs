@@ -18,6 +18,7 @@
 
 mod brackets;
 mod builder;
+mod control;
 mod cursor;
 mod declaration;
 mod expression;

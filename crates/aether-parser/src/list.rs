@@ -83,9 +83,10 @@ pub(crate) fn comma_items<'t, 'p>(
         let next = peek_kind(inp);
         if next == TokenKind::Comma {
             inp.skip();
-        } else if next == delimiters.close {
-            return Ok(());
-        } else if index(inp) == before || !forgive_comma(inp, delimiters, open) {
+            continue;
+        }
+        let done = next == delimiters.close || index(inp) == before;
+        if done || !forgive_comma(inp, delimiters, open) {
             return Ok(());
         }
     }
@@ -97,13 +98,15 @@ fn forgive_comma(inp: &mut Cursor<'_, '_>, delimiters: Delimiters, open: usize) 
     let at = index(inp);
     let next = peek(inp).kind;
     let item_follows = match next {
-        TokenKind::Ident | TokenKind::Int | TokenKind::Float | TokenKind::String | TokenKind::StringStart => true,
+        TokenKind::Ident | TokenKind::Int | TokenKind::Float | TokenKind::String | TokenKind::StringStart => {
+            true
+        }
         TokenKind::LeftBracket | TokenKind::LeftBrace => delimiters.item == "expression",
         _ => false,
     };
     // In braces only what looks like an entry counts, since a statement may follow a forgotten '}'.
-    let item_follows =
-        item_follows && (delimiters.close != TokenKind::RightBrace || peek_at(inp, 1).kind == TokenKind::Colon);
+    let item_follows = item_follows
+        && (delimiters.close != TokenKind::RightBrace || peek_at(inp, 1).kind == TokenKind::Colon);
     let state = inp.state();
     let closed = state
         .brackets()

@@ -11,7 +11,12 @@ fn describe(program: &str) -> String {
     let mut out = String::new();
     for found in parse(&file, ParseOptions::default()).diagnostics {
         let place = file.line_column(found.span.start);
-        writeln!(out, "{} {}:{} {}", found.code, place.line, place.column, found.message).unwrap();
+        writeln!(
+            out,
+            "{} {}:{} {}",
+            found.code, place.line, place.column, found.message
+        )
+        .unwrap();
         for label in found.labels {
             writeln!(out, "    line {}: {}", file.line(label.span.start), label.text).unwrap();
         }

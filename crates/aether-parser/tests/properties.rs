@@ -1,0 +1,713 @@
+//! What holds for every text and every tree.
+
+use aether_ast::{
+    Ast, BinaryOp, Enum, Function, FunctionKind, List, LogicalOp, Node, NodeId, Struct, UnaryOp, print,
+    to_json,
+};
+use aether_parser::{Parse, ParseOptions, parse};
+use aether_source::{SourceFile, Span};
+use proptest::prelude::*;
+
+const PROGRAMS: [&str; 3] = [
+    include_str!("programs/inventory.ae"),
+    include_str!("programs/syntax.ae"),
+    include_str!("programs/text.ae"),
+];
+
+/// Parses and checks what holds for any text: spans nest, diagnostics are in order and inside the text.
+fn checked(text: &str) -> Parse {
+    let file = SourceFile::new(None, text.to_owned());
+    let parsed = parse(&file, ParseOptions::default());
+    let whole = Span::new(0, text.len() as u32);
+    assert!(
+        parsed.diagnostics.is_sorted_by_key(|found| found.span.start),
+        "{text:?}"
+    );
+    for found in &parsed.diagnostics {
+        assert!(whole.contains(found.span), "{text:?} {found:?}");
+        assert!(
+            text.is_char_boundary(found.span.start as usize),
+            "{text:?} {found:?}"
+        );
+        assert!(
+            text.is_char_boundary(found.span.end as usize),
+            "{text:?} {found:?}"
+        );
+    }
+    let ast = &parsed.ast;
+    for &statement in ast.root() {
+        assert!(whole.contains(ast.span(statement)));
+    }
+    let mut previous = 0;
+    for &statement in ast.root() {
+        assert!(ast.span(statement).start >= previous, "{text:?}");
+        previous = ast.span(statement).end;
+    }
+    let mut stack = ast.root().to_vec();
+    let mut has_error = false;
+    while let Some(id) = stack.pop() {
+        has_error |= ast.node(id) == Node::Error;
+        ast.for_each_child(id, |child| {
+            assert!(
+                ast.span(id).contains(ast.span(child)),
+                "{text:?}: {:?} {:?} does not hold {:?} {:?}",
+                ast.node(id),
+                ast.span(id),
+                ast.node(child),
+                ast.span(child)
+            );
+            stack.push(child);
+        });
+    }
+    assert!(
+        !has_error || !parsed.diagnostics.is_empty(),
+        "an error node without a diagnostic: {text:?}"
+    );
+    parsed
+}
+
+#[test]
+fn programs_parse_and_print_to_the_same_tree() {
+    for program in PROGRAMS {
+        let parsed = checked(program);
+        assert_eq!(parsed.diagnostics, []);
+        let printed = print(&parsed.ast);
+        let again = checked(&printed);
+        assert_eq!(again.diagnostics, [], "{printed}");
+        assert_eq!(to_json(&again.ast), to_json(&parsed.ast), "{printed}");
+    }
+}
+
+#[test]
+fn every_prefix_and_every_gap_of_a_program_parses() {
+    for program in PROGRAMS {
+        for (at, _) in program.char_indices() {
+            checked(&program[..at]);
+            checked(&program[at..]);
+        }
+        let bounds: Vec<usize> = program.char_indices().map(|(at, _)| at).collect();
+        for pair in bounds.windows(2) {
+            let without = format!("{}{}", &program[..pair[0]], &program[pair[1]..]);
+            checked(&without);
+        }
+    }
+}
+
+/// Pieces that make interesting texts when thrown together.
+const PIECES: [&str; 96] = [
+    " ",
+    "\n",
+    "\r\n",
+    "// c\n",
+    "/* c */",
+    "/*",
+    "x",
+    "y",
+    "self",
+    "_",
+    "é",
+    "1",
+    "2.5",
+    "1e9",
+    "0x",
+    "9223372036854775808",
+    "\"a\"",
+    "\"",
+    "'",
+    "\"\"\"",
+    "\"${",
+    "}",
+    "}\"",
+    "\\",
+    "\\u{41}",
+    "$",
+    "as",
+    "async",
+    "await",
+    "break",
+    "catch",
+    "continue",
+    "debugger",
+    "else",
+    "enum",
+    "false",
+    "finally",
+    "fn",
+    "for",
+    "from",
+    "if",
+    "import",
+    "in",
+    "let",
+    "match",
+    "null",
+    "return",
+    "struct",
+    "throw",
+    "true",
+    "try",
+    "while",
+    "(",
+    ")",
+    "[",
+    "]",
+    "{",
+    ",",
+    ".",
+    "...",
+    ":",
+    ";",
+    "=>",
+    "+",
+    "-",
+    "*",
+    "/",
+    "**",
+    "=",
+    "+=",
+    "==",
+    "!=",
+    "<",
+    "<<",
+    ">>=",
+    "&",
+    "&&",
+    "|",
+    "||",
+    "^",
+    "~",
+    "!",
+    "?",
+    "??",
+    "?.",
+    "..",
+    "->",
+    "const",
+    "loop",
+    "var",
+    "function",
+    "elif",
+    "class",
+    "@",
+    "“",
+    "do",
+];
+
+/// Builds a tree from choices, the way a program would be written.
+struct Grower<'a> {
+    ast: Ast,
+    choices: &'a [u8],
+    loops: u32,
+}
+
+impl Grower<'_> {
+    fn pick(&mut self, of: u8) -> u8 {
+        match self.choices.split_first() {
+            Some((&first, rest)) => {
+                self.choices = rest;
+                first % of
+            }
+            None => 0,
+        }
+    }
+
+    fn add(&mut self, node: Node) -> NodeId {
+        self.ast.add(node, Span::at(0))
+    }
+
+    fn name(&mut self) -> &'static str {
+        ["a", "b", "count", "self", "größe", "_x"][self.pick(6) as usize]
+    }
+
+    fn ident(&mut self) -> NodeId {
+        let name = self.name();
+        let symbol = self.ast.intern(name);
+        self.add(Node::Ident(symbol))
+    }
+
+    fn used(&mut self) -> NodeId {
+        let name = self.name();
+        let symbol = self.ast.intern(name);
+        self.add(Node::Name(symbol))
+    }
+
+    fn some(&mut self, most: u8, mut make: impl FnMut(&mut Self) -> NodeId) -> List {
+        let items: Vec<NodeId> = (0..self.pick(most + 1)).map(|_| make(self)).collect();
+        self.ast.add_list(&items)
+    }
+
+    fn string(&mut self) -> NodeId {
+        let text = ["", "plain", "q\"'\\", "${x}", "a\nb\tc\r", "é\u{1}\u{7f}", "{}$"][self.pick(7) as usize];
+        let symbol = self.ast.intern(text);
+        self.add(Node::Str(symbol))
+    }
+
+    fn literal(&mut self) -> NodeId {
+        let node = match self.pick(6) {
+            0 => Node::Null,
+            1 => Node::Bool(true),
+            2 => Node::Int(i64::from(self.pick(255))),
+            3 => Node::Int(i64::MAX),
+            4 => Node::Float([0.5, 1.0, 1e300, 2.5e-7, 123_456_789.125][self.pick(5) as usize]),
+            _ => return self.string(),
+        };
+        self.add(node)
+    }
+
+    /// Distinct parameters.
+    fn params(&mut self) -> List {
+        let names = ["p", "q", "r"];
+        let count = self.pick(4) as usize;
+        let items: Vec<NodeId> = names[..count]
+            .iter()
+            .map(|name| {
+                let symbol = self.ast.intern(name);
+                self.add(Node::Ident(symbol))
+            })
+            .collect();
+        self.ast.add_list(&items)
+    }
+
+    fn function(&mut self, depth: u8, kind: FunctionKind) -> NodeId {
+        let name = (kind != FunctionKind::Expression).then(|| self.ident());
+        let params = self.params();
+        let is_async = self.pick(4) == 1;
+        let loops = std::mem::replace(&mut self.loops, 0);
+        let body = self.block(depth);
+        self.loops = loops;
+        let function = self.ast.add_function(Function {
+            kind,
+            is_async,
+            name,
+            params,
+            body,
+        });
+        self.add(match kind {
+            FunctionKind::Expression => Node::Function(function),
+            _ => Node::FunctionDecl(function),
+        })
+    }
+
+    fn expression(&mut self, depth: u8) -> NodeId {
+        if depth == 0 {
+            return if self.pick(2) == 0 {
+                self.used()
+            } else {
+                self.literal()
+            };
+        }
+        let below = depth - 1;
+        let node = match self.pick(22) {
+            0 | 1 => return self.used(),
+            2 => return self.literal(),
+            3 => {
+                let mut pieces = Vec::new();
+                if self.pick(2) == 0 {
+                    let symbol = self.ast.intern("text $ \" ");
+                    pieces.push(self.add(Node::Str(symbol)));
+                }
+                let value = self.used();
+                pieces.push(self.add(Node::Unary {
+                    op: UnaryOp::Not,
+                    operand: value,
+                }));
+                let call = self.expression(below);
+                // A text directly in a placeholder would be taken for a piece.
+                let call = self.add(Node::Group(call));
+                pieces.push(call);
+                Node::Interpolation(self.ast.add_list(&pieces))
+            }
+            4 => Node::Array(self.some(3, |this| {
+                let value = this.expression(below);
+                if this.pick(4) == 1 {
+                    this.add(Node::Spread(value))
+                } else {
+                    value
+                }
+            })),
+            5 => {
+                let items: Vec<NodeId> = (0..self.pick(3) * 2).map(|_| self.expression(below)).collect();
+                Node::Dict(self.ast.add_list(&items))
+            }
+            6 => {
+                let mut target = self.used();
+                if self.pick(2) == 0 {
+                    let name = self.ast.intern("Type");
+                    target = self.add(Node::Member {
+                        object: target,
+                        name,
+                        optional: false,
+                    });
+                }
+                let mut fields = Vec::new();
+                for _ in 0..self.pick(3) {
+                    fields.push(self.ident());
+                    fields.push(self.expression(below));
+                }
+                let fields = self.ast.add_list(&fields);
+                Node::StructLit { target, fields }
+            }
+            7 => return self.function(below, FunctionKind::Expression),
+            8 => Node::Group(self.expression(below)),
+            9 => Node::Unary {
+                op: [UnaryOp::Negate, UnaryOp::Not, UnaryOp::BitNot, UnaryOp::Await][self.pick(4) as usize],
+                operand: self.expression(below),
+            },
+            10 => {
+                let operand = self.add(Node::Int(i64::MIN));
+                Node::Unary {
+                    op: UnaryOp::Negate,
+                    operand,
+                }
+            }
+            11..=13 => {
+                use BinaryOp as B;
+                let all = [
+                    B::Add,
+                    B::Subtract,
+                    B::Multiply,
+                    B::Divide,
+                    B::Remainder,
+                    B::Power,
+                    B::ShiftLeft,
+                    B::ShiftRight,
+                    B::BitAnd,
+                    B::BitXor,
+                    B::BitOr,
+                    B::Equal,
+                    B::NotEqual,
+                    B::Less,
+                    B::LessEqual,
+                    B::Greater,
+                    B::GreaterEqual,
+                ];
+                Node::Binary {
+                    op: all[self.pick(17) as usize],
+                    lhs: self.expression(below),
+                    rhs: self.expression(below),
+                }
+            }
+            14 => Node::Logical {
+                op: [LogicalOp::And, LogicalOp::Or, LogicalOp::Coalesce][self.pick(3) as usize],
+                lhs: self.expression(below),
+                rhs: self.expression(below),
+            },
+            15 => Node::Ternary {
+                condition: self.expression(below),
+                then: self.expression(below),
+                otherwise: self.expression(below),
+            },
+            16 | 17 => Node::Call {
+                callee: self.expression(below),
+                args: self.some(3, |this| this.expression(below)),
+            },
+            18 => Node::Index {
+                object: self.expression(below),
+                index: self.expression(below),
+            },
+            19 => Node::Slice {
+                object: self.expression(below),
+                start: (self.pick(2) == 0).then(|| self.expression(below)),
+                end: (self.pick(2) == 0).then(|| self.expression(below)),
+            },
+            _ => {
+                let object = self.expression(below);
+                let text = ["name", "if", "größe"][self.pick(3) as usize];
+                let name = self.ast.intern(text);
+                Node::Member {
+                    object,
+                    name,
+                    optional: self.pick(3) == 1,
+                }
+            }
+        };
+        self.add(node)
+    }
+
+    fn block(&mut self, depth: u8) -> NodeId {
+        let list = self.some(3, |this| this.statement(depth));
+        self.add(Node::Block(list))
+    }
+
+    fn target(&mut self, depth: u8) -> NodeId {
+        let node = match self.pick(3) {
+            0 => return self.used(),
+            1 => {
+                let object = self.used();
+                Node::Index {
+                    object,
+                    index: self.expression(depth),
+                }
+            }
+            _ => {
+                let object = self.used();
+                let name = self.ast.intern("field");
+                Node::Member {
+                    object,
+                    name,
+                    optional: false,
+                }
+            }
+        };
+        self.add(node)
+    }
+
+    fn binding(&mut self, depth: u8) -> NodeId {
+        match self.pick(3) {
+            0 => self.ident(),
+            1 => {
+                let mut items: Vec<NodeId> = Vec::new();
+                for _ in 0..self.pick(3) {
+                    let target = if self.pick(3) == 0 {
+                        self.add(Node::Wildcard)
+                    } else {
+                        self.ident()
+                    };
+                    items.push(if self.pick(3) == 0 {
+                        let default = self.expression(depth);
+                        self.add(Node::DefaultPattern { target, default })
+                    } else {
+                        target
+                    });
+                }
+                if self.pick(2) == 0 {
+                    let rest = self.ident();
+                    items.push(self.add(Node::RestPattern(rest)));
+                }
+                let items = self.ast.add_list(&items);
+                self.add(Node::ArrayPattern(items))
+            }
+            _ => {
+                let items = self.some(3, |this| {
+                    let key = this.ident();
+                    let target = if this.pick(2) == 0 { key } else { this.ident() };
+                    let default = (this.pick(2) == 0).then(|| this.expression(depth));
+                    this.add(Node::EntryPattern { key, target, default })
+                });
+                self.add(Node::DictPattern(items))
+            }
+        }
+    }
+
+    fn pattern(&mut self) -> NodeId {
+        match self.pick(5) {
+            0 => self.add(Node::Wildcard),
+            1 => self.ident(),
+            2 => {
+                let operand = self.add(Node::Int(i64::MIN));
+                let negative = self.add(Node::Unary {
+                    op: UnaryOp::Negate,
+                    operand,
+                });
+                self.add(Node::LiteralPattern(negative))
+            }
+            3 => {
+                let value = self.literal();
+                self.add(Node::LiteralPattern(value))
+            }
+            _ => {
+                let enum_name = self.ast.intern("Enum");
+                let variant = self.ast.intern("Variant");
+                let fields = self.some(2, Self::ident);
+                self.add(Node::VariantPattern {
+                    enum_name,
+                    variant,
+                    fields,
+                })
+            }
+        }
+    }
+
+    fn loop_body(&mut self, depth: u8) -> NodeId {
+        self.loops += 1;
+        let body = self.block(depth);
+        self.loops -= 1;
+        body
+    }
+
+    fn statement(&mut self, depth: u8) -> NodeId {
+        if depth == 0 {
+            let value = self.expression(1);
+            return self.add(Node::ExprStmt(value));
+        }
+        let below = depth - 1;
+        let node = match self.pick(20) {
+            0..=2 => Node::ExprStmt(self.expression(below)),
+            3 => Node::Let {
+                pattern: self.binding(below),
+                value: self.expression(below),
+            },
+            4 => return self.function(below, FunctionKind::Declaration),
+            5 => {
+                let name = self.ident();
+                let fields = self.some(3, Self::ident);
+                let methods = self.some(2, |this| this.function(below, FunctionKind::Method));
+                Node::Struct(self.ast.add_struct(Struct {
+                    name,
+                    fields,
+                    methods,
+                }))
+            }
+            6 => {
+                let name = self.ident();
+                let variants = self.some(3, |this| {
+                    let name = this.ident();
+                    let fields = this.some(2, Self::ident);
+                    this.add(Node::Variant { name, fields })
+                });
+                Node::Enum(self.ast.add_enum(Enum { name, variants }))
+            }
+            7 => Node::Import {
+                module: self.ident(),
+                alias: (self.pick(2) == 0).then(|| self.ident()),
+            },
+            8 => {
+                let module = self.ident();
+                let items: Vec<NodeId> = (0..=self.pick(2))
+                    .map(|_| {
+                        let name = self.ident();
+                        let alias = (self.pick(2) == 0).then(|| self.ident());
+                        self.add(Node::ImportItem { name, alias })
+                    })
+                    .collect();
+                let items = self.ast.add_list(&items);
+                Node::FromImport { module, items }
+            }
+            9 => Node::Assign {
+                target: self.target(below),
+                value: self.expression(below),
+            },
+            10 => Node::CompoundAssign {
+                op: [
+                    BinaryOp::Add,
+                    BinaryOp::Subtract,
+                    BinaryOp::Multiply,
+                    BinaryOp::Divide,
+                ][self.pick(4) as usize],
+                target: self.target(below),
+                value: self.expression(below),
+            },
+            11 => return self.block(below),
+            12 => {
+                let condition = self.expression(below);
+                let then = self.block(below);
+                let otherwise = match self.pick(3) {
+                    0 => None,
+                    1 => Some(self.block(below)),
+                    _ => {
+                        let condition = self.expression(below);
+                        let then = self.block(below);
+                        Some(self.add(Node::If {
+                            condition,
+                            then,
+                            otherwise: None,
+                        }))
+                    }
+                };
+                Node::If {
+                    condition,
+                    then,
+                    otherwise,
+                }
+            }
+            13 => Node::While {
+                condition: self.expression(below),
+                body: self.loop_body(below),
+            },
+            14 => {
+                let binding = self.ident();
+                let iterable = self.expression(below);
+                let body = self.loop_body(below);
+                let node = Node::For {
+                    binding,
+                    iterable,
+                    body,
+                };
+                if self.pick(2) == 0 {
+                    let body = self.add(node);
+                    let label = self.ident();
+                    Node::Labelled { label, body }
+                } else {
+                    node
+                }
+            }
+            15 => {
+                let body = self.block(below);
+                let catch = (self.pick(2) == 0).then(|| {
+                    let binding = (self.pick(2) == 0).then(|| self.ident());
+                    let body = self.block(below);
+                    self.add(Node::Catch { binding, body })
+                });
+                let finally = (catch.is_none() || self.pick(2) == 0).then(|| self.block(below));
+                Node::Try { body, catch, finally }
+            }
+            16 => {
+                let subject = self.expression(below);
+                let arms = self.some(3, |this| {
+                    let first = this.pattern();
+                    let pattern = if this.pick(3) == 0 {
+                        let second = this.pattern();
+                        let both = this.ast.add_list(&[first, second]);
+                        this.add(Node::OrPattern(both))
+                    } else {
+                        first
+                    };
+                    let body = if this.pick(2) == 0 {
+                        this.block(below)
+                    } else {
+                        let value = this.expression(below);
+                        this.add(Node::Throw(value))
+                    };
+                    this.add(Node::Arm { pattern, body })
+                });
+                Node::Match { subject, arms }
+            }
+            17 => Node::Return((self.pick(2) == 0).then(|| self.expression(below))),
+            18 if self.loops > 0 => Node::Break(None),
+            18 => Node::Debugger,
+            _ if self.loops > 0 => Node::Continue(None),
+            _ => Node::Throw(self.expression(below)),
+        };
+        self.add(node)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_parses(text in "\\PC*|[\\x00-\\x7f]*") {
+        checked(&text);
+    }
+
+    #[test]
+    fn any_pieces_parse(picks in prop::collection::vec(0..PIECES.len(), 0..60), spaced in any::<bool>()) {
+        let text: Vec<&str> = picks.iter().map(|&pick| PIECES[pick]).collect();
+        checked(&text.join(if spaced { " " } else { "" }));
+    }
+
+    #[test]
+    fn a_program_with_a_piece_put_in_parses(which in 0..PROGRAMS.len(), at in any::<prop::sample::Index>(), piece in 0..PIECES.len()) {
+        let program = PROGRAMS[which];
+        let bounds: Vec<usize> = program.char_indices().map(|(at, _)| at).collect();
+        let at = bounds[at.index(bounds.len())];
+        checked(&format!("{}{}{}", &program[..at], PIECES[piece], &program[at..]));
+    }
+
+    #[test]
+    fn a_random_tree_prints_and_parses_to_itself(choices in prop::collection::vec(any::<u8>(), 0..300)) {
+        let mut grower = Grower { ast: Ast::default(), choices: &choices, loops: 0 };
+        let mut statements = Vec::new();
+        while !grower.choices.is_empty() {
+            statements.push(grower.statement(4));
+        }
+        let mut ast = grower.ast;
+        ast.set_root(&statements);
+        let printed = print(&ast);
+        let parsed = checked(&printed);
+        prop_assert_eq!(&parsed.diagnostics, &[], "{}", printed);
+        prop_assert_eq!(to_json(&parsed.ast), to_json(&ast), "{}", printed);
+        // Printing what was parsed changes nothing more.
+        prop_assert_eq!(print(&parsed.ast), printed);
+    }
+}
