@@ -328,10 +328,8 @@ impl Array {
         for (index, value) in values.iter().enumerate() {
             // SAFETY: there is room for all.
             unsafe {
-                self.items
-                    .get()
-                    .add(len + index)
-                    .write(Raw::from_value(value.clone()))
+                let slot = self.items.get().add(len + index);
+                slot.write(Raw::from_value(value.clone()));
             };
         }
         self.len.set((len + values.len()) as u32);

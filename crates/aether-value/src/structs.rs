@@ -14,6 +14,8 @@ use crate::exclusive::Exclusive;
 use crate::heap::Visitor;
 use crate::{Closure, Header, Heap, Object, Raise, Raw, Rc, Str, Value, flag, tag};
 
+type Method = (Rc<Str>, Rc<Closure>);
+
 /// A struct definition.
 #[repr(C)]
 pub struct StructDef {
@@ -23,7 +25,7 @@ pub struct StructDef {
     /// Field indices in order of names, for display.
     sorted: Box<[u16]>,
     /// Set once, after the closures exist; a second set goes to the spare list so that borrows stay valid.
-    methods: OnceCell<Box<[(Rc<Str>, Rc<Closure>)]>>,
+    methods: OnceCell<Box<[Method]>>,
     charged: Exclusive<usize>,
 }
 

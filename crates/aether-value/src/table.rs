@@ -526,11 +526,8 @@ impl Table {
         heap.discharge(index.allocation_size());
         // SAFETY: the entries came from `Memory` with this capacity.
         unsafe {
-            Memory::free(
-                heap,
-                self.entries.get().cast(),
-                self.cap.get() as usize * self.stride(),
-            )
+            let bytes = self.cap.get() as usize * self.stride();
+            Memory::free(heap, self.entries.get().cast(), bytes);
         };
     }
 }

@@ -124,8 +124,8 @@ impl Value {
             Self::Int(value) => *value != 0,
             Self::Float(value) => *value != 0.0,
             Self::String(text) => !text.is_empty(),
-            Self::Array(array) => array.len() != 0,
-            Self::Set(set) => set.len() != 0,
+            Self::Array(array) => !array.is_empty(),
+            Self::Set(set) => !set.is_empty(),
             _ => true,
         }
     }

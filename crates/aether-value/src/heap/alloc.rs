@@ -13,7 +13,11 @@
 //!   objects, prefix included for large ones.
 //!
 //! With the feature `system-alloc` every object is a large one.
-#![expect(unsafe_code, reason = "carves objects out of raw memory")]
+#![expect(
+    unsafe_code,
+    clippy::cast_ptr_alignment,
+    reason = "carves objects out of raw memory, all of it aligned to 16 bytes"
+)]
 
 use std::alloc::Layout;
 use std::cell::Cell;
@@ -83,7 +87,7 @@ pub(crate) struct Chunk {
     previous: Cell<*mut Chunk>,
 }
 
-const _: () = assert!(size_of::<Chunk>() <= FIRST && FIRST % STEP == 0);
+const _: () = assert!(size_of::<Chunk>() <= FIRST && FIRST.is_multiple_of(STEP));
 
 const NEVER: u32 = u32::MAX;
 
@@ -317,8 +321,8 @@ impl Inner {
             return std::ptr::null_mut();
         }
         let reserved = self.large.with(|large| large.try_reserve(1).is_ok());
-        // SAFETY: the layout is not empty; size and alignment were checked by `large_size`.
         let memory = if reserved {
+            // SAFETY: the layout is not empty; size and alignment were checked by `large_size`.
             unsafe { std::alloc::alloc(Layout::from_size_align_unchecked(total, STEP)) }
         } else {
             std::ptr::null_mut()
@@ -542,7 +546,7 @@ unsafe fn extend(chunk: NonNull<Chunk>) -> bool {
 fn large_size(size: usize) -> Option<(usize, u32)> {
     let total = size.checked_add(PREFIX + STEP - 1)? & !(STEP - 1);
     let units = u32::try_from(total / STEP).ok()?;
-    (total <= isize::MAX as usize).then_some((total, units))
+    isize::try_from(total).is_ok().then_some((total, units))
 }
 
 /// Gives all chunks back to the system.

@@ -38,7 +38,7 @@ pub mod flag {
 pub(crate) const STICKY: u32 = 0xC000_0000;
 
 /// The common beginning of every object; see the module.
-#[repr(C)]
+#[repr(C, align(8))]
 pub struct Header {
     /// Owners.
     pub count: Cell<u32>,

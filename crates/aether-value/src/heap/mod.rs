@@ -47,7 +47,7 @@ use crate::{Buffer, Code, Object, Rc, StructDef, Table, Value};
 use alloc::Chunk;
 
 /// How a heap starts out.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct HeapConfig {
     /// Budget in bytes; none means the machine's memory.
     pub limit: Option<usize>,

@@ -228,16 +228,15 @@ impl Heap {
         }
         let name = name.clone();
         let old = inner.side(object, |side| {
-            match side
+            let known = side
                 .extra
                 .iter_mut()
-                .find(|(key, _)| key.as_str() == name.as_str())
-            {
-                Some((_, slot)) => (Some(std::mem::replace(slot, value)), Some(name)),
-                None => {
-                    side.extra.push((name, value));
-                    (None, None)
-                }
+                .find(|(key, _)| key.as_str() == name.as_str());
+            if let Some((_, slot)) = known {
+                (Some(std::mem::replace(slot, value)), Some(name))
+            } else {
+                side.extra.push((name, value));
+                (None, None)
             }
         });
         Ok(old.and_then(|(old, _name)| old))

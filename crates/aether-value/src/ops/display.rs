@@ -104,13 +104,12 @@ fn walk(
         let Some(entry) = open.last_mut() else {
             return Ok(());
         };
-        match advance(entry, out)? {
-            Some(value) => next = begin(heap, &value, out)?,
-            None => {
-                open.pop().expect("just seen").leave();
-                next = None;
-            }
-        }
+        next = if let Some(value) = advance(entry, out)? {
+            begin(heap, &value, out)?
+        } else {
+            open.pop().expect("just seen").leave();
+            None
+        };
     }
 }
 
