@@ -8,23 +8,23 @@ use aether_source::SourceFile;
 
 fn describe(program: &str) -> String {
     let file = SourceFile::new(None, program.into());
-    let mut out = String::new();
+    let mut lines = Vec::new();
     for found in parse(&file, ParseOptions::default()).diagnostics {
         let place = file.line_column(found.span.start);
-        writeln!(
-            out,
-            "{} {}:{} {}",
+        lines.push(format!(
+            "{} {}:{} {}\n",
             found.code, place.line, place.column, found.message
-        )
-        .unwrap();
+        ));
         for label in found.labels {
-            writeln!(out, "    line {}: {}", file.line(label.span.start), label.text).unwrap();
+            lines.push(format!(
+                "    line {}: {}\n",
+                file.line(label.span.start),
+                label.text
+            ));
         }
-        if let Some(help) = found.help {
-            writeln!(out, "    help: {help}").unwrap();
-        }
+        lines.extend(found.help.map(|help| format!("    help: {help}\n")));
     }
-    out
+    lines.concat()
 }
 
 #[test]

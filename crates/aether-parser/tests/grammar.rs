@@ -1,7 +1,5 @@
 //! The tree of each production, written in short form: `(op a b)`, one statement after the other.
 
-use std::fmt::Write as _;
-
 use aether_ast::{Ast, Node, NodeId};
 use aether_parser::{ParseOptions, parse};
 use aether_source::SourceFile;
@@ -45,7 +43,7 @@ fn short(ast: &Ast, id: NodeId) -> String {
             let kind = format!("{node:?}");
             let kind = kind.split([' ', '(']).next().unwrap_or_default().to_lowercase();
             let mut text = format!("({kind}");
-            ast.for_each_child(id, |child| write!(text, " {}", short(ast, child)).unwrap());
+            ast.for_each_child(id, |child| text.extend([" ", &short(ast, child)]));
             text.push(')');
             text
         }

@@ -14,9 +14,9 @@ fn probe(text: String) -> Parse {
     let parsed = std::thread::Builder::new()
         .stack_size(512 << 10)
         .spawn(move || parse(&SourceFile::new(None, text), ParseOptions::default()))
-        .unwrap()
+        .expect("a thread starts")
         .join()
-        .unwrap();
+        .expect("parsing does not panic");
     let took = start.elapsed();
     assert!(took < PATIENCE, "took {took:?}");
     parsed
@@ -182,7 +182,7 @@ fn time_is_linear() {
                 start.elapsed()
             })
             .min()
-            .unwrap()
+            .unwrap_or_default()
     };
     for piece in [
         "(",
@@ -211,7 +211,7 @@ fn time_is_linear() {
         "else {",
     ] {
         // Below the depth where the unlimited recursion itself would be the matter.
-        let small = time(&piece.repeat(2_000)).max(Duration::from_micros(500));
+        let small = time(&piece.repeat(2_000)).max(Duration::from_millis(5));
         let large = time(&piece.repeat(16_000));
         assert!(large < small * 32, "{piece:?}: {small:?} then {large:?}");
     }
