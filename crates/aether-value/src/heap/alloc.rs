@@ -25,7 +25,7 @@ use std::ptr::NonNull;
 
 use crate::tag;
 
-use super::{Header, Inner};
+use super::{Header, Inner, flag};
 
 const CHUNK: usize = 64 * 1024;
 /// Where a chunk's blocks begin.
@@ -360,6 +360,7 @@ impl Inner {
         // SAFETY: the caller's promise; the old layout is what the prefix says.
         unsafe {
             let old = prefix(object).units as usize * STEP;
+            let old_address = object.as_ptr() as usize;
             if total > old && !self.charge(total - old) {
                 return std::ptr::null_mut();
             }
@@ -377,8 +378,11 @@ impl Inner {
             (*memory.cast::<Prefix>()).units = units;
             let object = memory.add(PREFIX).cast::<Header>();
             let index = (*memory.cast::<Prefix>()).index as usize;
-            self.large
-                .with(|large| large[index] = NonNull::new_unchecked(object));
+            let moved = NonNull::new_unchecked(object);
+            self.large.with(|large| large[index] = moved);
+            if moved.as_ref().has(flag::HAS_SIDE) {
+                self.move_side(old_address, moved);
+            }
             object
         }
     }

@@ -76,6 +76,15 @@ impl Inner {
             .expect("the flag says that there is a record"))
     }
 
+    /// An object moved: its record goes with it.
+    pub(super) fn move_side(&self, from: usize, to: NonNull<Header>) {
+        self.side.with(|table| {
+            if let Some(side) = table.remove(&from) {
+                table.insert(to.as_ptr() as usize, side);
+            }
+        });
+    }
+
     /// The object is dead: empties its weak cell, queues its finalizer, drops its record and its interning.
     #[cold]
     #[inline(never)]

@@ -1,0 +1,90 @@
+//! Shared helpers: a heap, a struct, code to make closures of.
+#![allow(dead_code, reason = "each test program uses some of these")]
+
+use std::ptr::NonNull;
+
+use aether_source::SourceFile;
+use aether_value::{Code, Heap, HeapConfig, Instance, Raw, Rc, Str, StrBuilder, StructDef, Value, display};
+
+pub(crate) fn heap() -> Heap {
+    Heap::new(HeapConfig {
+        auto_collect: false,
+        ..HeapConfig::default()
+    })
+}
+
+pub(crate) fn limited(limit: usize) -> Heap {
+    Heap::new(HeapConfig {
+        limit: Some(limit),
+        seed: Some(1),
+        auto_collect: false,
+    })
+}
+
+pub(crate) fn name(heap: &Heap, text: &str) -> Rc<Str> {
+    heap.intern(text).unwrap()
+}
+
+pub(crate) fn text(heap: &Heap, text: &str) -> Value {
+    heap.string(text).unwrap().into()
+}
+
+pub(crate) fn node(heap: &Heap, fields: &[&str]) -> Rc<StructDef> {
+    let fields: Vec<_> = fields.iter().map(|field| name(heap, field)).collect();
+    heap.struct_def(&name(heap, "Node"), &fields, Vec::new()).unwrap()
+}
+
+pub(crate) fn get(instance: &Instance, slot: usize) -> &Value {
+    // SAFETY: slots hold values.
+    #[expect(unsafe_code, reason = "reads a slot")]
+    unsafe {
+        instance.slots()[slot].as_value()
+    }
+}
+
+pub(crate) fn value(raw: &Raw) -> Value {
+    // SAFETY: collections hold values.
+    #[expect(unsafe_code, reason = "reads an item")]
+    unsafe {
+        raw.clone_value()
+    }
+}
+
+pub(crate) fn show(heap: &Heap, value: &Value) -> String {
+    let mut out = StrBuilder::new(heap);
+    display(heap, value, &mut out).unwrap();
+    out.as_str().to_owned()
+}
+
+pub(crate) fn code(heap: &Heap, params: u16) -> NonNull<Code> {
+    heap.add_code(Box::new(Code {
+        name: Some("f".into()),
+        words: vec![1, 2, 3].into(),
+        params,
+        has_self: false,
+        registers: 4,
+        is_async: false,
+        is_method: false,
+        param_names: vec![name(heap, "p")].into(),
+        handlers: Box::default(),
+        places: vec![
+            (0, aether_source::Span::new(0, 1)),
+            (2, aether_source::Span::new(2, 3)),
+        ]
+        .into(),
+        file: std::rc::Rc::new(SourceFile::new(None, "a\nb".into())),
+        children: Box::default(),
+        captures: Box::default(),
+        module: 0,
+        locals: Box::default(),
+    }))
+}
+
+/// Runs `f` on a thread with 256 KiB of stack.
+pub(crate) fn on_a_small_stack(f: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::Builder::new()
+        .stack_size(256 * 1024)
+        .spawn(f)
+        .unwrap();
+    thread.join().unwrap();
+}
