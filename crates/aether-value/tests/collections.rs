@@ -1,10 +1,13 @@
 //! Arrays, dicts and sets against plain models, under random operations and with snapshots.
+#![allow(clippy::unwrap_used, reason = "a failure is the test's")]
 
 mod common;
 
 use aether_value::{Array, Dict, Heap, Rc, Set, Table, Value, deep_equals};
 use common::{heap, limited, name, show, text, value};
 use proptest::prelude::*;
+
+type Collections = (Rc<Array>, Rc<Dict>, Rc<Set>);
 
 /// Keys of all hashable types, few enough to meet again.
 fn key(heap: &Heap, number: u8) -> Value {
@@ -82,15 +85,12 @@ proptest! {
                 Step::Insert(number, new) => {
                     let known = model.iter_mut().find(|(known, _)| key_name(*known) == key_name(number));
                     let old = dict.insert(key(&heap, number), Value::Int(new)).unwrap();
-                    match known {
-                        Some((_, value)) => {
-                            prop_assert_eq!(old.unwrap().as_int(), Some(*value));
-                            *value = new;
-                        }
-                        None => {
-                            prop_assert!(old.is_none());
-                            model.push((number, new));
-                        }
+                    if let Some((_, value)) = known {
+                        prop_assert_eq!(old.unwrap().as_int(), Some(*value));
+                        *value = new;
+                    } else {
+                        prop_assert!(old.is_none());
+                        model.push((number, new));
                     }
                 }
                 Step::Remove(number) => {
@@ -218,7 +218,7 @@ proptest! {
     #[test]
     fn a_refused_charge_changes_nothing(limit in 0_usize..3000, count in 1_i64..60) {
         let heap = limited(limit);
-        let build = || -> Result<(Rc<Array>, Rc<Dict>, Rc<Set>), aether_value::Raise> {
+        let build = || -> Result<Collections, aether_value::Raise> {
             Ok((heap.array(0)?, heap.dict()?, heap.set()?))
         };
         let Ok((array, dict, set)) = build() else {

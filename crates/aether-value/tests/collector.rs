@@ -1,4 +1,5 @@
 //! The collector against plain reachability, on random graphs over all kinds that hold others.
+#![allow(clippy::unwrap_used, reason = "a failure is the test's")]
 
 mod common;
 
@@ -81,7 +82,10 @@ impl Graph {
     }
 }
 
-fn graphs() -> impl Strategy<Value = (Vec<usize>, Vec<(usize, usize)>, HashSet<usize>, u8)> {
+/// Kinds, edges, roots, and some bits that vary the rest.
+type Plan = (Vec<usize>, Vec<(usize, usize)>, HashSet<usize>, u8);
+
+fn graphs() -> impl Strategy<Value = Plan> {
     (2_usize..40).prop_flat_map(|count| {
         (
             prop::collection::vec(0..KINDS, count),

@@ -1,4 +1,5 @@
 //! Freeing, printing and comparing data of any depth, in order, on a small stack.
+#![allow(clippy::unwrap_used, reason = "a failure is the test's")]
 
 mod common;
 

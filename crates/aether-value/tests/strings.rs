@@ -1,4 +1,5 @@
 //! Strings against std's.
+#![allow(clippy::unwrap_used, reason = "a failure is the test's")]
 
 mod common;
 

@@ -306,6 +306,10 @@ impl Drop for Heap {
         }
         // The last handle: the shared things go while the handle still protects the record.
         self.release_shared();
+        if self.live_objects() > 0 {
+            // Nobody could collect them later.
+            self.collect();
+        }
         let inner = self.inner();
         inner.handles.set(0);
         // The two stand-ins become ordinary objects with the handle's count to give back; together with a guard

@@ -1,5 +1,9 @@
 //! Shared helpers: a heap, a struct, code to make closures of.
-#![allow(dead_code, reason = "each test program uses some of these")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test program uses some of these, and a failure here is the test's"
+)]
 
 use std::ptr::NonNull;
 
