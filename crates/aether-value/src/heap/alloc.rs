@@ -39,8 +39,9 @@ pub(crate) const CLASSES: usize = 2 * GROUP;
 pub(crate) const LARGE: u8 = 255;
 /// The header's class of the record's own stand-ins.
 pub(crate) const EMBEDDED: u8 = 254;
-/// Empty chunks kept for any class.
-const RESERVE: usize = 4;
+/// Empty chunks kept for any class: these, and one for every two in use, so that a program that builds and drops the
+/// same structure again and again does not return to the system each time.
+const RESERVE: usize = 16;
 /// Bytes of never-used blocks put on the free list at a time, so that a chunk's pages are touched as needed.
 const REFILL: usize = 4096;
 /// In front of a large object.
@@ -468,16 +469,19 @@ impl Inner {
                         moved.as_ref().index.set(index);
                     }
                 });
-                let kept = self.reserve.with(|reserve| {
-                    let room = reserve.len() < RESERVE && reserve.try_reserve(1).is_ok();
-                    if room {
+                let most = RESERVE + self.chunks.with(|chunks| chunks.len()) / 2;
+                self.reserve.with(|reserve| {
+                    if reserve.try_reserve(1).is_ok() {
                         reserve.push(chunk);
+                    } else {
+                        std::alloc::dealloc(chunk.as_ptr().cast(), CHUNK_LAYOUT);
                     }
-                    room
+                    while reserve.len() > most
+                        && let Some(chunk) = reserve.pop()
+                    {
+                        std::alloc::dealloc(chunk.as_ptr().cast(), CHUNK_LAYOUT);
+                    }
                 });
-                if !kept {
-                    std::alloc::dealloc(chunk.as_ptr().cast(), CHUNK_LAYOUT);
-                }
             }
         }
     }

@@ -86,7 +86,7 @@ pub(crate) struct Inner {
     partial: [Cell<*mut Chunk>; alloc::CLASSES],
     /// Dead objects whose contents still have to be released; see `release`.
     queue_head: Cell<*mut Header>,
-    queue_tail: Cell<*mut Header>,
+    queue_last: Cell<*mut Header>,
     draining: Cell<bool>,
     limit: Cell<usize>,
     trigger: Cell<usize>,
@@ -130,7 +130,7 @@ impl Heap {
             current: std::array::from_fn(|_| Cell::new(NonNull::dangling())),
             partial: std::array::from_fn(|_| Cell::new(std::ptr::null_mut())),
             queue_head: Cell::new(std::ptr::null_mut()),
-            queue_tail: Cell::new(std::ptr::null_mut()),
+            queue_last: Cell::new(std::ptr::null_mut()),
             draining: Cell::new(false),
             limit: Cell::new(config.limit.unwrap_or(account::NO_LIMIT)),
             trigger: Cell::new(0),
