@@ -1,4 +1,5 @@
 //! Compiled functions as plain data. Only the evaluator knows what the words mean.
+#![expect(unsafe_code, reason = "follows the pointers to nested functions")]
 
 use std::ptr::NonNull;
 
@@ -93,6 +94,12 @@ impl Code {
     /// The line, from 1, of the instruction at `word`.
     pub fn line_at(&self, word: usize) -> u32 {
         self.file.line(self.place_at(word).start)
+    }
+
+    /// The functions nested in this one.
+    pub fn child_codes(&self) -> impl DoubleEndedIterator<Item = &Self> {
+        // SAFETY: the heap owns all code until it dies, children with their parents.
+        self.children.iter().map(|child| unsafe { child.as_ref() })
     }
 
     /// Bytes this takes, what it points to included.

@@ -47,6 +47,10 @@ pub struct Coroutine {
     pub ip: Cell<*const u64>,
     /// The first register of the innermost frame, as the evaluator counts.
     pub base: Cell<u32>,
+    /// While parked, frame records that are no activations of functions. The evaluator's.
+    pub uncounted: Cell<u32>,
+    /// Activations on the stacks that waited for this one when it began. The evaluator's.
+    pub outer: Cell<u32>,
 }
 
 // SAFETY: repr(C), header first, made by `Heap::coroutine` only.
@@ -223,6 +227,8 @@ impl Heap {
             awaiting: Cell::new(Raw::null()),
             ip: Cell::new(std::ptr::null()),
             base: Cell::new(0),
+            uncounted: Cell::new(0),
+            outer: Cell::new(0),
         })?;
         stack.grow(FIRST_REGISTERS)?;
         stack.grow_frames(FIRST_FRAMES)?;

@@ -137,6 +137,12 @@ impl Dict {
         self.table()?.get(key)
     }
 
+    /// A copy of the value under a key.
+    pub fn get_value(&self, key: &Value) -> Option<Value> {
+        // SAFETY: entries hold values.
+        self.get(key).map(|raw| unsafe { raw.clone_value() })
+    }
+
     /// The value under a string key.
     pub fn get_str(&self, key: &str) -> Option<&Raw> {
         let table = self.table()?;

@@ -27,6 +27,10 @@ pub struct StructDef {
     /// Set once, after the closures exist; a second set goes to the spare list so that borrows stay valid.
     methods: OnceCell<Box<[Method]>>,
     charged: Exclusive<usize>,
+    /// Bytes of an instance.
+    size: u32,
+    /// What an instance's header says of its slot count.
+    small: u8,
 }
 
 /// An instance of a struct.
@@ -268,6 +272,8 @@ impl Heap {
             sorted: sorted.into_boxed_slice(),
             methods: OnceCell::new(),
             charged: Exclusive::new(charged),
+            size: (Instance::SLOTS_OFFSET + fields.len() * size_of::<Raw>()) as u32,
+            small: fields.len().min(MANY as usize) as u8,
         });
         let def = match def {
             Ok(def) => def,
@@ -307,12 +313,10 @@ impl Heap {
     /// The caller initialises all slots before anything else happens in this heap, and owns the object's count.
     #[inline(always)]
     pub unsafe fn alloc_instance_raw(&self, def: &StructDef) -> *mut Instance {
-        let count = def.fields.len();
-        let small = if count < MANY as usize { count as u8 } else { MANY };
-        let size = Instance::SLOTS_OFFSET + count * size_of::<Raw>();
+        let shape = def.header.shape.get();
         let object = self
             .inner()
-            .alloc(size, tag::INSTANCE, small, def.header.shape.get());
+            .alloc(def.size as usize, tag::INSTANCE, def.small, shape);
         if !object.is_null() {
             def.header.retain();
         }

@@ -260,6 +260,13 @@ impl Table {
         None
     }
 
+    /// The same as values.
+    pub fn values_at(&self, position: usize) -> Option<(usize, &Value, &Value)> {
+        let (next, key, value) = self.entry_at(position)?;
+        // SAFETY: entries hold values.
+        Some(unsafe { (next, key.as_value(), value.as_value()) })
+    }
+
     /// The live entries in order: key and value (null for a set).
     pub fn iter(&self) -> impl Iterator<Item = (&Value, &Value)> {
         let mut position = 0;

@@ -21,6 +21,7 @@
 
 use std::alloc::Layout;
 use std::cell::Cell;
+use std::ops::Range;
 use std::ptr::NonNull;
 
 use crate::tag;
@@ -122,8 +123,18 @@ impl Chunk {
     }
 }
 
+/// The classes that can hold containers.
+pub(crate) const CONTAINERS: Range<usize> = 0..GROUP;
+/// All classes.
+pub(crate) const ALL: Range<usize> = 0..CLASSES;
+/// The class of arrays.
+pub(crate) const ARRAYS: Range<usize> = {
+    let class = class_of(size_of::<crate::Array>(), tag::ARRAY);
+    class..class + 1
+};
+
 const fn class_of(size: usize, kind: u8) -> usize {
-    (size - 1) / STEP + if tag::is_container(kind) { 0 } else { GROUP }
+    (size.wrapping_sub(1)) / STEP + if tag::is_container(kind) { 0 } else { GROUP }
 }
 
 /// The usable bytes of a small class.
@@ -143,9 +154,9 @@ pub(super) unsafe fn heap_of(object: NonNull<Header>) -> NonNull<Inner> {
     // SAFETY: the caller's object is alive; its class tells where the heap's address is.
     unsafe {
         match object.as_ref().class {
-            LARGE => prefix(object).heap,
+            0..EMBEDDED => object.map_addr_to_chunk().as_ref().heap,
             EMBEDDED => super::release::embedded_heap(object),
-            _ => object.map_addr_to_chunk().as_ref().heap,
+            LARGE => prefix(object).heap,
         }
     }
 }
@@ -195,7 +206,7 @@ impl Inner {
             return self.alloc_large(size, kind, small, shape);
         }
         let class = class_of(size, kind);
-        let live = self.live.get() + class_bytes(class);
+        let live = self.live.get().wrapping_add(class_bytes(class));
         // SAFETY: a class's current chunk is alive or the stand-in; blocks on its free list are unused memory of at
         // least 16 bytes.
         unsafe {
@@ -209,7 +220,7 @@ impl Inner {
             chunk.free.set((*block).next);
             chunk.used.set(chunk.used.get().wrapping_add(1));
             let object = block.cast::<Header>();
-            object.write(Header::new(kind, class as u8, small, shape));
+            write_header(object, Header::new(kind, class as u8, small, shape));
             object
         }
     }
@@ -486,16 +497,17 @@ impl Inner {
         }
     }
 
-    /// Calls `f` with every live object; with `containers_only`, chunks of leaves are skipped. `f` neither allocates
-    /// nor frees objects.
-    pub(crate) fn each_object(&self, containers_only: bool, mut f: impl FnMut(NonNull<Header>)) {
+    /// Calls `f` with every live object of these small classes, and with large ones, leaves only if all classes are
+    /// asked for. `f` neither allocates nor frees objects.
+    #[inline]
+    pub(crate) fn each_object(&self, classes: Range<usize>, mut f: impl FnMut(NonNull<Header>)) {
         self.chunks.with(|chunks| {
             for chunk in chunks.iter() {
                 // SAFETY: chunks in the vector are alive; blocks below `bump` were used and hold an object or a free
                 // block, told apart by `kind`.
                 unsafe {
                     let record = chunk.as_ref();
-                    if record.used.get() == 0 || containers_only && record.class as usize >= GROUP {
+                    if record.used.get() == 0 || !classes.contains(&(record.class as usize)) {
                         continue;
                     }
                     let mut offset = FIRST as u32;
@@ -513,7 +525,7 @@ impl Inner {
         self.large.with(|large| {
             for object in large.iter() {
                 // SAFETY: objects in the vector are alive.
-                if !containers_only || tag::is_container(unsafe { object.as_ref() }.kind) {
+                if classes.end > GROUP || tag::is_container(unsafe { object.as_ref() }.kind) {
                     f(*object);
                 }
             }
@@ -523,6 +535,16 @@ impl Inner {
     /// Bytes that chunks hold from the system, used or not.
     pub(crate) fn chunk_bytes(&self) -> usize {
         (self.chunks.with(|chunks| chunks.len()) + self.reserve.with(|reserve| reserve.len())) * CHUNK
+    }
+}
+
+/// Writes a header as two words, which is what keeps an allocation short.
+#[inline(always)]
+unsafe fn write_header(object: *mut Header, header: Header) {
+    // SAFETY: a header is sixteen bytes without padding; the caller's memory has room for it.
+    unsafe {
+        let words = std::mem::transmute::<Header, [u64; 2]>(header);
+        object.cast::<[u64; 2]>().write(words);
     }
 }
 

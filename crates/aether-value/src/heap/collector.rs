@@ -24,7 +24,7 @@ use std::ptr::NonNull;
 use crate::{Array, Header, tag};
 
 use super::visit::Visitor;
-use super::{Heap, Inner, flag};
+use super::{Heap, Inner, alloc, flag};
 
 /// What a pass freed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,15 +86,15 @@ impl Inner {
                 }
             });
             // An array's own length is what counts until it shares its buffer.
-            self.each_object(true, |object| {
+            self.each_object(alloc::ARRAYS, |object| {
                 if object.as_ref().kind == tag::ARRAY {
                     object.cast::<Array>().as_ref().sync_buffer_length();
                 }
             });
-            self.each_object(true, |object| self.visit(object, &mut subtract));
+            self.each_object(alloc::CONTAINERS, |object| self.visit(object, &mut subtract));
 
             let mut reached: Vec<NonNull<Header>> = Vec::new();
-            self.each_object(true, |object| {
+            self.each_object(alloc::CONTAINERS, |object| {
                 let header = object.as_ref();
                 if header.count.get() == 0 || header.has(flag::REACHED) {
                     return;
@@ -117,7 +117,7 @@ impl Inner {
             });
 
             let mut garbage = Vec::new();
-            self.each_object(true, |object| {
+            self.each_object(alloc::CONTAINERS, |object| {
                 let header = object.as_ref();
                 if !tag::is_container(header.kind) {
                     return;

@@ -143,30 +143,47 @@ impl Inner {
     unsafe fn tear_down(&self, object: NonNull<Header>) {
         // SAFETY: the object is dead and its contents intact.
         unsafe {
-            let shape = object.as_ref().count.get();
-            self.release_contents(object, shape);
+            let header = object.as_ref();
+            let shape = header.count.get();
+            if header.kind == tag::INSTANCE {
+                self.release_instance(object, shape);
+            } else {
+                self.release_contents(object, shape);
+            }
             self.free(object);
         }
+    }
+
+    /// Gives back what an instance holds: the most frequent death, kept inline.
+    #[inline(always)]
+    unsafe fn release_instance(&self, object: NonNull<Header>, shape: u32) {
+        // SAFETY: the caller's object is an instance of this shape, which it keeps alive; it owns these counts.
+        unsafe {
+            let instance = object.cast::<Instance>().as_ref();
+            let def = self.def_of(shape);
+            let count = Instance::slot_count_with(instance.header.small, def);
+            release_raws(instance.slots_ptr(), count);
+            Header::release(NonNull::new_unchecked(def.cast_mut()).cast());
+        }
+    }
+
+    /// The definition of a shape that an instance keeps alive.
+    #[inline(always)]
+    pub(super) unsafe fn def_of(&self, shape: u32) -> *const StructDef {
+        // SAFETY: shape ids are indices of this vector.
+        self.shapes
+            .with(|shapes| unsafe { *shapes.get_unchecked(shape as usize) })
     }
 
     /// Gives back the counts and the memory that an object holds, leaving only its own block.
     ///
     /// # Safety
     /// Nothing reads the object's contents afterwards.
-    #[inline]
     pub(crate) unsafe fn release_contents(&self, object: NonNull<Header>, shape: u32) {
         // SAFETY: the kind says what the block holds; each arm gives up exactly the counts that this kind owns.
         unsafe {
             match object.as_ref().kind {
-                tag::INSTANCE => {
-                    let instance = object.cast::<Instance>().as_ref();
-                    let def = self.shapes.with(|shapes| shapes[shape as usize]);
-                    let slots = instance.slots_ptr();
-                    for index in 0..Instance::slot_count_with(instance.header.small, def) {
-                        slots.add(index).read().release();
-                    }
-                    Header::release(NonNull::new_unchecked(def.cast_mut()).cast());
-                }
+                tag::INSTANCE => self.release_instance(object, shape),
                 tag::ARRAY => object.cast::<Array>().as_ref().release_items(),
                 tag::BUFFER => release_raws(object.cast::<Buffer>().as_ref().items_ptr(), shape as usize),
                 tag::FUNCTION | tag::ASYNC_FUNCTION => {

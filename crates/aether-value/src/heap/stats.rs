@@ -59,7 +59,7 @@ impl Heap {
     pub fn stats(&self) -> HeapStats {
         let inner = self.inner();
         let mut totals = [(0_usize, 0_usize); tag::END as usize];
-        inner.each_object(false, |object| {
+        inner.each_object(alloc::ALL, |object| {
             // SAFETY: the walk gives live objects.
             let kind = unsafe { object.as_ref() }.kind as usize;
             totals[kind].0 += 1;

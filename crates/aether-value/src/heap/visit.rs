@@ -60,7 +60,7 @@ impl Inner {
             match header.kind {
                 tag::INSTANCE => {
                     let instance = object.cast::<Instance>().as_ref();
-                    let def = self.shapes.with(|shapes| shapes[header.shape.get() as usize]);
+                    let def = self.def_of(header.shape.get());
                     let count = Instance::slot_count_with(header.small, def);
                     visitor.raws(instance.slots_ptr(), count);
                     (visitor.0)(NonNull::new_unchecked(def.cast_mut()).cast());
