@@ -1,1 +1,24 @@
-//! Placeholder
+//! The evaluator: compiler, virtual machine, built-ins of the language, scheduler.
+//!
+//! The path of a program: [`aether_parser`] makes a tree, [`aether_resolve`] binds its names, `compiler` turns it
+//! into bytecode ([`bytecode`]), `vm` executes that on stacks of its own. [`Machine`] is the way in.
+//!
+//! Invariants
+//! - The world enters through [`Host`] alone: nothing here prints, opens, sleeps or reads a clock.
+//! - Script calls never recurse on the native stack.
+//! - `unsafe` is confined to `vm`.
+
+mod builtins;
+pub mod bytecode;
+mod compiler;
+mod context;
+mod host;
+mod machine;
+mod tables;
+mod vm;
+
+pub use builtins::{Args, BuiltinDef, Event, LibraryModule, Resume, Run, Simple, Step};
+pub use context::Ctx;
+pub use host::{Host, Permission};
+pub use machine::{Machine, MachineOptions, RunError, RuntimeError};
+pub use vm::{Limits, TracePlace};

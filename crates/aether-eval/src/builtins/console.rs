@@ -1,0 +1,95 @@
+//! `print`, `println`, `input`.
+//!
+//! Source: library reference §3.
+
+use aether_value::{ErrorKind, Raise, Value};
+use std::io;
+
+use super::BuiltinDef;
+use crate::context::Ctx;
+
+pub(super) static DEFS: &[BuiltinDef] = &[
+    BuiltinDef::core("print", &["values"], 0, 255, print),
+    BuiltinDef::core("println", &["values"], 0, 255, println),
+    BuiltinDef::core("input", &["prompt"], 0, 1, input),
+];
+
+fn print(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    write_all(ctx, "print", args)?;
+    Ok(Value::Null)
+}
+
+fn println(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    write_all(ctx, "println", args)?;
+    write(ctx, "println", "\n")?;
+    Ok(Value::Null)
+}
+
+/// Writes the texts of `args` with blanks between them.
+fn write_all(ctx: &mut Ctx<'_>, operation: &str, args: &[Value]) -> Result<(), Raise> {
+    for (index, value) in args.iter().enumerate() {
+        if index > 0 {
+            write(ctx, operation, " ")?;
+        }
+        match value {
+            Value::String(text) => write(ctx, operation, text.as_str())?,
+            Value::Int(value) => {
+                let mut digits = [0; 20];
+                write(ctx, operation, decimal(*value, &mut digits))?;
+            }
+            _ => {
+                let text = ctx.text(value)?;
+                ctx.tick(text.len_bytes() / 32)?;
+                write(ctx, operation, text.as_str())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The decimal digits of `value`.
+fn decimal(value: i64, digits: &mut [u8; 20]) -> &str {
+    let mut at = digits.len();
+    let mut rest = value.unsigned_abs();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if value < 0 {
+        at -= 1;
+        digits[at] = b'-';
+    }
+    std::str::from_utf8(&digits[at..]).expect("digits are ASCII")
+}
+
+/// Writes to standard output for the built-in `operation`.
+pub(super) fn write(ctx: &mut Ctx<'_>, operation: &str, text: &str) -> Result<(), Raise> {
+    let written = ctx.host().write_out(text);
+    written.map_err(|error| output_error(operation, &error))
+}
+
+#[cold]
+fn output_error(operation: &str, error: &io::Error) -> Raise {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        // Nobody reads on: the program ends quietly.
+        return Raise::new(ErrorKind::Exit, "");
+    }
+    Raise::io(operation, "stdout", &error.to_string())
+}
+
+fn input(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    if let Some(prompt) = args.first() {
+        let prompt = ctx.text(prompt)?;
+        write(ctx, "input", prompt.as_str())?;
+    }
+    let flushed = ctx.host().flush();
+    flushed.map_err(|error| output_error("input", &error))?;
+    let line = ctx.host().read_line();
+    let line = line.map_err(|error| Raise::io("input", "stdin", &error.to_string()))?;
+    let line = line.strip_suffix('\n').unwrap_or(&line);
+    ctx.string(line.trim_end_matches('\r'))
+}

@@ -1,0 +1,130 @@
+//! Iterables for built-ins: what `for` takes becomes an array before a built-in sees it.
+//!
+//! Values of the runtime are collected at once ([`collect_iterable`]). An instance with `has_next` and `next` is a
+//! script's own iterator, so a frame ([`DRAIN`]) stands in for the built-in, calls these methods until there is no
+//! more, and then calls the built-in with the array.
+//!
+//! Source: language reference §8, library reference chapter 10.
+
+use aether_value::{Array, Heap, Raise, Rc, Value};
+
+use super::support::built;
+use super::{Args, BuiltinDef, Event, Step};
+use crate::context::Ctx;
+
+/// Arguments a built-in with iterable parameters can have.
+const MOST: usize = 6;
+/// Slots of the draining frame.
+const BUILTIN: usize = 0;
+const INDEX: usize = 1;
+const ARGUMENTS: usize = 2;
+const ITEMS: usize = ARGUMENTS + MOST;
+const HAS_NEXT: usize = ITEMS + 1;
+const NEXT: usize = HAS_NEXT + 1;
+const PHASE: usize = NEXT + 1;
+const SLOTS: usize = PHASE + 1;
+
+/// Stands in for a built-in until its iterable argument is an array. Slots: the built-in, the index of the argument,
+/// the arguments, then its own.
+pub(crate) static DRAIN: BuiltinDef =
+    BuiltinDef::core_frame("drain", &[], 2, ARGUMENTS as u8 + MOST as u8, SLOTS as u8, drain);
+
+/// What the frame waits for.
+const ASKED: i64 = 1;
+const TAKEN: i64 = 2;
+const CALLED: i64 = 3;
+
+fn drain(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    let value = match event {
+        Event::Start => return begin(ctx, slots),
+        Event::Returned(value) => value,
+        Event::Failed(raise) => return Err(raise),
+    };
+    match slots[PHASE].as_int() {
+        Some(ASKED) if value.truthy() => {
+            slots[PHASE] = Value::Int(TAKEN);
+            Ok(call(&slots[NEXT]))
+        }
+        Some(ASKED) => Ok(finish(slots)),
+        Some(TAKEN) => {
+            built(&slots[ITEMS]).push(value)?;
+            slots[PHASE] = Value::Int(ASKED);
+            Ok(call(&slots[HAS_NEXT]))
+        }
+        _ => Ok(Step::Done(value)),
+    }
+}
+
+fn begin(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
+    let index = ARGUMENTS + slots[INDEX].as_int().unwrap_or(0) as usize;
+    let source = slots[index].clone();
+    let (has_next, next) = (ctx.bound_method(&source, "has_next")?, ctx.bound_method(&source, "next")?);
+    let (Some(has_next), Some(next)) = (has_next, next) else {
+        return Err(Raise::not_iterable(&source.type_name()));
+    };
+    slots[ITEMS] = Value::Array(ctx.heap().array(0)?);
+    slots[HAS_NEXT] = has_next;
+    slots[NEXT] = next;
+    slots[PHASE] = Value::Int(ASKED);
+    Ok(call(&slots[HAS_NEXT]))
+}
+
+fn call(function: &Value) -> Step {
+    Step::Call { function: function.clone(), args: Args::None, lenient: false }
+}
+
+/// Everything is drained: calls the built-in.
+fn finish(slots: &mut [Value]) -> Step {
+    let Value::Builtin(builtin) = slots[BUILTIN] else { unreachable!("the machine put it there") };
+    let index = ARGUMENTS + slots[INDEX].as_int().unwrap_or(0) as usize;
+    slots[index] = std::mem::replace(&mut slots[ITEMS], Value::Null);
+    slots[PHASE] = Value::Int(CALLED);
+    let count = builtin.params.len().min(MOST);
+    let args = slots[ARGUMENTS..ARGUMENTS + count].to_vec();
+    Step::Call { function: slots[BUILTIN].clone(), args: Args::Many(args), lenient: false }
+}
+
+/// The items of what `for` takes, as an array: an array is itself. `None` for an instance that iterates by its own
+/// methods.
+pub(crate) fn collect_iterable(heap: &Heap, value: &Value) -> Result<Option<Rc<Array>>, Raise> {
+    let items = match value {
+        Value::Array(array) => return Ok(Some(array.clone())),
+        Value::String(text) => {
+            let items = heap.array(text.len_chars())?;
+            let mut rest = text.as_str();
+            while let Some(first) = rest.chars().next() {
+                let (head, tail) = rest.split_at(first.len_utf8());
+                items.push(Value::String(heap.char_string(head)?))?;
+                rest = tail;
+            }
+            items
+        }
+        Value::Dict(dict) => keys(heap, &dict.snapshot())?,
+        Value::Set(set) => keys(heap, &set.snapshot())?,
+        Value::Iterator(iterator) if iterator.coroutine().is_none() => {
+            let items = heap.array(0)?;
+            while let Some(item) = iterator.next(heap)? {
+                items.push(item)?;
+            }
+            items
+        }
+        Value::Instance(instance) => {
+            let definition = instance.definition();
+            if definition.method_str("has_next").is_some() && definition.method_str("next").is_some() {
+                return Ok(None);
+            }
+            return Err(Raise::not_iterable(&value.type_name()));
+        }
+        _ => return Err(Raise::not_iterable(&value.type_name())),
+    };
+    Ok(Some(items))
+}
+
+/// The keys of a dict or the elements of a set.
+pub(super) fn keys(heap: &Heap, table: &aether_value::Table) -> Result<Rc<Array>, Raise> {
+    let items = heap.array(table.len())?;
+    for (key, _) in table.iter() {
+        items.push(key.clone())?;
+    }
+    Ok(items)
+}

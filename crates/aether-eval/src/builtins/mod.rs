@@ -1,0 +1,308 @@
+//! Built-in functions and methods: how they are described, found and run.
+//!
+//! A built-in is a static [`BuiltinDef`]. Most are *simple*: a Rust function from arguments to a value. One that
+//! calls back into the script, or waits, is a *frame*: a resumable function whose state is a window of registers
+//! on the script's own stack. It answers each event with a [`Step`] and never calls the machine, so callbacks nest
+//! as deep as calls may, and `await` parks through them.
+//!
+//! Invariants
+//! - Arguments have been counted before a built-in runs. A library built-in always gets as many as it declares,
+//!   missing ones null.
+//! - A built-in changes none of its arguments unless it succeeds, and charges memory before it takes it.
+//! - Nothing recurses over the script's data.
+
+use aether_value::{Builtin, BuiltinInfo, BuiltinKind, Raise, Value, tag};
+use ahash::AHashMap;
+use std::sync::LazyLock;
+
+use crate::context::Ctx;
+use crate::host::Permission;
+
+mod collections;
+mod console;
+mod conversion;
+mod format;
+mod frames;
+mod inspection;
+mod math;
+mod methods;
+mod promise;
+mod random;
+mod strings;
+mod support;
+mod testing;
+
+pub(crate) use frames::{DRAIN, collect_iterable};
+
+/// A built-in that computes its result at once.
+pub type Simple = fn(&mut Ctx<'_>, &[Value]) -> Result<Value, Raise>;
+
+/// A built-in that is resumed. Its slots are its arguments (missing ones null) and then as many of its own, null
+/// at first, as its description says.
+pub type Resume = fn(&mut Ctx<'_>, &mut [Value], Event) -> Result<Step, Raise>;
+
+/// Why a frame is resumed.
+#[derive(Debug)]
+pub enum Event {
+    /// It has just been called.
+    Start,
+    /// What it called, or awaited, gave this value.
+    Returned(Value),
+    /// What it called, or awaited, raised. Only frames that [catch](BuiltinDef::catches) see this.
+    Failed(Raise),
+}
+
+/// What a frame wants next.
+#[derive(Debug)]
+pub enum Step {
+    /// It is done; this is its result.
+    Done(Value),
+    /// Call a function and resume with its result.
+    Call {
+        /// What to call; anything not callable fails with `Value of type … is not callable`.
+        function: Value,
+        /// The arguments.
+        args: Args,
+        /// Whether surplus arguments are left out (callbacks that the runtime invokes).
+        lenient: bool,
+    },
+    /// Wait for a value: a promise's result, any other value at once.
+    Await(Value),
+    /// Wait until one of the pending promises of this array settles; resumes with null.
+    AwaitAny(Value),
+}
+
+/// Arguments of a callback.
+#[derive(Debug)]
+pub enum Args {
+    /// None.
+    None,
+    /// One.
+    One(Value),
+    /// Two.
+    Two(Value, Value),
+    /// Any number.
+    Many(Vec<Value>),
+}
+
+impl Step {
+    /// Calls `function` with one argument.
+    #[inline]
+    pub fn call1(function: &Value, argument: Value) -> Self {
+        Self::Call { function: function.clone(), args: Args::One(argument), lenient: false }
+    }
+
+    /// Calls `function` with two arguments.
+    #[inline]
+    pub fn call2(function: &Value, first: Value, second: Value) -> Self {
+        Self::Call { function: function.clone(), args: Args::Two(first, second), lenient: false }
+    }
+}
+
+/// How a built-in runs.
+#[derive(Clone, Copy)]
+pub enum Run {
+    /// At once.
+    Simple(Simple),
+    /// As a frame with this many slots, arguments included.
+    Frame {
+        /// Slots, arguments included.
+        slots: u8,
+        /// The function.
+        resume: Resume,
+    },
+}
+
+/// The description of a built-in.
+#[repr(C)]
+pub struct BuiltinDef {
+    /// What scripts can see of it. First, so that a value that points here is a pointer to the whole.
+    pub info: BuiltinInfo,
+    /// How it runs.
+    pub run: Run,
+    /// Bit n: parameter n takes whatever `for` takes, and arrives as an array.
+    pub iterables: u8,
+    /// Whether a frame sees errors of what it calls.
+    pub catches: bool,
+    /// What the host must permit.
+    pub permission: Option<Permission>,
+}
+
+impl BuiltinDef {
+    /// A function that every engine has. `max` 255 means any number of arguments.
+    pub const fn core(
+        name: &'static str,
+        params: &'static [&'static str],
+        min: u8,
+        max: u8,
+        function: Simple,
+    ) -> Self {
+        Self::new(BuiltinKind::Core, name, params, min, max, Run::Simple(function))
+    }
+
+    /// A resumable function that every engine has.
+    pub const fn core_frame(
+        name: &'static str,
+        params: &'static [&'static str],
+        min: u8,
+        max: u8,
+        slots: u8,
+        resume: Resume,
+    ) -> Self {
+        Self::new(BuiltinKind::Core, name, params, min, max, Run::Frame { slots, resume })
+    }
+
+    /// A function of the standard library (chapter 10): missing arguments are null, surplus ones an error.
+    pub const fn library(name: &'static str, params: &'static [&'static str], function: Simple) -> Self {
+        Self::new(BuiltinKind::Library, name, params, 0, params.len() as u8, Run::Simple(function))
+    }
+
+    /// A resumable function of the standard library.
+    pub const fn library_frame(
+        name: &'static str,
+        params: &'static [&'static str],
+        slots: u8,
+        resume: Resume,
+    ) -> Self {
+        Self::new(BuiltinKind::Library, name, params, 0, params.len() as u8, Run::Frame { slots, resume })
+    }
+
+    /// A method; `min` and `max` do not count the receiver, which is the first argument and slot.
+    pub const fn method(name: &'static str, min: u8, max: u8, function: Simple) -> Self {
+        Self::new(BuiltinKind::Core, name, &[], min, max, Run::Simple(function))
+    }
+
+    /// A resumable method.
+    pub const fn method_frame(name: &'static str, min: u8, max: u8, slots: u8, resume: Resume) -> Self {
+        Self::new(BuiltinKind::Core, name, &[], min, max, Run::Frame { slots, resume })
+    }
+
+    /// The same, with these parameters taking any iterable (bit n for parameter n).
+    #[must_use]
+    pub const fn iterables(mut self, mask: u8) -> Self {
+        self.iterables = mask;
+        self
+    }
+
+    /// The same, seeing errors of what it calls as [`Event::Failed`].
+    #[must_use]
+    pub const fn catching(mut self) -> Self {
+        self.catches = true;
+        self
+    }
+
+    /// The same, asking the host first.
+    #[must_use]
+    pub const fn needing(mut self, permission: Permission) -> Self {
+        self.permission = Some(permission);
+        self
+    }
+
+    const fn new(
+        kind: BuiltinKind,
+        name: &'static str,
+        params: &'static [&'static str],
+        min_args: u8,
+        max_args: u8,
+        run: Run,
+    ) -> Self {
+        let info = BuiltinInfo { name, kind, params, min_args, max_args, id: 0 };
+        Self { info, run, iterables: 0, catches: false, permission: None }
+    }
+
+    /// The built-in as a value.
+    pub fn value(&'static self) -> Value {
+        Value::Builtin(Builtin(&self.info))
+    }
+}
+
+/// A module of the standard library.
+pub struct LibraryModule {
+    /// Its name.
+    pub name: &'static str,
+    /// Its functions.
+    pub functions: &'static [BuiltinDef],
+    /// Its constants.
+    pub constants: &'static [(&'static str, f64)],
+}
+
+/// Functions that every engine has.
+pub(crate) static CORE: &[&[BuiltinDef]] =
+    &[console::DEFS, inspection::DEFS, conversion::DEFS, format::DEFS, random::DEFS, promise::DEFS];
+
+/// Members of the global `Promise`.
+pub(crate) static PROMISE: &[BuiltinDef] = promise::MEMBERS;
+
+/// The standard library of full engines.
+pub(crate) static LIBRARY: &[LibraryModule] = &[
+    LibraryModule { name: "core", functions: collections::CORE, constants: &[] },
+    LibraryModule { name: "collections", functions: collections::DEFS, constants: &[] },
+    LibraryModule {
+        name: "math",
+        functions: math::DEFS,
+        constants: &[
+            ("pi", std::f64::consts::PI),
+            ("e", std::f64::consts::E),
+            ("tau", std::f64::consts::TAU),
+        ],
+    },
+    LibraryModule { name: "string", functions: strings::DEFS, constants: &[] },
+    LibraryModule { name: "testing", functions: testing::DEFS, constants: &[] },
+];
+
+/// Methods of built-in types by value tag.
+static METHODS: &[(u8, &[BuiltinDef])] = &[
+    (tag::STRING, methods::STRING),
+    (tag::ARRAY, methods::ARRAY),
+    (tag::DICT, methods::DICT),
+    (tag::SET, methods::SET),
+    (tag::ITERATOR, methods::ITERATOR),
+    (tag::INSTANCE, methods::INSTANCE),
+];
+
+/// Methods that every value has, unless its type has one of the name.
+static EVERY: &[BuiltinDef] = methods::EVERY;
+
+struct MethodTable {
+    numbers: AHashMap<&'static str, u16>,
+    /// By number, then tag.
+    rows: Vec<[Option<&'static BuiltinDef>; tag::END as usize]>,
+}
+
+static TABLE: LazyLock<MethodTable> = LazyLock::new(|| {
+    let mut table = MethodTable { numbers: AHashMap::new(), rows: vec![[None; tag::END as usize]] };
+    let mut row_of = |table: &mut MethodTable, name: &'static str| {
+        let next = table.rows.len() as u16;
+        let number = *table.numbers.entry(name).or_insert(next);
+        if number == next {
+            table.rows.push([None; tag::END as usize]);
+        }
+        number as usize
+    };
+    for def in EVERY {
+        let row = row_of(&mut table, def.info.name);
+        table.rows[row] = [Some(def); tag::END as usize];
+    }
+    for (kind, defs) in METHODS {
+        for def in *defs {
+            let row = row_of(&mut table, def.info.name);
+            table.rows[row][*kind as usize] = Some(def);
+        }
+    }
+    table
+});
+
+/// The number of a method name among the built-in ones; 0 for none.
+pub(crate) fn method_number(name: &str) -> u16 {
+    TABLE.numbers.get(name).copied().unwrap_or(0)
+}
+
+/// The built-in method of a type, by number.
+pub(crate) fn method_by_number(number: u16, kind: u8) -> Option<&'static BuiltinDef> {
+    TABLE.rows[number as usize][kind as usize]
+}
+
+/// The built-in method of a type, by name.
+pub(crate) fn method(name: &str, kind: u8) -> Option<&'static BuiltinDef> {
+    method_by_number(method_number(name), kind)
+}

@@ -1,0 +1,29 @@
+//! `random` and `rand_int`.
+//!
+//! Source: library reference §5.4.
+
+use aether_value::{Raise, Value};
+
+use super::BuiltinDef;
+use super::support::int;
+use crate::context::Ctx;
+use crate::host::Permission;
+
+pub(super) static DEFS: &[BuiltinDef] = &[
+    BuiltinDef::core("random", &[], 0, 0, random).needing(Permission::Random),
+    BuiltinDef::core("rand_int", &["n"], 1, 1, rand_int).needing(Permission::Random),
+];
+
+fn random(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
+    /// 2^-53.
+    const UNIT: f64 = 1.0 / 9_007_199_254_740_992.0;
+    Ok(Value::Float((ctx.random().u64(..) >> 11) as f64 * UNIT))
+}
+
+fn rand_int(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let n = int(&args[0])?;
+    if n < 1 {
+        return Err(Raise::operation(&format!("rand_int() requires a positive integer, got {n}")));
+    }
+    Ok(Value::Int(ctx.random().i64(0..n)))
+}

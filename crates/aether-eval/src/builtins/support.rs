@@ -1,0 +1,145 @@
+//! What the built-ins share: checks of arguments, and the account of work that leaves the heap's own objects.
+//!
+//! Source: library reference §0.4.
+
+use aether_value::{Array, Buffer, Heap, Raise, Rc, Str, StrBuilder, Value};
+
+/// The longest text and the largest collection.
+const MAX_SIZE: usize = i32::MAX as usize;
+
+/// The type error for a value.
+#[cold]
+pub(super) fn wrong_type(expected: &str, value: &Value) -> Raise {
+    Raise::type_error(expected, &value.type_name())
+}
+
+/// The string in an argument.
+#[inline]
+pub(super) fn string(value: &Value) -> Result<&Rc<Str>, Raise> {
+    match value {
+        Value::String(text) => Ok(text),
+        _ => Err(wrong_type("string", value)),
+    }
+}
+
+/// The integer in an argument.
+#[inline]
+pub(super) fn int(value: &Value) -> Result<i64, Raise> {
+    match value {
+        Value::Int(value) => Ok(*value),
+        _ => Err(wrong_type("int", value)),
+    }
+}
+
+/// The array in an argument.
+#[inline]
+pub(super) fn array(value: &Value) -> Result<&Rc<Array>, Raise> {
+    match value {
+        Value::Array(array) => Ok(array),
+        _ => Err(wrong_type("array", value)),
+    }
+}
+
+/// The number in an argument, as a float.
+#[inline]
+pub(super) fn float(value: &Value) -> Result<f64, Raise> {
+    match value {
+        Value::Int(value) => Ok(*value as f64),
+        Value::Float(value) => Ok(*value),
+        _ => Err(wrong_type("number", value)),
+    }
+}
+
+/// The items that a frame keeps in a slot.
+#[inline]
+pub(super) fn buffer(slot: &Value) -> &Rc<Buffer> {
+    match slot {
+        Value::Buffer(buffer) => buffer,
+        _ => unreachable!("the frame put its snapshot there"),
+    }
+}
+
+/// The array that a frame builds in a slot.
+#[inline]
+pub(super) fn built(slot: &Value) -> &Rc<Array> {
+    match slot {
+        Value::Array(array) => array,
+        _ => unreachable!("the frame put its result there"),
+    }
+}
+
+/// The position that a frame keeps in a slot.
+#[inline]
+pub(super) fn position(slot: &Value) -> usize {
+    match slot {
+        Value::Int(value) => *value as usize,
+        _ => 0,
+    }
+}
+
+/// Takes a slot's value, leaving null.
+#[inline]
+pub(super) fn take(slot: &mut Value) -> Value {
+    std::mem::replace(slot, Value::Null)
+}
+
+/// Refuses early what the heap has no room for.
+pub(super) fn room_for(heap: &Heap, bytes: Option<usize>) -> Result<(), Raise> {
+    match bytes {
+        Some(bytes) if bytes <= MAX_SIZE => {
+            heap.charge(bytes)?;
+            heap.discharge(bytes);
+            Ok(())
+        }
+        _ => Err(heap.out_of_memory(bytes.unwrap_or(usize::MAX))),
+    }
+}
+
+/// A charge for working memory outside the heap's objects, given back when this goes.
+pub(super) struct Loan {
+    heap: Heap,
+    bytes: usize,
+}
+
+impl Loan {
+    /// Charges `bytes`.
+    pub(super) fn new(heap: &Heap, bytes: usize) -> Result<Self, Raise> {
+        heap.charge(bytes)?;
+        Ok(Self { heap: heap.clone(), bytes })
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        self.heap.discharge(self.bytes);
+    }
+}
+
+/// Copies of an array's items, with the charge for them.
+pub(super) fn copied(heap: &Heap, array: &Array) -> Result<(Vec<Value>, Loan), Raise> {
+    let loan = Loan::new(heap, array.len() * size_of::<Value>())?;
+    let items = array.snapshot().as_slice().to_vec();
+    Ok((items, loan))
+}
+
+/// Adds `count` copies of `text`, in pieces.
+pub(super) fn push_repeated(out: &mut StrBuilder, text: &str, mut count: usize) -> Result<(), Raise> {
+    /// Bytes a piece is brought up to.
+    const PIECE: usize = 256;
+    if text.is_empty() {
+        return Ok(());
+    }
+    if count <= 2 || text.len() >= PIECE {
+        for _ in 0..count {
+            out.push_str(text)?;
+        }
+        return Ok(());
+    }
+    let per_piece = (PIECE / text.len()).min(count);
+    let piece = text.repeat(per_piece);
+    while count >= per_piece {
+        out.push_str(&piece)?;
+        count -= per_piece;
+    }
+    out.push_str(&piece[..count * text.len()])
+}

@@ -1,0 +1,66 @@
+//! Bytecode as text, for whoever works on the implementation.
+
+use aether_value::Code;
+use std::fmt::Write;
+
+use super::op::{Layout, OPS, Op, fields, w32};
+
+/// The same for code that the heap owns.
+pub(crate) fn disassemble_code(code: std::ptr::NonNull<Code>) -> String {
+    crate::vm::with_code(code, disassemble)
+}
+
+/// One line an instruction, functions nested below the code that makes them.
+pub fn disassemble(code: &Code) -> String {
+    let mut out = String::new();
+    let mut work = vec![code];
+    while let Some(code) = work.pop() {
+        one(code, &mut out);
+        work.extend(code.child_codes().rev());
+    }
+    out
+}
+
+fn one(code: &Code, out: &mut String) {
+    let name = code.name.as_deref().unwrap_or("<anonymous>");
+    let _ = writeln!(out, "{name}: {} parameters, {} registers", code.params, code.registers);
+    let mut at = 0;
+    while at < code.words.len() {
+        let word = code.words[at];
+        let op = Op::of(word);
+        let (a, b, c) = fields(word);
+        let r = |field: u16| format!("r{}", field >> 4);
+        let to = |offset: i64| format!("-> {}", at as i64 + offset);
+        let operands = match op.layout() {
+            Layout::None => String::new(),
+            Layout::A => r(a),
+            Layout::Ab => format!("{} {}", r(a), r(b)),
+            Layout::Abc => format!("{} {} {}", r(a), r(b), r(c)),
+            Layout::AbN => format!("{} {} {c}", r(a), r(b)),
+            Layout::Ann => format!("{} {b} {c}", r(a)),
+            Layout::Aw => format!("{} {}", r(a), w32(word) as i32),
+            Layout::Jump => to(i64::from(w32(word) as i32)),
+            Layout::JumpA => format!("{} {}", r(a), to(i64::from(w32(word) as i32 >> 1))),
+            Layout::JumpAb => format!("{} {} {}", r(a), r(b), to(i64::from(c as i16 >> 2))),
+            Layout::JumpAn => format!("{} {} {}", r(a), b as i16, to(narrow(op, c))),
+            Layout::JumpLoop => format!("{} {}", r(a), to(i64::from(c as i16))),
+        };
+        let line = code.line_at(at);
+        let _ = writeln!(out, "  {at:5}  {line:4}  {:<20} {operands}", OPS[op as usize].1);
+        at += op.words();
+    }
+    for handler in &code.handlers {
+        let _ = writeln!(
+            out,
+            "  words {}..{} handled at {} with the error in r{}",
+            handler.start, handler.end, handler.target, handler.register
+        );
+    }
+}
+
+fn narrow(op: Op, c: u16) -> i64 {
+    match op {
+        Op::JumpUnlessLiteral | Op::JumpUnlessVariant => i64::from(c as i16),
+        _ => i64::from(c as i16 >> 2),
+    }
+}

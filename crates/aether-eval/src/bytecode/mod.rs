@@ -1,0 +1,9 @@
+//! The instruction set and its disassembler.
+
+mod disassemble;
+mod op;
+
+pub use disassemble::disassemble;
+pub(crate) use disassemble::disassemble_code;
+pub(crate) use op::{Layout, OPS, encode, fields, w32};
+pub use op::Op;

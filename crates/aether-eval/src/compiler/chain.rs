@@ -1,0 +1,340 @@
+//! Chains of calls, indexing, slices and members, of any length.
+//!
+//! The chain is walked down to its base first, then compiled from the base outwards in a loop. Between two steps
+//! the value is a local where it stands, or a temporary in `dst`, or, if a method call comes next, already in
+//! the register where that call wants its receiver.
+//!
+//! `?.` on null leaves the whole rest of the chain: all such jumps meet at one label behind it.
+
+use aether_ast::{List, Node, NodeId, Symbol};
+use aether_resolve::Use;
+
+use super::expr::Operand;
+use super::function::Label;
+use super::{Compiler, Result};
+use crate::builtins;
+use crate::bytecode::Op;
+
+#[derive(Clone, Copy)]
+enum Step {
+    Member { name: Symbol, optional: bool },
+    Index(NodeId),
+    Slice(Option<NodeId>, Option<NodeId>),
+    Call(List),
+    Method { member: NodeId, name: Symbol, optional: bool, args: List },
+}
+
+/// The value so far.
+struct Current {
+    value: Operand,
+    /// The call window reserved for it, if it is already where a receiver belongs.
+    window: Option<u16>,
+}
+
+impl Compiler<'_> {
+    /// Compiles a call, index, slice or member expression into `dst`.
+    pub(super) fn chain(&mut self, id: NodeId, dst: u16) -> Result<()> {
+        let mark = self.function.next;
+        let mut steps = Vec::new();
+        let mut base = id;
+        loop {
+            let step = match self.ast.node(base) {
+                Node::Member { object, name, optional } => (Step::Member { name, optional }, object),
+                Node::Index { object, index } => (Step::Index(index), object),
+                Node::Slice { object, start, end } => (Step::Slice(start, end), object),
+                Node::Call { callee, args } => match self.ast.node(callee) {
+                    Node::Member { object, name, optional } => {
+                        (Step::Method { member: callee, name, optional, args }, object)
+                    }
+                    _ => (Step::Call(args), callee),
+                },
+                _ => break,
+            };
+            steps.push((base, step.0));
+            base = step.1;
+        }
+        let optional = steps.iter().any(|(_, step)| {
+            matches!(step, Step::Member { optional: true, .. } | Step::Method { optional: true, .. })
+        });
+        let on_null = if optional { Some(self.label()) } else { None };
+        let mut current = self.chain_base(base, &mut steps, dst)?;
+        while let Some((node, step)) = steps.pop() {
+            let method_next = matches!(steps.last(), Some((_, Step::Method { .. })));
+            current = self.chain_step(node, step, current, dst, method_next, on_null)?;
+            if current.window.is_none() {
+                self.free_to(mark);
+            }
+        }
+        if current.value.register != dst {
+            let op = if current.value.temporary { Op::Move } else { Op::Copy };
+            self.emit(op, dst, current.value.register, 0);
+        }
+        self.free_to(mark);
+        if let Some(on_null) = on_null {
+            let end = self.label();
+            self.jump(end);
+            self.bind(on_null);
+            self.emit(Op::LoadNull, dst, 0, 0);
+            self.bind(end);
+        }
+        Ok(())
+    }
+
+    /// The base of a chain; a direct call of a name takes its step along.
+    fn chain_base(&mut self, base: NodeId, steps: &mut Vec<(NodeId, Step)>, dst: u16) -> Result<Current> {
+        match steps.last() {
+            Some(&(node, Step::Call(args))) => {
+                if let Node::Name(name) = self.ast.node(base) {
+                    steps.pop();
+                    return self.call_name(node, base, name, args, dst);
+                }
+            }
+            Some((_, Step::Method { .. })) => {
+                if self.plain_local(base).is_none() {
+                    let (window, receiver) = self.method_window(dst)?;
+                    self.expr(base, receiver)?;
+                    let scalar = self.is_scalar(base);
+                    let value = Operand { register: receiver, temporary: true, scalar };
+                    return Ok(Current { value, window: Some(window) });
+                }
+            }
+            _ => {}
+        }
+        let value = if self.ungroup(base) == base {
+            self.operand_in(base, Some(dst))?
+        } else {
+            self.expr(base, dst)?;
+            Operand { register: dst, temporary: true, scalar: self.is_scalar(base) }
+        };
+        Ok(Current { value, window: None })
+    }
+
+    fn method_window(&mut self, dst: u16) -> Result<(u16, u16)> {
+        let window = self.window(dst)?;
+        // The receiver's register must follow the window's.
+        self.free_to(window + 1);
+        Ok((window, self.allocate()?))
+    }
+
+    /// Evaluates arguments into the registers from the next one on and gives their number.
+    fn arguments(&mut self, args: List) -> Result<u16> {
+        let ast = self.ast;
+        let args = ast.list(args);
+        for &arg in args {
+            let register = self.allocate()?;
+            self.expr(arg, register)?;
+        }
+        Ok(args.len() as u16)
+    }
+
+    fn temporary(register: u16) -> Current {
+        Current { value: Operand { register, temporary: true, scalar: false }, window: None }
+    }
+
+    /// A call of a plain name.
+    fn call_name(&mut self, node: NodeId, base: NodeId, name: Symbol, args: List, dst: u16) -> Result<Current> {
+        let window = self.window(dst)?;
+        self.free_to(window + 1);
+        let ast = self.ast;
+        match self.resolution.use_of(base) {
+            Use::Local(binding) => {
+                if self.is_own(binding) {
+                    let count = self.arguments(args)?;
+                    self.at(node);
+                    self.emit(Op::CallOwn, window, 0, count);
+                } else if let Some((register, _)) = self.plain_local(base) {
+                    let count = self.arguments(args)?;
+                    self.at(node);
+                    self.emit(Op::Call, window, register, count);
+                } else {
+                    self.expr(base, window)?;
+                    let count = self.arguments(args)?;
+                    self.at(node);
+                    self.emit(Op::CallTop, window, 0, count);
+                }
+            }
+            Use::Global | Use::None => {
+                let text = ast.text(name);
+                let declared = self.declared.contains(&name);
+                let slot = self.slot(name)?;
+                let known = declared || self.tables.in_prelude(text);
+                match u16::try_from(slot) {
+                    Ok(slot) if known && !declared && text == "len" && args.len() == 1 => {
+                        let argument = self.allocate()?;
+                        let value = self.operand_in(ast.list(args)[0], Some(argument))?;
+                        self.at(node);
+                        self.emit(Op::Len, window, value.register, slot);
+                    }
+                    Ok(slot) if known => {
+                        let count = self.arguments(args)?;
+                        self.at(node);
+                        self.emit(Op::CallGlobal, window, slot, count);
+                    }
+                    _ => {
+                        // An unknown name raises before its arguments are evaluated.
+                        self.at(base);
+                        self.emit_wide(Op::GetGlobal, window, slot);
+                        let count = self.arguments(args)?;
+                        self.at(node);
+                        self.emit(Op::CallTop, window, 0, count);
+                    }
+                }
+            }
+        }
+        Ok(Self::temporary(window))
+    }
+
+    fn chain_step(
+        &mut self,
+        node: NodeId,
+        step: Step,
+        current: Current,
+        dst: u16,
+        method_next: bool,
+        on_null: Option<Label>,
+    ) -> Result<Current> {
+        let object = current.value;
+        match step {
+            Step::Member { name, optional } => {
+                self.exit_on_null(optional, object, on_null);
+                let (target, window) = self.target(object, dst, method_next)?;
+                let ast = self.ast;
+                let constant = self.string(ast.text(name))?;
+                self.at(node);
+                if object.consumed() {
+                    self.emit(Op::GetFieldT, object.register, object.register, 0);
+                } else {
+                    self.emit(Op::GetField, target, object.register, 0);
+                }
+                self.extend(u64::from(constant) << 32);
+                self.settle(object, target);
+                Ok(Current { value: Operand { register: target, temporary: true, scalar: false }, window })
+            }
+            Step::Index(index) => {
+                let literal = match self.ast.node(self.ungroup(index)) {
+                    Node::Int(value) => u16::try_from(value).ok(),
+                    _ => None,
+                };
+                let (target, window) = self.target(object, dst, method_next)?;
+                if let Some(index) = literal {
+                    self.at(node);
+                    let into = if object.consumed() { object.register } else { target };
+                    self.emit(Op::GetIndexI, into, object.register, index);
+                } else {
+                    let key = self.operand(index)?;
+                    self.at(node);
+                    let (op, into) = match (object.consumed(), key.consumed()) {
+                        (false, false) => (Op::GetIndex, target),
+                        (true, false) => (Op::GetIndexT, object.register),
+                        (false, true) => (Op::GetIndexC, target),
+                        (true, true) => (Op::GetIndexTC, object.register),
+                    };
+                    self.emit(op, into, object.register, key.register);
+                }
+                self.settle(object, target);
+                if window.is_some() {
+                    self.free_to(target + 1);
+                }
+                Ok(Current { value: Operand { register: target, temporary: true, scalar: false }, window })
+            }
+            Step::Slice(start, end) => {
+                let first = self.allocate()?;
+                self.emit(if object.temporary { Op::Move } else { Op::Copy }, first, object.register, 0);
+                for bound in [start, end] {
+                    let register = self.allocate()?;
+                    match bound {
+                        Some(bound) => self.expr(bound, register)?,
+                        None => self.emit(Op::LoadNull, register, 0, 0),
+                    }
+                }
+                self.at(node);
+                self.emit(Op::Slice, dst, first, 0);
+                Ok(Self::temporary(dst))
+            }
+            Step::Call(args) => {
+                let window = self.window(dst)?;
+                self.free_to(window + 1);
+                if !object.temporary {
+                    let count = self.arguments(args)?;
+                    self.at(node);
+                    self.emit(Op::Call, window, object.register, count);
+                } else {
+                    self.move_result(window, object.register);
+                    let count = self.arguments(args)?;
+                    self.at(node);
+                    self.emit(Op::CallTop, window, 0, count);
+                }
+                self.move_result(dst, window);
+                Ok(Self::temporary(dst))
+            }
+            Step::Method { member, name, optional, args } => {
+                self.exit_on_null(optional, object, on_null);
+                self.method_call(node, member, name, args, current, dst)?;
+                Ok(Self::temporary(dst))
+            }
+        }
+    }
+
+    /// Where a step puts its result: into `dst`, or where a following method call wants its receiver.
+    fn target(&mut self, object: Operand, dst: u16, method_next: bool) -> Result<(u16, Option<u16>)> {
+        if !method_next || object.temporary && object.register != dst {
+            return Ok((dst, None));
+        }
+        let (window, receiver) = self.method_window(dst)?;
+        Ok((receiver, Some(window)))
+    }
+
+    /// Moves the result of an in-place step to its target.
+    fn settle(&mut self, object: Operand, target: u16) {
+        if object.consumed() && object.register != target {
+            self.emit(Op::Move, target, object.register, 0);
+        }
+    }
+
+    fn exit_on_null(&mut self, optional: bool, object: Operand, on_null: Option<Label>) {
+        if let (true, Some(label)) = (optional, on_null) {
+            self.jump_on(Op::JumpIfNull, object.register, false, label);
+        }
+    }
+
+    fn method_call(
+        &mut self,
+        node: NodeId,
+        member: NodeId,
+        name: Symbol,
+        args: List,
+        current: Current,
+        dst: u16,
+    ) -> Result<()> {
+        let ast = self.ast;
+        let text = ast.text(name);
+        let constant = self.string(text)?;
+        let object = current.value;
+        let push = text == "push" && args.len() == 1;
+        let (window, receiver) = match current.window {
+            Some(window) => (window, object.register),
+            None => {
+                let (window, receiver) = self.method_window(dst)?;
+                if object.temporary {
+                    self.emit(Op::Move, receiver, object.register, 0);
+                } else if !push {
+                    self.emit(Op::Copy, receiver, object.register, 0);
+                }
+                (window, receiver)
+            }
+        };
+        let from = if push && !object.temporary { object.register } else { receiver };
+        let count = self.arguments(args)?;
+        self.set_place(self.ast.span(node));
+        if push {
+            self.emit(Op::Push, window, from, receiver + 1);
+        } else {
+            let _ = member;
+            self.emit(Op::CallMethod, window, count, builtins::method_number(text));
+        }
+        self.extend(u64::from(constant) << 32);
+        self.extend(0);
+        self.move_result(dst, window);
+        Ok(())
+    }
+}

@@ -1,0 +1,465 @@
+//! The state of one function being compiled: words, labels, registers, scopes.
+//!
+//! Conditional jumps have 14 to 16 bits for their offset. Whoever emits one says how much source text it jumps
+//! over; code never takes more than two words a byte, so a jump over a short text is short for certain, and one
+//! over a long text goes through an unconditional 32-bit jump beside it.
+
+use aether_ast::{NodeId, Symbol};
+use aether_resolve::{BindingId, FunctionIndex, Use};
+use aether_source::Span;
+use aether_value::{Capture, Code, Handler, LocalInfo};
+use ahash::AHashMap;
+use std::ptr::NonNull;
+
+use super::{Compiler, Result};
+use crate::bytecode::{Layout, Op, encode};
+
+/// Registers a frame can have: 16-bit byte offsets of 16-byte registers.
+const MAX_REGISTERS: u16 = 4096;
+/// Source bytes a short conditional jump may cross.
+const SHORT_SPAN: u32 = 3000;
+
+/// A place in the code that jumps go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Label(u32);
+
+/// A local in a register, and how its scope's end treats it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Local {
+    pub(super) register: u16,
+    /// Whether it may hold something counted.
+    pub(super) counted: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct ScopeState {
+    /// Registers below this one belong to outer scopes.
+    pub(super) base: u16,
+    pub(super) locals: Vec<Local>,
+    /// Names and bindings of this scope, for redeclaration.
+    pub(super) names: Vec<(Symbol, BindingId, u16)>,
+}
+
+#[derive(Debug)]
+pub(super) struct LoopState {
+    pub(super) label: Option<Symbol>,
+    /// Scopes open outside the loop's body.
+    pub(super) scopes: usize,
+    /// Finally blocks open outside the loop.
+    pub(super) finals: usize,
+    pub(super) on_break: Label,
+    pub(super) on_continue: Label,
+}
+
+/// How control leaves a `try` that has a `finally`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exit {
+    Return,
+    Break(usize),
+    Continue(usize),
+}
+
+/// A `finally` around the code being compiled.
+#[derive(Debug)]
+pub(super) struct FinallyState {
+    /// Register of the exit's number; the next one holds a returned value or pending error.
+    pub(super) kind: u16,
+    pub(super) entry: Label,
+    pub(super) exits: Vec<Exit>,
+    /// Scopes open where the `try` stands.
+    pub(super) scopes: usize,
+    /// Loops open where the `try` stands.
+    pub(super) loops: usize,
+    /// Set while the finally block itself is compiled: where leaving it goes.
+    pub(super) running: Option<Label>,
+}
+
+#[derive(Debug)]
+enum Patch {
+    /// 32-bit offset in fields b and c, shifted left by the flag width.
+    Wide { word: usize, shift: u8 },
+    /// 14-bit offset above two flags in field c.
+    Compare { word: usize },
+    /// 16-bit offset in field c.
+    Narrow { word: usize },
+}
+
+pub(super) struct FunctionState {
+    pub(super) index: FunctionIndex,
+    pub(super) words: Vec<u64>,
+    places: Vec<(u32, Span)>,
+    place: Span,
+    pub(super) handlers: Vec<Handler>,
+    pub(super) next: u16,
+    highest: u16,
+    pub(super) registers: AHashMap<BindingId, u16>,
+    pub(super) scopes: Vec<ScopeState>,
+    pub(super) loops: Vec<LoopState>,
+    pub(super) finals: Vec<FinallyState>,
+    pub(super) children: Vec<NonNull<Code>>,
+    pub(super) locals: Vec<LocalInfo>,
+    labels: Vec<(Option<usize>, Vec<Patch>)>,
+    /// Whether control can reach the next word.
+    pub(super) reachable: bool,
+    pub(super) overflow: bool,
+}
+
+impl FunctionState {
+    pub(super) fn new(index: FunctionIndex) -> Self {
+        Self {
+            index,
+            words: Vec::new(),
+            places: Vec::new(),
+            place: Span::default(),
+            handlers: Vec::new(),
+            next: 0,
+            highest: 0,
+            registers: AHashMap::new(),
+            scopes: Vec::new(),
+            loops: Vec::new(),
+            finals: Vec::new(),
+            children: Vec::new(),
+            locals: Vec::new(),
+            labels: Vec::new(),
+            reachable: true,
+            overflow: false,
+        }
+    }
+}
+
+impl Compiler<'_> {
+    // --- words ---
+
+    /// Names the source of the instructions that follow.
+    pub(super) fn at(&mut self, id: NodeId) {
+        self.function.place = self.ast.span(id);
+    }
+
+    pub(super) fn place(&self) -> Span {
+        self.function.place
+    }
+
+    pub(super) fn set_place(&mut self, span: Span) {
+        self.function.place = span;
+    }
+
+    pub(super) fn here(&self) -> usize {
+        self.function.words.len()
+    }
+
+    fn push(&mut self, word: u64) {
+        let function = &mut self.function;
+        let at = function.words.len() as u32;
+        if function.places.last().is_none_or(|&(_, span)| span != function.place) {
+            function.places.push((at, function.place));
+        }
+        function.words.push(word);
+    }
+
+    /// Emits an instruction whose fields are registers as its layout says.
+    pub(super) fn emit(&mut self, op: Op, a: u16, b: u16, c: u16) {
+        let scaled = |register: u16| register << 4;
+        let (a, b, c) = match op.layout() {
+            Layout::Abc => (scaled(a), scaled(b), scaled(c)),
+            Layout::Ab | Layout::AbN | Layout::JumpAb => (scaled(a), scaled(b), c),
+            Layout::A | Layout::Ann | Layout::Aw | Layout::JumpA | Layout::JumpAn | Layout::JumpLoop => {
+                (scaled(a), b, c)
+            }
+            Layout::None | Layout::Jump => (a, b, c),
+        };
+        self.push(encode(op, a, b, c));
+        if matches!(
+            op,
+            Op::Jump
+                | Op::Loop
+                | Op::Return
+                | Op::Return1
+                | Op::Return2
+                | Op::ReturnNull
+                | Op::Throw
+                | Op::Rethrow
+                | Op::DuplicateMain
+        ) {
+            self.function.reachable = false;
+        }
+    }
+
+    /// Emits an instruction with a register and a 32-bit number.
+    pub(super) fn emit_wide(&mut self, op: Op, a: u16, number: u32) {
+        self.emit(op, a, number as u16, (number >> 16) as u16);
+    }
+
+    /// Emits an extension word.
+    pub(super) fn extend(&mut self, word: u64) {
+        self.function.words.push(word);
+    }
+
+    // --- labels ---
+
+    pub(super) fn label(&mut self) -> Label {
+        self.function.labels.push((None, Vec::new()));
+        Label(self.function.labels.len() as u32 - 1)
+    }
+
+    /// Puts a label at the next word.
+    pub(super) fn bind(&mut self, label: Label) {
+        let here = self.here();
+        let (at, patches) = &mut self.function.labels[label.0 as usize];
+        *at = Some(here);
+        let patches = std::mem::take(patches);
+        if !patches.is_empty() {
+            self.function.reachable = true;
+        }
+        for patch in patches {
+            self.apply(&patch, here);
+        }
+    }
+
+    fn refer(&mut self, label: Label, patch: Patch) {
+        match self.function.labels[label.0 as usize].0 {
+            Some(at) => self.apply(&patch, at),
+            None => self.function.labels[label.0 as usize].1.push(patch),
+        }
+    }
+
+    fn apply(&mut self, patch: &Patch, target: usize) {
+        let (Patch::Wide { word, .. } | Patch::Compare { word } | Patch::Narrow { word }) = *patch;
+        let offset = target as i64 - word as i64;
+        let words = &mut self.function.words;
+        match patch {
+            Patch::Wide { shift, .. } => {
+                let flags = (words[word] >> 32) & ((1 << shift) - 1);
+                words[word] = (words[word] & 0xFFFF_FFFF) | (u64::from((offset << shift) as u32) | flags) << 32;
+            }
+            Patch::Compare { .. } => {
+                self.function.overflow |= !(-8192..8192).contains(&offset);
+                let flags = (words[word] >> 48) & 3;
+                words[word] =
+                    (words[word] & 0xFFFF_FFFF_FFFF) | (u64::from((offset << 2) as u16) | flags) << 48;
+            }
+            Patch::Narrow { .. } => {
+                self.function.overflow |= i16::try_from(offset).is_err();
+                words[word] = (words[word] & 0xFFFF_FFFF_FFFF) | u64::from(offset as u16) << 48;
+            }
+        }
+    }
+
+    /// Jumps to a label, forwards.
+    pub(super) fn jump(&mut self, label: Label) {
+        if self.function.reachable {
+            let word = self.here();
+            self.emit(Op::Jump, 0, 0, 0);
+            self.refer(label, Patch::Wide { word, shift: 0 });
+        }
+    }
+
+    /// Jumps back to a label, spending fuel.
+    pub(super) fn loop_back(&mut self, label: Label) {
+        if self.function.reachable {
+            let word = self.here();
+            self.emit(Op::Loop, 0, 0, 0);
+            self.refer(label, Patch::Wide { word, shift: 0 });
+        }
+    }
+
+    /// Jumps on the truth or nullness of a register; `consumed` says that it is a counted temporary.
+    pub(super) fn jump_on(&mut self, op: Op, register: u16, consumed: bool, label: Label) {
+        let word = self.here();
+        self.emit_wide(op, register, u32::from(consumed));
+        self.refer(label, Patch::Wide { word, shift: 1 });
+    }
+
+    /// Jumps on a comparison; `over` is the source text that lies between here and the label.
+    pub(super) fn jump_compare(&mut self, op: Op, a: u16, b: u16, flags: u16, label: Label, over: u32) {
+        self.short_jump(op, a, b, flags, label, over, true);
+    }
+
+    /// Jumps with a plain 16-bit offset.
+    pub(super) fn jump_narrow(&mut self, op: Op, a: u16, b: u16, label: Label, over: u32) {
+        self.short_jump(op, a, b, 0, label, over, false);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of one instruction")]
+    fn short_jump(&mut self, op: Op, a: u16, b: u16, flags: u16, label: Label, over: u32, compare: bool) {
+        let word = self.here();
+        let patch = if compare { Patch::Compare { word } } else { Patch::Narrow { word } };
+        if over <= SHORT_SPAN {
+            self.emit(op, a, b, flags);
+            self.extend_to(op);
+            self.refer(label, patch);
+            return;
+        }
+        // The short jump crosses one word to a long one, which the other path crosses.
+        let length = op.words();
+        self.emit(op, a, b, flags);
+        self.extend_to(op);
+        self.apply(&patch, word + length + 1);
+        self.push(encode(Op::Jump, 0, 2, 0));
+        let far = self.here();
+        self.push(encode(Op::Jump, 0, 0, 0));
+        self.refer(label, Patch::Wide { word: far, shift: 0 });
+    }
+
+    /// Room for the extension words of a jump; the caller fills them.
+    fn extend_to(&mut self, op: Op) {
+        for _ in 1..op.words() {
+            self.extend(0);
+        }
+    }
+
+    // --- registers ---
+
+    /// The next free register.
+    pub(super) fn allocate(&mut self) -> Result<u16> {
+        let register = self.function.next;
+        if register >= MAX_REGISTERS - 1 {
+            return self.too_large("Too many local variables and temporary values in one function", self.place());
+        }
+        self.function.next += 1;
+        self.function.highest = self.function.highest.max(self.function.next);
+        Ok(register)
+    }
+
+    /// The next free register, for one instruction and the move after it; it stays free.
+    pub(super) fn spare(&mut self) -> u16 {
+        self.function.highest = self.function.highest.max(self.function.next + 1);
+        self.function.next
+    }
+
+    /// Gives back every register from `mark` on.
+    pub(super) fn free_to(&mut self, mark: u16) {
+        self.function.next = mark;
+    }
+
+    // --- scopes ---
+
+    pub(super) fn open_scope(&mut self) {
+        let base = self.function.next;
+        self.function.scopes.push(ScopeState { base, ..ScopeState::default() });
+    }
+
+    /// Opens a scope of the tree: its forward bindings get their cells now.
+    pub(super) fn open_scope_of(&mut self, owner: NodeId) -> Result<()> {
+        self.open_scope();
+        let resolution = self.resolution;
+        for &binding in resolution.forward_bindings(owner) {
+            let register = self.allocate()?;
+            self.emit(Op::NewUnsetCell, register, 0, 0);
+            self.function.registers.insert(binding, register);
+            self.add_local(register, true);
+        }
+        Ok(())
+    }
+
+    /// Notes a local of the innermost scope.
+    pub(super) fn add_local(&mut self, register: u16, counted: bool) {
+        if let Some(scope) = self.function.scopes.last_mut() {
+            scope.locals.push(Local { register, counted });
+        }
+    }
+
+    /// Ends the innermost scope: releases its locals in reverse order of declaration.
+    pub(super) fn close_scope(&mut self) {
+        if self.function.reachable {
+            let depth = self.function.scopes.len() - 1;
+            self.release_scopes(depth, None);
+        }
+        if let Some(scope) = self.function.scopes.pop() {
+            let end = self.here() as u32;
+            for local in self.function.locals.iter_mut().rev() {
+                if local.register < scope.base {
+                    break;
+                }
+                if local.end == u32::MAX {
+                    local.end = end;
+                }
+            }
+            self.free_to(scope.base);
+        }
+    }
+
+    /// The registers that leaving all scopes from `depth` on must release, in order of release.
+    pub(super) fn to_release(&self, depth: usize, except: Option<u16>) -> Vec<u16> {
+        let scopes = self.function.scopes[depth..].iter().rev();
+        scopes
+            .flat_map(|scope| scope.locals.iter().rev())
+            .filter(|local| local.counted && Some(local.register) != except)
+            .map(|local| local.register)
+            .collect()
+    }
+
+    /// Releases the locals of all scopes from `depth` on, but not `except`; the scopes stay open.
+    pub(super) fn release_scopes(&mut self, depth: usize, except: Option<u16>) {
+        let registers = self.to_release(depth, except);
+        self.release(&registers);
+    }
+
+    pub(super) fn release(&mut self, registers: &[u16]) {
+        for group in registers.chunks(3) {
+            match *group {
+                [a] => self.emit(Op::Drop, a, 0, 0),
+                [a, b] => self.emit(Op::Drop2, a, b, 0),
+                [a, b, c] => self.emit(Op::Drop3, a, b, c),
+                _ => {}
+            }
+        }
+    }
+
+    // --- bindings ---
+
+    /// The register of a plain local of this function; `None` for cells, captures and globals.
+    pub(super) fn plain_local(&self, id: NodeId) -> Option<(u16, BindingId)> {
+        let Use::Local(binding) = self.resolution.use_of(id) else { return None };
+        if self.resolution.binding(binding).cell {
+            return None;
+        }
+        self.function.registers.get(&binding).map(|&register| (register, binding))
+    }
+
+    /// The index of a captured binding in the running closure.
+    pub(super) fn capture_index(&self, binding: BindingId) -> Option<u16> {
+        let info = self.resolution.function(self.function.index);
+        info.captures.iter().position(|&captured| captured == binding).map(|index| index as u16)
+    }
+
+    pub(super) fn is_own(&self, binding: BindingId) -> bool {
+        self.resolution.function(self.function.index).own == Some(binding)
+            && !self.function.registers.contains_key(&binding)
+    }
+
+    /// Makes the code of the function that has been compiled.
+    pub(super) fn finish_code(&mut self, template: CodeParts, captures: Vec<Capture>) -> Result<NonNull<Code>> {
+        let state = &mut self.function;
+        if state.overflow {
+            return self.too_large("Function too large", template.span);
+        }
+        let code = Code {
+            name: template.name.map(String::into_boxed_str),
+            words: std::mem::take(&mut state.words).into_boxed_slice(),
+            params: template.params,
+            has_self: template.has_self,
+            registers: state.highest + 1,
+            is_async: template.is_async,
+            is_method: template.has_self,
+            param_names: template.param_names.into_boxed_slice(),
+            handlers: std::mem::take(&mut state.handlers).into_boxed_slice(),
+            places: std::mem::take(&mut state.places).into_boxed_slice(),
+            file: self.file.clone(),
+            children: std::mem::take(&mut state.children).into_boxed_slice(),
+            captures: captures.into_boxed_slice(),
+            module: self.module,
+            locals: std::mem::take(&mut state.locals).into_boxed_slice(),
+        };
+        Ok(self.heap.add_code(Box::new(code)))
+    }
+}
+
+/// What a function's code says beside its words.
+pub(super) struct CodeParts {
+    pub(super) name: Option<String>,
+    pub(super) params: u16,
+    pub(super) has_self: bool,
+    pub(super) is_async: bool,
+    pub(super) param_names: Vec<aether_value::Rc<aether_value::Str>>,
+    pub(super) span: Span,
+}

@@ -1,0 +1,211 @@
+//! `while` and `for`.
+//!
+//! Loops test at the bottom, so that a turn costs one jump. A `for` keeps three registers: the iteration state,
+//! the position, and the item, which [`Op::Next`] releases when it brings the next one.
+
+use aether_ast::{BinaryOp, List, Node, NodeId, Symbol, UnaryOp};
+use aether_resolve::Use;
+
+use super::function::LoopState;
+use super::{Compiler, Result};
+use crate::bytecode::Op;
+
+/// Source bytes of a body that `Next` can jump back over.
+const NEAR_BODY: u32 = 8000;
+
+impl Compiler<'_> {
+    pub(super) fn while_loop(&mut self, label: Option<Symbol>, condition: NodeId, body: NodeId) -> Result<()> {
+        let (top, test, end) = (self.label(), self.label(), self.label());
+        let always = matches!(self.ast.node(self.ungroup(condition)), Node::Bool(true));
+        let bottom_test = !always && self.spends_fuel(condition);
+        if bottom_test {
+            self.jump(test);
+            self.bind(top);
+            // Reached through the jump from the bottom.
+            self.function.reachable = true;
+        } else {
+            self.bind(top);
+            self.bind(test);
+            if !always {
+                self.branch(condition, false, end, self.ast.span(body).len() + 16)?;
+            }
+        }
+        self.function.loops.push(LoopState {
+            label,
+            scopes: self.function.scopes.len(),
+            finals: self.function.finals.len(),
+            on_break: end,
+            on_continue: test,
+        });
+        self.in_scope(body)?;
+        self.function.loops.pop();
+        if bottom_test {
+            self.bind(test);
+            let over = self.ast.span(body).len() + self.ast.span(condition).len() + 16;
+            if self.function.reachable {
+                self.branch(condition, true, top, over)?;
+            }
+        } else {
+            self.loop_back(top);
+        }
+        self.function.reachable = !always;
+        self.bind(end);
+        Ok(())
+    }
+
+    /// Whether every jump that `branch(condition, true, …)` makes spends fuel when taken.
+    fn spends_fuel(&self, condition: NodeId) -> bool {
+        let mut work = vec![condition];
+        while let Some(id) = work.pop() {
+            match self.ast.node(self.ungroup(id)) {
+                Node::Unary { op: UnaryOp::Not, .. } | Node::Bool(_) => return false,
+                Node::Logical { lhs, rhs, .. } => work.extend([lhs, rhs]),
+                Node::Binary { op: BinaryOp::Equal | BinaryOp::NotEqual, rhs, .. } => {
+                    if matches!(self.ast.node(self.ungroup(rhs)), Node::Null) {
+                        return false;
+                    }
+                }
+                _ => {}
+            }
+        }
+        true
+    }
+
+    pub(super) fn for_loop(
+        &mut self,
+        label: Option<Symbol>,
+        id: NodeId,
+        binding: NodeId,
+        iterable: NodeId,
+        body: NodeId,
+    ) -> Result<()> {
+        let (top, next, on_break, exit) = (self.label(), self.label(), self.label(), self.label());
+        self.open_scope();
+        let state = self.allocate()?;
+        let (_, item) = (self.allocate()?, self.allocate()?);
+        let ranged = match self.literal_range(iterable) {
+            Some((slot, args)) => {
+                self.ranged(iterable, state, slot, args)?;
+                true
+            }
+            None => {
+                self.expr(iterable, state)?;
+                self.at(iterable);
+                self.emit(Op::Iterate, state, 0, 0);
+                false
+            }
+        };
+        self.add_local(state, true);
+        self.add_local(item, true);
+        self.jump(next);
+
+        self.bind(top);
+        self.function.reachable = true;
+        self.function.loops.push(LoopState {
+            label,
+            scopes: self.function.scopes.len(),
+            finals: self.function.finals.len(),
+            on_break,
+            on_continue: next,
+        });
+        self.open_scope_of(body)?;
+        let assigned = self.bind_item(binding, item)?;
+        self.body(body)?;
+        self.close_scope();
+        self.function.loops.pop();
+
+        self.bind(next);
+        self.function.reachable = true;
+        self.set_place(self.ast.span(iterable));
+        let op = if ranged && !assigned { Op::NextInt } else { Op::Next };
+        let near = self.ast.span(body).len() <= NEAR_BODY;
+        let again = if near { top } else { self.label() };
+        self.jump_narrow(op, state, 0, again, 0);
+        self.jump(exit);
+        self.function.reachable = true;
+        self.instance_iteration(state, item, on_break)?;
+        self.loop_back(top);
+        if !near {
+            self.bind(again);
+            self.loop_back(top);
+        }
+        self.bind(on_break);
+        self.at(id);
+        self.emit(Op::Drop2, item, state, 0);
+        self.bind(exit);
+        self.function.reachable = true;
+        if let Some(scope) = self.function.scopes.last_mut() {
+            scope.locals.clear();
+        }
+        self.close_scope();
+        Ok(())
+    }
+
+    /// Gives the loop variable its register; answers whether the item's register itself may be assigned.
+    fn bind_item(&mut self, binding: NodeId, item: u16) -> Result<bool> {
+        let Use::Local(binding) = self.resolution.use_of(binding) else { return Ok(true) };
+        let info = self.resolution.binding(binding);
+        if info.cell {
+            let cell = self.allocate()?;
+            self.emit(Op::NewCell, cell, item, 0);
+            self.function.registers.insert(binding, cell);
+            self.add_local(cell, true);
+            return Ok(false);
+        }
+        self.function.registers.insert(binding, item);
+        Ok(info.assigned)
+    }
+
+    /// `range(…)` written where it is iterated, unless the module has a `range` of its own.
+    fn literal_range(&self, iterable: NodeId) -> Option<(Symbol, List)> {
+        let Node::Call { callee, args } = self.ast.node(self.ungroup(iterable)) else { return None };
+        let Node::Name(name) = self.ast.node(callee) else { return None };
+        let is_library = self.resolution.use_of(callee) == Use::Global
+            && self.ast.text(name) == "range"
+            && !self.declared.contains(&name)
+            && self.tables.in_prelude("range");
+        (is_library && matches!(args.len(), 1 | 2)).then_some((name, args))
+    }
+
+    fn ranged(&mut self, iterable: NodeId, state: u16, name: Symbol, args: List) -> Result<()> {
+        let slot = self.slot(name)?;
+        self.at(iterable);
+        self.emit_wide(Op::GetGlobal, state, slot);
+        let ast = self.ast;
+        let after = self.function.next;
+        // The arguments stand where the call below wants them: in the registers after the state.
+        self.free_to(state + 1);
+        for &arg in ast.list(args) {
+            let register = self.allocate()?;
+            self.expr(arg, register)?;
+        }
+        self.function.next = after;
+        self.at(iterable);
+        let counted = self.label();
+        self.jump_narrow(Op::IterateRange, state, args.len() as u16, counted, 0);
+        self.emit(Op::CallTop, state, 0, args.len() as u16);
+        self.emit(Op::Iterate, state, 0, 0);
+        self.bind(counted);
+        Ok(())
+    }
+
+    /// A turn of a loop over an instance: `has_next()`, then `next()`.
+    fn instance_iteration(&mut self, state: u16, item: u16, end: super::function::Label) -> Result<()> {
+        let mark = self.function.next;
+        let (window, receiver) = (self.allocate()?, self.allocate()?);
+        for (method, last) in [("has_next", false), ("next", true)] {
+            let constant = self.string(method)?;
+            self.emit(Op::Copy, receiver, state, 0);
+            self.emit(Op::CallMethod, window, 0, crate::builtins::method_number(method));
+            self.extend(u64::from(constant) << 32);
+            self.extend(0);
+            if last {
+                self.emit(Op::Move, item, window, 0);
+            } else {
+                self.jump_on(Op::JumpIfNot, window, true, end);
+            }
+        }
+        self.free_to(mark);
+        Ok(())
+    }
+}

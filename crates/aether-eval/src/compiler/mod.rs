@@ -1,0 +1,130 @@
+//! The compiler: a resolved tree becomes bytecode, one [`Code`] a function.
+//!
+//! Invariants
+//! - Registers are handed out like a stack: parameters, then locals in the order of declaration, then
+//!   temporaries. A scope's registers are free again when it ends, and its end releases exactly its own.
+//! - A register is dead (nothing counted in it) whenever it is handed out, and when control reaches a label, the
+//!   same registers are live on every path.
+//! - The compiler builds constants and runs nothing.
+//!
+//! Where things are: `function` (frames, labels, registers), `expr` and `chain` (values), `condition` (jumps),
+//! `assign`, `stmt`, `loops`, `tries`, `pattern` (statements), `scalar` (what can never be counted).
+
+mod assign;
+mod chain;
+mod condition;
+mod declare;
+mod expr;
+mod function;
+mod loops;
+mod pattern;
+mod scalar;
+mod stmt;
+mod tries;
+
+use aether_ast::{Ast, NodeId};
+use aether_resolve::{FunctionIndex, Resolution};
+use aether_source::{Diagnostic, SourceFile, Span};
+use aether_value::{Code, Heap, Raise, Rc, Str};
+use std::ptr::NonNull;
+
+use crate::tables::Tables;
+pub(crate) use declare::OWN_CLOSURE;
+use function::FunctionState;
+
+/// What a source text is compiled as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A program or module: its top level returns null.
+    Program,
+    /// A fragment: its top level returns the value of a last expression statement.
+    Fragment,
+}
+
+/// Why a text could not be compiled.
+pub(crate) enum CompileError {
+    /// The text asks for more than the instruction format holds.
+    Diagnostic(Box<Diagnostic>),
+    /// The heap refused memory for code or constants.
+    Raise(Raise),
+}
+
+impl From<Raise> for CompileError {
+    fn from(raise: Raise) -> Self {
+        Self::Raise(raise)
+    }
+}
+
+type Result<T, E = CompileError> = std::result::Result<T, E>;
+
+/// Compiles a text for a module; the result is the code of its top level.
+pub(crate) fn compile(
+    ast: &Ast,
+    resolution: &Resolution,
+    file: std::rc::Rc<SourceFile>,
+    heap: &Heap,
+    tables: &mut Tables,
+    module: u32,
+    kind: Kind,
+) -> Result<NonNull<Code>> {
+    let declared = resolution.globals().iter().map(|global| global.name).collect();
+    let scalars = scalar::scalar_bindings(ast, resolution);
+    let mut compiler = Compiler {
+        ast,
+        resolution,
+        file,
+        heap,
+        tables,
+        module,
+        kind,
+        scalars,
+        declared,
+        function: FunctionState::new(FunctionIndex::TOP_LEVEL),
+        mains: 0,
+    };
+    compiler.top_level()
+}
+
+pub(super) struct Compiler<'a> {
+    ast: &'a Ast,
+    resolution: &'a Resolution,
+    file: std::rc::Rc<SourceFile>,
+    heap: &'a Heap,
+    tables: &'a mut Tables,
+    module: u32,
+    kind: Kind,
+    /// Per binding: whether every value it can ever have is uncounted.
+    scalars: Vec<bool>,
+    /// Names that the module's top level declares somewhere.
+    declared: ahash::AHashSet<aether_ast::Symbol>,
+    function: FunctionState,
+    /// Declarations of `main` met so far at the top level.
+    mains: u32,
+}
+
+impl Compiler<'_> {
+    fn text(&self, id: NodeId) -> &str {
+        self.ast.name_of(id).map_or("", |name| self.ast.text(name))
+    }
+
+    fn string(&mut self, text: &str) -> Result<u32> {
+        Ok(self.tables.string(self.heap, text)?)
+    }
+
+    fn interned(&self, text: &str) -> Result<Rc<Str>> {
+        Ok(self.heap.intern(text)?)
+    }
+
+    fn slot(&mut self, name: aether_ast::Symbol) -> Result<u32> {
+        let ast = self.ast;
+        Ok(self.tables.slot(self.heap, self.module, ast.text(name))?)
+    }
+
+    /// An error about something the instruction format cannot hold.
+    fn too_large<T>(&self, what: &str, span: Span) -> Result<T> {
+        let line = self.file.line(span.start);
+        let message = format!("{what} at line {line}");
+        let help = "split the function into smaller ones";
+        Err(CompileError::Diagnostic(Box::new(Diagnostic::error("E0150", message, span).with_help(help))))
+    }
+}

@@ -1,0 +1,119 @@
+//! `try`, `catch`, `finally`.
+//!
+//! Entering a `try` costs nothing: a table says which words it covers. A `finally` block is compiled once. Every
+//! way out of the `try` loads its number into a register and goes there; behind the block a row of comparisons
+//! goes on with what was delayed. A returned value or pending error waits in the register after the number.
+
+use aether_ast::{Node, NodeId};
+use aether_resolve::Use;
+use aether_value::Handler;
+
+use super::function::FinallyState;
+use super::{Compiler, Result};
+use crate::bytecode::Op;
+
+/// Number of the way out: the body ended.
+const COMPLETED: i64 = -1;
+/// Number of the way out: an error is pending.
+const RAISED: i16 = -2;
+
+impl Compiler<'_> {
+    pub(super) fn try_statement(
+        &mut self,
+        body: NodeId,
+        catch: Option<NodeId>,
+        finally: Option<NodeId>,
+    ) -> Result<()> {
+        let Some(block) = finally else { return self.try_catch(body, catch) };
+        self.open_scope();
+        let (kind, value) = (self.allocate()?, self.allocate()?);
+        self.add_local(value, true);
+        let entry = self.label();
+        self.function.finals.push(FinallyState {
+            kind,
+            entry,
+            exits: Vec::new(),
+            scopes: self.function.scopes.len(),
+            loops: self.function.loops.len(),
+            running: None,
+        });
+        let start = self.here() as u32;
+        match catch {
+            Some(_) => self.try_catch(body, catch)?,
+            None => self.in_scope(body)?,
+        }
+        if self.function.reachable {
+            self.load_int(COMPLETED, kind);
+            self.jump(entry);
+        }
+        let end = self.here() as u32;
+        self.handler(start, end, value, value + 1);
+        self.load_int(i64::from(RAISED), kind);
+
+        self.bind(entry);
+        self.function.reachable = true;
+        let done = self.label();
+        if let Some(state) = self.function.finals.last_mut() {
+            state.running = Some(done);
+        }
+        self.in_scope(block)?;
+        self.bind(done);
+        let state = self.function.finals.pop();
+        if self.function.reachable {
+            for (number, exit) in state.map(|state| state.exits).unwrap_or_default().into_iter().enumerate() {
+                let other = self.label();
+                self.jump_compare(Op::JumpNotEqualI, kind, number as u16, 0, other, u32::MAX);
+                self.resume_exit(exit, value);
+                self.bind(other);
+                self.function.reachable = true;
+            }
+            let completed = self.label();
+            self.jump_compare(Op::JumpNotEqualI, kind, RAISED as u16, 0, completed, 0);
+            self.emit(Op::Rethrow, value, 0, 0);
+            self.bind(completed);
+        }
+        // Whoever gets here has nothing pending: the value's register is empty.
+        if let Some(scope) = self.function.scopes.last_mut() {
+            scope.locals.clear();
+        }
+        self.close_scope();
+        Ok(())
+    }
+
+    fn try_catch(&mut self, body: NodeId, catch: Option<NodeId>) -> Result<()> {
+        let Some(Node::Catch { binding, body: catch_body }) = catch.map(|catch| self.ast.node(catch)) else {
+            return self.in_scope(body);
+        };
+        self.open_scope();
+        let error = self.allocate()?;
+        let start = self.here() as u32;
+        self.in_scope(body)?;
+        let after = self.label();
+        self.jump(after);
+        let end = self.here() as u32;
+        self.handler(start, end, error, error + 1);
+        self.open_scope_of(catch_body)?;
+        match binding.map(|binding| self.resolution.use_of(binding)) {
+            Some(Use::Local(binding)) => {
+                if self.resolution.binding(binding).cell {
+                    self.emit(Op::NewCell, error, error, 0);
+                }
+                self.function.registers.insert(binding, error);
+                self.add_local(error, true);
+            }
+            _ => self.emit(Op::Drop, error, 0, 0),
+        }
+        self.body(catch_body)?;
+        self.close_scope();
+        self.bind(after);
+        self.close_scope();
+        Ok(())
+    }
+
+    /// Errors raised in the words from `start` to `end` go on at the next word, with the error in `register`.
+    fn handler(&mut self, start: u32, end: u32, register: u16, live: u16) {
+        let target = self.here() as u32;
+        self.function.handlers.push(Handler { start, end, target, register, live });
+        self.function.reachable = true;
+    }
+}

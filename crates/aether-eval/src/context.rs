@@ -1,0 +1,65 @@
+//! What a built-in sees of the machine.
+
+use aether_value::{Heap, Raise, Rc, Str, Value, display, display_text};
+
+use crate::host::Host;
+use crate::vm::Vm;
+
+/// The machine as a built-in sees it: heap, host, and counting of work.
+pub struct Ctx<'a> {
+    pub(crate) vm: &'a mut Vm,
+}
+
+impl Ctx<'_> {
+    /// The engine's heap.
+    #[inline]
+    pub fn heap(&self) -> &Heap {
+        &self.vm.heap
+    }
+
+    /// The world outside.
+    pub fn host(&mut self) -> &mut dyn Host {
+        &mut *self.vm.host
+    }
+
+    /// A new string value.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn string(&self, text: &str) -> Result<Value, Raise> {
+        Ok(Value::String(self.vm.heap.string(text)?))
+    }
+
+    /// The display text of a value.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn text(&self, value: &Value) -> Result<Rc<Str>, Raise> {
+        if let Value::String(text) = value {
+            return Ok(text.clone());
+        }
+        display_text(&self.vm.heap, value)
+    }
+
+    /// Appends the display text of a value to a builder.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn display(&self, value: &Value, out: &mut aether_value::StrBuilder) -> Result<(), Raise> {
+        display(&self.vm.heap, value, out)
+    }
+
+    /// Counts `work` units done inside a built-in, so that limits and interrupts hold there too.
+    ///
+    /// # Errors
+    /// A limit has been reached, or the run was interrupted.
+    #[inline]
+    pub fn tick(&mut self, work: usize) -> Result<(), Raise> {
+        self.vm.tick(work)
+    }
+
+    /// The generator behind `random()` and `rand_int()`, seeded by the host at its first use.
+    pub fn random(&mut self) -> &mut fastrand::Rng {
+        self.vm.random()
+    }
+}

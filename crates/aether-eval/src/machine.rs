@@ -1,0 +1,276 @@
+//! The evaluator from outside: a machine that loads, runs and calls.
+
+use aether_parser::ParseOptions;
+use aether_source::{Diagnostic, SourceFile};
+use aether_value::{ErrorKind, Heap, HeapConfig, Raise, Rc, Value, display_text};
+
+use crate::builtins::{self, BuiltinDef};
+use crate::compiler::{self, CompileError, Kind};
+use crate::host::Host;
+use crate::vm::{DEFAULT_DEPTH, Limits, TracePlace, Vm, is_exit, trace_places, trace_text};
+
+/// How a machine starts out.
+#[derive(Clone, Debug)]
+pub struct MachineOptions {
+    /// Whether library chapter 10 is predefined.
+    pub full: bool,
+    /// Budget in bytes; none for no limit.
+    pub max_memory: Option<usize>,
+    /// Limit of activations.
+    pub max_depth: usize,
+    /// Calls, backward jumps and built-in work units allowed; none for no limit.
+    pub max_steps: Option<u64>,
+    /// How deep source may nest.
+    pub max_nesting: u32,
+    /// The script's arguments.
+    pub args: Vec<String>,
+    /// Directory that serves the imports of texts without a file, empty or ending in `/`.
+    pub directory: String,
+}
+
+impl Default for MachineOptions {
+    fn default() -> Self {
+        Self {
+            full: true,
+            max_memory: None,
+            max_depth: DEFAULT_DEPTH,
+            max_steps: None,
+            max_nesting: aether_parser::DEFAULT_MAX_NESTING,
+            args: Vec::new(),
+            directory: String::new(),
+        }
+    }
+}
+
+/// An error that left a script.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct RuntimeError {
+    /// The message, without prefix or place.
+    pub message: String,
+    /// What sort.
+    pub kind: ErrorKind,
+    /// Line of the failure, if known.
+    pub line: Option<u32>,
+    /// The stack trace as scripts see it.
+    pub stack_trace: String,
+    /// Where, innermost first.
+    pub places: Vec<TracePlace>,
+}
+
+/// Why a text did not run to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// It has lexical or syntax errors; nothing ran.
+    #[error("{}", .diagnostics.first().map_or("", |first| first.message.as_str()))]
+    Syntax {
+        /// The text.
+        file: std::rc::Rc<SourceFile>,
+        /// Every error, in source order.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// It raised.
+    #[error(transparent)]
+    Runtime(#[from] Box<RuntimeError>),
+    /// It ended the program without an error.
+    #[error("exit")]
+    Exit,
+}
+
+/// A virtual machine with its heap, globals and host.
+pub struct Machine {
+    vm: Box<Vm>,
+    module: u32,
+}
+
+impl Machine {
+    /// A machine whose prelude holds the built-ins, `extra` ones, and in a full machine the library.
+    ///
+    /// # Errors
+    /// The budget does not even hold the prelude.
+    pub fn new(
+        options: &MachineOptions,
+        host: Box<dyn Host>,
+        extra: &[&'static [BuiltinDef]],
+    ) -> Result<Self, Box<RuntimeError>> {
+        let heap = Heap::new(HeapConfig { limit: options.max_memory, ..HeapConfig::default() });
+        let limits = Limits { depth: options.max_depth, steps: options.max_steps };
+        let make = || -> Result<Self, Raise> {
+            let mut vm = Box::new(Vm::new(heap.clone(), host, limits)?);
+            vm.is_full = options.full;
+            vm.max_nesting = options.max_nesting;
+            vm.directory.clone_from(&options.directory);
+            install(&mut vm, options, extra)?;
+            let module = vm.tables.add_module();
+            Ok(Self { vm, module })
+        };
+        make().map_err(|raise| Box::new(describe(raise)))
+    }
+
+    /// The heap.
+    pub fn heap(&self) -> &Heap {
+        &self.vm.heap
+    }
+
+    /// The host.
+    pub fn host(&mut self) -> &mut dyn Host {
+        &mut *self.vm.host
+    }
+
+    /// Runs a program: its top level, then `main` if it declares one, awaiting it.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub fn run(&mut self, file: SourceFile) -> Result<(), RunError> {
+        self.execute(file, Kind::Program)?;
+        self.call_main()
+    }
+
+    /// Calls `main` if the module scope has one.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub fn call_main(&mut self) -> Result<(), RunError> {
+        let Some(main) = self.global("main") else { return Ok(()) };
+        let params = match &main {
+            Value::Function(closure) | Value::AsyncFunction(closure) => closure.code().params,
+            _ => return Err(describe(Raise::operation("main is not a function")).into()),
+        };
+        if params > 0 {
+            return Err(describe(Raise::operation("main() must take no arguments")).into());
+        }
+        let result = self.vm.call_value(&main, &[], true);
+        drop(main);
+        result.map(drop).map_err(RunError::from)
+    }
+
+    /// Runs a fragment in the machine's module scope and gives the value of a last expression statement.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub fn evaluate(&mut self, file: SourceFile) -> Result<Value, RunError> {
+        self.execute(file, Kind::Fragment)
+    }
+
+    fn execute(&mut self, file: SourceFile, kind: Kind) -> Result<Value, RunError> {
+        let code = self.compile(file, kind)?;
+        self.vm.run_code(code).map_err(RunError::from)
+    }
+
+    fn compile(
+        &mut self,
+        file: SourceFile,
+        kind: Kind,
+    ) -> Result<std::ptr::NonNull<aether_value::Code>, RunError> {
+        let file = std::rc::Rc::new(file);
+        let parse = aether_parser::parse(&file, ParseOptions { max_nesting: self.vm.max_nesting });
+        if !parse.diagnostics.is_empty() {
+            return Err(RunError::Syntax { file, diagnostics: parse.diagnostics });
+        }
+        let resolution = aether_resolve::resolve(&parse.ast);
+        let vm = &mut *self.vm;
+        let code = compiler::compile(
+            &parse.ast,
+            &resolution,
+            file.clone(),
+            &vm.heap,
+            &mut vm.tables,
+            self.module,
+            kind,
+        );
+        code.map_err(|error| match error {
+            CompileError::Diagnostic(diagnostic) => RunError::Syntax { file, diagnostics: vec![*diagnostic] },
+            CompileError::Raise(raise) => describe(raise).into(),
+        })
+    }
+
+    /// The bytecode of a text, as one for a person to read.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub fn disassemble(&mut self, file: SourceFile) -> Result<String, RunError> {
+        let code = self.compile(file, Kind::Program)?;
+        Ok(crate::bytecode::disassemble_code(code))
+    }
+
+    /// The value of a name that the module scope has declared.
+    pub fn global(&self, name: &str) -> Option<Value> {
+        self.vm.declared_global(self.module, name)
+    }
+
+    /// Every name that can be used at the module's top level: declared ones and the prelude.
+    pub fn known_names(&self) -> Vec<String> {
+        self.vm.known_names(self.module)
+    }
+
+    /// Calls a function value.
+    ///
+    /// # Errors
+    /// What the function raises.
+    pub fn call(&mut self, function: &Value, args: &[Value]) -> Result<Value, RunError> {
+        self.vm.call_value(function, args, false).map_err(RunError::from)
+    }
+
+    /// The display text of a value.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn text(&self, value: &Value) -> Result<String, RunError> {
+        let text = display_text(&self.vm.heap, value).map_err(|raise| RunError::from(describe(raise)))?;
+        Ok(text.as_str().to_owned())
+    }
+
+    /// Sets the limit of activations.
+    pub fn set_max_depth(&mut self, depth: usize) {
+        self.vm.set_depth_limit(depth);
+    }
+}
+
+/// Fills the prelude.
+fn install(vm: &mut Vm, options: &MachineOptions, extra: &[&'static [BuiltinDef]]) -> Result<(), Raise> {
+    for def in builtins::CORE.iter().chain(extra).copied().flatten() {
+        if def.info.name == "len" {
+            vm.set_len_builtin(&def.value());
+        }
+        vm.tables.add_to_prelude(def.info.name, def.value());
+    }
+    let promise = vm.promise_module()?;
+    vm.tables.add_to_prelude("Promise", Value::Module(promise));
+    if options.full {
+        for module in builtins::LIBRARY {
+            for def in module.functions {
+                vm.tables.add_to_prelude(def.info.name, def.value());
+            }
+            for &(name, value) in module.constants {
+                vm.tables.add_to_prelude(name, Value::Float(value));
+            }
+        }
+    }
+    let args = vm.heap.array(options.args.len())?;
+    for arg in &options.args {
+        args.push(Value::String(vm.heap.string(arg)?))?;
+    }
+    vm.tables.add_to_prelude("args", Value::Array(args));
+    Ok(())
+}
+
+impl From<RuntimeError> for RunError {
+    fn from(error: RuntimeError) -> Self {
+        Self::Runtime(Box::new(error))
+    }
+}
+
+impl From<Raise> for RunError {
+    fn from(raise: Raise) -> Self {
+        if is_exit(&raise) { Self::Exit } else { describe(raise).into() }
+    }
+}
+
+fn describe(raise: Raise) -> RuntimeError {
+    let (message, kind) = (raise.message().to_owned(), raise.kind());
+    let error: Option<Rc<aether_value::ErrorObject>> = raise.0.error.clone();
+    let line = error.as_ref().map(|error| error.line()).filter(|&line| line > 0);
+    let stack_trace = error.as_ref().map(trace_text).unwrap_or_default();
+    let places = error.as_ref().map(trace_places).unwrap_or_default();
+    RuntimeError { message, kind, line, stack_trace, places }
+}

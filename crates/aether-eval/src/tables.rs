@@ -1,0 +1,222 @@
+//! What all code of an engine shares: constants, global slots, definition templates, struct-literal sites.
+//!
+//! Invariants
+//! - Indices only grow; code refers to them by number, and they live as long as the engine.
+//! - A global slot belongs to one name of one module. It starts as the prelude's value of that name, or unset;
+//!   [`Tables::is_declared`] tells whether the module itself has declared it, which decides what it exports.
+
+use aether_value::{Heap, Raise, Raw, Rc, Str, Value};
+use ahash::AHashMap;
+
+/// What a struct declaration says.
+pub(crate) struct StructTemplate {
+    pub(crate) name: Rc<Str>,
+    pub(crate) fields: Vec<Rc<Str>>,
+    pub(crate) methods: Vec<Rc<Str>>,
+}
+
+/// What an enum declaration says.
+pub(crate) struct EnumTemplate {
+    pub(crate) name: Rc<Str>,
+    pub(crate) variants: Vec<(Rc<Str>, Vec<Rc<Str>>)>,
+}
+
+/// A struct literal in the code, with what it last met.
+pub(crate) struct LiteralSite {
+    /// Field names in the order of the literal.
+    pub(crate) names: Vec<Rc<Str>>,
+    /// The shape the slots below are for; 0 for none.
+    pub(crate) shape: u32,
+    /// Slot of each name in that shape, or `None` for an undeclared field.
+    pub(crate) slots: Vec<Option<u16>>,
+    /// Whether the literal names exactly the declared fields in their order.
+    pub(crate) in_order: bool,
+}
+
+/// Names of one module.
+#[derive(Default)]
+pub(crate) struct ModuleNames {
+    slots: AHashMap<Box<str>, u32>,
+    /// Slots in the order in which names were first met.
+    order: Vec<u32>,
+}
+
+/// The tables.
+pub(crate) struct Tables {
+    pub(crate) constants: Vec<Value>,
+    strings: AHashMap<Box<str>, u32>,
+    ints: AHashMap<i64, u32>,
+    floats: AHashMap<u64, u32>,
+    pub(crate) globals: Vec<Raw>,
+    declared: Vec<bool>,
+    names: Vec<Rc<Str>>,
+    modules: Vec<ModuleNames>,
+    prelude: AHashMap<&'static str, Value>,
+    pub(crate) structs: Vec<StructTemplate>,
+    pub(crate) enums: Vec<EnumTemplate>,
+    pub(crate) literals: Vec<LiteralSite>,
+}
+
+impl Tables {
+    pub(crate) fn new() -> Self {
+        Self {
+            constants: Vec::new(),
+            strings: AHashMap::new(),
+            ints: AHashMap::new(),
+            floats: AHashMap::new(),
+            globals: Vec::new(),
+            declared: Vec::new(),
+            names: Vec::new(),
+            modules: Vec::new(),
+            prelude: AHashMap::new(),
+            structs: Vec::new(),
+            enums: Vec::new(),
+            literals: Vec::new(),
+        }
+    }
+
+    // --- constants ---
+
+    fn add_constant(&mut self, value: Value) -> u32 {
+        self.constants.push(value);
+        self.constants.len() as u32 - 1
+    }
+
+    pub(crate) fn string(&mut self, heap: &Heap, text: &str) -> Result<u32, Raise> {
+        if let Some(&index) = self.strings.get(text) {
+            return Ok(index);
+        }
+        let value = Value::String(heap.intern(text)?);
+        let index = self.add_constant(value);
+        self.strings.insert(text.into(), index);
+        Ok(index)
+    }
+
+    pub(crate) fn int(&mut self, value: i64) -> u32 {
+        if let Some(&index) = self.ints.get(&value) {
+            return index;
+        }
+        let index = self.add_constant(Value::Int(value));
+        self.ints.insert(value, index);
+        index
+    }
+
+    pub(crate) fn float(&mut self, value: f64) -> u32 {
+        if let Some(&index) = self.floats.get(&value.to_bits()) {
+            return index;
+        }
+        let index = self.add_constant(Value::Float(value));
+        self.floats.insert(value.to_bits(), index);
+        index
+    }
+
+    /// The constant null, true or false.
+    pub(crate) fn plain(&mut self, value: &Value) -> u32 {
+        let found = self.constants.iter().position(|known| match (known, value) {
+            (Value::Null, Value::Null) => true,
+            (Value::Bool(a), Value::Bool(b)) => a == b,
+            _ => false,
+        });
+        found.map_or_else(|| self.add_constant(value.clone()), |index| index as u32)
+    }
+
+    /// The text of a string constant.
+    pub(crate) fn text(&self, constant: u32) -> &Rc<Str> {
+        match &self.constants[constant as usize] {
+            Value::String(text) => text,
+            _ => unreachable!("names are string constants"),
+        }
+    }
+
+    // --- globals ---
+
+    /// Adds a module scope and gives its number.
+    pub(crate) fn add_module(&mut self) -> u32 {
+        self.modules.push(ModuleNames::default());
+        self.modules.len() as u32 - 1
+    }
+
+    /// Adds a name to the prelude of modules and names met from now on.
+    pub(crate) fn add_to_prelude(&mut self, name: &'static str, value: Value) {
+        self.prelude.insert(name, value);
+    }
+
+    /// Whether the prelude has `name`.
+    pub(crate) fn in_prelude(&self, name: &str) -> bool {
+        self.prelude.contains_key(name)
+    }
+
+    /// All names of the prelude, in no order.
+    pub(crate) fn prelude_names(&self) -> impl Iterator<Item = &'static str> {
+        self.prelude.keys().copied()
+    }
+
+    /// The prelude's value of a name.
+    pub(crate) fn prelude_value(&self, name: &str) -> Option<&Value> {
+        self.prelude.get(name)
+    }
+
+    /// The slot of a name in a module, made at its first mention.
+    pub(crate) fn slot(&mut self, heap: &Heap, module: u32, name: &str) -> Result<u32, Raise> {
+        if let Some(&slot) = self.modules[module as usize].slots.get(name) {
+            return Ok(slot);
+        }
+        let text = heap.intern(name)?;
+        let slot = self.globals.len() as u32;
+        let value = self.prelude.get(name).map_or_else(Raw::unset, |value| Raw::from_value(value.clone()));
+        self.globals.push(value);
+        self.declared.push(false);
+        self.names.push(text);
+        let module = &mut self.modules[module as usize];
+        module.slots.insert(name.into(), slot);
+        module.order.push(slot);
+        Ok(slot)
+    }
+
+    /// The slot of a name in a module if it has been mentioned.
+    pub(crate) fn find_slot(&self, module: u32, name: &str) -> Option<u32> {
+        self.modules[module as usize].slots.get(name).copied()
+    }
+
+    /// The value in a slot, unless it is unset.
+    pub(crate) fn value_of(&self, slot: u32) -> Option<Value> {
+        crate::vm::read_slot(&self.globals[slot as usize])
+    }
+
+    /// The name a slot belongs to.
+    pub(crate) fn slot_name(&self, slot: u32) -> &Rc<Str> {
+        &self.names[slot as usize]
+    }
+
+    /// Whether the slot's module has declared the name.
+    pub(crate) fn is_declared(&self, slot: u32) -> bool {
+        self.declared[slot as usize]
+    }
+
+    /// Notes that the slot's module has declared the name.
+    pub(crate) fn set_declared(&mut self, slot: u32) {
+        self.declared[slot as usize] = true;
+    }
+
+    /// The slots that a module has declared, in the order of their first mention.
+    pub(crate) fn declared_slots(&self, module: u32) -> impl Iterator<Item = u32> + '_ {
+        self.modules[module as usize].order.iter().copied().filter(|&slot| self.declared[slot as usize])
+    }
+
+    /// Lets go of every value.
+    pub(crate) fn clear(&mut self) {
+        self.literals.clear();
+        self.structs.clear();
+        self.enums.clear();
+        self.names.clear();
+        self.prelude.clear();
+        self.constants.clear();
+    }
+
+    // --- literal sites ---
+
+    pub(crate) fn add_literal(&mut self, names: Vec<Rc<Str>>) -> u32 {
+        self.literals.push(LiteralSite { names, shape: 0, slots: Vec::new(), in_order: false });
+        self.literals.len() as u32 - 1
+    }
+}

@@ -1,0 +1,494 @@
+//! The uncommon cases of operators: mixed numbers, strings, errors.
+#![expect(unsafe_code, reason = "reads operands from registers as the dispatch loop does")]
+
+use aether_value::{ErrorKind, Raise, Raw, Rc, Str, StrBuilder, Value, compare_order, display, equal, tag};
+use std::cmp::Ordering;
+
+use super::Vm;
+use crate::bytecode::{Op, fields};
+
+/// The operator an instruction stands for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Remainder,
+    Power,
+    ShiftLeft,
+    ShiftRight,
+    BitAnd,
+    BitXor,
+    BitOr,
+    Negate,
+    BitNot,
+}
+
+/// Where the right operand of an instruction is, or the left one of the `LeftK` forms.
+#[derive(Clone, Copy)]
+enum Form {
+    Registers,
+    Immediate,
+    Constant,
+    LeftConstant,
+    Unary,
+}
+
+fn decode(op: Op) -> (Kind, Form) {
+    match op {
+        Op::Add | Op::AddB | Op::AddC | Op::AddBC => (Kind::Add, Form::Registers),
+        Op::AddK => (Kind::Add, Form::Constant),
+        Op::AddLeftK | Op::AddLeftKC => (Kind::Add, Form::LeftConstant),
+        Op::AddI => (Kind::Add, Form::Immediate),
+        Op::Subtract => (Kind::Subtract, Form::Registers),
+        Op::SubtractI => (Kind::Subtract, Form::Immediate),
+        Op::SubtractK => (Kind::Subtract, Form::Constant),
+        Op::SubtractLeftK => (Kind::Subtract, Form::LeftConstant),
+        Op::Multiply => (Kind::Multiply, Form::Registers),
+        Op::MultiplyI => (Kind::Multiply, Form::Immediate),
+        Op::MultiplyK => (Kind::Multiply, Form::Constant),
+        Op::MultiplyLeftK => (Kind::Multiply, Form::LeftConstant),
+        Op::Divide => (Kind::Divide, Form::Registers),
+        Op::DivideI => (Kind::Divide, Form::Immediate),
+        Op::DivideK => (Kind::Divide, Form::Constant),
+        Op::DivideLeftK => (Kind::Divide, Form::LeftConstant),
+        Op::Remainder => (Kind::Remainder, Form::Registers),
+        Op::RemainderI => (Kind::Remainder, Form::Immediate),
+        Op::RemainderK => (Kind::Remainder, Form::Constant),
+        Op::Power => (Kind::Power, Form::Registers),
+        Op::ShiftLeft => (Kind::ShiftLeft, Form::Registers),
+        Op::ShiftRight => (Kind::ShiftRight, Form::Registers),
+        Op::BitAnd => (Kind::BitAnd, Form::Registers),
+        Op::BitXor => (Kind::BitXor, Form::Registers),
+        Op::BitOr => (Kind::BitOr, Form::Registers),
+        Op::Negate => (Kind::Negate, Form::Unary),
+        _ => (Kind::BitNot, Form::Unary),
+    }
+}
+
+impl Vm {
+    /// Executes an arithmetic instruction whose operands are not two ints or two floats, or whose result does not
+    /// fit. On an error no operand has been touched.
+    ///
+    /// # Safety
+    /// `ip` is such an instruction and `base` its frame.
+    #[inline(never)]
+    pub(super) unsafe fn arithmetic(&mut self, ip: *mut u64, base: *mut u8) -> Result<(), Raise> {
+        // SAFETY: the operands are the instruction's registers and constants.
+        unsafe {
+            let word = *ip;
+            let op = Op::of(word);
+            let (a, b, c) = fields(word);
+            let register = |field: u16| base.add(field as usize).cast::<Raw>();
+            let constant = |field: u16| self.constants().add(field as usize).cast_mut();
+            let (kind, form) = decode(op);
+            let mut immediate = Raw::int(i64::from(c as i16));
+            let (left, right) = match form {
+                Form::Registers => (register(b), register(c)),
+                Form::Immediate => (register(b), &raw mut immediate),
+                Form::Constant => (register(b), constant(c)),
+                Form::LeftConstant => (constant(b), register(c)),
+                Form::Unary => (register(b), register(b)),
+            };
+            let to = register(a);
+            if kind == Kind::Add && ((*left).tag == tag::STRING || (*right).tag == tag::STRING) {
+                let in_place = matches!(form, Form::Immediate | Form::Constant) && left == to;
+                let left_dies = matches!(op, Op::AddB | Op::AddBC) || in_place;
+                let right_dies = matches!(op, Op::AddC | Op::AddBC | Op::AddLeftKC);
+                let value = self.concatenate(left, right, left_dies)?;
+                if right_dies {
+                    let old = *right;
+                    (*right).tag = tag::NULL;
+                    old.release();
+                }
+                *to = value;
+                return Ok(());
+            }
+            *to = compute(kind, (*left).as_value(), (*right).as_value())?;
+            Ok(())
+        }
+    }
+
+    /// `left + right` where one is a string. If `left` dies, it is taken, and extended in place when nobody else
+    /// holds it.
+    unsafe fn concatenate(&mut self, left: *mut Raw, right: *mut Raw, left_dies: bool) -> Result<Raw, Raise> {
+        // SAFETY: both are values; a dying left operand's count passes to the appended string.
+        unsafe {
+            if (*left).tag != tag::STRING {
+                let mut out = StrBuilder::new(&self.heap);
+                display(&self.heap, (*left).as_value(), &mut out)?;
+                let Value::String(tail) = (*right).as_value() else { unreachable!("one side is a string") };
+                out.push_str(tail.as_str())?;
+                let value = Raw::from_value(Value::String(out.finish()?));
+                if left_dies {
+                    let old = *left;
+                    (*left).tag = tag::NULL;
+                    old.release();
+                }
+                return Ok(value);
+            }
+            let text;
+            let mut digits = [0_u8; 20];
+            let tail: &str = match (*right).as_value() {
+                Value::String(tail) => {
+                    text = tail.clone();
+                    text.as_str()
+                }
+                Value::Int(value) => decimal(*value, &mut digits),
+                other => {
+                    text = aether_value::display_text(&self.heap, other)?;
+                    text.as_str()
+                }
+            };
+            if left_dies {
+                let head = (*left).into_value();
+                (*left).tag = tag::NULL;
+                let Value::String(head) = head else { unreachable!("checked above") };
+                return match Str::append(&self.heap, head, tail) {
+                    Ok(value) => Ok(Raw::from_rc(value)),
+                    Err((head, raise)) => {
+                        *left = Raw::from_rc(head);
+                        Err(raise)
+                    }
+                };
+            }
+            let head = (*left).object::<Str>();
+            Ok(Raw::from_rc(self.heap.concat(head.as_str(), tail)?))
+        }
+    }
+
+    /// `place = place + right`, where `old` holds what the place held when it was read. Takes both on success.
+    ///
+    /// # Safety
+    /// All three are values in live memory.
+    #[inline(never)]
+    pub(super) unsafe fn add_to_place(&mut self, place: *mut Raw, old: *mut Raw, right: *mut Raw) -> Result<(), Raise> {
+        // SAFETY: the caller's promise; each count is moved once.
+        unsafe {
+            let value = if (*old).tag == tag::STRING && Raw::same(*place, *old) {
+                // The place gives up its count for the moment, so that the string may be extended in place.
+                let kept = *place;
+                (*place).tag = tag::NULL;
+                kept.release();
+                match self.concatenate(old, right, true) {
+                    Ok(value) => value,
+                    Err(raise) => {
+                        (*old).retain();
+                        *place = *old;
+                        return Err(raise);
+                    }
+                }
+            } else {
+                let value = self.add_values(&*old, &*right)?;
+                let taken = *old;
+                (*old).tag = tag::NULL;
+                taken.release();
+                value
+            };
+            let before = *place;
+            *place = value;
+            before.release();
+            let taken = *right;
+            (*right).tag = tag::NULL;
+            taken.release();
+            Ok(())
+        }
+    }
+
+    /// `left + right` of any values.
+    pub(super) fn add_values(&mut self, left: &Raw, right: &Raw) -> Result<Raw, Raise> {
+        // SAFETY: both are values, only read.
+        unsafe {
+            if left.tag == tag::STRING || right.tag == tag::STRING {
+                let (mut left, mut right) = (*left, *right);
+                return self.concatenate(&raw mut left, &raw mut right, false);
+            }
+            compute(Kind::Add, left.as_value(), right.as_value())
+        }
+    }
+
+    /// `left - right` of any values.
+    pub(super) fn subtract_values(left: &Raw, right: &Raw) -> Result<Raw, Raise> {
+        // SAFETY: both are values, only read.
+        unsafe { compute(Kind::Subtract, left.as_value(), right.as_value()) }
+    }
+
+    /// The same for a cell's value.
+    ///
+    /// # Safety
+    /// `cell` is a cell, the others values in registers.
+    pub(super) unsafe fn add_to_cell(&mut self, cell: Raw, old: *mut Raw, right: *mut Raw) -> Result<(), Raise> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let cell = cell.object::<aether_value::Cell>();
+            let mut place = cell.replace_raw(Raw::null());
+            let result = self.add_to_place(&raw mut place, old, right);
+            cell.replace_raw(place);
+            result
+        }
+    }
+
+    // --- comparison ---
+
+    /// Compares for the ordering instruction at `ip`.
+    ///
+    /// # Safety
+    /// `ip` is an ordering instruction, the operands values.
+    #[inline(never)]
+    pub(super) unsafe fn compare(&mut self, ip: *mut u64, left: *mut Raw, right: *mut Raw) -> Result<bool, Raise> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (left, right) = ((*left).as_value(), (*right).as_value());
+            let ordering = match (left, right) {
+                (Value::Int(_) | Value::Float(_), Value::Int(_) | Value::Float(_))
+                | (Value::String(_), Value::String(_)) => compare_order(left, right),
+                _ => return Err(Raise::type_error2("comparable types", &left.type_name(), &right.type_name())),
+            };
+            let Some(ordering) = ordering else { return Ok(false) };
+            Ok(match Op::of(*ip) {
+                Op::Less | Op::JumpLess | Op::JumpNotLess | Op::JumpLessI | Op::JumpNotLessI => {
+                    ordering == Ordering::Less
+                }
+                Op::LessEqual
+                | Op::JumpLessEqual
+                | Op::JumpNotLessEqual
+                | Op::JumpLessEqualI
+                | Op::JumpNotLessEqualI => ordering != Ordering::Greater,
+                Op::Greater | Op::JumpGreater | Op::JumpNotGreater | Op::JumpGreaterI | Op::JumpNotGreaterI => {
+                    ordering == Ordering::Greater
+                }
+                _ => ordering != Ordering::Less,
+            })
+        }
+    }
+
+    /// The same for a jump, which consumes the operands that its flags name.
+    ///
+    /// # Safety
+    /// As [`Self::compare`].
+    #[inline(never)]
+    pub(super) unsafe fn compare_consuming(
+        &mut self,
+        ip: *mut u64,
+        left: *mut Raw,
+        right: *mut Raw,
+    ) -> Result<bool, Raise> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let answer = self.compare(ip, left, right)?;
+            consume(ip, left, right);
+            Ok(answer)
+        }
+    }
+
+    /// `==`.
+    ///
+    /// # Safety
+    /// Both are values.
+    #[inline]
+    pub(super) unsafe fn equal(&mut self, left: *mut Raw, right: *mut Raw) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if (*left).tag == tag::STRING && (*right).tag == tag::STRING {
+                return (*left).object::<Str>().equals((*right).object::<Str>());
+            }
+            equal((*left).as_value(), (*right).as_value())
+        }
+    }
+
+    /// `==` for a jump, which consumes the operands that its flags name.
+    ///
+    /// # Safety
+    /// `ip` is a compare-and-jump, the operands values.
+    #[inline(never)]
+    pub(super) unsafe fn equal_consuming(&mut self, ip: *mut u64, left: *mut Raw, right: *mut Raw) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let answer = self.equal(left, right);
+            consume(ip, left, right);
+            answer
+        }
+    }
+
+    // --- strings ---
+
+    /// Joins the display texts of `count` registers, which it takes.
+    ///
+    /// # Safety
+    /// They are values in registers.
+    #[inline(never)]
+    pub(super) unsafe fn concat(&mut self, first: *mut Raw, count: usize) -> Result<Raw, Raise> {
+        // SAFETY: the caller's promise; each value is taken once.
+        unsafe {
+            let mut out = StrBuilder::new(&self.heap);
+            for index in 0..count {
+                match (*first.add(index)).as_value() {
+                    Value::String(text) => out.push_str(text.as_str())?,
+                    Value::Int(value) => out.push_int(*value)?,
+                    other => display(&self.heap, other, &mut out)?,
+                }
+            }
+            let text: Rc<Str> = out.finish()?;
+            for index in 0..count {
+                let old = *first.add(index);
+                (*first.add(index)).tag = tag::NULL;
+                old.release();
+            }
+            Ok(Raw::from_rc(text))
+        }
+    }
+}
+
+/// Releases the operands of a compare-and-jump that are temporaries.
+unsafe fn consume(ip: *mut u64, left: *mut Raw, right: *mut Raw) {
+    // SAFETY: the flags name registers that the compiler made as temporaries.
+    unsafe {
+        let (_, _, c) = fields(*ip);
+        if c & 2 != 0 && (*right).is_counted() {
+            let old = *right;
+            (*right).tag = tag::NULL;
+            old.release();
+        }
+        if c & 1 != 0 && (*left).is_counted() {
+            let old = *left;
+            (*left).tag = tag::NULL;
+            old.release();
+        }
+    }
+}
+
+/// The decimal digits of an integer.
+fn decimal(value: i64, digits: &mut [u8; 20]) -> &str {
+    let mut at = digits.len();
+    let mut rest = value.unsigned_abs();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if value < 0 {
+        at -= 1;
+        digits[at] = b'-';
+    }
+    std::str::from_utf8(&digits[at..]).unwrap_or("")
+}
+
+fn compute(kind: Kind, left: &Value, right: &Value) -> Result<Raw, Raise> {
+    match kind {
+        Kind::Negate => negate(left),
+        Kind::BitNot => match left {
+            Value::Int(value) => Ok(Raw::int(!value)),
+            _ => Err(Raise::type_error("int", &left.type_name())),
+        },
+        Kind::ShiftLeft | Kind::ShiftRight | Kind::BitAnd | Kind::BitXor | Kind::BitOr => bits(kind, left, right),
+        _ => match (left, right) {
+            (Value::Int(left), Value::Int(right)) => integers(kind, *left, *right),
+            (Value::Int(left), Value::Float(right)) => floats(kind, *left as f64, *right),
+            (Value::Float(left), Value::Int(right)) => floats(kind, *left, *right as f64),
+            (Value::Float(left), Value::Float(right)) => floats(kind, *left, *right),
+            _ => {
+                let expected = match kind {
+                    Kind::Add => "number or string",
+                    Kind::Remainder => "integer",
+                    _ => "number",
+                };
+                Err(Raise::type_error2(expected, &left.type_name(), &right.type_name()))
+            }
+        },
+    }
+}
+
+fn negate(value: &Value) -> Result<Raw, Raise> {
+    match value {
+        Value::Int(value) => match value.checked_neg() {
+            Some(value) => Ok(Raw::int(value)),
+            None => Err(Raise::overflow_negate(*value)),
+        },
+        Value::Float(value) => Ok(Raw::float(-value)),
+        _ => Err(Raise::type_error("number", &value.type_name())),
+    }
+}
+
+fn bits(kind: Kind, left: &Value, right: &Value) -> Result<Raw, Raise> {
+    let (Value::Int(left), Value::Int(right)) = (left, right) else {
+        return Err(Raise::type_error2("int", &left.type_name(), &right.type_name()));
+    };
+    let (left, right) = (*left, *right);
+    if matches!(kind, Kind::ShiftLeft | Kind::ShiftRight) && !(0..64).contains(&right) {
+        return Err(Raise::shift_range(right));
+    }
+    Ok(Raw::int(match kind {
+        Kind::ShiftLeft => ((left as u64) << right) as i64,
+        Kind::ShiftRight => left >> right,
+        Kind::BitAnd => left & right,
+        Kind::BitXor => left ^ right,
+        _ => left | right,
+    }))
+}
+
+fn integers(kind: Kind, left: i64, right: i64) -> Result<Raw, Raise> {
+    let (value, operator) = match kind {
+        Kind::Add => (left.checked_add(right), "+"),
+        Kind::Subtract => (left.checked_sub(right), "-"),
+        Kind::Multiply => (left.checked_mul(right), "*"),
+        Kind::Divide | Kind::Remainder if right == 0 => return Err(Raise::division_by_zero()),
+        Kind::Divide => (left.checked_div(right), "/"),
+        Kind::Remainder => (left.checked_rem(right), "%"),
+        _ => return power(left, right),
+    };
+    value.map(Raw::int).ok_or_else(|| Raise::overflow(left, operator, right))
+}
+
+/// `left ** right`: exact for exponents from zero, a float below.
+fn power(left: i64, right: i64) -> Result<Raw, Raise> {
+    if right < 0 {
+        if left == 0 {
+            return Err(Raise::division_by_zero());
+        }
+        return Ok(Raw::float((left as f64).powf(right as f64)));
+    }
+    let value = match left {
+        0 | 1 => Some(if right == 0 { 1 } else { left }),
+        -1 => Some(if right % 2 == 0 { 1 } else { -1 }),
+        _ => u32::try_from(right).ok().and_then(|exponent| left.checked_pow(exponent)),
+    };
+    value.map(Raw::int).ok_or_else(|| Raise::overflow(left, "**", right))
+}
+
+fn floats(kind: Kind, left: f64, right: f64) -> Result<Raw, Raise> {
+    Ok(Raw::float(match kind {
+        Kind::Add => left + right,
+        Kind::Subtract => left - right,
+        Kind::Multiply => left * right,
+        Kind::Divide | Kind::Remainder if right == 0.0 => return Err(Raise::division_by_zero()),
+        Kind::Divide => left / right,
+        Kind::Remainder => left % right,
+        _ => left.powf(right),
+    }))
+}
+
+/// `a ** b` for the library's `pow`.
+pub(crate) fn power_of(left: &Value, right: &Value) -> Result<Value, Raise> {
+    let raw = compute(Kind::Power, left, right)?;
+    // SAFETY: arithmetic gives plain values.
+    Ok(unsafe { raw.into_value() })
+}
+
+/// `a + b` and `a * b` for the library.
+pub(crate) fn number_operator(operator: char, left: &Value, right: &Value) -> Result<Value, Raise> {
+    let kind = match operator {
+        '+' => Kind::Add,
+        '-' => Kind::Subtract,
+        '*' => Kind::Multiply,
+        '/' => Kind::Divide,
+        '%' => Kind::Remainder,
+        _ => return Err(Raise::new(ErrorKind::Value, "unknown operator")),
+    };
+    let raw = compute(kind, left, right)?;
+    // SAFETY: arithmetic gives plain values.
+    Ok(unsafe { raw.into_value() })
+}

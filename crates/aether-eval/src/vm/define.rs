@@ -1,0 +1,215 @@
+//! Making closures, definitions, instances and collections.
+#![expect(unsafe_code, reason = "moves values between registers and objects")]
+
+use aether_value::{Array, Closure, EnumValue, Raise, Raw, Rc, StructDef, Value, tag};
+
+use super::call::{self, take};
+use super::{Flow, Vm};
+use crate::builtins;
+use crate::compiler::OWN_CLOSURE;
+
+impl Vm {
+    /// A closure of child `index` of the code that runs at `base`.
+    ///
+    /// # Safety
+    /// `base` is a function's frame, and its code has that child.
+    pub(super) unsafe fn make_closure(&mut self, base: *mut u8, index: u16) -> Result<Raw, Raise> {
+        // SAFETY: the register before the window names the running closure.
+        unsafe {
+            let own = (*base.sub(16).cast::<Raw>()).pointer::<Closure>();
+            let code = (*own).code().children[index as usize];
+            let captures = &code.as_ref().captures;
+            let find = |capture: &aether_value::Capture| -> Raw {
+                if capture.from_parent_register {
+                    *base.cast::<Raw>().add(capture.index as usize)
+                } else if capture.index == OWN_CLOSURE {
+                    let header = own.cast::<aether_value::Header>();
+                    Raw { tag: (*header).kind, payload: own as u64 }
+                } else {
+                    *call::capture(base, capture.index)
+                }
+            };
+            let is_async = code.as_ref().is_async;
+            let closure = if captures.len() <= 8 {
+                let mut values = [Raw::null(); 8];
+                for (value, capture) in values.iter_mut().zip(captures) {
+                    *value = find(capture);
+                    value.retain();
+                }
+                self.heap.closure(code, &values[..captures.len()], is_async)?
+            } else {
+                let values: Vec<Raw> = captures.iter().map(find).inspect(|value| value.retain()).collect();
+                self.heap.closure(code, &values, is_async)?
+            };
+            Ok(Raw::from_rc(closure))
+        }
+    }
+
+    pub(super) fn make_struct(&mut self, template: u32) -> Result<Raw, Raise> {
+        let template = &self.tables.structs[template as usize];
+        let definition = self.heap.struct_def(&template.name, &template.fields, Vec::new())?;
+        Ok(Raw::from_rc(definition))
+    }
+
+    /// # Safety
+    /// The window holds a struct definition and `count` closures.
+    pub(super) unsafe fn add_methods(&mut self, window: *mut Raw, count: usize, template: u32) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let names = &self.tables.structs[template as usize].methods;
+            let methods = (0..count).map(|index| {
+                let closure = take(window.add(1 + index));
+                (names[index].clone(), Rc::from_ptr(closure.pointer::<Closure>()))
+            });
+            (*window).object::<StructDef>().set_methods(methods.collect());
+        }
+    }
+
+    pub(super) fn make_enum(&mut self, template: u32) -> Result<Raw, Raise> {
+        let template = &self.tables.enums[template as usize];
+        let definition = self.heap.enum_def(&template.name, template.variants.clone())?;
+        Ok(Raw::from_rc(definition))
+    }
+
+    /// An instance of the struct in the window with the `count` field values behind it, which it takes.
+    ///
+    /// # Safety
+    /// The window holds `count + 1` values; `site` is a literal's.
+    #[inline]
+    pub(super) unsafe fn make_instance(&mut self, window: *mut Raw, count: usize, site: u32) -> Result<(), Raise> {
+        // SAFETY: the caller's promise; a new instance's slots are filled before anything else happens.
+        unsafe {
+            let literal = &self.tables.literals[site as usize];
+            if (*window).tag == tag::STRUCT_DEF {
+                let definition = (*window).object::<StructDef>();
+                if literal.in_order && literal.shape == definition.shape_id() {
+                    let object = self.heap.alloc_instance_raw(definition);
+                    if object.is_null() {
+                        return Err(self.heap.out_of_memory(16 + count * 16));
+                    }
+                    let slots = (*object).slots_ptr();
+                    for index in 0..count {
+                        *slots.add(index) = take(window.add(1 + index));
+                    }
+                    let old = *window;
+                    *window = Raw { tag: tag::INSTANCE, payload: object as u64 };
+                    old.release();
+                    return Ok(());
+                }
+            }
+            self.make_instance_slow(window, count, site)
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    unsafe fn make_instance_slow(&mut self, window: *mut Raw, count: usize, site: u32) -> Result<(), Raise> {
+        // SAFETY: as `make_instance`.
+        unsafe {
+            let Value::StructDef(definition) = (*window).as_value() else {
+                let name = self.literal_name();
+                return Err(Raise::not_a_struct(&name, &(*window).as_value().type_name()));
+            };
+            let definition = definition.clone();
+            let literal = &mut self.tables.literals[site as usize];
+            literal.shape = definition.shape_id();
+            literal.slots = literal.names.iter().map(|name| definition.slot(name)).collect();
+            literal.in_order = count == definition.fields().len()
+                && literal.slots.iter().enumerate().all(|(index, slot)| *slot == Some(index as u16));
+            let (names, slots) = (literal.names.clone(), literal.slots.clone());
+            let instance = self.heap.instance(&definition)?;
+            for (index, (name, slot)) in names.iter().zip(slots).enumerate() {
+                let value = take(window.add(1 + index)).into_value();
+                match slot {
+                    Some(slot) => drop(instance.set_slot(slot as usize, value)),
+                    None => drop(instance.set_extra_field(name, value)?),
+                }
+            }
+            let old = *window;
+            *window = Raw::from_rc(instance);
+            old.release();
+            Ok(())
+        }
+    }
+
+    /// The name written before the braces of the struct literal at `vm.ip`, for messages.
+    fn literal_name(&self) -> String {
+        let text = super::unwind::source_here(self).unwrap_or_default();
+        let name = text.split('{').next().unwrap_or_default().trim();
+        name.rsplit('.').next().unwrap_or(name).to_owned()
+    }
+
+    /// An array of `count` registers, which it takes.
+    ///
+    /// # Safety
+    /// They are values in registers.
+    pub(super) unsafe fn make_array(&mut self, first: *mut Raw, count: usize) -> Result<Raw, Raise> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let array = self.heap.array(count)?;
+            for index in 0..count {
+                array.push(take(first.add(index)).into_value())?;
+            }
+            Ok(Raw::from_rc(array))
+        }
+    }
+
+    /// `[..., ...R[from]]`; takes `from`.
+    ///
+    /// # Safety
+    /// `array` is an array, `from` a register.
+    pub(super) unsafe fn extend_array(&mut self, array: Raw, from: *mut Raw) -> Result<Flow, Raise> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let array = array.object::<Array>();
+            let value = (*from).as_value();
+            let source = match value {
+                Value::Array(source) => source.clone(),
+                Value::String(_) | Value::Dict(_) | Value::Set(_) | Value::Iterator(_) => {
+                    match builtins::collect_iterable(&self.heap, value)? {
+                        Some(source) => source,
+                        None => return Err(Raise::spread(&value.type_name())),
+                    }
+                }
+                other => return Err(Raise::spread(&other.type_name())),
+            };
+            call::extend_from(array, &source)?;
+            take(from).release();
+            Ok(Flow::Next)
+        }
+    }
+
+    /// The elements of an array from `start` on.
+    pub(super) fn rest_of(&mut self, array: Raw, start: usize) -> Result<Raw, Raise> {
+        // SAFETY: the compiler checks the type before.
+        let array = unsafe { array.object::<Array>() };
+        let items = array.snapshot();
+        let rest = items.as_slice().get(start..).unwrap_or(&[]);
+        Ok(Raw::from_rc(self.heap.array_from_slice(rest)?))
+    }
+
+    /// The value under a string key of a dict, or of a field of an instance, or null.
+    pub(super) fn key_or_null(&mut self, object: Raw, name: u32) -> Raw {
+        let name = self.tables.text(name);
+        // SAFETY: the compiler checks the type before.
+        let value = unsafe {
+            match object.as_value() {
+                Value::Dict(dict) => dict.get_interned(name).map(|raw| raw.clone_value()),
+                Value::Instance(instance) => instance.field(name),
+                _ => None,
+            }
+        };
+        value.map_or(Raw::null(), Raw::from_value)
+    }
+
+    /// Whether a value is the variant that a pattern names; `names` holds the constants of enum and variant.
+    pub(super) fn is_variant(&self, value: Raw, names: u64) -> bool {
+        if value.tag != tag::ENUM_VALUE {
+            return false;
+        }
+        // SAFETY: by its tag.
+        let value = unsafe { value.object::<EnumValue>() };
+        let (enum_name, variant) = (self.tables.text(names as u32), self.tables.text((names >> 32) as u32));
+        value.variant_name() == variant.as_str() && value.definition().name().as_str() == enum_name.as_str()
+    }
+}

@@ -1,0 +1,1231 @@
+//! The dispatch loop.
+//!
+//! State of the loop: `ip`, the instruction being executed; `base`, the frame's register 0; `constants`. They are
+//! written back to the machine (`vm.ip`, `vm.base`) before anything that may look at the stack, and read again
+//! after anything that may have switched frames.
+//!
+//! An arm handles the common types inline and leaves everything else to a function out of line. On an error the
+//! loop ends in `unwind`, which finds the handler or the end of the program.
+//!
+//! Soundness rests on the compiler: register fields lie within the frame, jumps land on instructions, and the
+//! ownership rules of [`crate::bytecode::Op`] hold. Every frame is checked against the stack's end when it is made.
+#![expect(unsafe_code, reason = "registers and code are read without bounds checks; the compiler proves them")]
+
+use aether_value::{Array, Closure, Header, Instance, Raise, Raw, Value, tag};
+
+use super::{Flow, Frame, Vm, call, flags, member};
+use crate::bytecode::Op;
+
+/// Reads field `n` (1 to 3) of the instruction at `ip`.
+macro_rules! field {
+    ($ip:expr, $n:literal) => {
+        *$ip.cast::<u16>().add($n)
+    };
+}
+
+/// The register that field `n` names.
+macro_rules! reg {
+    ($ip:expr, $base:expr, $n:literal) => {
+        $base.add(field!($ip, $n) as usize).cast::<Raw>()
+    };
+}
+
+/// The signed 32-bit number in fields b and c.
+macro_rules! wide {
+    ($ip:expr) => {
+        *$ip.cast::<u32>().add(1) as i32
+    };
+}
+
+/// Runs from `vm.ip` until the bottom frame of the coroutine that `vm.main` names returns.
+///
+/// # Safety
+/// `vm.ip` and `vm.base` are a function's entry and registers on the current coroutine's stack.
+pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
+    // SAFETY: see the module: operands, jumps and ownership are the compiler's promises, stack bounds are checked
+    // when frames are made, and pointers into the stack are read again after anything that may move it.
+    unsafe {
+        let mut ip: *mut u64 = vm.ip;
+        let mut base: *mut u8 = vm.base;
+        let mut constants: *const Raw = vm.constants();
+        'frames: loop {
+            let raise: Raise = 'code: loop {
+                macro_rules! next {
+                    () => {{
+                        ip = ip.add(1);
+                        continue 'code;
+                    }};
+                    ($words:literal) => {{
+                        ip = ip.add($words);
+                        continue 'code;
+                    }};
+                }
+                macro_rules! check {
+                    ($result:expr) => {
+                        match $result {
+                            Ok(value) => value,
+                            Err(raise) => break 'code raise,
+                        }
+                    };
+                }
+                // A step that may push or pop frames.
+                macro_rules! flow {
+                    ($words:literal, $step:expr) => {{
+                        vm.ip = ip;
+                        vm.base = base;
+                        match $step {
+                            Ok(Flow::Next) => ip = ip.add($words),
+                            Ok(Flow::Switched) => {
+                                ip = vm.ip;
+                                base = vm.base;
+                                constants = vm.constants();
+                            }
+                            Ok(Flow::Exit(value)) => return Ok(value),
+                            Err(raise) => {
+                                ip = vm.ip;
+                                base = vm.base;
+                                break 'code raise;
+                            }
+                        }
+                        continue 'code;
+                    }};
+                }
+                macro_rules! spend {
+                    ($target:expr) => {{
+                        let target = $target;
+                        vm.fuel -= 1;
+                        if vm.fuel < 0 {
+                            vm.ip = ip;
+                            vm.base = base;
+                            check!(vm.refuel());
+                        }
+                        ip = target;
+                        continue 'code;
+                    }};
+                }
+                macro_rules! set_int {
+                    ($to:expr, $value:expr) => {{
+                        let (to, value) = ($to, $value);
+                        (*to).payload = value as u64;
+                        (*to).tag = tag::INT;
+                        next!()
+                    }};
+                }
+                macro_rules! set_float {
+                    ($to:expr, $value:expr) => {{
+                        let (to, value) = ($to, $value);
+                        (*to).payload = f64::to_bits(value);
+                        (*to).tag = tag::FLOAT;
+                        next!()
+                    }};
+                }
+                macro_rules! slow_arithmetic {
+                    () => {{
+                        vm.ip = ip;
+                        vm.base = base;
+                        check!(vm.arithmetic(ip, base));
+                        next!()
+                    }};
+                }
+                // `+ - *` of two registers or constants.
+                macro_rules! arithmetic {
+                    ($left:expr, $right:expr, $checked:ident, $float:tt) => {{
+                        let (left, right): (*const Raw, *const Raw) = ($left, $right);
+                        if (*left).tag == tag::INT && (*right).tag == tag::INT {
+                            if let Some(value) = ((*left).payload as i64).$checked((*right).payload as i64) {
+                                set_int!(reg!(ip, base, 1), value);
+                            }
+                        } else if (*left).tag == tag::FLOAT && (*right).tag == tag::FLOAT {
+                            let value = f64::from_bits((*left).payload) $float f64::from_bits((*right).payload);
+                            set_float!(reg!(ip, base, 1), value);
+                        }
+                        slow_arithmetic!()
+                    }};
+                }
+                macro_rules! arithmetic_immediate {
+                    ($checked:ident, $float:tt) => {{
+                        let left = reg!(ip, base, 2);
+                        let right = field!(ip, 3) as i16;
+                        if (*left).tag == tag::INT {
+                            if let Some(value) = ((*left).payload as i64).$checked(i64::from(right)) {
+                                set_int!(reg!(ip, base, 1), value);
+                            }
+                        } else if (*left).tag == tag::FLOAT {
+                            let value = f64::from_bits((*left).payload) $float f64::from(right);
+                            set_float!(reg!(ip, base, 1), value);
+                        }
+                        slow_arithmetic!()
+                    }};
+                }
+                macro_rules! divide {
+                    ($left:expr, $right:expr) => {{
+                        let (left, right): (*const Raw, *const Raw) = ($left, $right);
+                        if (*left).tag == tag::FLOAT && (*right).tag == tag::FLOAT {
+                            let divisor = f64::from_bits((*right).payload);
+                            if divisor != 0.0 {
+                                set_float!(reg!(ip, base, 1), f64::from_bits((*left).payload) / divisor);
+                            }
+                        } else if (*left).tag == tag::INT && (*right).tag == tag::INT {
+                            if let Some(value) = ((*left).payload as i64).checked_div((*right).payload as i64) {
+                                set_int!(reg!(ip, base, 1), value);
+                            }
+                        } else if (*left).tag == tag::FLOAT && (*right).tag == tag::INT {
+                            let divisor = (*right).payload as i64 as f64;
+                            if divisor != 0.0 {
+                                set_float!(reg!(ip, base, 1), f64::from_bits((*left).payload) / divisor);
+                            }
+                        } else if (*left).tag == tag::INT && (*right).tag == tag::FLOAT {
+                            let divisor = f64::from_bits((*right).payload);
+                            if divisor != 0.0 {
+                                set_float!(reg!(ip, base, 1), (*left).payload as i64 as f64 / divisor);
+                            }
+                        }
+                        slow_arithmetic!()
+                    }};
+                }
+                macro_rules! bits {
+                    ($op:tt) => {{
+                        let (left, right) = (reg!(ip, base, 2), reg!(ip, base, 3));
+                        if (*left).tag == tag::INT && (*right).tag == tag::INT {
+                            set_int!(reg!(ip, base, 1), (*left).payload $op (*right).payload);
+                        }
+                        slow_arithmetic!()
+                    }};
+                }
+                macro_rules! compare {
+                    ($op:tt) => {{
+                        let (left, right) = (reg!(ip, base, 2), reg!(ip, base, 3));
+                        let answer = if (*left).tag == tag::INT && (*right).tag == tag::INT {
+                            ((*left).payload as i64) $op ((*right).payload as i64)
+                        } else if (*left).tag == tag::FLOAT && (*right).tag == tag::FLOAT {
+                            f64::from_bits((*left).payload) $op f64::from_bits((*right).payload)
+                        } else {
+                            check!(vm.compare(ip, left, right))
+                        };
+                        *reg!(ip, base, 1) = Raw::bool(answer);
+                        next!()
+                    }};
+                }
+                // The target of a compare-and-jump: a 14-bit offset above two flags.
+                macro_rules! compare_target {
+                    () => {
+                        ip.offset((field!(ip, 3) as i16 >> 2) as isize)
+                    };
+                }
+                macro_rules! jump_compare {
+                    ($op:tt, $sense:literal) => {{
+                        let (left, right) = (reg!(ip, base, 1), reg!(ip, base, 2));
+                        let answer = if (*left).tag == tag::INT && (*right).tag == tag::INT {
+                            ((*left).payload as i64) $op ((*right).payload as i64)
+                        } else if (*left).tag == tag::FLOAT && (*right).tag == tag::FLOAT {
+                            f64::from_bits((*left).payload) $op f64::from_bits((*right).payload)
+                        } else {
+                            check!(vm.compare_consuming(ip, left, right))
+                        };
+                        if answer == $sense {
+                            spend!(compare_target!());
+                        }
+                        next!()
+                    }};
+                }
+                macro_rules! jump_compare_immediate {
+                    ($op:tt, $sense:literal) => {{
+                        let left = reg!(ip, base, 1);
+                        let right = field!(ip, 2) as i16;
+                        let answer = if (*left).tag == tag::INT {
+                            ((*left).payload as i64) $op i64::from(right)
+                        } else if (*left).tag == tag::FLOAT {
+                            f64::from_bits((*left).payload) $op f64::from(right)
+                        } else {
+                            let mut right = Raw::int(i64::from(right));
+                            check!(vm.compare_consuming(ip, left, &raw mut right))
+                        };
+                        if answer == $sense {
+                            spend!(compare_target!());
+                        }
+                        next!()
+                    }};
+                }
+                // Enters an Aether function whose arguments wait behind register a.
+                macro_rules! enter {
+                    ($closure:expr, $argc:expr, $frame_flags:expr, $words:literal, $slow:expr) => {{
+                        let closure: *const Closure = $closure;
+                        let code = (*closure).code_ptr().as_ptr();
+                        let new_base = base.add(field!(ip, 1) as usize + 16);
+                        let end = new_base.add((*code).registers as usize * 16);
+                        if (*code).params == $argc && vm.fp < vm.frames_end && end <= vm.registers_end && vm.fuel > 0
+                        {
+                            vm.fuel -= 1;
+                            (*vm.fp).return_ip = ip.add($words);
+                            (*vm.fp).base = base.offset_from(vm.registers) as u32;
+                            (*vm.fp).flags = $frame_flags;
+                            vm.fp = vm.fp.add(1);
+                            base = new_base;
+                            ip = (*code).words.as_ptr().cast_mut();
+                            continue 'code;
+                        }
+                        flow!($words, $slow)
+                    }};
+                }
+                macro_rules! leave {
+                    ($value:expr) => {{
+                        let value: Raw = $value;
+                        vm.fp = vm.fp.sub(1);
+                        let frame: Frame = *vm.fp;
+                        if frame.flags == 0 {
+                            *base.sub(16).cast::<Raw>() = value;
+                            ip = frame.return_ip.cast_mut();
+                            base = vm.registers.add(frame.base as usize);
+                            continue 'code;
+                        }
+                        vm.ip = ip;
+                        vm.base = base;
+                        flow!(1, vm.leave_special(frame, value))
+                    }};
+                }
+                macro_rules! take {
+                    ($register:expr) => {{
+                        let register = $register;
+                        let value: Raw = *register;
+                        (*register).tag = tag::NULL;
+                        value
+                    }};
+                }
+                macro_rules! drop_register {
+                    ($n:literal) => {{
+                        let register = reg!(ip, base, $n);
+                        if (*register).is_counted() {
+                            let value = take!(register);
+                            value.release();
+                        }
+                    }};
+                }
+
+                let op: Op = std::mem::transmute::<u16, Op>(*ip.cast::<u16>());
+                match op {
+                    Op::Nop => next!(),
+                    Op::Copy => {
+                        let value = *reg!(ip, base, 2);
+                        value.retain();
+                        *reg!(ip, base, 1) = value;
+                        next!()
+                    }
+                    Op::Move => {
+                        *reg!(ip, base, 1) = take!(reg!(ip, base, 2));
+                        next!()
+                    }
+                    Op::Assign => {
+                        let value = take!(reg!(ip, base, 2));
+                        let to = reg!(ip, base, 1);
+                        let old = *to;
+                        *to = value;
+                        old.release();
+                        next!()
+                    }
+                    Op::AssignCopy => {
+                        let value = *reg!(ip, base, 2);
+                        value.retain();
+                        let to = reg!(ip, base, 1);
+                        let old = *to;
+                        *to = value;
+                        old.release();
+                        next!()
+                    }
+                    Op::LoadInt => set_int!(reg!(ip, base, 1), i64::from(wide!(ip))),
+                    Op::LoadConst => {
+                        let value = *constants.add(wide!(ip) as u32 as usize);
+                        value.retain();
+                        *reg!(ip, base, 1) = value;
+                        next!()
+                    }
+                    Op::LoadNull => {
+                        *reg!(ip, base, 1) = Raw::null();
+                        next!()
+                    }
+                    Op::LoadBool => {
+                        *reg!(ip, base, 1) = Raw::bool(field!(ip, 2) != 0);
+                        next!()
+                    }
+                    Op::LoadOwn => {
+                        *reg!(ip, base, 1) = call::own_closure(base);
+                        next!()
+                    }
+                    Op::Drop => {
+                        drop_register!(1);
+                        next!()
+                    }
+                    Op::Drop2 => {
+                        drop_register!(1);
+                        drop_register!(2);
+                        next!()
+                    }
+                    Op::Drop3 => {
+                        drop_register!(1);
+                        drop_register!(2);
+                        drop_register!(3);
+                        next!()
+                    }
+
+                    // --- globals, captures, cells ---
+                    Op::GetGlobal => {
+                        let slot = wide!(ip) as u32;
+                        let value = *vm.globals().add(slot as usize);
+                        if value.tag == tag::UNSET {
+                            break 'code vm.undefined_global(slot);
+                        }
+                        value.retain();
+                        *reg!(ip, base, 1) = value;
+                        next!()
+                    }
+                    Op::SetGlobal => {
+                        let slot = wide!(ip) as u32;
+                        let to = vm.globals().add(slot as usize);
+                        if (*to).tag == tag::UNSET {
+                            break 'code vm.undefined_global(slot);
+                        }
+                        vm.tables.set_declared(slot);
+                        let value = take!(reg!(ip, base, 1));
+                        let old = *to;
+                        *to = value;
+                        old.release();
+                        next!()
+                    }
+                    Op::DeclareGlobal => {
+                        let slot = wide!(ip) as u32;
+                        vm.tables.set_declared(slot);
+                        let to = vm.globals().add(slot as usize);
+                        let value = take!(reg!(ip, base, 1));
+                        let old = *to;
+                        *to = value;
+                        old.release();
+                        next!()
+                    }
+                    Op::AddGlobal => {
+                        let slot = wide!(ip) as u32;
+                        let to = vm.globals().add(slot as usize);
+                        let old = reg!(ip, base, 1);
+                        let right = reg!(ip.add(1), base, 2);
+                        vm.tables.set_declared(slot);
+                        check!(vm.add_to_place(to, old, right));
+                        next!(2)
+                    }
+                    Op::GetCapture => {
+                        let value = *call::capture(base, field!(ip, 2));
+                        value.retain();
+                        *reg!(ip, base, 1) = value;
+                        next!()
+                    }
+                    Op::GetCaptureCell => {
+                        let cell = *call::capture(base, field!(ip, 2));
+                        let value = cell.object::<aether_value::Cell>().get_raw();
+                        if value.tag == tag::UNSET {
+                            break 'code vm.undefined_here(ip, base);
+                        }
+                        value.retain();
+                        *reg!(ip, base, 1) = value;
+                        next!()
+                    }
+                    Op::SetCaptureCell => {
+                        let cell = *call::capture(base, field!(ip, 2));
+                        let cell = cell.object::<aether_value::Cell>();
+                        if cell.get_raw().tag == tag::UNSET {
+                            break 'code vm.undefined_here(ip, base);
+                        }
+                        let old = cell.replace_raw(take!(reg!(ip, base, 1)));
+                        old.release();
+                        next!()
+                    }
+                    Op::NewCell => {
+                        let value = take!(reg!(ip, base, 2));
+                        let cell = check!(vm.heap.cell(value));
+                        *reg!(ip, base, 1) = Raw::from_rc(cell);
+                        next!()
+                    }
+                    Op::NewUnsetCell => {
+                        let cell = check!(vm.heap.cell(Raw::unset()));
+                        *reg!(ip, base, 1) = Raw::from_rc(cell);
+                        next!()
+                    }
+                    Op::GetCell => {
+                        let value = (*reg!(ip, base, 2)).object::<aether_value::Cell>().get_raw();
+                        if value.tag == tag::UNSET {
+                            break 'code vm.undefined_here(ip, base);
+                        }
+                        value.retain();
+                        *reg!(ip, base, 1) = value;
+                        next!()
+                    }
+                    Op::SetCell => {
+                        let cell = (*reg!(ip, base, 1)).object::<aether_value::Cell>();
+                        if cell.get_raw().tag == tag::UNSET {
+                            break 'code vm.undefined_here(ip, base);
+                        }
+                        let old = cell.replace_raw(take!(reg!(ip, base, 2)));
+                        old.release();
+                        next!()
+                    }
+                    Op::InitCell => {
+                        let cell = (*reg!(ip, base, 1)).object::<aether_value::Cell>();
+                        let old = cell.replace_raw(take!(reg!(ip, base, 2)));
+                        if old.tag != tag::UNSET {
+                            old.release();
+                        }
+                        next!()
+                    }
+                    Op::AddCell => {
+                        let cell = *reg!(ip, base, 2);
+                        check!(vm.add_to_cell(cell, reg!(ip, base, 1), reg!(ip, base, 3)));
+                        next!()
+                    }
+                    Op::AddCaptureCell => {
+                        let cell = *call::capture(base, field!(ip, 2));
+                        check!(vm.add_to_cell(cell, reg!(ip, base, 1), reg!(ip, base, 3)));
+                        next!()
+                    }
+
+                    // --- arithmetic ---
+                    Op::Add | Op::AddB | Op::AddC | Op::AddBC => {
+                        arithmetic!(reg!(ip, base, 2), reg!(ip, base, 3), checked_add, +)
+                    }
+                    Op::AddK => {
+                        arithmetic!(reg!(ip, base, 2), constants.add(field!(ip, 3) as usize), checked_add, +)
+                    }
+                    Op::AddLeftK | Op::AddLeftKC => {
+                        arithmetic!(constants.add(field!(ip, 2) as usize), reg!(ip, base, 3), checked_add, +)
+                    }
+                    Op::AddI => arithmetic_immediate!(checked_add, +),
+                    Op::Subtract => arithmetic!(reg!(ip, base, 2), reg!(ip, base, 3), checked_sub, -),
+                    Op::SubtractI => arithmetic_immediate!(checked_sub, -),
+                    Op::SubtractK => {
+                        arithmetic!(reg!(ip, base, 2), constants.add(field!(ip, 3) as usize), checked_sub, -)
+                    }
+                    Op::SubtractLeftK => {
+                        arithmetic!(constants.add(field!(ip, 2) as usize), reg!(ip, base, 3), checked_sub, -)
+                    }
+                    Op::Multiply => arithmetic!(reg!(ip, base, 2), reg!(ip, base, 3), checked_mul, *),
+                    Op::MultiplyI => arithmetic_immediate!(checked_mul, *),
+                    Op::MultiplyK => {
+                        arithmetic!(reg!(ip, base, 2), constants.add(field!(ip, 3) as usize), checked_mul, *)
+                    }
+                    Op::MultiplyLeftK => {
+                        arithmetic!(constants.add(field!(ip, 2) as usize), reg!(ip, base, 3), checked_mul, *)
+                    }
+                    Op::Divide => divide!(reg!(ip, base, 2), reg!(ip, base, 3)),
+                    Op::DivideI => {
+                        let left = reg!(ip, base, 2);
+                        let right = field!(ip, 3) as i16;
+                        if (*left).tag == tag::INT {
+                            if let Some(value) = ((*left).payload as i64).checked_div(i64::from(right)) {
+                                set_int!(reg!(ip, base, 1), value);
+                            }
+                        } else if (*left).tag == tag::FLOAT {
+                            set_float!(reg!(ip, base, 1), f64::from_bits((*left).payload) / f64::from(right));
+                        }
+                        slow_arithmetic!()
+                    }
+                    Op::DivideK => divide!(reg!(ip, base, 2), constants.add(field!(ip, 3) as usize)),
+                    Op::DivideLeftK => divide!(constants.add(field!(ip, 2) as usize), reg!(ip, base, 3)),
+                    Op::Remainder => {
+                        let (left, right) = (reg!(ip, base, 2), reg!(ip, base, 3));
+                        if (*left).tag == tag::INT && (*right).tag == tag::INT {
+                            if let Some(value) = ((*left).payload as i64).checked_rem((*right).payload as i64) {
+                                set_int!(reg!(ip, base, 1), value);
+                            }
+                        }
+                        slow_arithmetic!()
+                    }
+                    Op::RemainderI => {
+                        let left = reg!(ip, base, 2);
+                        let right = field!(ip, 3);
+                        if (*left).tag == tag::INT {
+                            let left = (*left).payload as i64;
+                            // Most remainders are of small numbers, whose division is several times quicker.
+                            let value = if left >= 0 && left <= i64::from(u32::MAX) {
+                                i64::from(left as u32 % u32::from(right))
+                            } else {
+                                left.wrapping_rem(i64::from(right))
+                            };
+                            set_int!(reg!(ip, base, 1), value);
+                        }
+                        slow_arithmetic!()
+                    }
+                    Op::RemainderK => {
+                        let left = reg!(ip, base, 2);
+                        let right = constants.add(field!(ip, 3) as usize);
+                        if (*left).tag == tag::INT && (*right).tag == tag::INT {
+                            let (left, right) = ((*left).payload, (*right).payload);
+                            if (left | right) >> 32 == 0 && right != 0 {
+                                set_int!(reg!(ip, base, 1), left as u32 % right as u32);
+                            }
+                            if let Some(value) = (left as i64).checked_rem(right as i64) {
+                                set_int!(reg!(ip, base, 1), value);
+                            }
+                        }
+                        slow_arithmetic!()
+                    }
+                    Op::Power | Op::ShiftLeft | Op::ShiftRight | Op::BitNot => slow_arithmetic!(),
+                    Op::BitAnd => bits!(&),
+                    Op::BitXor => bits!(^),
+                    Op::BitOr => bits!(|),
+                    Op::Negate => {
+                        let value = reg!(ip, base, 2);
+                        if (*value).tag == tag::INT {
+                            if let Some(value) = ((*value).payload as i64).checked_neg() {
+                                set_int!(reg!(ip, base, 1), value);
+                            }
+                        } else if (*value).tag == tag::FLOAT {
+                            set_float!(reg!(ip, base, 1), -f64::from_bits((*value).payload));
+                        }
+                        slow_arithmetic!()
+                    }
+                    Op::Not => {
+                        let value = reg!(ip, base, 2);
+                        let answer = if (*value).tag == tag::BOOL {
+                            !(*value).as_bool()
+                        } else {
+                            let answer = !(*value).as_value().truthy();
+                            if value == reg!(ip, base, 1) {
+                                take!(value).release();
+                            }
+                            answer
+                        };
+                        *reg!(ip, base, 1) = Raw::bool(answer);
+                        next!()
+                    }
+                    Op::Equal | Op::NotEqual => {
+                        let (left, right) = (reg!(ip, base, 2), reg!(ip, base, 3));
+                        let equal = vm.equal(left, right);
+                        *reg!(ip, base, 1) = Raw::bool(equal == (op == Op::Equal));
+                        next!()
+                    }
+                    Op::Less => compare!(<),
+                    Op::LessEqual => compare!(<=),
+                    Op::Greater => compare!(>),
+                    Op::GreaterEqual => compare!(>=),
+
+                    // --- jumps ---
+                    Op::Jump => {
+                        ip = ip.offset(wide!(ip) as isize);
+                        continue 'code;
+                    }
+                    Op::Loop => spend!(ip.offset(wide!(ip) as isize)),
+                    Op::JumpIf | Op::JumpIfNot => {
+                        let value = reg!(ip, base, 1);
+                        let truthy = if (*value).tag == tag::BOOL {
+                            (*value).as_bool()
+                        } else {
+                            let truthy = (*value).as_value().truthy();
+                            if wide!(ip) & 1 != 0 && (*value).is_counted() {
+                                take!(value).release();
+                            }
+                            truthy
+                        };
+                        if truthy == (op == Op::JumpIf) {
+                            spend!(ip.offset((wide!(ip) >> 1) as isize));
+                        }
+                        next!()
+                    }
+                    Op::JumpIfNull | Op::JumpIfNotNull => {
+                        let value = reg!(ip, base, 1);
+                        let is_null = (*value).tag == tag::NULL;
+                        if wide!(ip) & 1 != 0 && (*value).is_counted() {
+                            take!(value).release();
+                        }
+                        if is_null == (op == Op::JumpIfNull) {
+                            ip = ip.offset((wide!(ip) >> 1) as isize);
+                            continue 'code;
+                        }
+                        next!()
+                    }
+                    Op::JumpLess => jump_compare!(<, true),
+                    Op::JumpLessEqual => jump_compare!(<=, true),
+                    Op::JumpGreater => jump_compare!(>, true),
+                    Op::JumpGreaterEqual => jump_compare!(>=, true),
+                    Op::JumpNotLess => jump_compare!(<, false),
+                    Op::JumpNotLessEqual => jump_compare!(<=, false),
+                    Op::JumpNotGreater => jump_compare!(>, false),
+                    Op::JumpNotGreaterEqual => jump_compare!(>=, false),
+                    Op::JumpEqual | Op::JumpNotEqual => {
+                        let (left, right) = (reg!(ip, base, 1), reg!(ip, base, 2));
+                        let equal = if (*left).tag == tag::INT && (*right).tag == tag::INT {
+                            (*left).payload == (*right).payload
+                        } else {
+                            vm.equal_consuming(ip, left, right)
+                        };
+                        if equal == (op == Op::JumpEqual) {
+                            spend!(compare_target!());
+                        }
+                        next!()
+                    }
+                    Op::JumpLessI => jump_compare_immediate!(<, true),
+                    Op::JumpLessEqualI => jump_compare_immediate!(<=, true),
+                    Op::JumpGreaterI => jump_compare_immediate!(>, true),
+                    Op::JumpGreaterEqualI => jump_compare_immediate!(>=, true),
+                    Op::JumpNotLessI => jump_compare_immediate!(<, false),
+                    Op::JumpNotLessEqualI => jump_compare_immediate!(<=, false),
+                    Op::JumpNotGreaterI => jump_compare_immediate!(>, false),
+                    Op::JumpNotGreaterEqualI => jump_compare_immediate!(>=, false),
+                    Op::JumpEqualI | Op::JumpNotEqualI => {
+                        let left = reg!(ip, base, 1);
+                        let right = field!(ip, 2) as i16;
+                        let equal = if (*left).tag == tag::INT {
+                            (*left).payload as i64 == i64::from(right)
+                        } else {
+                            let mut right = Raw::int(i64::from(right));
+                            vm.equal_consuming(ip, left, &raw mut right)
+                        };
+                        if equal == (op == Op::JumpEqualI) {
+                            spend!(compare_target!());
+                        }
+                        next!()
+                    }
+                    Op::JumpEqualK | Op::JumpNotEqualK => {
+                        let left = reg!(ip, base, 1);
+                        let right = constants.add(field!(ip, 2) as usize);
+                        let equal = vm.equal_consuming(ip, left, right.cast_mut());
+                        if equal == (op == Op::JumpEqualK) {
+                            spend!(compare_target!());
+                        }
+                        next!()
+                    }
+
+                    // --- fields ---
+                    Op::GetField => {
+                        let object = *reg!(ip, base, 2);
+                        if object.tag == tag::INSTANCE {
+                            let instance = object.pointer::<Header>();
+                            if (*instance).shape.get() == *ip.add(1).cast::<u32>() {
+                                let slot = instance.cast::<u8>().add(Instance::SLOTS_OFFSET + field!(ip, 3) as usize);
+                                let value = *slot.cast::<Raw>();
+                                value.retain();
+                                *reg!(ip, base, 1) = value;
+                                next!(2)
+                            }
+                        }
+                        vm.ip = ip;
+                        vm.base = base;
+                        let value = check!(member::get_field(vm, ip, object));
+                        *reg!(ip, base, 1) = value;
+                        next!(2)
+                    }
+                    Op::GetFieldT => {
+                        let to = reg!(ip, base, 1);
+                        let object = *to;
+                        vm.ip = ip;
+                        vm.base = base;
+                        let value = if object.tag == tag::INSTANCE
+                            && (*object.pointer::<Header>()).shape.get() == *ip.add(1).cast::<u32>()
+                        {
+                            let slot = object.pointer::<u8>().add(Instance::SLOTS_OFFSET + field!(ip, 3) as usize);
+                            let value = *slot.cast::<Raw>();
+                            value.retain();
+                            value
+                        } else {
+                            check!(member::get_field(vm, ip, object))
+                        };
+                        *to = value;
+                        object.release();
+                        next!(2)
+                    }
+                    Op::SetField | Op::SetFieldMove => {
+                        let object = *reg!(ip, base, 1);
+                        let from = reg!(ip, base, 2);
+                        if object.tag == tag::INSTANCE {
+                            let instance = object.pointer::<Header>();
+                            if (*instance).shape.get() == *ip.add(1).cast::<u32>() {
+                                let slot = instance
+                                    .cast::<u8>()
+                                    .add(Instance::SLOTS_OFFSET + field!(ip, 3) as usize)
+                                    .cast::<Raw>();
+                                let value = *from;
+                                if op == Op::SetFieldMove {
+                                    (*from).tag = tag::NULL;
+                                } else {
+                                    value.retain();
+                                }
+                                let old = *slot;
+                                *slot = value;
+                                old.release();
+                                next!(2)
+                            }
+                        }
+                        vm.ip = ip;
+                        vm.base = base;
+                        check!(member::set_field(vm, ip, object, from, op == Op::SetFieldMove));
+                        next!(2)
+                    }
+                    Op::AddField | Op::SubtractField => {
+                        let object = *reg!(ip, base, 1);
+                        let right = reg!(ip, base, 2);
+                        if object.tag == tag::INSTANCE {
+                            let instance = object.pointer::<Header>();
+                            if (*instance).shape.get() == *ip.add(1).cast::<u32>() {
+                                let slot = instance
+                                    .cast::<u8>()
+                                    .add(Instance::SLOTS_OFFSET + field!(ip, 3) as usize)
+                                    .cast::<Raw>();
+                                if (*slot).tag == tag::FLOAT && (*right).tag == tag::FLOAT {
+                                    let (left, right) =
+                                        (f64::from_bits((*slot).payload), f64::from_bits((*right).payload));
+                                    let value = if op == Op::AddField { left + right } else { left - right };
+                                    (*slot).payload = value.to_bits();
+                                    next!(3)
+                                }
+                                if (*slot).tag == tag::INT && (*right).tag == tag::INT {
+                                    let (left, right) = ((*slot).payload as i64, (*right).payload as i64);
+                                    let value = if op == Op::AddField {
+                                        left.checked_add(right)
+                                    } else {
+                                        left.checked_sub(right)
+                                    };
+                                    if let Some(value) = value {
+                                        (*slot).payload = value as u64;
+                                        next!(3)
+                                    }
+                                }
+                            }
+                        }
+                        vm.ip = ip;
+                        vm.base = base;
+                        check!(member::compound_field(vm, ip, object, right, op == Op::AddField));
+                        next!(3)
+                    }
+
+                    // --- elements ---
+                    Op::GetIndex => {
+                        let object = *reg!(ip, base, 2);
+                        let index = reg!(ip, base, 3);
+                        if object.tag == tag::ARRAY && (*index).tag == tag::INT {
+                            let array = object.pointer::<Array>();
+                            let at = (*index).payload as usize;
+                            if at < (*array).len() {
+                                let value = *(*array).items().add(at);
+                                value.retain();
+                                *reg!(ip, base, 1) = value;
+                                next!()
+                            }
+                        }
+                        let value = check!(member::get_index(vm, object, *index));
+                        *reg!(ip, base, 1) = value;
+                        next!()
+                    }
+                    Op::GetIndexT | Op::GetIndexC | Op::GetIndexTC => {
+                        let from = reg!(ip, base, 2);
+                        let object = *from;
+                        let index = reg!(ip, base, 3);
+                        let value = if object.tag == tag::ARRAY
+                            && (*index).tag == tag::INT
+                            && ((*index).payload as usize) < (*object.pointer::<Array>()).len()
+                        {
+                            let value = *(*object.pointer::<Array>()).items().add((*index).payload as usize);
+                            value.retain();
+                            value
+                        } else {
+                            check!(member::get_index(vm, object, *index))
+                        };
+                        if op != Op::GetIndexT {
+                            take!(index).release();
+                        }
+                        if op != Op::GetIndexC {
+                            take!(from).release();
+                        }
+                        *reg!(ip, base, 1) = value;
+                        next!()
+                    }
+                    Op::GetIndexI => {
+                        let from = reg!(ip, base, 2);
+                        let object = *from;
+                        let to = reg!(ip, base, 1);
+                        let at = field!(ip, 3) as usize;
+                        let value = if object.tag == tag::ARRAY && at < (*object.pointer::<Array>()).len() {
+                            let value = *(*object.pointer::<Array>()).items().add(at);
+                            value.retain();
+                            value
+                        } else {
+                            check!(member::get_index(vm, object, Raw::int(at as i64)))
+                        };
+                        *to = value;
+                        if to == from {
+                            object.release();
+                        }
+                        next!()
+                    }
+                    Op::SetIndex | Op::SetIndexMove => {
+                        let object = *reg!(ip, base, 1);
+                        let index = reg!(ip, base, 2);
+                        let from = reg!(ip, base, 3);
+                        if object.tag == tag::ARRAY && (*index).tag == tag::INT {
+                            let array = object.pointer::<Array>();
+                            let at = (*index).payload as usize;
+                            if at < (*array).len() && !(*array).may_be_shared() {
+                                let slot = (*array).items().add(at).cast_mut();
+                                let value = *from;
+                                if op == Op::SetIndexMove {
+                                    (*from).tag = tag::NULL;
+                                } else {
+                                    value.retain();
+                                }
+                                let old = *slot;
+                                *slot = value;
+                                old.release();
+                                next!()
+                            }
+                        }
+                        check!(member::set_index(vm, object, *index, from, op == Op::SetIndexMove));
+                        next!()
+                    }
+                    Op::AddIndex => {
+                        let object = *reg!(ip, base, 1);
+                        let index = *reg!(ip, base, 2);
+                        let old = reg!(ip, base, 3);
+                        let right = reg!(ip.add(1), base, 2);
+                        if object.tag == tag::ARRAY
+                            && index.tag == tag::INT
+                            && (*old).tag == tag::INT
+                            && (*right).tag == tag::INT
+                        {
+                            let array = object.pointer::<Array>();
+                            let at = index.payload as usize;
+                            let sum = ((*old).payload as i64).checked_add((*right).payload as i64);
+                            if let Some(sum) = sum
+                                && at < (*array).len()
+                                && !(*array).may_be_shared()
+                            {
+                                let slot = (*array).items().add(at).cast_mut();
+                                let before = *slot;
+                                *slot = Raw::int(sum);
+                                before.release();
+                                next!(2)
+                            }
+                        }
+                        check!(member::add_index(vm, object, index, old, right));
+                        next!(2)
+                    }
+                    Op::Slice => {
+                        let first = reg!(ip, base, 2);
+                        let value = check!(member::slice(vm, first));
+                        *reg!(ip, base, 1) = value;
+                        next!()
+                    }
+
+                    // --- calls ---
+                    Op::Call => {
+                        let callee = *reg!(ip, base, 2);
+                        let argc = field!(ip, 3);
+                        if callee.tag == tag::FUNCTION {
+                            *reg!(ip, base, 1) = Raw { tag: tag::ALIAS, payload: callee.payload };
+                            enter!(callee.pointer::<Closure>(), argc, 0, 1, call::enter_slow(vm, callee, argc, 0, 1))
+                        }
+                        callee.retain();
+                        *reg!(ip, base, 1) = callee;
+                        flow!(1, call::call_value(vm, field!(ip, 1), argc, 1))
+                    }
+                    Op::CallTop => {
+                        let callee = *reg!(ip, base, 1);
+                        let argc = field!(ip, 3);
+                        if callee.tag == tag::FUNCTION {
+                            enter!(
+                                callee.pointer::<Closure>(),
+                                argc,
+                                flags::OWNS_CALLEE,
+                                1,
+                                call::enter_slow(vm, callee, argc, flags::OWNS_CALLEE, 1)
+                            )
+                        }
+                        flow!(1, call::call_value(vm, field!(ip, 1), argc, 1))
+                    }
+                    Op::CallGlobal => {
+                        let slot = field!(ip, 2);
+                        let callee = *vm.globals().add(slot as usize);
+                        let argc = field!(ip, 3);
+                        if callee.tag == tag::FUNCTION {
+                            let closure = callee.pointer::<Closure>();
+                            if (*closure).is_empty() {
+                                *reg!(ip, base, 1) = Raw { tag: tag::ALIAS, payload: callee.payload };
+                                enter!(closure, argc, 0, 1, call::enter_slow(vm, callee, argc, 0, 1))
+                            }
+                            callee.retain();
+                            *reg!(ip, base, 1) = callee;
+                            enter!(
+                                closure,
+                                argc,
+                                flags::OWNS_CALLEE,
+                                1,
+                                call::enter_slow(vm, callee, argc, flags::OWNS_CALLEE, 1)
+                            )
+                        }
+                        if callee.tag == tag::BUILTIN {
+                            flow!(1, call::call_builtin(vm, callee, field!(ip, 1), argc, 1))
+                        }
+                        if callee.tag == tag::UNSET {
+                            break 'code vm.undefined_global(u32::from(slot));
+                        }
+                        callee.retain();
+                        *reg!(ip, base, 1) = callee;
+                        flow!(1, call::call_value(vm, field!(ip, 1), argc, 1))
+                    }
+                    Op::CallOwn => {
+                        let own = *base.sub(16).cast::<Raw>();
+                        let argc = field!(ip, 3);
+                        let closure = own.pointer::<Closure>();
+                        if (*closure.cast::<Header>()).kind == tag::FUNCTION {
+                            let callee = Raw { tag: tag::FUNCTION, payload: own.payload };
+                            *reg!(ip, base, 1) = Raw { tag: tag::ALIAS, payload: own.payload };
+                            enter!(closure, argc, 0, 1, call::enter_slow(vm, callee, argc, 0, 1))
+                        }
+                        *reg!(ip, base, 1) = call::own_closure(base);
+                        flow!(1, call::call_value(vm, field!(ip, 1), argc, 1))
+                    }
+                    Op::CallMethod => {
+                        let receiver = *base.add(field!(ip, 1) as usize + 16).cast::<Raw>();
+                        let argc = field!(ip, 2);
+                        if receiver.tag == tag::INSTANCE
+                            && (*receiver.pointer::<Header>()).shape.get() == *ip.add(1).cast::<u32>()
+                        {
+                            let closure = *ip.add(2) as *const Closure;
+                            *reg!(ip, base, 1) = Raw { tag: tag::ALIAS, payload: closure as u64 };
+                            let callee = Raw { tag: tag::FUNCTION, payload: closure as u64 };
+                            enter!(closure, argc, 0, 3, call::enter_slow(vm, callee, argc, 0, 3))
+                        }
+                        flow!(3, call::call_method(vm, ip, argc))
+                    }
+                    Op::Push => {
+                        let array = reg!(ip, base, 2);
+                        let value = reg!(ip, base, 3);
+                        if (*array).tag == tag::ARRAY {
+                            let value = take!(value).into_value();
+                            check!((*(*array).pointer::<Array>()).push(value));
+                            let window = reg!(ip, base, 1);
+                            if array == window.add(1) {
+                                take!(array).release();
+                            }
+                            *window = Raw::null();
+                            next!(3)
+                        }
+                        let receiver = reg!(ip, base, 1).add(1);
+                        if array != receiver {
+                            (*array).retain();
+                            *receiver = *array;
+                        }
+                        flow!(3, call::call_method(vm, ip, 1))
+                    }
+                    Op::Len => {
+                        let from = reg!(ip, base, 2);
+                        let window = reg!(ip, base, 1);
+                        let callee = *vm.globals().add(field!(ip, 3) as usize);
+                        if callee.payload == vm.len_builtin {
+                            let length = match (*from).tag {
+                                tag::ARRAY => Some((*(*from).pointer::<Array>()).len()),
+                                tag::STRING => Some((*(*from).pointer::<aether_value::Str>()).len_chars()),
+                                _ => None,
+                            };
+                            if let Some(length) = length {
+                                if from == window.add(1) {
+                                    take!(from).release();
+                                }
+                                set_int!(window, length);
+                            }
+                        }
+                        if from != window.add(1) {
+                            (*from).retain();
+                            *window.add(1) = *from;
+                        }
+                        callee.retain();
+                        *window = callee;
+                        flow!(1, call::call_value(vm, field!(ip, 1), 1, 1))
+                    }
+                    Op::Return => leave!(take!(reg!(ip, base, 1))),
+                    Op::Return1 => {
+                        drop_register!(2);
+                        leave!(take!(reg!(ip, base, 1)))
+                    }
+                    Op::Return2 => {
+                        drop_register!(2);
+                        drop_register!(3);
+                        leave!(take!(reg!(ip, base, 1)))
+                    }
+                    Op::ReturnNull => leave!(Raw::null()),
+
+                    // --- making things ---
+                    Op::Closure => {
+                        let value = check!(vm.make_closure(base, field!(ip, 2)));
+                        *reg!(ip, base, 1) = value;
+                        next!()
+                    }
+                    Op::Struct => {
+                        let value = check!(vm.make_struct(wide!(ip) as u32));
+                        *reg!(ip, base, 1) = value;
+                        next!()
+                    }
+                    Op::Methods => {
+                        let window = reg!(ip, base, 1);
+                        vm.add_methods(window, field!(ip, 3) as usize, *ip.add(1) as u32);
+                        next!(2)
+                    }
+                    Op::Enum => {
+                        let value = check!(vm.make_enum(wide!(ip) as u32));
+                        *reg!(ip, base, 1) = value;
+                        next!()
+                    }
+                    Op::Instance => {
+                        let window = reg!(ip, base, 1);
+                        check!(vm.make_instance(window, field!(ip, 3) as usize, *ip.add(1) as u32));
+                        next!(2)
+                    }
+                    Op::Array => {
+                        let value = check!(vm.make_array(reg!(ip, base, 2), field!(ip, 3) as usize));
+                        *reg!(ip, base, 1) = value;
+                        next!()
+                    }
+                    Op::Append => {
+                        let array = (*reg!(ip, base, 1)).object::<Array>();
+                        check!(array.push(take!(reg!(ip, base, 2)).into_value()));
+                        next!()
+                    }
+                    Op::Extend => flow!(1, vm.extend_array(*reg!(ip, base, 1), reg!(ip, base, 2))),
+                    Op::Dict => {
+                        let dict = check!(vm.heap.dict());
+                        check!(dict.reserve(wide!(ip) as u32 as usize));
+                        *reg!(ip, base, 1) = Raw::from_rc(dict);
+                        next!()
+                    }
+                    Op::Entry => {
+                        let dict = (*reg!(ip, base, 1)).object::<aether_value::Dict>();
+                        let key = reg!(ip, base, 2);
+                        check!(aether_value::hashable_check((*key).as_value()));
+                        let value = take!(reg!(ip, base, 3)).into_value();
+                        check!(dict.insert(take!(key).into_value(), value));
+                        next!()
+                    }
+                    Op::Concat => {
+                        let value = check!(vm.concat(reg!(ip, base, 2), field!(ip, 3) as usize));
+                        *reg!(ip, base, 1) = value;
+                        next!()
+                    }
+
+                    // --- iteration ---
+                    Op::Iterate => {
+                        check!(vm.iterate(reg!(ip, base, 1)));
+                        next!()
+                    }
+                    Op::IterateRange => {
+                        let state = reg!(ip, base, 1);
+                        if vm.iterate_range(state, field!(ip, 2)) {
+                            ip = ip.offset(field!(ip, 3) as i16 as isize);
+                            continue 'code;
+                        }
+                        next!()
+                    }
+                    Op::Next | Op::NextInt => {
+                        let state = reg!(ip, base, 1);
+                        if (*state).tag == tag::INT {
+                            let now = (*state).payload as i64;
+                            let item = state.add(2);
+                            if op == Op::Next && (*item).is_counted() {
+                                take!(item).release();
+                            }
+                            if now < (*state.add(1)).payload as i64 {
+                                (*state).payload = (now + 1) as u64;
+                                (*item).tag = tag::INT;
+                                (*item).payload = now as u64;
+                                spend!(ip.offset(field!(ip, 3) as i16 as isize));
+                            }
+                            (*state).tag = tag::NULL;
+                            next!()
+                        }
+                        match check!(vm.next_item(state)) {
+                            super::iterate::Turn::Item => spend!(ip.offset(field!(ip, 3) as i16 as isize)),
+                            super::iterate::Turn::End => next!(),
+                            super::iterate::Turn::Instance => next!(2),
+                        }
+                    }
+
+                    // --- patterns ---
+                    Op::CheckArray => {
+                        let value = reg!(ip, base, 1);
+                        if (*value).tag != tag::ARRAY {
+                            break 'code Raise::type_error("array", &(*value).as_value().type_name());
+                        }
+                        next!()
+                    }
+                    Op::CheckDict => {
+                        let value = reg!(ip, base, 1);
+                        if (*value).tag != tag::DICT && (*value).tag != tag::INSTANCE {
+                            break 'code Raise::type_error("dict", &(*value).as_value().type_name());
+                        }
+                        next!()
+                    }
+                    Op::ElementOrNull => {
+                        let array = (*reg!(ip, base, 2)).object::<Array>();
+                        let value = array.get(field!(ip, 3) as usize).copied().unwrap_or(Raw::null());
+                        value.retain();
+                        *reg!(ip, base, 1) = value;
+                        next!()
+                    }
+                    Op::Rest => {
+                        let value = check!(vm.rest_of(*reg!(ip, base, 2), field!(ip, 3) as usize));
+                        *reg!(ip, base, 1) = value;
+                        next!()
+                    }
+                    Op::KeyOrNull => {
+                        let value = vm.key_or_null(*reg!(ip, base, 2), *ip.add(1) as u32);
+                        *reg!(ip, base, 1) = value;
+                        next!(2)
+                    }
+                    Op::JumpUnlessLiteral => {
+                        let value = reg!(ip, base, 1);
+                        let literal = constants.add(field!(ip, 2) as usize);
+                        if (*value).tag == (*literal).tag && vm.equal(value, literal.cast_mut()) {
+                            next!()
+                        }
+                        ip = ip.offset(field!(ip, 3) as i16 as isize);
+                        continue 'code;
+                    }
+                    Op::JumpUnlessVariant => {
+                        if vm.is_variant(*reg!(ip, base, 1), *ip.add(1)) {
+                            next!(2)
+                        }
+                        ip = ip.offset(field!(ip, 3) as i16 as isize);
+                        continue 'code;
+                    }
+                    Op::Payload => {
+                        let value = (*reg!(ip, base, 2)).object::<aether_value::EnumValue>();
+                        let payload = value.payload().get(field!(ip, 3) as usize).cloned();
+                        *reg!(ip, base, 1) = payload.map_or(Raw::null(), Raw::from_value);
+                        next!()
+                    }
+
+                    // --- the rest ---
+                    Op::Import => flow!(1, vm.import(wide!(ip) as u32, field!(ip, 1))),
+                    Op::ImportMember => {
+                        let value = check!(vm.import_member(*reg!(ip, base, 2), *ip.add(1) as u32));
+                        *reg!(ip, base, 1) = value;
+                        next!(2)
+                    }
+                    Op::Await => flow!(1, vm.await_register(reg!(ip, base, 1))),
+                    Op::Throw => {
+                        let value = take!(reg!(ip, base, 1)).into_value();
+                        break 'code vm.throw(value);
+                    }
+                    Op::Rethrow => {
+                        let value = take!(reg!(ip, base, 1)).into_value();
+                        break 'code vm.rethrow(value);
+                    }
+                    Op::DuplicateMain => break 'code Raise::duplicate_main(),
+                    Op::Debugger => next!(),
+                }
+            };
+            vm.ip = ip;
+            vm.base = base;
+            match vm.unwind(raise) {
+                Ok(()) => {
+                    ip = vm.ip;
+                    base = vm.base;
+                    constants = vm.constants();
+                    continue 'frames;
+                }
+                Err(raise) => return Err(raise),
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! `for`: what the state register holds, by what is iterated.
+//!
+//! | iterated | state | position |
+//! |---|---|---|
+//! | `range(a, b)` | the next int | the end |
+//! | array | snapshot of its items | next index |
+//! | dict, set | snapshot of its table | next entry |
+//! | string | the string | byte offset |
+//! | iterator | itself | |
+//! | instance | itself; the loop calls `has_next` and `next` | |
+#![expect(unsafe_code, reason = "reads and writes the loop's registers")]
+
+use aether_value::{Buffer, Instance, Iter, Raise, Raw, Rc, Str, Table, Value, tag};
+
+use super::Vm;
+
+/// What a turn of a loop found.
+pub(super) enum Turn {
+    /// An item, in the register after the position.
+    Item,
+    /// Nothing: the state is released.
+    End,
+    /// An instance, whose methods the loop calls.
+    Instance,
+}
+
+impl Vm {
+    /// Makes the value in a register the state of a loop.
+    ///
+    /// # Safety
+    /// `state` and the next two are the loop's registers.
+    pub(super) unsafe fn iterate(&mut self, state: *mut Raw) -> Result<(), Raise> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let made = match (*state).as_value() {
+                Value::Array(array) => Raw::from_rc(array.snapshot()),
+                Value::Dict(dict) => Raw::from_rc(dict.snapshot()),
+                Value::Set(set) => Raw::from_rc(set.snapshot()),
+                Value::String(_) | Value::Iterator(_) => {
+                    *state.add(1) = Raw::int(0);
+                    return Ok(());
+                }
+                Value::Instance(instance) => {
+                    let definition = instance.definition();
+                    let iterates = definition.method(&self.names.has_next).is_some()
+                        && definition.method(&self.names.next).is_some();
+                    if !iterates {
+                        return Err(Raise::not_iterable(&(*state).as_value().type_name()));
+                    }
+                    *state.add(1) = Raw::int(0);
+                    return Ok(());
+                }
+                other => return Err(Raise::not_iterable(&other.type_name())),
+            };
+            let old = *state;
+            *state = made;
+            *state.add(1) = Raw::int(0);
+            old.release();
+            Ok(())
+        }
+    }
+
+    /// Makes a counted loop of a call of the built-in `range` with int arguments, if that is what the registers
+    /// hold. The items of any other call are found by making it.
+    ///
+    /// # Safety
+    /// `state` holds the callee, and `argc` arguments follow.
+    pub(super) unsafe fn iterate_range(&mut self, state: *mut Raw, argc: u16) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let is_range = (*state).tag == tag::BUILTIN && (*state).as_builtin().name == "range";
+            if !is_range || (*state.add(1)).tag != tag::INT || argc == 2 && (*state.add(2)).tag != tag::INT {
+                return false;
+            }
+            let first = (*state.add(1)).as_int();
+            let (start, end) = if argc == 1 { (0, first) } else { (first, (*state.add(2)).as_int()) };
+            *state = Raw::int(start);
+            *state.add(1) = Raw::int(end);
+            true
+        }
+    }
+
+    /// The next turn of a loop that does not count.
+    ///
+    /// # Safety
+    /// `state` and the next two are the loop's registers.
+    #[inline(never)]
+    pub(super) unsafe fn next_item(&mut self, state: *mut Raw) -> Result<Turn, Raise> {
+        // SAFETY: the caller's promise; the state keeps what it iterates alive.
+        unsafe {
+            let item = state.add(2);
+            if (*item).is_counted() {
+                super::call::take(item).release();
+            }
+            let position = &mut *state.add(1);
+            let at = position.as_int() as usize;
+            match (*state).tag {
+                tag::BUFFER => {
+                    let buffer = (*state).object::<Buffer>();
+                    if at < buffer.len() {
+                        *item = Raw::from_value(buffer.get(at).clone());
+                        *position = Raw::int(at as i64 + 1);
+                        return Ok(Turn::Item);
+                    }
+                }
+                tag::TABLE => {
+                    let table = (*state).object::<Table>();
+                    if let Some((next, key, _)) = table.entry_at(at) {
+                        *item = Raw::from_value(key.clone_value());
+                        *position = Raw::int(next as i64);
+                        return Ok(Turn::Item);
+                    }
+                }
+                tag::STRING => {
+                    let text = (*state).object::<Str>();
+                    if let Some(character) = text.as_str()[at..].chars().next() {
+                        let end = at + character.len_utf8();
+                        let value: Rc<Str> = self.heap.char_string(&text.as_str()[at..end])?;
+                        *item = Raw::from_rc(value);
+                        *position = Raw::int(end as i64);
+                        return Ok(Turn::Item);
+                    }
+                }
+                tag::ITERATOR => {
+                    let iterator = (*state).object::<Iter>();
+                    if let Some(value) = iterator.next(&self.heap)? {
+                        *item = Raw::from_value(value);
+                        return Ok(Turn::Item);
+                    }
+                }
+                tag::INSTANCE => {
+                    let _ = (*state).object::<Instance>();
+                    return Ok(Turn::Instance);
+                }
+                _ => {}
+            }
+            super::call::take(state).release();
+            Ok(Turn::End)
+        }
+    }
+}

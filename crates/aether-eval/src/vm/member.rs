@@ -1,0 +1,415 @@
+//! Members, elements and slices beyond what the loop does inline.
+#![expect(unsafe_code, reason = "reads objects through registers and patches inline caches")]
+
+use aether_value::{
+    Array, Dict, EnumDef, Instance, Raise, Raw, Rc, Str, Value, display_text, hashable_check, tag,
+};
+
+use super::Vm;
+
+/// The name of a member instruction.
+unsafe fn name_of(vm: &Vm, ip: *mut u64) -> Rc<Str> {
+    // SAFETY: word 1 of a member instruction holds the name's constant in its upper half.
+    unsafe { vm.tables.text((*ip.add(1) >> 32) as u32).clone() }
+}
+
+/// Remembers a shape and slot in a field instruction.
+unsafe fn remember(ip: *mut u64, shape: u32, slot: u16) {
+    // SAFETY: the instruction has a slot in field c and a shape in the lower half of word 1.
+    unsafe {
+        *ip.cast::<u16>().add(3) = slot * 16;
+        *ip.add(1) = (*ip.add(1) & !0xFFFF_FFFF) | u64::from(shape);
+    }
+}
+
+/// Reads a member of any value, caching fields of instances.
+///
+/// # Safety
+/// `ip` is a `GetField` instruction.
+#[inline(never)]
+pub(super) unsafe fn get_field(vm: &mut Vm, ip: *mut u64, object: Raw) -> Result<Raw, Raise> {
+    // SAFETY: the caller's promise; the object is a value.
+    unsafe {
+        let name = name_of(vm, ip);
+        if object.tag == tag::INSTANCE {
+            let instance = object.object::<Instance>();
+            if let Some(slot) = instance.definition().slot(&name) {
+                remember(ip, instance.shape_id(), slot);
+                return Ok(Raw::from_value(instance.slots()[slot as usize].clone_value()));
+            }
+        }
+        Ok(Raw::from_value(get_member(vm, object.as_value(), &name)?))
+    }
+}
+
+/// Reads a member of any value.
+pub(super) fn get_member(vm: &mut Vm, object: &Value, name: &Rc<Str>) -> Result<Value, Raise> {
+    let text = name.as_str();
+    let length = |length: usize| Ok(Value::Int(length as i64));
+    let is_length = matches!(text, "length" | "size");
+    match object {
+        Value::Instance(instance) => {
+            if let Some(value) = instance.field(name) {
+                return Ok(value);
+            }
+            if let Some(method) = instance.definition().method(name) {
+                return Ok(Value::BoundMethod(vm.heap.bound_method(object.clone(), method.clone())?));
+            }
+        }
+        Value::Dict(dict) if is_length => return length(dict.len()),
+        Value::Dict(dict) => {
+            // SAFETY: dicts hold values.
+            return match dict.get_interned(name) {
+                Some(raw) => Ok(unsafe { raw.clone_value() }),
+                None => Err(Raise::key_member(text)),
+            };
+        }
+        Value::Array(array) if is_length => return length(array.len()),
+        Value::String(string) if is_length => return length(string.len_chars()),
+        Value::Set(set) if is_length => return length(set.len()),
+        Value::Module(module) => return vm.module_member(module, name),
+        Value::EnumDef(definition) => return enum_member(vm, definition, name),
+        Value::EnumValue(value) => {
+            if let Some(value) = value.field(name) {
+                return Ok(value.clone());
+            }
+        }
+        Value::Error(error) => match text {
+            "message" => return Ok(Value::String(error.message().clone())),
+            "stack_trace" => {
+                let trace = super::unwind::trace_text(error);
+                return Ok(Value::String(vm.heap.string(&trace)?));
+            }
+            "value" => return Ok(error.value().clone()),
+            "line" => return Ok(Value::Int(i64::from(error.line()))),
+            "kind" => return Ok(Value::String(vm.heap.intern(error.kind().as_str())?)),
+            _ => {}
+        },
+        Value::Weak(weak) => {
+            let target = weak.upgrade().ok_or_else(Raise::dropped_weak)?;
+            return get_member(vm, &target, name);
+        }
+        Value::Native(native) => {
+            if let Some(value) = native_member(native, text) {
+                return Ok(value);
+            }
+        }
+        _ => {}
+    }
+    Err(Raise::no_property(&object.type_name(), text))
+}
+
+/// Members of native objects: none of today's kinds has any.
+fn native_member(_native: &Rc<aether_value::NativeObject>, _name: &str) -> Option<Value> {
+    None
+}
+
+/// A variant of an enum: a value without payload, else its constructor.
+pub(super) fn enum_member(vm: &mut Vm, definition: &Rc<EnumDef>, name: &Rc<Str>) -> Result<Value, Raise> {
+    let Some(variant) = definition.variant(name) else {
+        return Err(Raise::no_variant(definition.name().as_str(), name.as_str()));
+    };
+    if definition.variants()[variant as usize].fields.is_empty() {
+        return Ok(Value::EnumValue(vm.heap.enum_value(definition, variant, Vec::new())?));
+    }
+    Ok(Value::EnumConstructor(vm.heap.enum_constructor(definition, variant)?))
+}
+
+/// Writes a member of any value, caching fields of instances. Takes `from` if `moves`, on success.
+///
+/// # Safety
+/// `ip` is a `SetField` instruction and `from` a register.
+#[inline(never)]
+pub(super) unsafe fn set_field(vm: &mut Vm, ip: *mut u64, object: Raw, from: *mut Raw, moves: bool) -> Result<(), Raise> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let name = name_of(vm, ip);
+        if object.tag == tag::INSTANCE {
+            let instance = object.object::<Instance>();
+            if let Some(slot) = instance.definition().slot(&name) {
+                remember(ip, instance.shape_id(), slot);
+            }
+        }
+        let value = (*from).clone_value();
+        set_member(vm, object.as_value(), &name, value)?;
+        if moves {
+            super::call::take(from).release();
+        }
+        Ok(())
+    }
+}
+
+/// Writes a member of any value.
+fn set_member(vm: &mut Vm, object: &Value, name: &Rc<Str>, value: Value) -> Result<(), Raise> {
+    match object {
+        Value::Instance(instance) => {
+            let old = match instance.definition().slot(name) {
+                Some(slot) => Some(instance.set_slot(slot as usize, value)),
+                None => instance.set_extra_field(name, value)?,
+            };
+            drop(old);
+            Ok(())
+        }
+        Value::Dict(dict) => {
+            let old = dict.insert(Value::String(name.clone()), value)?;
+            drop(old);
+            Ok(())
+        }
+        Value::Weak(weak) => {
+            let target = weak.upgrade().ok_or_else(Raise::dropped_weak)?;
+            set_member(vm, &target, name, value)
+        }
+        other => Err(Raise::assign_field(&other.type_name())),
+    }
+}
+
+/// `object.name op= right`, where `op` is `+` or `-`.
+///
+/// # Safety
+/// `ip` is an `AddField` or `SubtractField` instruction and `right` a register.
+#[inline(never)]
+pub(super) unsafe fn compound_field(
+    vm: &mut Vm,
+    ip: *mut u64,
+    object: Raw,
+    right: *mut Raw,
+    adds: bool,
+) -> Result<(), Raise> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let name = name_of(vm, ip);
+        let consumed = *ip.add(2) & 1 != 0;
+        let slot = if object.tag == tag::INSTANCE {
+            let instance = object.object::<Instance>();
+            instance.definition().slot(&name).map(|slot| (instance, slot))
+        } else {
+            None
+        };
+        if let Some((instance, slot)) = slot {
+            remember(ip, instance.shape_id(), slot);
+            let place = instance.slots_ptr().add(slot as usize);
+            if adds {
+                let mut old = Raw::from_value((*place).clone_value());
+                let mut operand = Raw::from_value((*right).clone_value());
+                let result = vm.add_to_place(place, &raw mut old, &raw mut operand);
+                if result.is_err() {
+                    old.release();
+                    operand.release();
+                }
+                result?;
+            } else {
+                let value = Vm::subtract_values(&*place, &*right)?;
+                let old = *place;
+                *place = value;
+                old.release();
+            }
+        } else {
+            let old = Raw::from_value(get_member(vm, object.as_value(), &name)?);
+            let value = if adds { vm.add_values(&old, &*right) } else { Vm::subtract_values(&old, &*right) };
+            old.release();
+            set_member(vm, object.as_value(), &name, value?.into_value())?;
+        }
+        if consumed {
+            super::call::take(right).release();
+        }
+        Ok(())
+    }
+}
+
+/// `object[index]` of any value.
+#[inline(never)]
+pub(super) fn get_index(vm: &mut Vm, object: Raw, index: Raw) -> Result<Raw, Raise> {
+    // SAFETY: both are values of live registers.
+    let (object, index) = unsafe { (object.as_value(), index.as_value()) };
+    element(vm, object, index).map(Raw::from_value)
+}
+
+fn element(vm: &mut Vm, object: &Value, index: &Value) -> Result<Value, Raise> {
+    match object {
+        Value::Array(array) => {
+            let Value::Int(at) = index else {
+                return Err(Raise::index_type("array", &index.type_name()));
+            };
+            let value = usize::try_from(*at).ok().and_then(|at| array.get_value(at));
+            value.ok_or_else(|| Raise::index_out_of_bounds(*at, array.len()))
+        }
+        Value::Dict(dict) => {
+            hashable_check(index)?;
+            match dict.get(index) {
+                // SAFETY: dicts hold values.
+                Some(raw) => Ok(unsafe { raw.clone_value() }),
+                None => {
+                    let key = display_text(&vm.heap, index)?;
+                    Err(Raise::key_index(key.as_str()))
+                }
+            }
+        }
+        Value::String(string) => {
+            let Value::Int(at) = index else {
+                return Err(Raise::index_type("string", &index.type_name()));
+            };
+            let character = usize::try_from(*at).ok().and_then(|at| string.char_at(&vm.heap, at));
+            match character {
+                Some(character) => Ok(Value::String(character?)),
+                None => Err(Raise::index_out_of_bounds(*at, string.len_chars())),
+            }
+        }
+        Value::Weak(weak) => {
+            let target = weak.upgrade().ok_or_else(Raise::dropped_weak)?;
+            element(vm, &target, index)
+        }
+        other => Err(Raise::index_type(&other.type_name(), &index.type_name())),
+    }
+}
+
+/// `object[index] = value`. Takes `from` if `moves`, on success.
+///
+/// # Safety
+/// `from` is a register, the others values.
+#[inline(never)]
+pub(super) unsafe fn set_index(
+    vm: &mut Vm,
+    object: Raw,
+    index: Raw,
+    from: *mut Raw,
+    moves: bool,
+) -> Result<(), Raise> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let value = (*from).clone_value();
+        set_element(vm, object.as_value(), index.as_value(), value)?;
+        if moves {
+            super::call::take(from).release();
+        }
+        Ok(())
+    }
+}
+
+fn set_element(vm: &mut Vm, object: &Value, index: &Value, value: Value) -> Result<(), Raise> {
+    match object {
+        Value::Array(array) => {
+            let at = array_index(array, index)?;
+            drop(array.set(at, value)?);
+            Ok(())
+        }
+        Value::Dict(dict) => {
+            hashable_check(index)?;
+            drop(dict.insert(index.clone(), value)?);
+            Ok(())
+        }
+        Value::Weak(weak) => {
+            let target = weak.upgrade().ok_or_else(Raise::dropped_weak)?;
+            set_element(vm, &target, index, value)
+        }
+        other => Err(Raise::type_error("array", &other.type_name())),
+    }
+}
+
+fn array_index(array: &Array, index: &Value) -> Result<usize, Raise> {
+    let Value::Int(at) = index else {
+        return Err(Raise::index_type("array", &index.type_name()));
+    };
+    match usize::try_from(*at) {
+        Ok(at) if at < array.len() => Ok(at),
+        _ => Err(Raise::index_out_of_bounds(*at, array.len())),
+    }
+}
+
+/// `object[index] = old + right`, where `old` is what the element held when it was read. Takes both on success.
+///
+/// # Safety
+/// `old` and `right` are registers, the others values.
+#[inline(never)]
+pub(super) unsafe fn add_index(
+    vm: &mut Vm,
+    object: Raw,
+    index: Raw,
+    old: *mut Raw,
+    right: *mut Raw,
+) -> Result<(), Raise> {
+    // SAFETY: the caller's promise; the element's place is found after everything that may move it.
+    unsafe {
+        let place = match (object.as_value(), index.as_value()) {
+            (Value::Array(array), index) if !array.may_be_shared() => {
+                let at = array_index(array, index)?;
+                Some(array.items().add(at).cast_mut())
+            }
+            _ => None,
+        };
+        if let Some(place) = place {
+            return vm.add_to_place(place, old, right);
+        }
+        if let (Value::Dict(dict), key) = (object.as_value(), index.as_value()) {
+            return add_entry(vm, dict, key, old, right);
+        }
+        let value = vm.add_values(&*old, &*right)?;
+        set_element(vm, object.as_value(), index.as_value(), value.into_value())?;
+        super::call::take(old).release();
+        super::call::take(right).release();
+        Ok(())
+    }
+}
+
+/// The same for a dict's entry.
+unsafe fn add_entry(vm: &mut Vm, dict: &Rc<Dict>, key: &Value, old: *mut Raw, right: *mut Raw) -> Result<(), Raise> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let entry = dict.entry(key).filter(|&entry| Raw::same(*dict.value_at(entry), *old));
+        let Some(entry) = entry.filter(|_| (*old).tag == tag::STRING) else {
+            let value = vm.add_values(&*old, &*right)?.into_value();
+            match dict.entry(key) {
+                Some(entry) => drop(dict.set_value_at(entry, value)?),
+                None => drop(dict.insert(key.clone(), value)?),
+            }
+            super::call::take(old).release();
+            super::call::take(right).release();
+            return Ok(());
+        };
+        let mut place = Raw::from_value(dict.set_value_at(entry, Value::Null)?);
+        let result = vm.add_to_place(&raw mut place, old, right);
+        drop(dict.set_value_at(entry, place.into_value())?);
+        result
+    }
+}
+
+/// `R[first][R[first+1]:R[first+2]]`; takes the three on success.
+///
+/// # Safety
+/// The three are values in registers.
+#[inline(never)]
+pub(super) unsafe fn slice(vm: &mut Vm, first: *mut Raw) -> Result<Raw, Raise> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let object = (*first).as_value();
+        let length = match object {
+            Value::Array(array) => array.len(),
+            Value::String(string) => string.len_chars(),
+            other => return Err(Raise::slice(&other.type_name())),
+        };
+        let start = bound((*first.add(1)).as_value(), 0, length)?;
+        let end = bound((*first.add(2)).as_value(), length, length)?.max(start);
+        let value = match object {
+            Value::String(string) => Value::String(string.slice_chars(&vm.heap, start, end)?),
+            Value::Array(array) => {
+                vm.tick((end - start) / 16)?;
+                let items = array.snapshot();
+                Value::Array(vm.heap.array_from_slice(&items.as_slice()[start..end])?)
+            }
+            _ => unreachable!("checked above"),
+        };
+        for index in 0..3 {
+            super::call::take(first.add(index)).release();
+        }
+        Ok(Raw::from_value(value))
+    }
+}
+
+/// A slice's bound: negative counts from the end, then clamped.
+fn bound(value: &Value, missing: usize, length: usize) -> Result<usize, Raise> {
+    match value {
+        Value::Null => Ok(missing),
+        Value::Int(at) if *at < 0 => Ok(length.saturating_sub(at.unsigned_abs() as usize)),
+        Value::Int(at) => Ok((*at as usize).min(length)),
+        other => Err(Raise::type_error("int", &other.type_name())),
+    }
+}

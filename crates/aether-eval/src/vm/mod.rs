@@ -1,0 +1,246 @@
+//! The machine: coroutine stacks, frames, and the loop that executes code.
+//!
+//! A stack is an array of registers and an array of frame records. A function's registers are a window; the
+//! register before the window (`base[-1]`) says what runs there: an uncounted alias of the closure, the closure
+//! itself if the frame owns it, or the built-in whose frame it is. The caller's result register is that same one.
+//!
+//! A frame record holds the *caller's* position and how the callee returns to it ([`flags`]).
+//!
+//! Example: `f` calls `map(a, g)`, which calls `g`.
+//!
+//! ```text
+//! registers  … | f's window … | map  | a  g  items  result  index | g    | x … |
+//!                               ^ result of map's call               ^ result of g's call
+//! records    … { f's position, flags 0 }   { map's window, TO_BUILTIN }
+//! ```
+//!
+//! When `g` returns, its record says that a built-in waits: the loop resumes it instead of jumping.
+//!
+//! Invariants
+//! - Every register of a live window owns one count or has a non-counted tag; registers above the innermost window
+//!   have non-counted tags.
+//! - `fp` points past the last record; records and registers are checked against their ends before a frame is made.
+//! - Nothing here recurses on the native stack, whatever the script does.
+
+mod arithmetic;
+mod call;
+mod define;
+mod dispatch;
+mod iterate;
+mod member;
+mod modules;
+mod task;
+mod unwind;
+
+use aether_value::{Coroutine, ErrorKind, Frame, Heap, Module, Raise, Raw, Rc, Str, Value};
+use std::collections::VecDeque;
+
+use crate::host::Host;
+use crate::tables::Tables;
+pub(crate) use modules::ModuleState;
+pub use unwind::TracePlace;
+pub(crate) use unwind::{is_exit, trace_places, read_slot, trace_text, with_code};
+pub(crate) use arithmetic::{number_operator, power_of};
+
+/// Calls and backward jumps between two looks at limits, interrupts and the collector.
+const FUEL: i64 = 1000;
+/// Registers that a built-in's window may use without growing the stack.
+pub(super) const SLACK: usize = 64;
+/// Default limit of activations.
+pub(crate) const DEFAULT_DEPTH: usize = 200_000;
+/// How deep host functions may call the engine again.
+const MAX_REENTRY: usize = 100;
+
+/// How a callee returns.
+mod flags {
+    /// `base[-1]` holds a counted callee.
+    pub(super) const OWNS_CALLEE: u32 = 1;
+    /// The caller is a built-in's frame.
+    pub(super) const TO_BUILTIN: u32 = 2;
+    /// The caller is nobody: the coroutine's first frame.
+    pub(super) const BOTTOM: u32 = 4;
+    /// The callee is a module's top level.
+    pub(super) const MODULE: u32 = 8;
+    /// The record belongs to a built-in's frame.
+    pub(super) const IS_BUILTIN: u32 = 16;
+    /// Bits that make a return special.
+    pub(super) const SPECIAL: u32 = OWNS_CALLEE | TO_BUILTIN | BOTTOM | MODULE | IS_BUILTIN;
+}
+
+/// What a step outside the loop did.
+pub(super) enum Flow {
+    /// Nothing to the frames: go on at the next instruction.
+    Next,
+    /// It changed frames: read `ip` and `base` again.
+    Switched,
+    /// The main coroutine's bottom frame has returned.
+    Exit(Value),
+}
+
+/// Limits of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Activations of Aether functions at a time.
+    pub depth: usize,
+    /// Calls, backward jumps and built-in work units; none for no limit.
+    pub steps: Option<u64>,
+}
+
+/// The machine.
+pub(crate) struct Vm {
+    // What the loop touches.
+    pub(super) ip: *mut u64,
+    pub(super) base: *mut u8,
+    pub(super) registers: *mut u8,
+    pub(super) registers_end: *mut u8,
+    pub(super) fp: *mut Frame,
+    pub(super) frames_end: *mut Frame,
+    pub(super) fuel: i64,
+    pub(super) len_builtin: u64,
+
+    pub(crate) heap: Heap,
+    pub(crate) tables: Tables,
+    pub(crate) host: Box<dyn Host>,
+    pub(super) limits: Limits,
+    /// The coroutine whose stack is loaded.
+    pub(super) current: Option<Rc<Coroutine>>,
+    /// The coroutine whose end ends the run.
+    pub(super) main: Option<Rc<Coroutine>>,
+    /// Records of the current stack that are no activations of Aether functions.
+    pub(super) uncounted: usize,
+    /// Activations on the stacks that wait for the current one.
+    pub(super) outer_depth: usize,
+    pub(super) ready: VecDeque<task::Wake>,
+    pub(super) reentry: usize,
+    pub(super) steps: u64,
+
+    pub(crate) modules: Vec<ModuleState>,
+    pub(crate) loaded: ahash::AHashMap<String, u32>,
+    pub(crate) directory: String,
+    pub(crate) is_full: bool,
+    pub(crate) max_nesting: u32,
+    pub(crate) module_values: ahash::AHashMap<u32, Rc<Module>>,
+    pub(super) random: Option<fastrand::Rng>,
+    pub(crate) names: Names,
+}
+
+/// Names that the machine looks up itself.
+pub(crate) struct Names {
+    pub(crate) has_next: Rc<Str>,
+    pub(crate) next: Rc<Str>,
+}
+
+impl Vm {
+    pub(crate) fn new(heap: Heap, host: Box<dyn Host>, limits: Limits) -> Result<Self, Raise> {
+        let names = Names { has_next: heap.intern("has_next")?, next: heap.intern("next")? };
+        Ok(Self {
+            ip: std::ptr::null_mut(),
+            base: std::ptr::null_mut(),
+            registers: std::ptr::null_mut(),
+            registers_end: std::ptr::null_mut(),
+            fp: std::ptr::null_mut(),
+            frames_end: std::ptr::null_mut(),
+            fuel: FUEL,
+            len_builtin: u64::MAX,
+            heap,
+            tables: Tables::new(),
+            host,
+            limits,
+            current: None,
+            main: None,
+            uncounted: 0,
+            outer_depth: 0,
+            ready: VecDeque::new(),
+            reentry: 0,
+            steps: 0,
+            modules: Vec::new(),
+            loaded: ahash::AHashMap::new(),
+            directory: String::new(),
+            is_full: true,
+            max_nesting: 200,
+            module_values: ahash::AHashMap::new(),
+            random: None,
+            names,
+        })
+    }
+
+    /// The constants, which move only when code is compiled.
+    #[inline]
+    pub(super) fn constants(&self) -> *const Raw {
+        self.tables.constants.as_ptr().cast()
+    }
+
+    /// The global slots, which move only when code is compiled.
+    #[inline(always)]
+    pub(super) fn globals(&mut self) -> *mut Raw {
+        self.tables.globals.as_mut_ptr()
+    }
+
+    /// The value of a name that a module has declared.
+    pub(crate) fn declared_global(&self, module: u32, name: &str) -> Option<Value> {
+        let slot = self.tables.find_slot(module, name).filter(|&slot| self.tables.is_declared(slot))?;
+        self.tables.value_of(slot)
+    }
+
+    /// Names that can be used in a module.
+    pub(crate) fn known_names(&self, module: u32) -> Vec<String> {
+        let declared = self.tables.declared_slots(module).map(|slot| self.tables.slot_name(slot).as_str().to_owned());
+        declared.chain(self.tables.prelude_names().map(str::to_owned)).collect()
+    }
+
+    /// Sets the value that the `len` instruction recognises.
+    pub(crate) fn set_len_builtin(&mut self, value: &Value) {
+        self.len_builtin = Raw::of_value(value).payload;
+    }
+
+    /// The limit of activations.
+    pub(crate) fn set_depth_limit(&mut self, depth: usize) {
+        self.limits.depth = depth;
+    }
+
+    /// Looks at limits, interrupts and the collector; called when the fuel is used up.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn refuel(&mut self) -> Result<(), Raise> {
+        let spent = (FUEL - self.fuel).max(0) as u64;
+        self.fuel = FUEL;
+        self.steps += spent;
+        if let Some(limit) = self.limits.steps
+            && self.steps > limit
+        {
+            return Err(Raise::new(ErrorKind::StepLimit, format!("Step limit exceeded ({limit})")));
+        }
+        if self.host.interrupted() {
+            return Err(Raise::new(ErrorKind::Interrupted, "interrupted"));
+        }
+        if self.heap.collection_due() {
+            self.heap.collect();
+        }
+        Ok(())
+    }
+
+    /// Counts work done inside a built-in.
+    #[inline]
+    pub(crate) fn tick(&mut self, work: usize) -> Result<(), Raise> {
+        self.fuel -= work as i64;
+        if self.fuel < 0 { self.refuel() } else { Ok(()) }
+    }
+
+    pub(crate) fn random(&mut self) -> &mut fastrand::Rng {
+        let host = &mut self.host;
+        self.random.get_or_insert_with(|| fastrand::Rng::with_seed(host.entropy()))
+    }
+
+    /// `Undefined variable` for a global slot.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn undefined_global(&self, slot: u32) -> Raise {
+        Raise::undefined(self.tables.slot_name(slot).as_str())
+    }
+}
+
+impl Drop for Vm {
+    fn drop(&mut self) {
+        self.shut_down();
+    }
+}

@@ -1,0 +1,245 @@
+//! Modules: finding, loading once, members.
+//!
+//! A module is code that runs once in a scope of its own. While it runs its frame is marked, so that its end, or an
+//! error through it, settles whether it counts as loaded.
+#![expect(unsafe_code, reason = "makes the frame of a module's top level")]
+
+use aether_parser::ParseOptions;
+use aether_source::SourceFile;
+use aether_value::{Module, Raise, Raw, Rc, Str, Value, tag};
+
+use super::call::take;
+use super::{Flow, Vm, flags};
+use crate::builtins::{self, LibraryModule};
+use crate::compiler::{self, CompileError, Kind};
+
+/// Module ids from here on belong to the embedded library.
+const EMBEDDED: u32 = 0x8000_0000;
+/// The id of the global `Promise`.
+const PROMISE: u32 = u32::MAX;
+
+/// A module from a file.
+pub(crate) struct ModuleState {
+    /// Name it was first imported by.
+    name: String,
+    /// Where it was found.
+    path: String,
+    /// Its scope.
+    id: u32,
+    /// Whether its top level has ended.
+    loaded: bool,
+}
+
+impl Vm {
+    /// The `Import` instruction: the module named by a constant, into the register at byte offset `window`.
+    ///
+    /// # Safety
+    /// `vm.ip` is the instruction and `vm.base` its frame.
+    pub(super) unsafe fn import(&mut self, name: u32, window: u16) -> Result<Flow, Raise> {
+        let name = self.tables.text(name).clone();
+        // SAFETY: the instruction's register.
+        let register = |vm: &Self| unsafe { vm.base.add(window as usize).cast::<Raw>() };
+        if let Some(module) = self.embedded(name.as_str())? {
+            // SAFETY: as above.
+            unsafe { *register(self) = Raw::from_rc(module) };
+            return Ok(Flow::Next);
+        }
+        let path = self.find_module(name.as_str())?;
+        if let Some(&position) = self.loaded.get(&path) {
+            let state = &self.modules[position as usize];
+            if !state.loaded {
+                return Err(Raise::circular_import(name.as_str()));
+            }
+            let id = state.id;
+            let module = self.module_value(id, &name)?;
+            // SAFETY: as above.
+            unsafe { *register(self) = Raw::from_rc(module) };
+            return Ok(Flow::Next);
+        }
+        let code = self.load_module(&path)?;
+        // SAFETY: code lives as long as the heap.
+        let (id, registers) = unsafe { (code.as_ref().module, code.as_ref().registers as usize) };
+        let closure = self.heap.closure(code, &[], false)?;
+        // SAFETY: the callee's window begins at the instruction's register, above every live one.
+        unsafe {
+            let end = self.base.add(window as usize + 16 + registers * 16);
+            self.base = self.reserve_registers(self.base, end)?;
+            let first = register(self);
+            let (base, return_ip) = (self.base, self.ip.add(1));
+            self.uncounted += 1;
+            self.set_frames_end();
+            if let Err(raise) = self.push_frame(return_ip, base, flags::MODULE | flags::OWNS_CALLEE) {
+                self.uncounted -= 1;
+                return Err(raise);
+            }
+            *first = Raw::from_rc(closure);
+            self.base = first.add(1).cast();
+            self.ip = code.as_ref().words.as_ptr().cast_mut();
+        }
+        let position = self.modules.len() as u32;
+        self.loaded.insert(path.clone(), position);
+        self.modules.push(ModuleState { name: name.as_str().to_owned(), path, id, loaded: false });
+        Ok(Flow::Switched)
+    }
+
+    /// The module being loaded, which is the last one that has not ended.
+    fn loading(&self) -> Option<usize> {
+        self.modules.iter().rposition(|module| !module.loaded)
+    }
+
+    /// A module's top level has returned into `register`.
+    ///
+    /// # Safety
+    /// `register` is the import's.
+    pub(super) unsafe fn module_loaded(&mut self, register: *mut Raw) -> Result<(), Raise> {
+        self.uncounted -= 1;
+        self.set_frames_end();
+        // SAFETY: the caller's promise.
+        unsafe { take(register).release() };
+        // The instruction being executed is the import again, should it raise.
+        // SAFETY: the return address follows the one-word import.
+        let next = self.ip;
+        self.ip = unsafe { next.sub(1) };
+        let Some(position) = self.loading() else { return Ok(()) };
+        let (id, name) = (self.modules[position].id, self.modules[position].name.clone());
+        let main = self.tables.find_slot(id, "main");
+        if main.is_some_and(|slot| self.tables.is_declared(slot)) {
+            self.forget_module(position);
+            return Err(Raise::module_main(&name));
+        }
+        self.modules[position].loaded = true;
+        let name = self.heap.intern(&name)?;
+        let module = self.module_value(id, &name)?;
+        // SAFETY: as above.
+        unsafe { *register = Raw::from_rc(module) };
+        self.ip = next;
+        Ok(())
+    }
+
+    /// An error has left a module's top level: a later import tries again.
+    pub(super) fn module_failed(&mut self) {
+        self.uncounted -= 1;
+        if let Some(position) = self.loading() {
+            self.forget_module(position);
+        }
+    }
+
+    fn forget_module(&mut self, position: usize) {
+        let path = self.modules[position].path.clone();
+        self.loaded.remove(&path);
+        // The record stays, as loaded under no path: records are found by position.
+        self.modules[position].loaded = true;
+    }
+
+    fn load_module(&mut self, path: &str) -> Result<std::ptr::NonNull<aether_value::Code>, Raise> {
+        let failed = |reason: &str| Raise::module_failed(path, reason);
+        let bytes = self.host.read_file(path).map_err(|error| failed(&error.to_string()))?;
+        let text = String::from_utf8(bytes).map_err(|_| failed("stream did not contain valid UTF-8"))?;
+        let file = std::rc::Rc::new(SourceFile::new(Some(path.to_owned()), text));
+        let parse = aether_parser::parse(&file, ParseOptions { max_nesting: self.max_nesting });
+        if let Some(first) = parse.diagnostics.first() {
+            return Err(failed(&first.message));
+        }
+        let resolution = aether_resolve::resolve(&parse.ast);
+        let module = self.tables.add_module();
+        match compiler::compile(
+            &parse.ast,
+            &resolution,
+            file,
+            &self.heap,
+            &mut self.tables,
+            module,
+            Kind::Program,
+        ) {
+            Ok(code) => Ok(code),
+            Err(CompileError::Diagnostic(diagnostic)) => Err(failed(&diagnostic.message)),
+            Err(CompileError::Raise(raise)) => Err(raise),
+        }
+    }
+
+    /// The file of a module: beside the importing file, then in the working directory, then below `modules` of both.
+    fn find_module(&mut self, name: &str) -> Result<String, Raise> {
+        let importer = super::unwind::file_here(self);
+        let beside = match importer.as_deref() {
+            Some(path) => path.rfind('/').map_or(String::new(), |at| path[..=at].to_owned()),
+            None => self.directory.clone(),
+        };
+        let candidates = [
+            format!("{beside}{name}.ae"),
+            format!("{name}.ae"),
+            format!("{beside}modules/{name}.ae"),
+            format!("modules/{name}.ae"),
+        ];
+        for path in candidates {
+            if self.host.is_file(&path).unwrap_or(false) {
+                let plain = path.strip_prefix("./").unwrap_or(&path);
+                return Ok(plain.to_owned());
+            }
+        }
+        Err(Raise::module_not_found(name))
+    }
+
+    // --- values and members ---
+
+    /// The module value of a scope, one for each.
+    fn module_value(&mut self, id: u32, name: &Rc<Str>) -> Result<Rc<Module>, Raise> {
+        if let Some(module) = self.module_values.get(&id) {
+            return Ok(module.clone());
+        }
+        let module = self.heap.module(id, name)?;
+        self.module_values.insert(id, module.clone());
+        Ok(module)
+    }
+
+    /// A module of the embedded library, if there is one of this name.
+    fn embedded(&mut self, name: &str) -> Result<Option<Rc<Module>>, Raise> {
+        let Some(index) = builtins::LIBRARY.iter().position(|module| module.name == name) else {
+            return Ok(None);
+        };
+        let name = self.heap.intern(name)?;
+        self.module_value(EMBEDDED | index as u32, &name).map(Some)
+    }
+
+    /// The global `Promise`.
+    pub(crate) fn promise_module(&mut self) -> Result<Rc<Module>, Raise> {
+        let name = self.heap.intern("Promise")?;
+        self.module_value(PROMISE, &name)
+    }
+
+    /// A member of a module: its binding as it is now.
+    pub(super) fn module_member(&mut self, module: &Rc<Module>, name: &Rc<Str>) -> Result<Value, Raise> {
+        let text = name.as_str();
+        let missing = || Raise::no_module_property(module.name().as_str(), text);
+        let id = module.id();
+        if id == PROMISE {
+            let def = builtins::PROMISE.iter().find(|def| def.info.name == text);
+            return def.map(|def| def.value()).ok_or_else(missing);
+        }
+        if id & EMBEDDED != 0 {
+            return library_member(&builtins::LIBRARY[(id & !EMBEDDED) as usize], text).ok_or_else(missing);
+        }
+        let slot = self.tables.find_slot(id, text).filter(|&slot| self.tables.is_declared(slot));
+        let raw = slot.map(|slot| self.tables.globals[slot as usize]);
+        match raw {
+            // SAFETY: a declared slot holds a value.
+            Some(raw) if raw.tag != tag::UNSET => Ok(unsafe { raw.clone_value() }),
+            _ => Err(missing()),
+        }
+    }
+
+    /// `from m import name`.
+    pub(super) fn import_member(&mut self, module: Raw, name: u32) -> Result<Raw, Raise> {
+        let name = self.tables.text(name).clone();
+        // SAFETY: the register holds what `Import` put there.
+        let Value::Module(module) = (unsafe { module.clone_value() }) else {
+            return Err(super::call::internal("an import gave no module"));
+        };
+        self.module_member(&module, &name).map(Raw::from_value)
+    }
+}
+
+fn library_member(module: &'static LibraryModule, name: &str) -> Option<Value> {
+    let function = module.functions.iter().find(|def| def.info.name == name);
+    let constant = || module.constants.iter().find(|(known, _)| *known == name);
+    function.map(builtins::BuiltinDef::value).or_else(|| constant().map(|&(_, value)| Value::Float(value)))
+}

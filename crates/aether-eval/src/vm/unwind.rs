@@ -1,0 +1,285 @@
+//! Errors on their way: handlers, traces, and the text of a trace.
+#![expect(unsafe_code, reason = "walks frames and releases their registers")]
+
+use aether_value::{Closure, Code, ErrorKind, ErrorObject, Raise, Raw, Rc, TraceEntry, Value, tag};
+use std::fmt::Write;
+
+use super::call::{self, take};
+use super::{Vm, flags};
+use crate::builtins::Event;
+
+/// The code that runs in the frame at `base`, if it is a function's.
+unsafe fn code_of<'a>(base: *mut u8) -> Option<&'a Code> {
+    // SAFETY: the register before a window names what runs there; code lives as long as the heap.
+    unsafe {
+        let own = *base.sub(16).cast::<Raw>();
+        match own.tag {
+            tag::ALIAS | tag::FUNCTION | tag::ASYNC_FUNCTION => {
+                Some((*own.pointer::<Closure>()).code_ptr().as_ref())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The word of an instruction in its code.
+fn word_of(code: &Code, ip: *const u64) -> usize {
+    (ip as usize).wrapping_sub(code.words.as_ptr() as usize) / size_of::<u64>()
+}
+
+/// The source text of the instruction being executed.
+pub(super) fn source_here(vm: &Vm) -> Option<String> {
+    // SAFETY: `vm.base` is the innermost frame.
+    let code = unsafe { code_of(vm.base) }?;
+    let span = code.place_at(word_of(code, vm.ip));
+    Some(code.file.text().get(span.range())?.to_owned())
+}
+
+/// The path of the file whose code is being executed.
+pub(super) fn file_here(vm: &Vm) -> Option<String> {
+    // SAFETY: `vm.base` is the innermost frame.
+    let code = unsafe { code_of(vm.base) }?;
+    code.file.path().map(str::to_owned)
+}
+
+impl Vm {
+    /// `Undefined variable` for a cell that is not set yet: its name is the source text of the instruction.
+    ///
+    /// # Safety
+    /// `base` is a function's frame and `ip` an instruction of it.
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn undefined_here(&mut self, ip: *mut u64, base: *mut u8) -> Raise {
+        self.ip = ip;
+        self.base = base;
+        let text = source_here(self).unwrap_or_default();
+        let name: String =
+            text.trim_start().chars().take_while(|&c| c.is_alphanumeric() || c == '_').collect();
+        Raise::undefined(&name)
+    }
+
+    /// `throw value`.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn throw(&mut self, value: Value) -> Raise {
+        if let Value::Error(error) = value {
+            return Raise::again(error);
+        }
+        match aether_value::display_text(&self.heap, &value) {
+            Ok(text) => Raise::thrown(value, text.as_str().to_owned()),
+            Err(raise) => raise,
+        }
+    }
+
+    /// The end of a `finally` block with an error pending.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn rethrow(&mut self, value: Value) -> Raise {
+        match value {
+            Value::Error(error) => Raise::again(error),
+            other => call::internal(&format!("a pending error is a {}", other.type_name())),
+        }
+    }
+
+    /// Unwinds from `vm.ip` in `vm.base` to a handler, or to the end of the main coroutine.
+    ///
+    /// # Errors
+    /// The error itself, with its object, when nothing handles it.
+    ///
+    /// # Safety
+    /// `vm.base` is the innermost frame, a function's.
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn unwind(&mut self, raise: Raise) -> Result<(), Raise> {
+        // SAFETY: frames are walked from the innermost outwards, each released before it is left.
+        unsafe {
+            let mut raise = self.with_object(raise);
+            loop {
+                let base = self.base;
+                let Some(code) = code_of(base) else {
+                    return Err(raise);
+                };
+                let word = word_of(code, self.ip) as u32;
+                if raise.kind().is_catchable()
+                    && let Some(handler) = code.handlers.iter().find(|h| h.start <= word && word < h.end)
+                {
+                    self.release_window(base, handler.live as usize, code.registers as usize);
+                    let error = raise.0.error.take();
+                    let value = error.map_or(Raw::null(), Raw::from_rc);
+                    *base.cast::<Raw>().add(handler.register as usize) = value;
+                    self.ip = code.words.as_ptr().add(handler.target as usize).cast_mut();
+                    return Ok(());
+                }
+                self.release_window(base, 0, code.registers as usize);
+                self.fp = self.fp.sub(1);
+                let frame = *self.fp;
+                let callee = base.sub(16).cast::<Raw>();
+                if frame.flags & flags::OWNS_CALLEE != 0 {
+                    take(callee).release();
+                }
+                (*callee).tag = tag::NULL;
+                if frame.flags & flags::MODULE != 0 {
+                    self.module_failed();
+                }
+                if frame.flags & flags::BOTTOM != 0 {
+                    match self.end_coroutine(Err(raise)) {
+                        Ok(_) => return Ok(()),
+                        Err(end) if self.has_ended() => return Err(end),
+                        // The coroutine that goes on does so with an error of its own.
+                        Err(next) => {
+                            raise = self.with_object(next);
+                            continue;
+                        }
+                    }
+                }
+                if frame.flags & flags::TO_BUILTIN != 0 {
+                    let window = self.registers.add(frame.base as usize);
+                    match call::drive(self, window, Event::Failed(raise)) {
+                        Ok(_) => return Ok(()),
+                        Err(next) => raise = self.with_object(next),
+                    }
+                    continue;
+                }
+                self.base = self.registers.add(frame.base as usize);
+                self.ip = frame.return_ip.cast_mut().sub(1);
+            }
+        }
+    }
+
+    /// Releases the registers of a window from `live` on, last first.
+    unsafe fn release_window(&mut self, base: *mut u8, live: usize, count: usize) {
+        // SAFETY: the window's registers exist; each owns one count or none.
+        unsafe {
+            let registers = base.cast::<Raw>();
+            for index in (live..count).rev() {
+                if (*registers.add(index)).is_counted() {
+                    take(registers.add(index)).release();
+                }
+            }
+        }
+    }
+
+    /// Gives an error its object, with place and trace, unless it has one.
+    fn with_object(&mut self, mut raise: Raise) -> Raise {
+        if raise.0.error.is_some() {
+            return raise;
+        }
+        let entries = self.trace();
+        let kind = raise.kind();
+        let message = raise.0.message.clone();
+        let value = raise.0.value.clone();
+        let limit = self.heap.limit();
+        self.heap.set_limit(None);
+        let error = self.heap.error(raise);
+        self.heap.set_limit(limit);
+        match error {
+            Ok(error) => {
+                if let Some(entry) = entries.first() {
+                    // SAFETY: code lives as long as the heap.
+                    let line = unsafe { &*entry.code }.line_at(entry.word as usize);
+                    error.set_line(line);
+                }
+                error.set_trace(entries);
+                Raise(Box::new(aether_value::RaiseData { kind, message, value, error: Some(error) }))
+            }
+            Err(raise) => raise,
+        }
+    }
+
+    /// Code and word of every Aether activation, innermost first, top levels included.
+    fn trace(&self) -> Vec<TraceEntry> {
+        let mut entries = Vec::new();
+        let Some(current) = &self.current else { return entries };
+        // SAFETY: the records in use describe live frames.
+        unsafe {
+            let mut ip = self.ip.cast_const();
+            let mut base = self.base;
+            let mut record = self.fp;
+            loop {
+                if let Some(code) = code_of(base) {
+                    entries.push(TraceEntry { code, word: word_of(code, ip) as u32 });
+                }
+                if record <= current.frames() {
+                    break;
+                }
+                record = record.sub(1);
+                let frame = *record;
+                if frame.flags & flags::BOTTOM != 0 {
+                    break;
+                }
+                ip = if frame.return_ip.is_null() { frame.return_ip } else { frame.return_ip.sub(1) };
+                base = self.registers.add(frame.base as usize);
+            }
+        }
+        entries
+    }
+}
+
+/// The text of a trace: a line an activation, innermost first, without the top level.
+pub(crate) fn trace_text(error: &Rc<ErrorObject>) -> String {
+    let mut out = String::new();
+    for entry in error.trace() {
+        // SAFETY: code lives as long as the heap, which the error keeps alive.
+        let code = unsafe { &*entry.code };
+        if is_top_level(code) {
+            continue;
+        }
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        let name = code.name.as_deref().unwrap_or("<anonymous>");
+        let line = code.line_at(entry.word as usize);
+        let _ = match code.file.base_name() {
+            Some(file) => write!(out, "  at {name} ({file}:{line})"),
+            None => write!(out, "  at {name} (line {line})"),
+        };
+    }
+    out
+}
+
+/// Whether code is a text's top level rather than a function.
+pub(crate) fn is_top_level(code: &Code) -> bool {
+    code.name.as_deref() == Some("")
+}
+
+/// A place in a source file, for whoever renders errors.
+#[derive(Clone, Debug)]
+pub struct TracePlace {
+    /// The function; empty for a top level.
+    pub function: String,
+    /// The file.
+    pub file: std::rc::Rc<aether_source::SourceFile>,
+    /// Where in it.
+    pub span: aether_source::Span,
+}
+
+/// The places of a trace, innermost first, top levels included.
+pub(crate) fn trace_places(error: &Rc<ErrorObject>) -> Vec<TracePlace> {
+    let places = error.trace().iter().map(|entry| {
+        // SAFETY: code lives as long as the heap, which the error keeps alive.
+        let code = unsafe { &*entry.code };
+        TracePlace {
+            function: code.name.as_deref().unwrap_or("<anonymous>").to_owned(),
+            file: code.file.clone(),
+            span: code.place_at(entry.word as usize),
+        }
+    });
+    places.collect()
+}
+
+/// Whether an error ends the program without a word.
+pub(crate) fn is_exit(raise: &Raise) -> bool {
+    raise.kind() == ErrorKind::Exit
+}
+
+/// Lends code that the heap owns.
+pub(crate) fn with_code<R>(code: std::ptr::NonNull<Code>, use_it: impl FnOnce(&Code) -> R) -> R {
+    // SAFETY: the compiler has just given it to a heap that is alive.
+    use_it(unsafe { code.as_ref() })
+}
+
+/// The value in a global slot, unless it is unset.
+pub(crate) fn read_slot(slot: &Raw) -> Option<Value> {
+    // SAFETY: a slot that is not unset holds a value.
+    (slot.tag != tag::UNSET).then(|| unsafe { slot.clone_value() })
+}
