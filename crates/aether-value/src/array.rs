@@ -1,4 +1,4 @@
-//! Arrays and the buffers that hold their items.
+//! Arrays: ordered lists over a buffer that snapshots can share.
 //!
 //! Invariants
 //! - The items live in a [`Buffer`] of their own, so that a snapshot is one count. The array's `SHARED_BUFFER` flag
@@ -12,17 +12,9 @@
 use std::cell::Cell;
 use std::ptr::NonNull;
 
+use crate::buffer::BUFFER_HEADER;
 use crate::heap::{self, Inner};
-use crate::{Header, Heap, Object, Raise, Raw, Rc, Value, flag, tag};
-
-/// Items that an array owns, alone or together with snapshots.
-#[repr(C)]
-pub struct Buffer {
-    pub(crate) header: Header,
-}
-
-// SAFETY: repr(C), header first, made by arrays only.
-unsafe impl Object for Buffer {}
+use crate::{Buffer, Header, Heap, Object, Raise, Raw, Rc, Value, flag, tag};
 
 /// An ordered list.
 #[repr(C)]
@@ -39,7 +31,6 @@ unsafe impl Object for Array {}
 const _: () = assert!(size_of::<Array>() == 32);
 
 const ITEM: usize = size_of::<Raw>();
-const BUFFER_HEADER: usize = size_of::<Header>();
 /// Most items of any collection.
 pub(crate) const MAX_ITEMS: usize = i32::MAX as usize;
 
@@ -47,64 +38,6 @@ pub(crate) const MAX_ITEMS: usize = i32::MAX as usize;
 pub(crate) fn grown(cap: usize, needed: usize) -> usize {
     let next = if cap < 4096 { cap * 2 } else { cap + cap / 2 };
     next.max(needed).max(4).min(MAX_ITEMS.max(needed))
-}
-
-impl Buffer {
-    /// The record's own empty buffer.
-    pub(crate) const fn embedded() -> Self {
-        Self {
-            header: Header::new(tag::BUFFER, crate::heap::EMBEDDED, 0, 0),
-        }
-    }
-
-    /// Number of items.
-    #[inline]
-    pub fn len(&self) -> usize {
-        self.header.shape.get() as usize
-    }
-
-    /// Whether there are no items.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    pub(crate) fn items_ptr(&self) -> *mut Raw {
-        // SAFETY: the items start behind the header of the same allocation.
-        unsafe {
-            std::ptr::from_ref(self)
-                .cast_mut()
-                .cast::<u8>()
-                .add(BUFFER_HEADER)
-                .cast()
-        }
-    }
-
-    /// The items. They do not change while the snapshot lives.
-    #[inline]
-    pub fn as_slice(&self) -> &[Value] {
-        // SAFETY: a shared buffer's items are live values of this number, and writers copy first.
-        unsafe { std::slice::from_raw_parts(self.items_ptr().cast::<Value>(), self.len()) }
-    }
-
-    /// The item at `index`, which must be below the length.
-    #[inline]
-    pub fn get(&self, index: usize) -> &Value {
-        &self.as_slice()[index]
-    }
-
-    /// The items in order.
-    pub fn iter(&self) -> std::slice::Iter<'_, Value> {
-        self.as_slice().iter()
-    }
-}
-
-impl<'a> IntoIterator for &'a Buffer {
-    type Item = &'a Value;
-    type IntoIter = std::slice::Iter<'a, Value>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
-    }
 }
 
 impl Array {

@@ -25,6 +25,7 @@ mod exclusive;
 mod hash;
 
 mod array;
+mod buffer;
 mod builtin;
 mod closure;
 mod code;
@@ -45,7 +46,8 @@ mod weak;
 
 mod ops;
 
-pub use array::{Array, Buffer};
+pub use array::Array;
+pub use buffer::Buffer;
 pub use builtin::{Builtin, BuiltinInfo, BuiltinKind};
 pub use closure::{BoundMethod, Cell, Closure};
 pub use code::{Capture, Code, Handler, LocalInfo};

@@ -18,7 +18,8 @@ pub trait Native: 'static {
         0
     }
 
-    /// Names every value it holds a count of, once each. What is not named is only kept alive.
+    /// Names every value it holds a count of, once each. What is not named is only kept alive. Called in the middle
+    /// of a collection: it neither makes nor lets go of values.
     fn trace(&self, visit: &mut dyn FnMut(&Raw)) {
         let _ = visit;
     }

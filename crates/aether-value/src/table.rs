@@ -503,6 +503,11 @@ impl Table {
         Ok(copy)
     }
 
+    /// Bytes of entries and index, this object itself not included.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.cap.get() as usize * self.stride() + self.index.with(|index| index.allocation_size())
+    }
+
     pub(crate) fn visit<F: FnMut(NonNull<Header>)>(&self, visitor: &mut Visitor<F>) {
         for position in self.first.get()..self.len.get() {
             let key = self.read_key(position);

@@ -359,6 +359,25 @@ fn dicts_are_equal_in_any_order_and_sets_too() {
 }
 
 #[test]
+fn the_size_of_a_value_is_what_it_adds() {
+    let heap = heap();
+    let before = heap.live_bytes();
+    let array = heap.array(0).unwrap();
+    let dict = heap.dict().unwrap();
+    for number in 0..1000 {
+        array.push(Value::Int(number)).unwrap();
+        dict.insert(Value::Int(number), Value::Null).unwrap();
+    }
+    let (array, dict) = (Value::from(array), Value::from(dict));
+    assert!(heap.weak_to(&array).unwrap().is_some());
+    assert_eq!(
+        heap.size_of(&array) + heap.size_of(&dict),
+        heap.live_bytes() - before
+    );
+    assert_eq!(heap.size_of(&Value::Int(1)), 0);
+}
+
+#[test]
 fn impossible_sizes_are_errors() {
     let heap = heap();
     for size in [usize::MAX, usize::MAX / 16, 1 << 40, 1 << 31] {

@@ -29,7 +29,7 @@ pub(crate) struct Side {
 }
 
 impl Side {
-    fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         size_of::<Self>()
             + ENTRY
             + self.extra.capacity() * size_of::<(Rc<Str>, Value)>()

@@ -2,8 +2,9 @@
 #![expect(unsafe_code, reason = "reads the headers of all objects")]
 
 use std::cell::Cell;
+use std::ptr::NonNull;
 
-use crate::tag;
+use crate::{Raw, Table, Value, tag};
 
 use super::{CollectStats, Heap, alloc};
 
@@ -54,7 +55,29 @@ pub struct HeapStats {
     pub collected_bytes: u64,
 }
 
+fn table_bytes(table: &Table) -> usize {
+    alloc::charged_bytes(NonNull::from(table).cast()) + table.memory_bytes()
+}
+
 impl Heap {
+    /// Bytes of a value itself: the object, with its items, entries or registers, but not what they refer to. Items
+    /// shared with a snapshot count in full.
+    pub fn size_of(&self, value: &Value) -> usize {
+        let raw = Raw::of_value(value);
+        if !raw.is_counted() {
+            return 0;
+        }
+        let beside = match value {
+            Value::Array(array) => array.buffer_header().map_or(0, alloc::charged_bytes),
+            Value::Dict(dict) => dict.table().map_or(0, table_bytes),
+            Value::Set(set) => set.table().map_or(0, table_bytes),
+            Value::Native(native) => native.get().size(),
+            _ => 0,
+        };
+        let side = self.inner().side(raw.header_ptr(), |side| side.bytes());
+        alloc::charged_bytes(raw.header_ptr()) + beside + side.unwrap_or(0)
+    }
+
     /// Counts what is live by kind; walks the whole heap.
     pub fn stats(&self) -> HeapStats {
         let inner = self.inner();

@@ -114,7 +114,13 @@ pub fn deep_equals(left: &Value, right: &Value) -> bool {
                         return false;
                     }
                     let (left, right) = (left.snapshot(), right.snapshot());
-                    pending.extend(left.iter().cloned().zip(right.iter().cloned()).rev());
+                    for (left, right) in left.iter().zip(right.iter()) {
+                        if nests(left) && nests(right) {
+                            pending.push((left.clone(), right.clone()));
+                        } else if !equal(left, right) {
+                            return false;
+                        }
+                    }
                 }
                 true
             }
@@ -128,7 +134,12 @@ pub fn deep_equals(left: &Value, right: &Value) -> bool {
                             return false;
                         };
                         // SAFETY: entries hold values.
-                        pending.push((value.clone(), unsafe { other.clone_value() }));
+                        let other = unsafe { other.as_value() };
+                        if nests(value) && nests(other) {
+                            pending.push((value.clone(), other.clone()));
+                        } else if !equal(value, other) {
+                            return false;
+                        }
                     }
                 }
                 true
@@ -145,6 +156,12 @@ pub fn deep_equals(left: &Value, right: &Value) -> bool {
         }
     }
     true
+}
+
+/// Whether `.equals` looks into a value; what it does not is decided at once, so that a long flat array takes no
+/// memory to compare.
+fn nests(value: &Value) -> bool {
+    matches!(value, Value::Array(_) | Value::Dict(_) | Value::Set(_))
 }
 
 fn equal_instances(left: &Rc<Instance>, right: &Rc<Instance>) -> bool {
