@@ -17,7 +17,9 @@ pub(super) static DEFS: &[BuiltinDef] = &[
     BuiltinDef::core("bool", &["value"], 1, 1, bool),
     BuiltinDef::core("hex", &["n"], 1, 1, |ctx, args| based(ctx, &args[0], Base::Hex)),
     BuiltinDef::core("oct", &["n"], 1, 1, |ctx, args| based(ctx, &args[0], Base::Octal)),
-    BuiltinDef::core("bin", &["n"], 1, 1, |ctx, args| based(ctx, &args[0], Base::Binary)),
+    BuiltinDef::core("bin", &["n"], 1, 1, |ctx, args| {
+        based(ctx, &args[0], Base::Binary)
+    }),
     BuiltinDef::core("base64_encode", &["s"], 1, 1, base64_encode),
     BuiltinDef::core("base64_decode", &["s"], 1, 1, base64_decode),
 ];
@@ -26,10 +28,14 @@ fn int(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     if let Some(base) = args.get(1) {
         let base = support::int(base)?;
         if !(2..=36).contains(&base) {
-            return Err(Raise::operation(&format!("int() base must be between 2 and 36, got {base}")));
+            return Err(Raise::operation(&format!(
+                "int() base must be between 2 and 36, got {base}"
+            )));
         }
         let text = string(&args[0])?.as_str();
-        return parse_int(text, base as u32).map(Value::Int).ok_or_else(|| not_an_int("string", text));
+        return parse_int(text, base as u32)
+            .map(Value::Int)
+            .ok_or_else(|| not_an_int("string", text));
     }
     match &args[0] {
         Value::Int(value) => Ok(Value::Int(*value)),
@@ -37,7 +43,9 @@ fn int(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         Value::Bool(value) => Ok(Value::Int(i64::from(*value))),
         Value::String(text) => {
             let text = text.as_str();
-            parse_int(text, 10).map(Value::Int).ok_or_else(|| not_an_int("string", text))
+            parse_int(text, 10)
+                .map(Value::Int)
+                .ok_or_else(|| not_an_int("string", text))
         }
         value => Err(wrong_type("number, string, or bool", value)),
     }
@@ -79,7 +87,11 @@ fn parse_int(text: &str, base: u32) -> Option<i64> {
     for &byte in digits {
         let digit = i64::from(char::from(byte).to_digit(base)?);
         value = value.checked_mul(i64::from(base))?;
-        value = if negative { value.checked_sub(digit)? } else { value.checked_add(digit)? };
+        value = if negative {
+            value.checked_sub(digit)?
+        } else {
+            value.checked_add(digit)?
+        };
     }
     Some(value)
 }
@@ -91,7 +103,9 @@ fn float(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         Value::Bool(value) => Ok(Value::Float(f64::from(u8::from(*value)))),
         Value::String(text) => {
             let text = text.as_str();
-            text.parse().map(Value::Float).map_err(|_| Raise::conversion("string", text, "float"))
+            text.parse()
+                .map(Value::Float)
+                .map_err(|_| Raise::conversion("string", text, "float"))
         }
         value => Err(wrong_type("number, string, or bool", value)),
     }

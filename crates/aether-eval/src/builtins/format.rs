@@ -42,7 +42,13 @@ struct Spec {
 }
 
 impl Spec {
-    const PLAIN: Self = Self { fill: ' ', align: None, width: 0, precision: None, kind: None };
+    const PLAIN: Self = Self {
+        fill: ' ',
+        align: None,
+        width: 0,
+        precision: None,
+        kind: None,
+    };
 }
 
 fn invalid(detail: &str) -> Raise {
@@ -77,7 +83,9 @@ fn format(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
             Some(spec) => parse_spec(spec)?,
             None if inside.is_empty() => Spec::PLAIN,
             None => {
-                return Err(invalid(&format!("invalid placeholder '{{{inside}}}': expected '{{}}' or '{{:spec}}'")));
+                return Err(invalid(&format!(
+                    "invalid placeholder '{{{inside}}}': expected '{{}}' or '{{:spec}}'"
+                )));
             }
         };
         let Some(value) = values.get(used) else {
@@ -124,7 +132,9 @@ fn parse_spec(spec: &str) -> Result<Spec, Raise> {
         rest = after;
     }
     let mut rest = rest.chars();
-    let Some(letter) = rest.next() else { return Ok(result) };
+    let Some(letter) = rest.next() else {
+        return Ok(result);
+    };
     if rest.next().is_some() {
         return Err(invalid(&format!("trailing characters in spec ':{spec}'")));
     }
@@ -154,7 +164,9 @@ fn number(text: &str) -> (Option<usize>, &str) {
 fn place(ctx: &Ctx<'_>, value: &Value, spec: Spec, out: &mut StrBuilder) -> Result<(), Raise> {
     let is_number = matches!(value, Value::Int(_) | Value::Float(_));
     let text = match (spec.kind, value) {
-        (Some(Kind::Fixed), Value::Int(_) | Value::Float(_)) => fixed(ctx, value, spec.precision.unwrap_or(6))?,
+        (Some(Kind::Fixed), Value::Int(_) | Value::Float(_)) => {
+            fixed(ctx, value, spec.precision.unwrap_or(6))?
+        }
         (Some(Kind::Fixed), _) => return Err(wrong_type("int or float", value)),
         (Some(Kind::Text), _) => ctx.text(value)?,
         (Some(kind), _) => {
@@ -182,7 +194,9 @@ fn place(ctx: &Ctx<'_>, value: &Value, spec: Spec, out: &mut StrBuilder) -> Resu
         Some(_) => true,
         None => is_number,
     };
-    let align = spec.align.unwrap_or(if right { Align::Right } else { Align::Left });
+    let align = spec
+        .align
+        .unwrap_or(if right { Align::Right } else { Align::Left });
     let padding = spec.width.saturating_sub(text.len_chars());
     if padding > 0 {
         let bytes = padding.checked_mul(spec.fill.len_utf8());
@@ -279,14 +293,57 @@ mod tests {
     #[test]
     fn specs_parse() {
         let plain = Spec::PLAIN;
-        let zeros = Spec { fill: '0', align: Some(Align::Right), width: 5, kind: Some(Kind::Decimal), ..plain };
+        let zeros = Spec {
+            fill: '0',
+            align: Some(Align::Right),
+            width: 5,
+            kind: Some(Kind::Decimal),
+            ..plain
+        };
         assert_eq!(parse_spec("0>5d").unwrap(), zeros);
-        assert_eq!(parse_spec("^6").unwrap(), Spec { align: Some(Align::Center), width: 6, ..plain });
-        assert_eq!(parse_spec("<<3").unwrap(), Spec { fill: '<', align: Some(Align::Left), width: 3, ..plain });
-        assert_eq!(parse_spec(".2f").unwrap(), Spec { precision: Some(2), kind: Some(Kind::Fixed), ..plain });
+        assert_eq!(
+            parse_spec("^6").unwrap(),
+            Spec {
+                align: Some(Align::Center),
+                width: 6,
+                ..plain
+            }
+        );
+        assert_eq!(
+            parse_spec("<<3").unwrap(),
+            Spec {
+                fill: '<',
+                align: Some(Align::Left),
+                width: 3,
+                ..plain
+            }
+        );
+        assert_eq!(
+            parse_spec(".2f").unwrap(),
+            Spec {
+                precision: Some(2),
+                kind: Some(Kind::Fixed),
+                ..plain
+            }
+        );
         assert_eq!(parse_spec("05").unwrap(), Spec { width: 5, ..plain });
-        assert!(parse_spec(".f").unwrap_err().message().contains("invalid precision in spec ':.f'"));
-        assert!(parse_spec("fd").unwrap_err().message().contains("trailing characters in spec ':fd'"));
-        assert!(parse_spec("q").unwrap_err().message().contains("unknown type specifier 'q'"));
+        assert!(
+            parse_spec(".f")
+                .unwrap_err()
+                .message()
+                .contains("invalid precision in spec ':.f'")
+        );
+        assert!(
+            parse_spec("fd")
+                .unwrap_err()
+                .message()
+                .contains("trailing characters in spec ':fd'")
+        );
+        assert!(
+            parse_spec("q")
+                .unwrap_err()
+                .message()
+                .contains("unknown type specifier 'q'")
+        );
     }
 }

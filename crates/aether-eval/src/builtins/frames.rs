@@ -58,7 +58,10 @@ fn drain(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, R
 fn begin(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
     let index = ARGUMENTS + slots[INDEX].as_int().unwrap_or(0) as usize;
     let source = slots[index].clone();
-    let (has_next, next) = (ctx.bound_method(&source, "has_next")?, ctx.bound_method(&source, "next")?);
+    let (has_next, next) = (
+        ctx.bound_method(&source, "has_next")?,
+        ctx.bound_method(&source, "next")?,
+    );
     let (Some(has_next), Some(next)) = (has_next, next) else {
         return Err(Raise::not_iterable(&source.type_name()));
     };
@@ -70,18 +73,28 @@ fn begin(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
 }
 
 fn call(function: &Value) -> Step {
-    Step::Call { function: function.clone(), args: Args::None, lenient: false }
+    Step::Call {
+        function: function.clone(),
+        args: Args::None,
+        lenient: false,
+    }
 }
 
 /// Everything is drained: calls the built-in.
 fn finish(slots: &mut [Value]) -> Step {
-    let Value::Builtin(builtin) = slots[BUILTIN] else { unreachable!("the machine put it there") };
+    let Value::Builtin(builtin) = slots[BUILTIN] else {
+        unreachable!("the machine put it there")
+    };
     let index = ARGUMENTS + slots[INDEX].as_int().unwrap_or(0) as usize;
     slots[index] = std::mem::replace(&mut slots[ITEMS], Value::Null);
     slots[PHASE] = Value::Int(CALLED);
     let count = builtin.params.len().min(MOST);
     let args = slots[ARGUMENTS..ARGUMENTS + count].to_vec();
-    Step::Call { function: slots[BUILTIN].clone(), args: Args::Many(args), lenient: false }
+    Step::Call {
+        function: slots[BUILTIN].clone(),
+        args: Args::Many(args),
+        lenient: false,
+    }
 }
 
 /// The items of what `for` takes, as an array: an array is itself. `None` for an instance that iterates by its own

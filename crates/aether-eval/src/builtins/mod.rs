@@ -28,9 +28,11 @@ mod math;
 mod methods;
 mod promise;
 mod random;
+mod sort;
 mod strings;
 mod support;
 mod testing;
+mod text;
 
 pub(crate) use frames::{DRAIN, collect_iterable};
 
@@ -271,7 +273,7 @@ struct MethodTable {
 
 static TABLE: LazyLock<MethodTable> = LazyLock::new(|| {
     let mut table = MethodTable { numbers: AHashMap::new(), rows: vec![[None; tag::END as usize]] };
-    let mut row_of = |table: &mut MethodTable, name: &'static str| {
+    let row_of = |table: &mut MethodTable, name: &'static str| {
         let next = table.rows.len() as u16;
         let number = *table.numbers.entry(name).or_insert(next);
         if number == next {

@@ -37,7 +37,11 @@ pub(super) fn on_ready(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Re
         return Ok(Step::Done(Value::Null));
     }
     slots[2] = Value::Bool(true);
-    Ok(Step::Call { function: slots[1].clone(), args: Args::One(value), lenient: true })
+    Ok(Step::Call {
+        function: slots[1].clone(),
+        args: Args::One(value),
+        lenient: true,
+    })
 }
 
 fn event_loop(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
@@ -64,7 +68,9 @@ fn set_task_timeout(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     if positive {
         Ok(Value::Null)
     } else {
-        Err(Raise::operation("set_task_timeout requires a positive number or null"))
+        Err(Raise::operation(
+            "set_task_timeout requires a positive number or null",
+        ))
     }
 }
 

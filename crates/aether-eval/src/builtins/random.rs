@@ -23,7 +23,9 @@ fn random(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
 fn rand_int(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let n = int(&args[0])?;
     if n < 1 {
-        return Err(Raise::operation(&format!("rand_int() requires a positive integer, got {n}")));
+        return Err(Raise::operation(&format!(
+            "rand_int() requires a positive integer, got {n}"
+        )));
     }
     Ok(Value::Int(ctx.random().i64(0..n)))
 }

@@ -105,7 +105,10 @@ impl Loan {
     /// Charges `bytes`.
     pub(super) fn new(heap: &Heap, bytes: usize) -> Result<Self, Raise> {
         heap.charge(bytes)?;
-        Ok(Self { heap: heap.clone(), bytes })
+        Ok(Self {
+            heap: heap.clone(),
+            bytes,
+        })
     }
 }
 

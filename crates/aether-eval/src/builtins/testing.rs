@@ -47,15 +47,27 @@ fn assert_eq(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 }
 
 fn assert_true(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    if args[0].truthy() { Ok(Value::Null) } else { Err(failed_with(ctx, "true", &args[0])) }
+    if args[0].truthy() {
+        Ok(Value::Null)
+    } else {
+        Err(failed_with(ctx, "true", &args[0]))
+    }
 }
 
 fn assert_false(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    if args[0].truthy() { Err(failed_with(ctx, "false", &args[0])) } else { Ok(Value::Null) }
+    if args[0].truthy() {
+        Err(failed_with(ctx, "false", &args[0]))
+    } else {
+        Ok(Value::Null)
+    }
 }
 
 fn assert_null(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    if args[0].is_null() { Ok(Value::Null) } else { Err(failed_with(ctx, "null", &args[0])) }
+    if args[0].is_null() {
+        Ok(Value::Null)
+    } else {
+        Err(failed_with(ctx, "null", &args[0]))
+    }
 }
 
 fn assert_not_null(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
@@ -67,7 +79,11 @@ fn assert_not_null(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 fn expect_error(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
     match event {
-        Event::Start => Ok(Step::Call { function: slots[0].clone(), args: Args::None, lenient: false }),
+        Event::Start => Ok(Step::Call {
+            function: slots[0].clone(),
+            args: Args::None,
+            lenient: false,
+        }),
         Event::Returned(_) => Err(failed(ctx, "expected function to throw but it did not")),
         Event::Failed(raise) if raise.kind().is_catchable() => Ok(Step::Done(Value::Null)),
         Event::Failed(raise) => Err(raise),
@@ -77,7 +93,11 @@ fn expect_error(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<
 fn test(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
     let failure = match event {
         Event::Start => {
-            return Ok(Step::Call { function: slots[1].clone(), args: Args::None, lenient: false });
+            return Ok(Step::Call {
+                function: slots[1].clone(),
+                args: Args::None,
+                lenient: false,
+            });
         }
         Event::Returned(_) => None,
         Event::Failed(raise) if raise.kind().is_catchable() => Some(ctx.string(raise.message())?),
@@ -85,7 +105,9 @@ fn test(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Ra
     };
     let name = ctx.text(&slots[0])?;
     let line = |ctx: &mut Ctx<'_>, parts: &[&str]| -> Result<(), Raise> {
-        parts.iter().try_for_each(|part| console::write(ctx, "test", part))
+        parts
+            .iter()
+            .try_for_each(|part| console::write(ctx, "test", part))
     };
     match failure.as_ref().and_then(Value::as_str) {
         None => line(ctx, &["[PASS] ", name.as_str(), "\n"])?,
@@ -109,7 +131,9 @@ fn test_summary(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let key = Value::String(ctx.heap().intern("passed")?);
     let mut passed = 0;
     for result in &*results {
-        let Value::Dict(result) = result else { return Err(wrong_type("dict", result)) };
+        let Value::Dict(result) = result else {
+            return Err(wrong_type("dict", result));
+        };
         match result.get_value(&key) {
             Some(value) => passed += usize::from(value.truthy()),
             None => return Err(Raise::key_index("passed")),

@@ -1,0 +1,147 @@
+//! Methods of sets.
+
+use aether_value::{IterState, Raise, Rc, Set, Str, Value};
+
+use super::super::BuiltinDef;
+use super::super::support::{Loan, wrong_type};
+use super::equals;
+use crate::context::Ctx;
+
+/// Methods of sets.
+pub(in crate::builtins) static SET: &[BuiltinDef] = &[
+    BuiltinDef::method("add", 1, 1, add),
+    BuiltinDef::method("remove", 1, 1, remove),
+    BuiltinDef::method("contains", 1, 1, contains),
+    BuiltinDef::method("clear", 0, 0, clear),
+    BuiltinDef::method("to_array", 0, 0, to_array),
+    BuiltinDef::method("union", 1, 1, union),
+    BuiltinDef::method("intersection", 1, 1, intersection),
+    BuiltinDef::method("difference", 1, 1, difference),
+    BuiltinDef::method("symmetric_difference", 1, 1, symmetric_difference),
+    BuiltinDef::method("is_subset", 1, 1, is_subset),
+    BuiltinDef::method("is_superset", 1, 1, is_superset),
+    BuiltinDef::method("equals", 1, 1, equals),
+    BuiltinDef::method("iterator", 0, 0, iterator),
+];
+
+/// The set in an argument; the receiver is one for certain.
+fn set(value: &Value) -> Result<&Rc<Set>, Raise> {
+    match value {
+        Value::Set(set) => Ok(set),
+        _ => Err(wrong_type("set", value)),
+    }
+}
+
+fn add(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    set(&args[0])?.add(args[1].clone())?;
+    Ok(Value::Null)
+}
+
+fn remove(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    set(&args[0])?.remove(&args[1])?;
+    Ok(Value::Null)
+}
+
+fn contains(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    Ok(Value::Bool(set(&args[0])?.contains(&args[1])))
+}
+
+fn clear(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    set(&args[0])?.clear();
+    Ok(Value::Null)
+}
+
+/// The elements in order of their display texts.
+fn to_array(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let table = set(&args[0])?.snapshot();
+    let len = table.len();
+    ctx.tick(len * (len.max(1).ilog2() as usize + 1))?;
+    let _loan = Loan::new(ctx.heap(), len * size_of::<(Rc<Str>, &Value)>() * 3 / 2)?;
+    let mut elements = Vec::with_capacity(len);
+    for (element, _) in table.iter() {
+        elements.push((ctx.text(element)?, element));
+    }
+    elements.sort_by(|(left, _), (right, _)| left.as_str().cmp(right.as_str()));
+    let result = ctx.heap().array(len)?;
+    for (_, element) in elements {
+        result.push(element.clone())?;
+    }
+    Ok(Value::Array(result))
+}
+
+/// Adds to `result` the elements of `from` that `keep` accepts.
+fn gather(ctx: &mut Ctx<'_>, result: &Set, from: &Set, keep: impl Fn(&Value) -> bool) -> Result<(), Raise> {
+    ctx.tick(from.len())?;
+    for (element, _) in from.snapshot().iter() {
+        if keep(element) {
+            result.add(element.clone())?;
+        }
+    }
+    Ok(())
+}
+
+/// A new set with the elements of `from`.
+fn copy(ctx: &Ctx<'_>, from: &Set) -> Result<Rc<Set>, Raise> {
+    let copy = ctx.heap().set()?;
+    copy.replace_table(from.snapshot());
+    Ok(copy)
+}
+
+fn union(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let (left, right) = (set(&args[0])?, set(&args[1])?);
+    let result = copy(ctx, left)?;
+    gather(ctx, &result, right, |_| true)?;
+    Ok(Value::Set(result))
+}
+
+fn intersection(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let (left, right) = (set(&args[0])?, set(&args[1])?);
+    let result = ctx.heap().set()?;
+    gather(ctx, &result, left, |element| right.contains(element))?;
+    Ok(Value::Set(result))
+}
+
+fn difference(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let (left, right) = (set(&args[0])?, set(&args[1])?);
+    let result = ctx.heap().set()?;
+    gather(ctx, &result, left, |element| !right.contains(element))?;
+    Ok(Value::Set(result))
+}
+
+fn symmetric_difference(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let (left, right) = (set(&args[0])?, set(&args[1])?);
+    let result = ctx.heap().set()?;
+    gather(ctx, &result, left, |element| !right.contains(element))?;
+    gather(ctx, &result, right, |element| !left.contains(element))?;
+    Ok(Value::Set(result))
+}
+
+fn is_within(ctx: &mut Ctx<'_>, inner: &Set, outer: &Set) -> Result<Value, Raise> {
+    if inner.len() > outer.len() {
+        return Ok(Value::Bool(false));
+    }
+    ctx.tick(inner.len())?;
+    Ok(Value::Bool(
+        inner
+            .snapshot()
+            .iter()
+            .all(|(element, _)| outer.contains(element)),
+    ))
+}
+
+fn is_subset(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    is_within(ctx, set(&args[0])?, set(&args[1])?)
+}
+
+fn is_superset(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let (left, right) = (set(&args[0])?, set(&args[1])?);
+    is_within(ctx, right, left)
+}
+
+fn iterator(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let state = IterState::Table {
+        table: set(&args[0])?.snapshot(),
+        position: 0,
+    };
+    Ok(Value::Iterator(ctx.heap().iterator(state)?))
+}

@@ -1,0 +1,130 @@
+//! The embedded module `string`.
+//!
+//! Source: library reference chapter 10, **string**.
+
+use aether_value::{Raise, StrBuilder, Value};
+
+use super::support::{array, int, push_repeated, room_for, string};
+use super::{BuiltinDef, text};
+use crate::context::Ctx;
+
+pub(super) static DEFS: &[BuiltinDef] = &[
+    BuiltinDef::library("join", &["array", "separator"], join).iterables(1),
+    BuiltinDef::library("repeat", &["string", "n"], repeat),
+    BuiltinDef::library("reverse", &["string"], reverse),
+    BuiltinDef::library("starts_with", &["string", "prefix"], starts_with),
+    BuiltinDef::library("ends_with", &["string", "suffix"], ends_with),
+    BuiltinDef::library("contains", &["string", "substring"], contains),
+    BuiltinDef::library("index_of", &["string", "substring"], index_of),
+    BuiltinDef::library("replace", &["string", "old", "new"], replace),
+    BuiltinDef::library("count", &["string", "substring"], count),
+    BuiltinDef::library("pad_left", &["string", "width", "char"], |ctx, args| {
+        pad(ctx, args, true)
+    }),
+    BuiltinDef::library("pad_right", &["string", "width", "char"], |ctx, args| {
+        pad(ctx, args, false)
+    }),
+    BuiltinDef::library("strip_prefix", &["string", "prefix"], strip_prefix),
+    BuiltinDef::library("strip_suffix", &["string", "suffix"], strip_suffix),
+    BuiltinDef::library("is_alpha", &["string"], |_, args| {
+        every(&args[0], |byte| byte.is_ascii_alphabetic())
+    }),
+    BuiltinDef::library("is_digit", &["string"], |_, args| {
+        every(&args[0], |byte| byte.is_ascii_digit())
+    }),
+    BuiltinDef::library("is_space", &["string"], |_, args| {
+        every(&args[0], |byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
+    }),
+];
+
+fn join(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let items = array(&args[0])?.snapshot();
+    text::join(ctx, &items, string(&args[1])?)
+}
+
+fn repeat(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    text::repeat(ctx, string(&args[0])?, int(&args[1])?)
+}
+
+fn reverse(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    text::reverse(ctx, string(&args[0])?)
+}
+
+pub(super) fn starts_with(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    Ok(Value::Bool(
+        string(&args[0])?.as_str().starts_with(string(&args[1])?.as_str()),
+    ))
+}
+
+pub(super) fn ends_with(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    Ok(Value::Bool(
+        string(&args[0])?.as_str().ends_with(string(&args[1])?.as_str()),
+    ))
+}
+
+pub(super) fn contains(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let (text, part) = (string(&args[0])?, string(&args[1])?);
+    ctx.tick(text.len_bytes() / 64)?;
+    Ok(Value::Bool(text.as_str().contains(part.as_str())))
+}
+
+pub(super) fn index_of(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let (text, part) = (string(&args[0])?, string(&args[1])?);
+    ctx.tick(text.len_bytes() / 64)?;
+    Ok(text::index_of(text, part))
+}
+
+pub(super) fn replace(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let (subject, old, new) = (string(&args[0])?, string(&args[1])?, string(&args[2])?);
+    text::replace(ctx, subject, old, new)
+}
+
+fn count(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let (text, part) = (string(&args[0])?, string(&args[1])?);
+    ctx.tick(text.len_bytes() / 64)?;
+    let count = if part.is_empty() {
+        0
+    } else {
+        text.as_str().matches(part.as_str()).count()
+    };
+    Ok(Value::Int(count as i64))
+}
+
+fn pad(ctx: &mut Ctx<'_>, args: &[Value], left: bool) -> Result<Value, Raise> {
+    let (subject, width, pad) = (string(&args[0])?, int(&args[1])?, string(&args[2])?);
+    let copies = text::padding(subject, width, pad)?;
+    if copies == 0 {
+        return Ok(Value::String(subject.clone()));
+    }
+    let size = copies
+        .checked_mul(pad.len_bytes())
+        .and_then(|size| size.checked_add(subject.len_bytes()));
+    room_for(ctx.heap(), size)?;
+    let mut out = StrBuilder::with_capacity(ctx.heap(), size.unwrap_or(0))?;
+    if left {
+        push_repeated(&mut out, pad.as_str(), copies)?;
+        out.push_str(subject.as_str())?;
+    } else {
+        out.push_str(subject.as_str())?;
+        push_repeated(&mut out, pad.as_str(), copies)?;
+    }
+    Ok(Value::String(out.finish()?))
+}
+
+fn strip_prefix(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let (subject, prefix) = (string(&args[0])?, string(&args[1])?);
+    let whole = subject.as_str();
+    text::part(ctx, subject, whole.strip_prefix(prefix.as_str()).unwrap_or(whole))
+}
+
+fn strip_suffix(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let (subject, suffix) = (string(&args[0])?, string(&args[1])?);
+    let whole = subject.as_str();
+    text::part(ctx, subject, whole.strip_suffix(suffix.as_str()).unwrap_or(whole))
+}
+
+/// Whether there are characters and every one is of a class within ASCII.
+fn every(value: &Value, class: fn(u8) -> bool) -> Result<Value, Raise> {
+    let text = string(value)?.as_str();
+    Ok(Value::Bool(!text.is_empty() && text.bytes().all(class)))
+}

@@ -1,0 +1,177 @@
+//! Operations on text that methods and library functions share.
+//!
+//! Invariants
+//! - Everything counts characters, never bytes.
+//! - Sizes are computed with checks and refused by the heap before anything is made.
+//!
+//! Source: language reference §11, library reference chapter 10, **string**.
+
+use aether_value::{Buffer, Heap, Raise, Rc, Str, StrBuilder, Value};
+
+use super::support::{Loan, push_repeated, room_for};
+use crate::context::Ctx;
+
+/// The character index of the first occurrence, or -1.
+pub(super) fn index_of(text: &Str, part: &Str) -> Value {
+    let at = text.as_str().find(part.as_str());
+    Value::Int(at.map_or(-1, |byte| text.char_index_of_byte(byte) as i64))
+}
+
+/// All non-overlapping occurrences of `old` replaced; an empty one occurs around every character.
+pub(super) fn replace(ctx: &mut Ctx<'_>, text: &Rc<Str>, old: &Str, new: &Str) -> Result<Value, Raise> {
+    ctx.tick(text.len_bytes() / 16)?;
+    let count = text.as_str().matches(old.as_str()).count();
+    if count == 0 {
+        return Ok(Value::String(text.clone()));
+    }
+    ctx.tick(count)?;
+    let kept = text.len_bytes() - count * old.len_bytes();
+    let size = count
+        .checked_mul(new.len_bytes())
+        .and_then(|added| added.checked_add(kept));
+    room_for(ctx.heap(), size)?;
+    let mut out = StrBuilder::with_capacity(ctx.heap(), size.unwrap_or(0))?;
+    let mut done = 0;
+    for (at, found) in text.as_str().match_indices(old.as_str()) {
+        out.push_str(&text.as_str()[done..at])?;
+        out.push_str(new.as_str())?;
+        done = at + found.len();
+    }
+    out.push_str(&text.as_str()[done..])?;
+    Ok(Value::String(out.finish()?))
+}
+
+/// The pieces between separators; the characters for an empty one.
+pub(super) fn split(ctx: &mut Ctx<'_>, text: &Str, separator: &Str) -> Result<Value, Raise> {
+    ctx.tick(text.len_bytes() / 16)?;
+    if text.is_empty() {
+        return Ok(Value::Array(ctx.heap().array(0)?));
+    }
+    if separator.is_empty() {
+        return characters(ctx, text);
+    }
+    let count = text.as_str().matches(separator.as_str()).count() + 1;
+    ctx.tick(count)?;
+    let heap = ctx.heap();
+    let pieces = heap.array(count)?;
+    for piece in text.as_str().split(separator.as_str()) {
+        pieces.push(Value::String(short(heap, piece)?))?;
+    }
+    Ok(Value::Array(pieces))
+}
+
+/// A string for a piece of another; the shortest are shared.
+fn short(heap: &Heap, piece: &str) -> Result<Rc<Str>, Raise> {
+    if piece.is_empty() {
+        heap.empty_string()
+    } else {
+        heap.char_string(piece)
+    }
+}
+
+/// The characters as an array.
+pub(super) fn characters(ctx: &mut Ctx<'_>, text: &Str) -> Result<Value, Raise> {
+    ctx.tick(text.len_chars())?;
+    let heap = ctx.heap();
+    let items = heap.array(text.len_chars())?;
+    let mut rest = text.as_str();
+    while let Some(first) = rest.chars().next() {
+        let (head, tail) = rest.split_at(first.len_utf8());
+        items.push(Value::String(heap.char_string(head)?))?;
+        rest = tail;
+    }
+    Ok(Value::Array(items))
+}
+
+/// The display texts of `items` with `separator` between them.
+pub(super) fn join(ctx: &mut Ctx<'_>, items: &Buffer, separator: &Str) -> Result<Value, Raise> {
+    ctx.tick(items.len())?;
+    let mut size = separator.len_bytes().checked_mul(items.len().saturating_sub(1));
+    for item in items {
+        if let Value::String(text) = item {
+            size = size.and_then(|size| size.checked_add(text.len_bytes()));
+        }
+    }
+    room_for(ctx.heap(), size)?;
+    let mut out = StrBuilder::with_capacity(ctx.heap(), size.unwrap_or(0))?;
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            out.push_str(separator.as_str())?;
+        }
+        match item {
+            Value::String(text) => out.push_str(text.as_str())?,
+            item => ctx.display(item, &mut out)?,
+        }
+    }
+    Ok(Value::String(out.finish()?))
+}
+
+/// `text` so many times; nothing for counts below one.
+pub(super) fn repeat(ctx: &mut Ctx<'_>, text: &Rc<Str>, count: i64) -> Result<Value, Raise> {
+    if count <= 0 || text.is_empty() {
+        return Ok(Value::String(ctx.heap().empty_string()?));
+    }
+    if count == 1 {
+        return Ok(Value::String(text.clone()));
+    }
+    let size = usize::try_from(count)
+        .ok()
+        .and_then(|count| count.checked_mul(text.len_bytes()));
+    room_for(ctx.heap(), size)?;
+    let size = size.unwrap_or(0);
+    ctx.tick(size / 64)?;
+    let mut out = StrBuilder::with_capacity(ctx.heap(), size)?;
+    push_repeated(&mut out, text.as_str(), count as usize)?;
+    Ok(Value::String(out.finish()?))
+}
+
+/// The characters in reverse order.
+pub(super) fn reverse(ctx: &mut Ctx<'_>, text: &Rc<Str>) -> Result<Value, Raise> {
+    /// Bytes gathered before they are handed to the builder.
+    const PIECE: usize = 1024;
+    if text.len_chars() < 2 {
+        return Ok(Value::String(text.clone()));
+    }
+    ctx.tick(text.len_bytes() / 16)?;
+    let mut out = StrBuilder::with_capacity(ctx.heap(), text.len_bytes())?;
+    let mut piece = String::with_capacity(PIECE + 4);
+    for character in text.as_str().chars().rev() {
+        piece.push(character);
+        if piece.len() >= PIECE {
+            out.push_str(&piece)?;
+            piece.clear();
+        }
+    }
+    out.push_str(&piece)?;
+    Ok(Value::String(out.finish()?))
+}
+
+/// A text that a mapping of the standard library gives for `text`, charged while it exists.
+pub(super) fn mapped(ctx: &mut Ctx<'_>, text: &Str, map: fn(&str) -> String) -> Result<Value, Raise> {
+    ctx.tick(text.len_bytes() / 16)?;
+    let _loan = Loan::new(ctx.heap(), text.len_bytes())?;
+    let mapped = map(text.as_str());
+    ctx.string(&mapped)
+}
+
+/// A part of `text`, which is `text` itself if nothing was left out.
+pub(super) fn part(ctx: &Ctx<'_>, text: &Rc<Str>, part: &str) -> Result<Value, Raise> {
+    if part.len() == text.len_bytes() {
+        Ok(Value::String(text.clone()))
+    } else {
+        ctx.string(part)
+    }
+}
+
+/// Whole copies of `pad` that bring `text` to at least `width` characters, and how many.
+pub(super) fn padding(text: &Str, width: i64, pad: &Str) -> Result<usize, Raise> {
+    let width = usize::try_from(width).unwrap_or(0);
+    let due = width.saturating_sub(text.len_chars());
+    if due == 0 {
+        return Ok(0);
+    }
+    if pad.is_empty() {
+        return Err(Raise::operation("pad string must not be empty"));
+    }
+    Ok(due.div_ceil(pad.len_chars()))
+}
