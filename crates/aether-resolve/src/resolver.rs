@@ -140,7 +140,7 @@ impl Resolver<'_> {
             assigned: false,
         });
         self.facts.push(Facts { declared_loop_depth: self.loop_depth, ..Facts::default() });
-        if !matches!(kind, BindingKind::Let | BindingKind::Function | BindingKind::Struct | BindingKind::Enum) {
+        if kind != BindingKind::Let {
             self.out.opaque.push(id);
         }
         if let Some(scope) = self.scopes.last_mut() {
@@ -406,9 +406,6 @@ impl Resolver<'_> {
         let function = self.ast.function(id);
         let binding = function.name.and_then(|name| self.declare(name, BindingKind::Function));
         self.own_name(binding, id);
-        if let Some(binding) = binding {
-            self.out.opaque.push(binding);
-        }
         self.function_body(id);
     }
 

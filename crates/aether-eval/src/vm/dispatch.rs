@@ -1069,6 +1069,8 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     }
                     Op::Instance => {
                         let window = reg!(ip, base, 1);
+                        vm.ip = ip;
+                        vm.base = base;
                         check!(vm.make_instance(window, field!(ip, 3) as usize, *ip.add(1) as u32));
                         next!(2)
                     }

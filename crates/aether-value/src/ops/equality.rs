@@ -50,9 +50,10 @@ pub fn equal(left: &Value, right: &Value) -> bool {
 fn equal_flat(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::EnumValue(_), _) | (_, Value::EnumValue(_)) => false,
-        (Value::Int(_) | Value::Float(_) | Value::String(_), _) => {
-            matches!(right, Value::Int(_) | Value::Float(_) | Value::String(_)) && equal(left, right)
-        }
+        (Value::Int(_) | Value::Float(_), Value::Int(_) | Value::Float(_))
+        | (Value::String(_), Value::String(_)) => equal(left, right),
+        (Value::Int(_) | Value::Float(_) | Value::String(_), _)
+        | (_, Value::Int(_) | Value::Float(_) | Value::String(_)) => false,
         (Value::BoundMethod(left), Value::BoundMethod(right)) => {
             Rc::ptr_eq(left, right)
                 || Rc::ptr_eq(left.closure(), right.closure()) && left.receiver().same(right.receiver())
