@@ -1,1 +1,57 @@
-//! Placeholder
+//! Built-ins beyond the language itself: JSON, CSV, files.
+//!
+//! Each theme is a list of built-ins behind a cargo feature; an engine installs the lists it wants, [`ALL`] of them as
+//! a rule. The evaluator needs none.
+//!
+//! Invariants
+//! - The world is reached through the host alone, with the permission that the built-in names.
+//! - Nothing recurses over data: documents nest as deep as memory allows, which is charged for the nesting too.
+//! - A built-in that fails leaves its arguments as they were.
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "json")]
+mod json;
+
+#[cfg(feature = "csv")]
+mod csv;
+
+#[cfg(feature = "files")]
+mod files;
+
+#[cfg(feature = "json")]
+mod stack;
+
+use aether_eval::BuiltinDef;
+
+#[cfg(feature = "csv")]
+pub use csv::CSV;
+#[cfg(feature = "files")]
+pub use files::FILES;
+#[cfg(feature = "json")]
+pub use json::JSON;
+
+/// Every list that was compiled in.
+pub static ALL: &[&[BuiltinDef]] = &[
+    #[cfg(feature = "json")]
+    JSON,
+    #[cfg(feature = "csv")]
+    CSV,
+    #[cfg(feature = "files")]
+    FILES,
+];
+
+/// The type error for an argument.
+#[cold]
+#[cfg(any(feature = "json", feature = "csv", feature = "files"))]
+fn wrong_type(expected: &str, value: &aether_value::Value) -> aether_value::Raise {
+    aether_value::Raise::type_error(expected, &value.type_name())
+}
+
+/// The string in an argument.
+#[cfg(any(feature = "json", feature = "csv", feature = "files"))]
+fn string(value: &aether_value::Value) -> Result<&aether_value::Rc<aether_value::Str>, aether_value::Raise> {
+    match value {
+        aether_value::Value::String(text) => Ok(text),
+        _ => Err(wrong_type("string", value)),
+    }
+}

@@ -14,9 +14,16 @@ pub(super) static DEFS: &[BuiltinDef] = &[
     BuiltinDef::core("rand_int", &["n"], 1, 1, rand_int).needing(Permission::Random),
 ];
 
+/// Whether the host allows randomness.
+fn allowed(ctx: &mut Ctx<'_>) -> Result<(), Raise> {
+    let answer = ctx.host().permit(Permission::Random, "random");
+    answer.map_err(|detail| Raise::permission(&detail))
+}
+
 fn random(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
     /// 2^-53.
     const UNIT: f64 = 1.0 / 9_007_199_254_740_992.0;
+    allowed(ctx)?;
     Ok(Value::Float((ctx.random().u64(..) >> 11) as f64 * UNIT))
 }
 
@@ -27,5 +34,6 @@ fn rand_int(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
             "rand_int() requires a positive integer, got {n}"
         )));
     }
+    allowed(ctx)?;
     Ok(Value::Int(ctx.random().i64(0..n)))
 }

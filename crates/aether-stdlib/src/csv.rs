@@ -1,0 +1,280 @@
+//! CSV: `csv_parse` and `csv_stringify`.
+//!
+//! Source: library reference chapter 8.
+
+use aether_eval::{BuiltinDef, Ctx};
+use aether_value::{Array, Heap, Raise, Rc, Str, StrBuilder, Value};
+
+/// `csv_parse` and `csv_stringify`.
+pub static CSV: &[BuiltinDef] = &[
+    BuiltinDef::core("csv_parse", &["text", "delim"], 1, 2, csv_parse),
+    BuiltinDef::core("csv_stringify", &["rows", "delim"], 1, 2, csv_stringify),
+];
+
+fn csv_parse(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let text = crate::string(&args[0])?;
+    let delimiter = delimiter(args.get(1))?;
+    ctx.tick(text.len_bytes() / 8)?;
+    Ok(Value::Array(parse(ctx.heap(), text.as_str(), delimiter)?))
+}
+
+fn csv_stringify(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let rows = array(&args[0])?;
+    let delimiter = delimiter(args.get(1))?;
+    let text = write(ctx.heap(), rows, delimiter)?;
+    ctx.tick(text.len_bytes() / 8)?;
+    Ok(Value::String(text))
+}
+
+fn array(value: &Value) -> Result<&Rc<Array>, Raise> {
+    match value {
+        Value::Array(array) => Ok(array),
+        _ => Err(crate::wrong_type("array", value)),
+    }
+}
+
+/// The one ASCII character between fields; a comma unless given.
+fn delimiter(value: Option<&Value>) -> Result<u8, Raise> {
+    let Some(value) = value else { return Ok(b',') };
+    let text = crate::string(value)?.as_str();
+    match text.as_bytes() {
+        [byte] if byte.is_ascii() => Ok(*byte),
+        _ => Err(Raise::operation(&format!(
+            "csv delimiter must be a single character, got \"{text}\""
+        ))),
+    }
+}
+
+/// What is left of a text.
+struct Reader<'a> {
+    heap: &'a Heap,
+    text: &'a str,
+    at: usize,
+    delimiter: u8,
+}
+
+/// The rows of a text.
+fn parse(heap: &Heap, text: &str, delimiter: u8) -> Result<Rc<Array>, Raise> {
+    let mut reader = Reader {
+        heap,
+        text,
+        at: 0,
+        delimiter,
+    };
+    let rows = heap.array(0)?;
+    let mut width = 0;
+    while reader.at < text.len() {
+        if reader.line_end() {
+            continue;
+        }
+        let row = heap.array(width)?;
+        loop {
+            row.push(Value::String(reader.field()?))?;
+            if reader.peek() != Some(delimiter) {
+                break;
+            }
+            reader.at += 1;
+        }
+        reader.line_end();
+        width = row.len();
+        rows.push(Value::Array(row))?;
+    }
+    Ok(rows)
+}
+
+impl Reader<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    /// Skips a line end, if there is one here.
+    fn line_end(&mut self) -> bool {
+        match self.peek() {
+            Some(b'\n') => self.at += 1,
+            Some(b'\r') => {
+                self.at += 1;
+                if self.peek() == Some(b'\n') {
+                    self.at += 1;
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// The text up to the next delimiter or line end.
+    fn plain(&mut self) -> &str {
+        let rest = &self.text[self.at..];
+        let delimiter = self.delimiter;
+        let end = rest
+            .bytes()
+            .position(|byte| byte == delimiter || byte == b'\n' || byte == b'\r');
+        let piece = &rest[..end.unwrap_or(rest.len())];
+        self.at += piece.len();
+        piece
+    }
+
+    fn field(&mut self) -> Result<Rc<Str>, Raise> {
+        let heap = self.heap;
+        if self.peek() != Some(b'"') {
+            return fresh(heap, self.plain());
+        }
+        self.at += 1;
+        let mut out = StrBuilder::new(heap);
+        loop {
+            let rest = &self.text[self.at..];
+            let Some(quote) = rest.find('"') else {
+                self.at = self.text.len();
+                out.push_str(rest)?;
+                break;
+            };
+            out.push_str(&rest[..quote])?;
+            self.at += quote + 1;
+            if self.peek() == Some(b'"') {
+                out.push_str("\"")?;
+                self.at += 1;
+                continue;
+            }
+            out.push_str(self.plain())?;
+            break;
+        }
+        out.finish()
+    }
+}
+
+fn fresh(heap: &Heap, text: &str) -> Result<Rc<Str>, Raise> {
+    if text.is_empty() {
+        heap.empty_string()
+    } else {
+        heap.char_string(text)
+    }
+}
+
+/// The text of rows.
+fn write(heap: &Heap, rows: &Array, delimiter: u8) -> Result<Rc<Str>, Raise> {
+    let mut out = StrBuilder::new(heap);
+    for (index, row) in rows.snapshot().iter().enumerate() {
+        let row = array(row)?.snapshot();
+        if index > 0 {
+            out.push_str("\n")?;
+        }
+        for (index, field) in row.iter().enumerate() {
+            if index > 0 {
+                out.push_char(char::from(delimiter))?;
+            }
+            let text = match field {
+                Value::String(text) => text.clone(),
+                field => aether_value::display_text(heap, field)?,
+            };
+            write_field(text.as_str(), delimiter, row.len() == 1, &mut out)?;
+        }
+    }
+    out.finish()
+}
+
+fn write_field(text: &str, delimiter: u8, alone: bool, out: &mut StrBuilder) -> Result<(), Raise> {
+    let special = |byte: u8| byte == delimiter || matches!(byte, b'"' | b'\n' | b'\r');
+    if !text.bytes().any(special) && !(alone && text.is_empty()) {
+        return out.push_str(text);
+    }
+    out.push_str("\"")?;
+    for (index, piece) in text.split('"').enumerate() {
+        if index > 0 {
+            out.push_str("\"\"")?;
+        }
+        out.push_str(piece)?;
+    }
+    out.push_str("\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{parse, write};
+    use aether_value::{Heap, HeapConfig, Value, deep_equals, display_text};
+    use proptest::prelude::*;
+
+    fn heap() -> Heap {
+        Heap::new(HeapConfig::default())
+    }
+
+    /// The rows with fields joined by `|`.
+    fn rows(text: &str, delimiter: u8) -> Vec<String> {
+        let heap = heap();
+        let rows = parse(&heap, text, delimiter).unwrap();
+        let rows = rows.snapshot();
+        let fields = |row: &Value| {
+            let Value::Array(row) = row else {
+                panic!("a row is an array")
+            };
+            let texts: Vec<_> = row
+                .snapshot()
+                .iter()
+                .map(|field| display_text(&heap, field).unwrap())
+                .collect();
+            texts
+                .iter()
+                .map(|text| text.as_str())
+                .collect::<Vec<_>>()
+                .join("|")
+        };
+        rows.iter().map(fields).collect()
+    }
+
+    #[test]
+    fn rows_end_in_three_ways_and_blank_lines_are_skipped() {
+        assert_eq!(rows("", b','), [""; 0]);
+        assert_eq!(rows("\n\r\n\r", b','), [""; 0]);
+        assert_eq!(rows("a,b\nc,d\n", b','), ["a|b", "c|d"]);
+        assert_eq!(rows("a\r\nb\rc\n\nd", b','), ["a", "b", "c", "d"]);
+        assert_eq!(rows("a,\n,b,", b','), ["a|", "|b|"]);
+        assert_eq!(rows("\"\"\n", b','), [""]);
+    }
+
+    #[test]
+    fn quoted_fields_hold_anything() {
+        assert_eq!(rows("\"a,b\",\"c\nd\",\"e\"\"f\"", b','), ["a,b|c\nd|e\"f"]);
+        assert_eq!(rows("\"a\"b\"c,d", b','), ["ab\"c|d"]);
+        assert_eq!(rows("a\"b,c", b','), ["a\"b|c"]);
+        assert_eq!(rows("\"open,\n", b','), ["open,\n"]);
+        assert_eq!(rows("id;name\n1;\"x;y\"", b';'), ["id|name", "1|x;y"]);
+    }
+
+    #[test]
+    fn special_fields_are_quoted() {
+        let heap = heap();
+        let field = |text: &str| Value::String(heap.string(text).unwrap());
+        let first = Value::Array(heap.array_from(vec![field("a\"b"), Value::Int(1)]).unwrap());
+        let second = Value::Array(heap.array_from(vec![Value::Null, Value::Bool(true)]).unwrap());
+        let alone = Value::Array(heap.array_from(vec![field("")]).unwrap());
+        let rows = heap.array_from(vec![first, second, alone]).unwrap();
+        assert_eq!(
+            write(&heap, &rows, b',').unwrap().as_str(),
+            "\"a\"\"b\",1\nnull,true\n\"\""
+        );
+        // A delimiter that occurs in a number quotes it.
+        assert_eq!(
+            write(&heap, &rows, b'1').unwrap().as_str(),
+            "\"a\"\"b\"1\"1\"\nnull1true\n\"\""
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn tables_without_empty_rows_come_back(
+            table in prop::collection::vec(prop::collection::vec("[a\",;\r\n é]{0,4}", 1..4), 0..5),
+            semicolon in any::<bool>(),
+        ) {
+            let heap = heap();
+            let delimiter = if semicolon { b';' } else { b',' };
+            let mut rows = Vec::new();
+            for row in &table {
+                let fields = row.iter().map(|text| Value::String(heap.string(text).unwrap())).collect();
+                rows.push(Value::Array(heap.array_from(fields).unwrap()));
+            }
+            let rows = heap.array_from(rows).unwrap();
+            let text = write(&heap, &rows, delimiter).unwrap();
+            let back = parse(&heap, text.as_str(), delimiter).unwrap();
+            prop_assert!(deep_equals(&Value::Array(rows), &Value::Array(back)), "{}", text);
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! From text to values.
+//!
+//! A value that is complete is put into the container on top of the stack, which the next character closes or
+//! continues. Error texts are those scripts know from serde's JSON parser; columns count characters, and an error at
+//! the end of the text is at its last one.
+
+use aether_value::{Array, Dict, Heap, Raise, Rc, Str, StrBuilder, Value};
+
+use crate::stack::Stack;
+
+/// A container in the making.
+enum Open {
+    Array(Rc<Array>),
+    /// With the key whose value comes next.
+    Dict(Rc<Dict>, Rc<Str>),
+}
+
+/// Recently met keys, by length and ends, so that the records of a list share theirs.
+const KEYS: usize = 64;
+/// Longest key that is remembered.
+const SHORT: usize = 32;
+
+struct Parser<'a> {
+    heap: &'a Heap,
+    text: &'a str,
+    /// Byte offset of the next character.
+    at: usize,
+    keys: [Option<Rc<Str>>; KEYS],
+}
+
+/// The value of a JSON document.
+pub(super) fn parse(heap: &Heap, text: &str) -> Result<Value, Raise> {
+    let mut parser = Parser {
+        heap,
+        text,
+        at: 0,
+        keys: [const { None }; KEYS],
+    };
+    parser.document()
+}
+
+impl Parser<'_> {
+    fn document(&mut self) -> Result<Value, Raise> {
+        let mut stack = Stack::new(self.heap);
+        loop {
+            let Some(mut value) = self.value(&mut stack)? else {
+                // A container was opened.
+                continue;
+            };
+            loop {
+                match stack.last_mut() {
+                    None => {
+                        self.blanks();
+                        if self.at < self.text.len() {
+                            return Err(self.error("trailing characters"));
+                        }
+                        return Ok(value);
+                    }
+                    Some(Open::Array(items)) => {
+                        items.push(value)?;
+                        if self.goes_on(b']', "EOF while parsing a list", "expected `,` or `]`")? {
+                            break;
+                        }
+                    }
+                    Some(Open::Dict(dict, key)) => {
+                        dict.insert(Value::String(key.clone()), value)?;
+                        if self.goes_on(b'}', "EOF while parsing an object", "expected `,` or `}`")? {
+                            *key = self.key()?;
+                            break;
+                        }
+                    }
+                }
+                value = match stack.pop() {
+                    Some(Open::Array(items)) => Value::Array(items),
+                    Some(Open::Dict(dict, _)) => Value::Dict(dict),
+                    None => return Err(self.error("trailing characters")),
+                };
+            }
+        }
+    }
+
+    /// A scalar or an empty container; `None` if a container was opened, which is then on the stack.
+    fn value(&mut self, stack: &mut Stack<Open>) -> Result<Option<Value>, Raise> {
+        self.blanks();
+        let value = match self.peek() {
+            None => return Err(self.error("EOF while parsing a value")),
+            Some(b'[') => {
+                self.at += 1;
+                self.blanks();
+                let items = self.heap.array(0)?;
+                match self.peek() {
+                    None => return Err(self.error("EOF while parsing a list")),
+                    Some(b']') => self.at += 1,
+                    Some(_) => {
+                        stack.push(Open::Array(items))?;
+                        return Ok(None);
+                    }
+                }
+                Value::Array(items)
+            }
+            Some(b'{') => {
+                self.at += 1;
+                self.blanks();
+                let dict = self.heap.dict()?;
+                if self.peek() == Some(b'}') {
+                    self.at += 1;
+                } else {
+                    let key = self.key()?;
+                    stack.push(Open::Dict(dict, key))?;
+                    return Ok(None);
+                }
+                Value::Dict(dict)
+            }
+            Some(b'"') => Value::String(self.string(false)?),
+            Some(b'-' | b'0'..=b'9') => self.number()?,
+            Some(b't') => self.word("true", Value::Bool(true))?,
+            Some(b'f') => self.word("false", Value::Bool(false))?,
+            Some(b'n') => self.word("null", Value::Null)?,
+            Some(_) => return Err(self.error("expected value")),
+        };
+        Ok(Some(value))
+    }
+
+    /// Behind an element: whether a comma continues the container, or `close` ends it.
+    fn goes_on(&mut self, close: u8, at_end: &str, otherwise: &str) -> Result<bool, Raise> {
+        self.blanks();
+        match self.peek() {
+            None => Err(self.error(at_end)),
+            Some(b',') => {
+                self.at += 1;
+                self.blanks();
+                if self.peek() == Some(close) {
+                    return Err(self.error("trailing comma"));
+                }
+                Ok(true)
+            }
+            Some(byte) if byte == close => {
+                self.at += 1;
+                Ok(false)
+            }
+            Some(_) => Err(self.error(otherwise)),
+        }
+    }
+
+    /// A key and its colon.
+    fn key(&mut self) -> Result<Rc<Str>, Raise> {
+        match self.peek() {
+            None => return Err(self.error("EOF while parsing an object")),
+            Some(b'"') => {}
+            Some(_) => return Err(self.error("key must be a string")),
+        }
+        let key = self.string(true)?;
+        self.blanks();
+        match self.peek() {
+            None => Err(self.error("EOF while parsing an object")),
+            Some(b':') => {
+                self.at += 1;
+                Ok(key)
+            }
+            Some(_) => Err(self.error("expected `:`")),
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn blanks(&mut self) {
+        while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    fn word(&mut self, word: &str, value: Value) -> Result<Value, Raise> {
+        for byte in word.bytes() {
+            match self.peek() {
+                Some(found) if found == byte => self.at += 1,
+                Some(_) => return Err(self.error("expected ident")),
+                None => return Err(self.error("EOF while parsing a value")),
+            }
+        }
+        Ok(value)
+    }
+
+    /// One digit or more.
+    fn digits(&mut self) -> Result<(), Raise> {
+        match self.peek() {
+            None => return Err(self.error("EOF while parsing a value")),
+            Some(b'0'..=b'9') => {}
+            Some(_) => return Err(self.error("invalid number")),
+        }
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.at += 1;
+        }
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<Value, Raise> {
+        let start = self.at;
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        if self.peek() == Some(b'0') {
+            self.at += 1;
+            if let Some(b'0'..=b'9') = self.peek() {
+                return Err(self.error("invalid number"));
+            }
+        } else {
+            self.digits()?;
+        }
+        let whole = self.at;
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.peek() {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        let digits = &self.text[start..self.at];
+        if self.at == whole
+            && digits != "-0"
+            && let Ok(value) = digits.parse()
+        {
+            return Ok(Value::Int(value));
+        }
+        match digits.parse::<f64>() {
+            Ok(value) if value.is_finite() => Ok(Value::Float(value)),
+            _ => Err(self.error("number out of range")),
+        }
+    }
+
+    /// A string with its quotes. Keys are looked up among recent ones.
+    fn string(&mut self, is_key: bool) -> Result<Rc<Str>, Raise> {
+        self.at += 1;
+        let mut start = self.at;
+        let mut out: Option<StrBuilder> = None;
+        loop {
+            let rest = &self.text.as_bytes()[self.at..];
+            let Some(plain) = rest
+                .iter()
+                .position(|&byte| matches!(byte, b'"' | b'\\' | 0..0x20))
+            else {
+                self.at = self.text.len();
+                return Err(self.error("EOF while parsing a string"));
+            };
+            self.at += plain;
+            let piece = &self.text[start..self.at];
+            match rest[plain] {
+                b'"' => {
+                    self.at += 1;
+                    let Some(mut out) = out else {
+                        return if is_key {
+                            self.shared(piece)
+                        } else {
+                            self.fresh(piece)
+                        };
+                    };
+                    out.push_str(piece)?;
+                    return out.finish();
+                }
+                b'\\' => {
+                    let mut made = match out {
+                        Some(out) => out,
+                        None => StrBuilder::new(self.heap),
+                    };
+                    made.push_str(piece)?;
+                    self.at += 1;
+                    made.push_char(self.escape()?)?;
+                    out = Some(made);
+                    start = self.at;
+                }
+                _ => {
+                    return Err(
+                        self.error("control character (\\u0000-\\u001F) found while parsing a string")
+                    );
+                }
+            }
+        }
+    }
+
+    fn fresh(&self, text: &str) -> Result<Rc<Str>, Raise> {
+        if text.is_empty() {
+            self.heap.empty_string()
+        } else {
+            self.heap.char_string(text)
+        }
+    }
+
+    /// The string for a key, the same one as last time if possible.
+    fn shared(&mut self, text: &str) -> Result<Rc<Str>, Raise> {
+        let bytes = text.as_bytes();
+        let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else {
+            return self.heap.empty_string();
+        };
+        if bytes.len() > SHORT {
+            return self.heap.string(text);
+        }
+        let middle = bytes[bytes.len() / 2];
+        let mixed =
+            bytes.len() * 7 + usize::from(*first) * 5 + usize::from(*last) * 3 + usize::from(middle) * 11;
+        let place = mixed % KEYS;
+        if let Some(known) = &self.keys[place]
+            && known.as_str() == text
+        {
+            return Ok(known.clone());
+        }
+        let made = self.heap.string(text)?;
+        self.keys[place] = Some(made.clone());
+        Ok(made)
+    }
+
+    /// What an escape stands for; the backslash has been read.
+    fn escape(&mut self) -> Result<char, Raise> {
+        let character = match self.peek() {
+            None => return Err(self.error("EOF while parsing a string")),
+            Some(byte @ (b'"' | b'\\' | b'/')) => char::from(byte),
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => {
+                self.at += 1;
+                return self.unicode();
+            }
+            Some(_) => return Err(self.error("invalid escape")),
+        };
+        self.at += 1;
+        Ok(character)
+    }
+
+    fn unicode(&mut self) -> Result<char, Raise> {
+        let unit = self.hex()?;
+        if let Some(character) = char::from_u32(unit) {
+            return Ok(character);
+        }
+        // A surrogate: a first half needs its second.
+        if unit < 0xDC00 && self.text[self.at..].starts_with("\\u") {
+            self.at += 2;
+            let second = self.hex()?;
+            if (0xDC00..0xE000).contains(&second) {
+                let code = 0x10000 + ((unit - 0xD800) << 10) + (second - 0xDC00);
+                return char::from_u32(code).ok_or_else(|| self.error("invalid unicode code point"));
+            }
+        }
+        Err(self.error("lone surrogate in hex escape"))
+    }
+
+    /// Four hexadecimal digits.
+    fn hex(&mut self) -> Result<u32, Raise> {
+        let mut unit = 0;
+        for _ in 0..4 {
+            let Some(byte) = self.peek() else {
+                return Err(self.error("EOF while parsing a string"));
+            };
+            let Some(digit) = char::from(byte).to_digit(16) else {
+                return Err(self.error("invalid escape"));
+            };
+            unit = unit * 16 + digit;
+            self.at += 1;
+        }
+        Ok(unit)
+    }
+
+    /// The error `what` at the next character.
+    #[cold]
+    fn error(&self, what: &str) -> Raise {
+        let mut before = self.at.min(self.text.len());
+        while !self.text.is_char_boundary(before) {
+            before -= 1;
+        }
+        let before = &self.text[..before];
+        let line = before.matches('\n').count() + 1;
+        let begun = before.rfind('\n').map_or(0, |at| at + 1);
+        let column = before[begun..].chars().count() + usize::from(self.at < self.text.len());
+        Raise::parse("JSON", &format!("{what} at line {line} column {column}"))
+    }
+}

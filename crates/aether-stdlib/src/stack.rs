@@ -1,0 +1,63 @@
+//! A stack for walks over data of any depth, charged to the heap as it grows.
+
+use aether_value::{Heap, Raise};
+
+/// A vector used as a stack; its capacity is charged.
+pub(crate) struct Stack<T> {
+    heap: Heap,
+    items: Vec<T>,
+    charged: usize,
+}
+
+impl<T> Stack<T> {
+    /// An empty stack.
+    pub(crate) fn new(heap: &Heap) -> Self {
+        Self {
+            heap: heap.clone(),
+            items: Vec::new(),
+            charged: 0,
+        }
+    }
+
+    /// Puts an item on top.
+    ///
+    /// # Errors
+    /// Out of memory; nothing is put then.
+    pub(crate) fn push(&mut self, item: T) -> Result<(), Raise> {
+        let capacity = self.items.capacity();
+        if self.items.len() == capacity {
+            let more = capacity.max(16);
+            let bytes = more * size_of::<T>();
+            self.heap.charge(bytes)?;
+            if self.items.try_reserve_exact(more).is_err() {
+                self.heap.discharge(bytes);
+                return Err(self.heap.out_of_memory(bytes));
+            }
+            self.charged += bytes;
+        }
+        self.items.push(item);
+        Ok(())
+    }
+
+    /// Takes the item on top.
+    pub(crate) fn pop(&mut self) -> Option<T> {
+        self.items.pop()
+    }
+
+    /// The item on top.
+    pub(crate) fn last_mut(&mut self) -> Option<&mut T> {
+        self.items.last_mut()
+    }
+
+    /// The items from the bottom up.
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, T> {
+        self.items.iter()
+    }
+}
+
+impl<T> Drop for Stack<T> {
+    fn drop(&mut self) {
+        self.items.clear();
+        self.heap.discharge(self.charged);
+    }
+}
