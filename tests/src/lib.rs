@@ -1,1 +1,23 @@
-//! Placeholder
+//! The harness: finds programs, runs each on an engine of its own, and compares what it did with what is written
+//! beside it.
+//!
+//! A case is a file `name.ae` below `tests/conformance` or in `examples`; files whose names start with `_` are
+//! helpers that cases import, and directories named `modules` or `data` hold no cases.
+//!
+//! - The first line may be `// run: key=value …`: `depth=N` (limit of activations), `args=a,b` (script arguments),
+//!   `mode=eval` (as `aether eval --result --file` does it), `mode=bare` (without the names of the library).
+//! - `name.out` is the exact standard output; missing means none.
+//! - `name.err` has `exit: N` in its first line, then the exact standard error; missing means status 0 and none.
+//!
+//! Invariants
+//! - A program reaches its own directory (read-only), memory, a virtual clock and a fixed seed, nothing else.
+//! - After each program and the end of its engine no object is alive.
+#![forbid(unsafe_code)]
+
+mod case;
+mod diff;
+mod execute;
+
+pub use case::{Case, Mode, find_cases, repository};
+pub use diff::diff;
+pub use execute::{Outcome, execute, execute_text};

@@ -1,1 +1,77 @@
-//! Placeholder
+//! Aether for host programs: an [`Engine`] runs scripts, a [`Host`] decides what they can reach.
+//!
+//! A complete host program: it gives scripts a function of its own, runs one in memory, and reads a result back.
+//!
+//! ```
+//! use aether::{BuiltinDef, Ctx, Engine, Error, MemoryHost, Raise, Value, ValueExt};
+//!
+//! fn shout(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+//!     let text = ctx.text(&args[0])?;
+//!     ctx.string(&text.as_str().to_uppercase())
+//! }
+//!
+//! static FUNCTIONS: &[BuiltinDef] = &[BuiltinDef::core("shout", &["text"], 1, 1, shout)];
+//!
+//! fn main() -> Result<(), Error> {
+//!     let host = MemoryHost::new();
+//!     let mut engine = Engine::builder()
+//!         .host(host.clone())
+//!         .builtins(FUNCTIONS)
+//!         .max_memory(Some(16 << 20))
+//!         .max_steps(Some(1_000_000))
+//!         .build()?;
+//!
+//!     engine.eval("fn area(r) { return 3 * r * r }  println(shout(\"hello\"))")?;
+//!     let area: i64 = engine.call("area", (2_i64,))?.try_to()?;
+//!     assert_eq!(area, 12);
+//!     assert_eq!(host.stdout(), "HELLO\n");
+//!
+//!     let error = engine.eval("[1, 2][5]").unwrap_err();
+//!     assert_eq!(error.to_string(), "Index 5 out of bounds for array of length 2");
+//!
+//!     // The engine stays usable after an error; at its end nothing is left.
+//!     let report = engine.shut_down();
+//!     assert_eq!(report.live_objects, 0);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! Invariants
+//! - An embedded engine reaches nothing by default: its host is [`DenyHost`], its heap is limited to
+//!   [`EMBEDDED_MEMORY`], its sources nest at most [`EMBEDDED_MAX_NESTING`] deep.
+//! - Engines are independent; several may live on one thread or on different ones. An engine is not `Send`.
+//! - Nothing here prints or exits; text for people is returned as data ([`Error::lines`]).
+//!
+//! Not here: what the language means (`aether-eval`), rendering with colours and frames (the command line).
+#![forbid(unsafe_code)]
+
+mod engine;
+
+mod convert;
+mod error;
+mod host;
+
+pub use convert::{Arguments, FromValue, IntoValue, Pairs, ValueExt};
+pub use engine::{EMBEDDED_MEMORY, Engine, EngineBuilder, HeapReport, MAX_ARGS, PromiseStatus};
+pub use error::{Error, lines_of};
+pub use host::{DenyHost, MemoryHost, Output, SystemHost};
+
+pub use aether_eval::{Args, BuiltinDef, Ctx, Event, Host, Permission, Run, RuntimeError, Step, TracePlace};
+pub use aether_parser::{DEFAULT_MAX_NESTING, EMBEDDED_MAX_NESTING};
+pub use aether_source::{Diagnostic, Label, Severity, SourceFile, Span};
+pub use aether_value::{ErrorKind, Heap, Native, Raise, Value};
+
+/// The parts, for tools that want one of them alone.
+pub mod parts {
+    pub use aether_ast as ast;
+    pub use aether_eval as eval;
+    pub use aether_lexer as lexer;
+    pub use aether_parser as parser;
+    pub use aether_resolve as resolve;
+    pub use aether_source as source;
+    pub use aether_stdlib as stdlib;
+    pub use aether_value as value;
+}
+
+/// The version of Aether.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,381 @@
+//! The engine: one heap, one module scope, one host.
+//!
+//! Invariants
+//! - After an error the engine stays usable: bindings made before it stay, the stack is empty again.
+//! - Whatever ran, output is flushed before a method that runs code returns.
+//! - [`Engine::shut_down`] and dropping let go of everything, outstanding promises included, without waiting.
+
+use aether_eval::{BuiltinDef, Host, Machine, MachineOptions};
+use aether_source::SourceFile;
+use aether_value::{Heap, PromiseState, Value};
+use std::io;
+
+use crate::convert::Arguments;
+use crate::host::DenyHost;
+use crate::{EMBEDDED_MAX_NESTING, Error};
+
+/// The most script arguments.
+pub const MAX_ARGS: usize = 100;
+
+/// The budget of an embedded engine unless the host sets another, in bytes.
+pub const EMBEDDED_MEMORY: usize = 256 << 20;
+
+/// An independent interpreter.
+pub struct Engine {
+    machine: Machine,
+}
+
+/// How far a promise is, as [`Engine::promise_status`] tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PromiseStatus {
+    /// An async call whose body has not begun.
+    NotStarted,
+    /// Its body is parked, or something outside the script will settle it.
+    Waiting,
+    /// It has a value.
+    Fulfilled,
+    /// It has an error.
+    Rejected,
+}
+
+impl PromiseStatus {
+    /// Whether there is an outcome.
+    pub const fn is_settled(self) -> bool {
+        matches!(self, Self::Fulfilled | Self::Rejected)
+    }
+}
+
+/// What a heap held when its engine had let go of everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeapReport {
+    /// Objects that live on: held by the host, or leaked.
+    pub live_objects: usize,
+    /// Their bytes.
+    pub live_bytes: usize,
+    /// The most bytes that were live at one time.
+    pub peak: usize,
+}
+
+/// Sets up an [`Engine`].
+pub struct EngineBuilder {
+    options: MachineOptions,
+    host: Box<dyn Host>,
+    builtins: Vec<&'static [BuiltinDef]>,
+}
+
+impl Default for EngineBuilder {
+    fn default() -> Self {
+        let options = MachineOptions {
+            max_memory: Some(EMBEDDED_MEMORY),
+            max_nesting: EMBEDDED_MAX_NESTING,
+            ..MachineOptions::default()
+        };
+        Self {
+            options,
+            host: Box::new(DenyHost),
+            builtins: Vec::new(),
+        }
+    }
+}
+
+impl EngineBuilder {
+    /// Only the built-in functions, without the names of the standard library; modules can still be imported.
+    #[must_use]
+    pub fn bare(mut self) -> Self {
+        self.options.full = false;
+        self
+    }
+
+    /// The world outside; [`DenyHost`] unless set.
+    #[must_use]
+    pub fn host(mut self, host: impl Host + 'static) -> Self {
+        self.host = Box::new(host);
+        self
+    }
+
+    /// More built-in functions. They may replace those of the language.
+    #[must_use]
+    pub fn builtins(mut self, functions: &'static [BuiltinDef]) -> Self {
+        self.builtins.push(functions);
+        self
+    }
+
+    /// What scripts find in `args`.
+    #[must_use]
+    pub fn args(mut self, args: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.options.args = args.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The heap's budget in bytes; [`EMBEDDED_MEMORY`] unless set, none for no limit.
+    #[must_use]
+    pub fn max_memory(mut self, bytes: Option<usize>) -> Self {
+        self.options.max_memory = bytes;
+        self
+    }
+
+    /// How many activations may be active at a time.
+    #[must_use]
+    pub fn max_depth(mut self, activations: usize) -> Self {
+        self.options.max_depth = activations;
+        self
+    }
+
+    /// How many calls, backward jumps and units of work in built-ins may be executed; none for no limit.
+    #[must_use]
+    pub fn max_steps(mut self, steps: Option<u64>) -> Self {
+        self.options.max_steps = steps;
+        self
+    }
+
+    /// How deep sources may nest; [`EMBEDDED_MAX_NESTING`] unless set.
+    #[must_use]
+    pub fn max_nesting(mut self, levels: u32) -> Self {
+        self.options.max_nesting = levels;
+        self
+    }
+
+    /// The directory that serves imports of texts without a file.
+    #[must_use]
+    pub fn directory(mut self, directory: impl Into<String>) -> Self {
+        let mut directory = directory.into();
+        if !directory.is_empty() && !directory.ends_with('/') {
+            directory.push('/');
+        }
+        self.options.directory = directory;
+        self
+    }
+
+    /// The engine.
+    ///
+    /// # Errors
+    /// Too many arguments, or a budget that does not even hold the built-ins.
+    pub fn build(self) -> Result<Engine, Error> {
+        let count = self.options.args.len();
+        if count > MAX_ARGS {
+            return Err(Error::TooManyArguments(count));
+        }
+        let mut builtins = aether_stdlib::ALL.to_vec();
+        builtins.extend(self.builtins);
+        let machine = Machine::new(&self.options, self.host, &builtins).map_err(Error::Runtime)?;
+        Ok(Engine { machine })
+    }
+}
+
+impl Engine {
+    /// A full engine with the defaults of an embedder.
+    ///
+    /// # Errors
+    /// See [`EngineBuilder::build`].
+    pub fn new() -> Result<Self, Error> {
+        Self::builder().build()
+    }
+
+    /// Sets up an engine.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder::default()
+    }
+
+    /// Runs the script at `path`: its top level, then `main` if it has one. The host reads the file.
+    ///
+    /// # Errors
+    /// See [`Error`]; if the file cannot be read or parsed, nothing runs.
+    pub fn run(&mut self, path: &str) -> Result<(), Error> {
+        let text = self.read(path)?;
+        self.run_text(path, text)
+    }
+
+    /// Runs `text` as the script at `path`, which serves its imports and names it in traces.
+    ///
+    /// # Errors
+    /// See [`Engine::run`].
+    pub fn run_text(&mut self, path: impl Into<String>, text: impl Into<String>) -> Result<(), Error> {
+        let result = self.machine.run(SourceFile::new(Some(path.into()), text.into()));
+        self.finish(result.map_err(Error::from))
+    }
+
+    /// Runs the statements of a fragment and gives the value of its last one if that is an expression, else null.
+    /// Neither calls `main` nor drains the event loop.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn eval(&mut self, code: impl Into<String>) -> Result<Value, Error> {
+        let result = self.machine.evaluate(SourceFile::new(None, code.into()));
+        self.finish(result.map_err(Error::from))
+    }
+
+    /// The same with the fragment in a file, which is only read: traces say `line N`. Imports are served by the
+    /// builder's [directory](EngineBuilder::directory).
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn eval_file(&mut self, path: &str) -> Result<Value, Error> {
+        let text = self.read(path)?;
+        self.eval(text)
+    }
+
+    /// The text of a file, as the host reads it.
+    ///
+    /// # Errors
+    /// [`Error::Read`] if it cannot be read or is not UTF-8.
+    pub fn read(&mut self, path: &str) -> Result<String, Error> {
+        let failed = |reason: String| Error::Read {
+            path: path.to_owned(),
+            reason,
+        };
+        let bytes = self
+            .machine
+            .host()
+            .read_file(path)
+            .map_err(|error| failed(error.to_string()))?;
+        String::from_utf8(bytes).map_err(|error| {
+            let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = valid.iter().filter(|&&byte| byte == b'\n').count() + 1;
+            failed(format!("invalid UTF-8 at line {line}"))
+        })
+    }
+
+    /// Calls `main` if the module scope has one, and awaits it if it is async.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn call_main(&mut self) -> Result<(), Error> {
+        let result = self.machine.call_main();
+        self.finish(result.map_err(Error::from))
+    }
+
+    /// Calls a function of the module scope.
+    ///
+    /// ```
+    /// use aether::{Engine, ValueExt as _};
+    ///
+    /// let mut engine = Engine::new()?;
+    /// engine.eval("fn add(a, b) { return a + b }")?;
+    /// assert_eq!(engine.call("add", (40_i64, 2_i64))?.try_to::<i64>()?, 42);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Undefined variable` if there is no such name, otherwise what the function raises.
+    pub fn call(&mut self, name: &str, args: impl Arguments) -> Result<Value, Error> {
+        let Some(function) = self.global(name) else {
+            return Err(aether_value::Raise::undefined(name).into());
+        };
+        self.call_value(&function, args)
+    }
+
+    /// Calls a function value.
+    ///
+    /// # Errors
+    /// What the function raises.
+    pub fn call_value(&mut self, function: &Value, args: impl Arguments) -> Result<Value, Error> {
+        let args = args.into_arguments(self.heap())?;
+        let result = self.machine.call(function, &args);
+        self.finish(result.map_err(Error::from))
+    }
+
+    /// The value of a name that the module scope declares.
+    pub fn global(&self, name: &str) -> Option<Value> {
+        self.machine.global(name)
+    }
+
+    /// Every name that can be used at the module's top level, in no order.
+    pub fn known_names(&self) -> Vec<String> {
+        self.machine.known_names()
+    }
+
+    /// The display text of a value.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn text(&self, value: &Value) -> Result<String, Error> {
+        Ok(self.machine.text(value)?)
+    }
+
+    /// What `type(value)` gives.
+    pub fn type_name(&self, value: &Value) -> String {
+        value.type_name().into_owned()
+    }
+
+    /// How far a promise is; `None` for other values.
+    pub fn promise_status(&self, value: &Value) -> Option<PromiseStatus> {
+        let Value::Promise(promise) = value else {
+            return None;
+        };
+        Some(match promise.state() {
+            PromiseState::Unstarted { .. } => PromiseStatus::NotStarted,
+            PromiseState::Running(_) | PromiseState::External => PromiseStatus::Waiting,
+            PromiseState::Fulfilled(_) => PromiseStatus::Fulfilled,
+            PromiseState::Rejected(_) => PromiseStatus::Rejected,
+        })
+    }
+
+    /// Writes the display text of a value and a line end to standard output, after a line end if `at_line_start`
+    /// says that the last line is unfinished.
+    ///
+    /// # Errors
+    /// [`Error::Output`], or [`Error::Exit`] if nobody reads on.
+    pub fn print_result(&mut self, value: &Value, at_line_start: bool) -> Result<(), Error> {
+        let mut text = if at_line_start {
+            String::new()
+        } else {
+            String::from("\n")
+        };
+        text.push_str(&self.text(value)?);
+        text.push('\n');
+        let written = self.machine.host().write_out(&text).map_err(output_error);
+        self.finish(written)
+    }
+
+    /// The bytecode of a text, for people who work on the implementation.
+    ///
+    /// # Errors
+    /// Syntax errors.
+    pub fn disassemble(&mut self, path: &str, text: impl Into<String>) -> Result<String, Error> {
+        Ok(self
+            .machine
+            .disassemble(SourceFile::new(Some(path.to_owned()), text.into()))?)
+    }
+
+    /// Sets the limit of activations.
+    pub fn set_max_depth(&mut self, activations: usize) {
+        self.machine.set_max_depth(activations);
+    }
+
+    /// The heap: its accounts, and a way to make values.
+    pub fn heap(&self) -> &Heap {
+        self.machine.heap()
+    }
+
+    /// The host.
+    pub fn host(&mut self) -> &mut dyn Host {
+        self.machine.host()
+    }
+
+    /// Ends the engine and tells what its heap still holds: nothing, unless the host keeps values.
+    pub fn shut_down(self) -> HeapReport {
+        let heap = self.heap().clone();
+        drop(self.machine);
+        HeapReport {
+            live_objects: heap.live_objects(),
+            live_bytes: heap.live_bytes(),
+            peak: heap.peak_bytes(),
+        }
+    }
+
+    /// Flushes output and lets an earlier error win over one of flushing.
+    fn finish<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
+        let flushed = self.machine.host().flush().map_err(output_error);
+        let value = result?;
+        flushed?;
+        Ok(value)
+    }
+}
+
+fn output_error(error: io::Error) -> Error {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        Error::Exit
+    } else {
+        Error::Output(error)
+    }
+}

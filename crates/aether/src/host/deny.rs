@@ -1,0 +1,62 @@
+//! The embedder's default: a world without streams, files, clock or randomness.
+
+use std::io;
+
+use aether_eval::{Host, Permission};
+
+/// Output vanishes, input is empty, everything else is denied.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DenyHost;
+
+fn denied() -> io::Error {
+    io::ErrorKind::PermissionDenied.into()
+}
+
+impl Host for DenyHost {
+    fn write_out(&mut self, _: &str) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write_err(&mut self, _: &str) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn read_line(&mut self) -> io::Result<String> {
+        Ok(String::new())
+    }
+
+    fn clock(&mut self) -> f64 {
+        0.0
+    }
+
+    fn entropy(&mut self) -> u64 {
+        0
+    }
+
+    fn read_file(&mut self, _: &str) -> io::Result<Vec<u8>> {
+        Err(denied())
+    }
+
+    fn is_file(&mut self, _: &str) -> io::Result<bool> {
+        Err(denied())
+    }
+
+    fn is_dir(&mut self, _: &str) -> io::Result<bool> {
+        Err(denied())
+    }
+
+    fn write_file(&mut self, _: &str, _: &[u8]) -> io::Result<()> {
+        Err(denied())
+    }
+
+    fn permit(&mut self, permission: Permission, what: &str) -> Result<(), String> {
+        let capability = permission.as_str();
+        Err(format!(
+            "{capability} access to \"{what}\" (run with --allow-{capability}={what})"
+        ))
+    }
+}

@@ -1,0 +1,82 @@
+//! Running a program in this process.
+
+use aether::{DEFAULT_MAX_NESTING, Engine, EngineBuilder, Error, HeapReport, MemoryHost};
+
+use crate::{Case, Mode};
+
+/// Calls and backward jumps after which a program is considered to hang.
+const MAX_STEPS: u64 = 2_000_000_000;
+
+/// What a program did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// What it wrote to standard output.
+    pub stdout: String,
+    /// What it, or its end, wrote to standard error.
+    pub stderr: String,
+    /// Its exit status.
+    pub status: i32,
+}
+
+/// Runs a case and ends its engine.
+///
+/// # Errors
+/// The engine cannot be made.
+pub fn execute(case: &Case) -> Result<(Outcome, HeapReport), Error> {
+    let host = MemoryHost::new().over_directory(case.directory());
+    let name = case.file_name();
+    let mut builder = builder().args(case.args.iter().cloned());
+    if let Some(depth) = case.depth {
+        builder = builder.max_depth(depth);
+    }
+    if case.mode == Mode::Bare {
+        builder = builder.bare();
+    }
+    let mut engine = builder.host(host.clone()).build()?;
+    let result = match case.mode {
+        Mode::Program | Mode::Bare => engine.run(&name),
+        Mode::Eval => engine
+            .eval_file(&name)
+            .and_then(|value| engine.print_result(&value, host.at_line_start())),
+    };
+    Ok(finish(engine, &host, result))
+}
+
+/// Runs a text as a program without files.
+///
+/// # Errors
+/// The engine cannot be made.
+pub fn execute_text(text: &str) -> Result<(Outcome, HeapReport), Error> {
+    let host = MemoryHost::new();
+    let mut engine = builder().host(host.clone()).build()?;
+    let result = engine.run_text("test.ae", text);
+    Ok(finish(engine, &host, result))
+}
+
+fn builder() -> EngineBuilder {
+    Engine::builder()
+        .max_memory(None)
+        .max_nesting(DEFAULT_MAX_NESTING)
+        .max_steps(Some(MAX_STEPS))
+}
+
+fn finish(engine: Engine, host: &MemoryHost, result: Result<(), Error>) -> (Outcome, HeapReport) {
+    let report = engine.shut_down();
+    let mut stderr = host.stderr();
+    let mut status = 0;
+    if let Err(error) = result {
+        for line in error.lines() {
+            stderr.push_str(&line);
+            stderr.push('\n');
+            status = 1;
+        }
+    }
+    (
+        Outcome {
+            stdout: host.stdout(),
+            stderr,
+            status,
+        },
+        report,
+    )
+}
