@@ -174,7 +174,8 @@ fn write(heap: &Heap, rows: &Array, delimiter: u8) -> Result<Rc<Str>, Raise> {
 
 fn write_field(text: &str, delimiter: u8, alone: bool, out: &mut StrBuilder) -> Result<(), Raise> {
     let special = |byte: u8| byte == delimiter || matches!(byte, b'"' | b'\n' | b'\r');
-    if !text.bytes().any(special) && !(alone && text.is_empty()) {
+    let needs_quotes = text.bytes().any(special) || alone && text.is_empty();
+    if !needs_quotes {
         return out.push_str(text);
     }
     out.push_str("\"")?;

@@ -50,7 +50,7 @@ fn with_text<R>(
 }
 
 fn read_file(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    with_text(ctx, "read_file", &args[0], |ctx, text| ctx.string(text))
+    with_text(ctx, "read_file", &args[0], |ctx: &Ctx<'_>, text| ctx.string(text))
 }
 
 fn read_lines(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {

@@ -321,13 +321,11 @@ fn uniq_by(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step,
     Ok(go_on(slots, 4, 2))
 }
 
+/// Makes the new value under a key from the old one and an item; none if the old one stays.
+type Update = fn(&Heap, Option<Value>, Value) -> Result<Option<Value>, Raise>;
+
 /// `group_by` and `count_by`: has `update` make the new value under the key of the last item from the old one.
-fn tally(
-    ctx: &mut Ctx<'_>,
-    slots: &mut [Value],
-    event: Event,
-    update: fn(&Heap, Option<Value>, Value) -> Result<Option<Value>, Raise>,
-) -> Result<Step, Raise> {
+fn tally(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event, update: Update) -> Result<Step, Raise> {
     match event {
         Event::Returned(value) => {
             let key: Rc<Str> = ctx.text(&value)?;

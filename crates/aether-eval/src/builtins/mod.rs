@@ -10,6 +10,7 @@
 //!   missing ones null.
 //! - A built-in changes none of its arguments unless it succeeds, and charges memory before it takes it.
 //! - Nothing recurses over the script's data.
+#![expect(clippy::unnecessary_wraps, reason = "every built-in has the same signature")]
 
 use aether_value::{Builtin, BuiltinInfo, BuiltinKind, Raise, Value, tag};
 use ahash::AHashMap;

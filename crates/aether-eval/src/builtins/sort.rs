@@ -128,7 +128,7 @@ pub(super) fn sort_default(ctx: &mut Ctx<'_>, array: &Array) -> Result<(), Raise
         };
         let mut values: Vec<f64> = items.iter().filter_map(float).collect();
         drop(items);
-        values.sort_by(float_order);
+        values.sort_by(|left, right| float_order(*left, *right));
         return write_back(array, values.into_iter().map(Value::Float));
     }
     let texts = items.iter().all(|item| matches!(item, Value::String(_)));
@@ -145,8 +145,8 @@ pub(super) fn sort_default(ctx: &mut Ctx<'_>, array: &Array) -> Result<(), Raise
 }
 
 /// Numerically, NaN last.
-fn float_order(left: &f64, right: &f64) -> Ordering {
-    left.partial_cmp(right)
+fn float_order(left: f64, right: f64) -> Ordering {
+    left.partial_cmp(&right)
         .unwrap_or_else(|| left.is_nan().cmp(&right.is_nan()))
 }
 
