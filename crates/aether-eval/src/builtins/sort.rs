@@ -158,3 +158,61 @@ fn write_back(array: &Array, items: impl Iterator<Item = Value>) -> Result<(), R
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{SLOTS, begin, sorted, step};
+    use aether_value::{Heap, HeapConfig, Value};
+
+    /// Sorts by tens with the merge sort; gives the items and the number of comparisons.
+    fn merge(values: &[i64], contrary: bool) -> (Vec<i64>, usize) {
+        let heap = Heap::new(HeapConfig::default());
+        let items = heap
+            .array_from(values.iter().copied().map(Value::Int).collect())
+            .unwrap();
+        let mut slots: Vec<Value> = std::iter::repeat_n(Value::Null, SLOTS).collect();
+        begin(&heap, &items, &mut slots).unwrap();
+        let (mut answer, mut comparisons) = (None, 0);
+        while let Some((left, right)) = step(&mut slots, answer).unwrap() {
+            comparisons += 1;
+            let (left, right) = (left.as_int().unwrap() / 10, right.as_int().unwrap() / 10);
+            answer = Some(if contrary {
+                comparisons % 3 == 0
+            } else {
+                left > right
+            });
+        }
+        let before: Vec<_> = items.snapshot().iter().filter_map(Value::as_int).collect();
+        assert_eq!(before, values, "the array itself stays");
+        (
+            sorted(&slots)
+                .snapshot()
+                .iter()
+                .filter_map(Value::as_int)
+                .collect(),
+            comparisons,
+        )
+    }
+
+    #[test]
+    fn merging_is_a_stable_sort_within_n_log_n_comparisons() {
+        let mut random = fastrand::Rng::with_seed(7);
+        for len in 0..200 {
+            let values: Vec<i64> = (0..len).map(|_| random.i64(0..300)).collect();
+            let (found, comparisons) = merge(&values, false);
+            let mut expected = values.clone();
+            expected.sort_by_key(|value| value / 10);
+            assert_eq!(found, expected);
+            let bound = len as usize * (usize::BITS - (len as usize).leading_zeros()) as usize;
+            assert!(comparisons <= bound, "{comparisons} comparisons of {len} items");
+        }
+    }
+
+    #[test]
+    fn contradictions_give_a_permutation() {
+        let values: Vec<i64> = (0..100).rev().collect();
+        let (mut found, _) = merge(&values, true);
+        found.sort_unstable();
+        assert!(found.into_iter().eq(0..100));
+    }
+}
