@@ -59,7 +59,7 @@ pub fn find_cases() -> io::Result<Vec<Case>> {
                 if !matches!(name.as_str(), "modules" | "data") {
                     pending.push(path);
                 }
-            } else if name.ends_with(".ae") && !name.starts_with('_') {
+            } else if path.extension().is_some_and(|found| found == "ae") && !name.starts_with('_') {
                 cases.push(Case::read(&root, path)?);
             }
         }

@@ -2,7 +2,8 @@
 
 use aether::{DEFAULT_MAX_NESTING, Engine, EngineBuilder, Error, HeapReport, MemoryHost};
 
-use crate::{Case, Mode};
+use crate::{Case, Mode, diff};
+use std::fmt::Write as _;
 
 /// Calls and backward jumps after which a program is considered to hang.
 const MAX_STEPS: u64 = 2_000_000_000;
@@ -79,4 +80,27 @@ fn finish(engine: Engine, host: &MemoryHost, result: Result<(), Error>) -> (Outc
         },
         report,
     )
+}
+
+/// What differs from what was expected, for people; empty if nothing does and nothing is alive.
+pub fn compare(expected: &Outcome, actual: &Outcome, report: &HeapReport) -> String {
+    let mut message = String::new();
+    // Writing to a string cannot fail.
+    if actual.status != expected.status {
+        let _ = writeln!(message, "status {} instead of {}", actual.status, expected.status);
+    }
+    let streams = [
+        ("stdout", &expected.stdout, &actual.stdout),
+        ("stderr", &expected.stderr, &actual.stderr),
+    ];
+    for (stream, expected, actual) in streams {
+        let difference = diff(expected, actual);
+        if !difference.is_empty() {
+            let _ = write!(message, "{stream} differs (- expected, + actual):\n{difference}");
+        }
+    }
+    if report.live_objects != 0 {
+        let _ = writeln!(message, "{} objects are alive after the end", report.live_objects);
+    }
+    message
 }

@@ -20,4 +20,4 @@ mod execute;
 
 pub use case::{Case, Mode, find_cases, repository};
 pub use diff::diff;
-pub use execute::{Outcome, execute, execute_text};
+pub use execute::{Outcome, compare, execute, execute_text};

@@ -3,17 +3,17 @@
 //! `UPDATE_EXPECT=1` writes what the programs did beside them instead of comparing.
 #![forbid(unsafe_code)]
 
-use aether_tests::{Case, diff, execute, find_cases};
+use aether_tests::{Case, compare, execute, find_cases};
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let trials = match find_cases() {
-        Ok(cases) => cases
-            .into_iter()
-            .map(|case| Trial::test(case.name.clone(), move || check(&case)))
-            .collect(),
+        Ok(cases) => {
+            let trial = |case: Case| Trial::test(case.name.clone(), move || check(&case));
+            cases.into_iter().map(trial).collect()
+        }
         Err(error) => vec![Trial::test("find-cases", move || Err(Failed::from(error)))],
     };
     libtest_mimic::run(&arguments, trials).exit_code()
@@ -24,29 +24,7 @@ fn check(case: &Case) -> Result<(), Failed> {
     if std::env::var_os("UPDATE_EXPECT").is_some() {
         return Ok(case.bless(&outcome)?);
     }
-    let expected = case.expected()?;
-    let mut message = String::new();
-    if outcome.status != expected.status {
-        message.push_str(&format!(
-            "status {} instead of {}\n",
-            outcome.status, expected.status
-        ));
-    }
-    for (stream, expected, actual) in [
-        ("stdout", &expected.stdout, &outcome.stdout),
-        ("stderr", &expected.stderr, &outcome.stderr),
-    ] {
-        let difference = diff(expected, actual);
-        if !difference.is_empty() {
-            message.push_str(&format!("{stream} differs (- expected, + actual):\n{difference}"));
-        }
-    }
-    if report.live_objects != 0 {
-        message.push_str(&format!(
-            "{} objects are alive after the end\n",
-            report.live_objects
-        ));
-    }
+    let message = compare(&case.expected()?, &outcome, &report);
     if message.is_empty() {
         Ok(())
     } else {

@@ -1,2 +1,83 @@
-//! Placeholder
-fn main() {}
+//! The `aether` command: runs scripts and fragments, shows trees, tokens and bytecode.
+//!
+//! The first argument decides (rule 1.1): if it names no subcommand and no option it is a script, and everything
+//! behind it is the script's. That case is decided here, before the option parser is even built, because most
+//! processes are that case and many are short.
+//!
+//! Invariants
+//! - Results go to standard output, diagnostics to standard error; a closed pipe is no error.
+//! - The engine is leaked, not torn down: the system takes the memory back faster than we could.
+//! - A panic is a bug of ours and says so, status 101.
+#![forbid(unsafe_code)]
+
+mod options;
+
+mod eval;
+mod inspect;
+mod run;
+
+mod long_form;
+mod report;
+mod streams;
+
+use std::ffi::OsString;
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::process::ExitCode;
+
+use options::{Color, Command, Parsed};
+
+/// Exit status of a bug of ours.
+const INTERNAL_ERROR: u8 = 101;
+/// Exit status of wrong usage.
+const WRONG_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    panic::set_hook(Box::new(ask_for_a_report));
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let status = panic::catch_unwind(AssertUnwindSafe(|| dispatch(&arguments)));
+    ExitCode::from(status.unwrap_or(INTERNAL_ERROR))
+}
+
+fn dispatch(arguments: &[OsString]) -> u8 {
+    match arguments.split_first() {
+        None => {
+            streams::write_err("The interactive prompt is not part of this version; name a script to run.\n");
+            streams::write_err(&format!("{}\n", options::USAGE));
+            WRONG_USAGE
+        }
+        Some((first, rest)) if options::is_script(first) => {
+            run::script(first, rest, &run::Limits::default(), Color::Auto)
+        }
+        Some(_) => match options::parse(arguments) {
+            Parsed::Command(Command::Run { script, args, limits }, color) => {
+                run::script(&script, &args, &limits, color)
+            }
+            Parsed::Command(Command::Eval(fragment), color) => eval::fragment(&fragment, color),
+            Parsed::Command(Command::Ast(tree), color) => inspect::ast(&tree, color),
+            Parsed::Command(Command::Dump { what, file }, color) => inspect::dump(what, &file, color),
+            Parsed::Text(text) => {
+                streams::write_out(&text);
+                0
+            }
+            Parsed::Wrong { text, status } => {
+                streams::write_err(&text);
+                status
+            }
+        },
+    }
+}
+
+/// The panic hook: what happened, where, and what to do about it.
+fn ask_for_a_report(info: &PanicHookInfo<'_>) {
+    let payload = info.payload();
+    let text = payload.downcast_ref::<&str>().copied();
+    let message = text
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message");
+    let place = info.location().map(ToString::to_string).unwrap_or_default();
+    streams::write_err(&format!(
+        "internal error, please report: {message}\n  at {place}\n  in aether {}\n\
+         Please send this text with the script that caused it.\n",
+        aether::VERSION
+    ));
+}

@@ -93,8 +93,14 @@ impl Machine {
         host: Box<dyn Host>,
         extra: &[&'static [BuiltinDef]],
     ) -> Result<Self, Box<RuntimeError>> {
-        let heap = Heap::new(HeapConfig { limit: options.max_memory, ..HeapConfig::default() });
-        let limits = Limits { depth: options.max_depth, steps: options.max_steps };
+        let heap = Heap::new(HeapConfig {
+            limit: options.max_memory,
+            ..HeapConfig::default()
+        });
+        let limits = Limits {
+            depth: options.max_depth,
+            steps: options.max_steps,
+        };
         let make = || -> Result<Self, Raise> {
             let mut vm = Box::new(Vm::new(heap.clone(), host, limits)?);
             vm.is_full = options.full;
@@ -131,7 +137,9 @@ impl Machine {
     /// # Errors
     /// See [`RunError`].
     pub fn call_main(&mut self) -> Result<(), RunError> {
-        let Some(main) = self.global("main") else { return Ok(()) };
+        let Some(main) = self.global("main") else {
+            return Ok(());
+        };
         let params = match &main {
             Value::Function(closure) | Value::AsyncFunction(closure) => closure.code().params,
             _ => return Err(describe(Raise::operation("main is not a function")).into()),
@@ -163,9 +171,17 @@ impl Machine {
         kind: Kind,
     ) -> Result<std::ptr::NonNull<aether_value::Code>, RunError> {
         let file = std::rc::Rc::new(file);
-        let parse = aether_parser::parse(&file, ParseOptions { max_nesting: self.vm.max_nesting });
+        let parse = aether_parser::parse(
+            &file,
+            ParseOptions {
+                max_nesting: self.vm.max_nesting,
+            },
+        );
         if !parse.diagnostics.is_empty() {
-            return Err(RunError::Syntax { file, diagnostics: parse.diagnostics });
+            return Err(RunError::Syntax {
+                file,
+                diagnostics: parse.diagnostics,
+            });
         }
         let resolution = aether_resolve::resolve(&parse.ast);
         let vm = &mut *self.vm;
@@ -178,8 +194,12 @@ impl Machine {
             self.module,
             kind,
         );
+        vm.refresh_tables();
         code.map_err(|error| match error {
-            CompileError::Diagnostic(diagnostic) => RunError::Syntax { file, diagnostics: vec![*diagnostic] },
+            CompileError::Diagnostic(diagnostic) => RunError::Syntax {
+                file,
+                diagnostics: vec![*diagnostic],
+            },
             CompileError::Raise(raise) => describe(raise).into(),
         })
     }
@@ -262,7 +282,11 @@ impl From<RuntimeError> for RunError {
 
 impl From<Raise> for RunError {
     fn from(raise: Raise) -> Self {
-        if is_exit(&raise) { Self::Exit } else { describe(raise).into() }
+        if is_exit(&raise) {
+            Self::Exit
+        } else {
+            describe(raise).into()
+        }
     }
 }
 
@@ -272,5 +296,11 @@ fn describe(raise: Raise) -> RuntimeError {
     let line = error.as_ref().map(|error| error.line()).filter(|&line| line > 0);
     let stack_trace = error.as_ref().map(trace_text).unwrap_or_default();
     let places = error.as_ref().map(trace_places).unwrap_or_default();
-    RuntimeError { message, kind, line, stack_trace, places }
+    RuntimeError {
+        message,
+        kind,
+        line,
+        stack_trace,
+        places,
+    }
 }

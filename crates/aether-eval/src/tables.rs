@@ -163,7 +163,10 @@ impl Tables {
         }
         let text = heap.intern(name)?;
         let slot = self.globals.len() as u32;
-        let value = self.prelude.get(name).map_or_else(Raw::unset, |value| Raw::from_value(value.clone()));
+        let value = self
+            .prelude
+            .get(name)
+            .map_or_else(Raw::unset, |value| Raw::from_value(value.clone()));
         self.globals.push(value);
         self.declared.push(false);
         self.names.push(text);
@@ -200,7 +203,11 @@ impl Tables {
 
     /// The slots that a module has declared, in the order of their first mention.
     pub(crate) fn declared_slots(&self, module: u32) -> impl Iterator<Item = u32> + '_ {
-        self.modules[module as usize].order.iter().copied().filter(|&slot| self.declared[slot as usize])
+        self.modules[module as usize]
+            .order
+            .iter()
+            .copied()
+            .filter(|&slot| self.declared[slot as usize])
     }
 
     /// Lets go of every value.
@@ -216,7 +223,12 @@ impl Tables {
     // --- literal sites ---
 
     pub(crate) fn add_literal(&mut self, names: Vec<Rc<Str>>) -> u32 {
-        self.literals.push(LiteralSite { names, shape: 0, slots: Vec::new(), in_order: false });
+        self.literals.push(LiteralSite {
+            names,
+            shape: 0,
+            slots: Vec::new(),
+            in_order: false,
+        });
         self.literals.len() as u32 - 1
     }
 }

@@ -48,7 +48,7 @@ impl ValueExt for Value {
 /// ```
 /// use aether::{Engine, IntoValue as _, Pairs};
 ///
-/// let mut engine = Engine::new()?;
+/// let engine = Engine::new()?;
 /// let dict = Pairs([("a", 1_i64), ("b", 2)]).into_value(engine.heap())?;
 /// assert_eq!(engine.text(&dict)?, "{a: 1, b: 2}");
 /// # Ok::<(), aether::Error>(())
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn values_survive_the_way_there_and_back() {
-        let mut engine = Engine::new().unwrap();
+        let engine = Engine::new().unwrap();
         let dict = BTreeMap::from([("a".to_owned(), Some(1_i64)), ("b".to_owned(), None)]);
         let value = vec![dict.clone(), BTreeMap::new()]
             .into_value(engine.heap())

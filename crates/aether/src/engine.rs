@@ -230,7 +230,7 @@ impl Engine {
             .map_err(|error| failed(error.to_string()))?;
         String::from_utf8(bytes).map_err(|error| {
             let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            let line = valid.iter().filter(|&&byte| byte == b'\n').count() + 1;
+            let line = valid.split(|&byte| byte == b'\n').count();
             failed(format!("invalid UTF-8 at line {line}"))
         })
     }

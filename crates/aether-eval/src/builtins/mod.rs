@@ -92,13 +92,21 @@ impl Step {
     /// Calls `function` with one argument.
     #[inline]
     pub fn call1(function: &Value, argument: Value) -> Self {
-        Self::Call { function: function.clone(), args: Args::One(argument), lenient: false }
+        Self::Call {
+            function: function.clone(),
+            args: Args::One(argument),
+            lenient: false,
+        }
     }
 
     /// Calls `function` with two arguments.
     #[inline]
     pub fn call2(function: &Value, first: Value, second: Value) -> Self {
-        Self::Call { function: function.clone(), args: Args::Two(first, second), lenient: false }
+        Self::Call {
+            function: function.clone(),
+            args: Args::Two(first, second),
+            lenient: false,
+        }
     }
 }
 
@@ -152,12 +160,26 @@ impl BuiltinDef {
         slots: u8,
         resume: Resume,
     ) -> Self {
-        Self::new(BuiltinKind::Core, name, params, min, max, Run::Frame { slots, resume })
+        Self::new(
+            BuiltinKind::Core,
+            name,
+            params,
+            min,
+            max,
+            Run::Frame { slots, resume },
+        )
     }
 
     /// A function of the standard library (chapter 10): missing arguments are null, surplus ones an error.
     pub const fn library(name: &'static str, params: &'static [&'static str], function: Simple) -> Self {
-        Self::new(BuiltinKind::Library, name, params, 0, params.len() as u8, Run::Simple(function))
+        Self::new(
+            BuiltinKind::Library,
+            name,
+            params,
+            0,
+            params.len() as u8,
+            Run::Simple(function),
+        )
     }
 
     /// A resumable function of the standard library.
@@ -167,7 +189,14 @@ impl BuiltinDef {
         slots: u8,
         resume: Resume,
     ) -> Self {
-        Self::new(BuiltinKind::Library, name, params, 0, params.len() as u8, Run::Frame { slots, resume })
+        Self::new(
+            BuiltinKind::Library,
+            name,
+            params,
+            0,
+            params.len() as u8,
+            Run::Frame { slots, resume },
+        )
     }
 
     /// A method; `min` and `max` do not count the receiver, which is the first argument and slot.
@@ -177,7 +206,14 @@ impl BuiltinDef {
 
     /// A resumable method.
     pub const fn method_frame(name: &'static str, min: u8, max: u8, slots: u8, resume: Resume) -> Self {
-        Self::new(BuiltinKind::Core, name, &[], min, max, Run::Frame { slots, resume })
+        Self::new(
+            BuiltinKind::Core,
+            name,
+            &[],
+            min,
+            max,
+            Run::Frame { slots, resume },
+        )
     }
 
     /// The same, with these parameters taking any iterable (bit n for parameter n).
@@ -209,8 +245,21 @@ impl BuiltinDef {
         max_args: u8,
         run: Run,
     ) -> Self {
-        let info = BuiltinInfo { name, kind, params, min_args, max_args, id: 0 };
-        Self { info, run, iterables: 0, catches: false, permission: None }
+        let info = BuiltinInfo {
+            name,
+            kind,
+            params,
+            min_args,
+            max_args,
+            id: 0,
+        };
+        Self {
+            info,
+            run,
+            iterables: 0,
+            catches: false,
+            permission: None,
+        }
     }
 
     /// The built-in as a value.
@@ -230,16 +279,30 @@ pub struct LibraryModule {
 }
 
 /// Functions that every engine has.
-pub(crate) static CORE: &[&[BuiltinDef]] =
-    &[console::DEFS, inspection::DEFS, conversion::DEFS, format::DEFS, random::DEFS, promise::DEFS];
+pub(crate) static CORE: &[&[BuiltinDef]] = &[
+    console::DEFS,
+    inspection::DEFS,
+    conversion::DEFS,
+    format::DEFS,
+    random::DEFS,
+    promise::DEFS,
+];
 
 /// Members of the global `Promise`.
 pub(crate) static PROMISE: &[BuiltinDef] = promise::MEMBERS;
 
 /// The standard library of full engines.
 pub(crate) static LIBRARY: &[LibraryModule] = &[
-    LibraryModule { name: "core", functions: collections::CORE, constants: &[] },
-    LibraryModule { name: "collections", functions: collections::DEFS, constants: &[] },
+    LibraryModule {
+        name: "core",
+        functions: collections::CORE,
+        constants: &[],
+    },
+    LibraryModule {
+        name: "collections",
+        functions: collections::DEFS,
+        constants: &[],
+    },
     LibraryModule {
         name: "math",
         functions: math::DEFS,
@@ -249,8 +312,16 @@ pub(crate) static LIBRARY: &[LibraryModule] = &[
             ("tau", std::f64::consts::TAU),
         ],
     },
-    LibraryModule { name: "string", functions: strings::DEFS, constants: &[] },
-    LibraryModule { name: "testing", functions: testing::DEFS, constants: &[] },
+    LibraryModule {
+        name: "string",
+        functions: strings::DEFS,
+        constants: &[],
+    },
+    LibraryModule {
+        name: "testing",
+        functions: testing::DEFS,
+        constants: &[],
+    },
 ];
 
 /// Methods of built-in types by value tag.
@@ -273,7 +344,10 @@ struct MethodTable {
 }
 
 static TABLE: LazyLock<MethodTable> = LazyLock::new(|| {
-    let mut table = MethodTable { numbers: AHashMap::new(), rows: vec![[None; tag::END as usize]] };
+    let mut table = MethodTable {
+        numbers: AHashMap::new(),
+        rows: vec![[None; tag::END as usize]],
+    };
     let row_of = |table: &mut MethodTable, name: &'static str| {
         let next = table.rows.len() as u16;
         let number = *table.numbers.entry(name).or_insert(next);

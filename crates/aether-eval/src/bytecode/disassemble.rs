@@ -23,7 +23,11 @@ pub fn disassemble(code: &Code) -> String {
 
 fn one(code: &Code, out: &mut String) {
     let name = code.name.as_deref().unwrap_or("<anonymous>");
-    let _ = writeln!(out, "{name}: {} parameters, {} registers", code.params, code.registers);
+    let _ = writeln!(
+        out,
+        "{name}: {} parameters, {} registers",
+        code.params, code.registers
+    );
     let mut at = 0;
     while at < code.words.len() {
         let word = code.words[at];

@@ -5,5 +5,5 @@ mod op;
 
 pub use disassemble::disassemble;
 pub(crate) use disassemble::disassemble_code;
-pub(crate) use op::{Layout, OPS, encode, fields, w32};
 pub use op::Op;
+pub(crate) use op::{Layout, OPS, encode, fields, w32};

@@ -41,14 +41,22 @@ impl Compiler<'_> {
     }
 
     fn store_index(&mut self, object: Operand, index: Operand, value: Operand) {
-        let op = if value.temporary { Op::SetIndexMove } else { Op::SetIndex };
+        let op = if value.temporary {
+            Op::SetIndexMove
+        } else {
+            Op::SetIndex
+        };
         self.emit(op, object.register, index.register, value.register);
     }
 
     fn store_field(&mut self, object: Operand, name: Symbol, value: Operand) -> Result<()> {
         let ast = self.ast;
         let constant = self.string(ast.text(name))?;
-        let op = if value.temporary { Op::SetFieldMove } else { Op::SetField };
+        let op = if value.temporary {
+            Op::SetFieldMove
+        } else {
+            Op::SetField
+        };
         self.emit(op, object.register, value.register, 0);
         self.extend(u64::from(constant) << 32);
         Ok(())
@@ -56,8 +64,11 @@ impl Compiler<'_> {
 
     /// Ends temporaries that an instruction has only borrowed.
     fn release_operands(&mut self, operands: &[Operand]) {
-        let dead: Vec<u16> =
-            operands.iter().filter(|operand| operand.consumed()).map(|operand| operand.register).collect();
+        let dead: Vec<u16> = operands
+            .iter()
+            .filter(|operand| operand.consumed())
+            .map(|operand| operand.register)
+            .collect();
         self.release(&dead);
     }
 
@@ -67,7 +78,12 @@ impl Compiler<'_> {
         if let Some((register, binding)) = self.plain_local(target) {
             return self.assign_local(id, register, binding, value);
         }
-        if let Node::Binary { op: BinaryOp::Add, lhs, rhs } = self.ast.node(self.ungroup(value)) {
+        if let Node::Binary {
+            op: BinaryOp::Add,
+            lhs,
+            rhs,
+        } = self.ast.node(self.ungroup(value))
+        {
             // `g = g + e` may append in place, as `g += e` does.
             let lhs = self.ungroup(lhs);
             if matches!(self.ast.node(lhs), Node::Name(_))
@@ -105,9 +121,16 @@ impl Compiler<'_> {
         let scalar = self.scalars[binding.index()];
         let inner = self.ungroup(value);
         let direct = match self.ast.node(inner) {
-            Node::Binary { op: BinaryOp::Add, lhs, rhs } if !scalar => {
+            Node::Binary {
+                op: BinaryOp::Add,
+                lhs,
+                rhs,
+            } if !scalar => {
                 // `x = x + e` consumes the old value, so that a string nobody else holds is extended in place.
-                if self.plain_local(self.ungroup(lhs)).is_some_and(|(lhs, _)| lhs == register) {
+                if self
+                    .plain_local(self.ungroup(lhs))
+                    .is_some_and(|(lhs, _)| lhs == register)
+                {
                     return self.add_to_local(inner, register, scalar, rhs);
                 }
                 false
@@ -143,14 +166,22 @@ impl Compiler<'_> {
             self.emit(Op::AddI, register, register, number as u16);
             return Ok(());
         }
-        let left = Operand { register, temporary: true, scalar };
+        let left = Operand {
+            register,
+            temporary: true,
+            scalar,
+        };
         let right = self.operand(value)?;
         self.at(id);
         if right.register == register {
             // `x += x`: the operand must survive until it has been read twice.
             let spare = self.allocate()?;
             self.emit(Op::Copy, spare, register, 0);
-            let right = Operand { register: spare, temporary: true, scalar };
+            let right = Operand {
+                register: spare,
+                temporary: true,
+                scalar,
+            };
             self.operator_registers(BinaryOp::Add, register, left, right);
         } else {
             self.operator_registers(BinaryOp::Add, register, left, right);
@@ -214,8 +245,20 @@ impl Compiler<'_> {
         }
         let right = self.operand(value)?;
         self.at(id);
-        let left = Operand { register: left, temporary: false, scalar: true };
-        self.operator_registers(op, dst, left, Operand { scalar: true, ..right });
+        let left = Operand {
+            register: left,
+            temporary: false,
+            scalar: true,
+        };
+        self.operator_registers(
+            op,
+            dst,
+            left,
+            Operand {
+                scalar: true,
+                ..right
+            },
+        );
         Ok(())
     }
 
@@ -313,7 +356,11 @@ impl Compiler<'_> {
             if op == BinaryOp::Add {
                 let right = self.operand(value)?;
                 self.at(target);
-                let left = Operand { register: old, temporary: true, scalar: false };
+                let left = Operand {
+                    register: old,
+                    temporary: true,
+                    scalar: false,
+                };
                 self.operator_registers(op, old, left, right);
             } else {
                 self.arithmetic(target, op, old, old, value)?;

@@ -17,11 +17,19 @@ use crate::bytecode::Op;
 
 #[derive(Clone, Copy)]
 enum Step {
-    Member { name: Symbol, optional: bool },
+    Member {
+        name: Symbol,
+        optional: bool,
+    },
     Index(NodeId),
     Slice(Option<NodeId>, Option<NodeId>),
     Call(List),
-    Method { member: NodeId, name: Symbol, optional: bool, args: List },
+    Method {
+        member: NodeId,
+        name: Symbol,
+        optional: bool,
+        args: List,
+    },
 }
 
 /// The value so far.
@@ -39,13 +47,27 @@ impl Compiler<'_> {
         let mut base = id;
         loop {
             let step = match self.ast.node(base) {
-                Node::Member { object, name, optional } => (Step::Member { name, optional }, object),
+                Node::Member {
+                    object,
+                    name,
+                    optional,
+                } => (Step::Member { name, optional }, object),
                 Node::Index { object, index } => (Step::Index(index), object),
                 Node::Slice { object, start, end } => (Step::Slice(start, end), object),
                 Node::Call { callee, args } => match self.ast.node(callee) {
-                    Node::Member { object, name, optional } => {
-                        (Step::Method { member: callee, name, optional, args }, object)
-                    }
+                    Node::Member {
+                        object,
+                        name,
+                        optional,
+                    } => (
+                        Step::Method {
+                            member: callee,
+                            name,
+                            optional,
+                            args,
+                        },
+                        object,
+                    ),
                     _ => (Step::Call(args), callee),
                 },
                 _ => break,
@@ -54,7 +76,10 @@ impl Compiler<'_> {
             base = step.1;
         }
         let optional = steps.iter().any(|(_, step)| {
-            matches!(step, Step::Member { optional: true, .. } | Step::Method { optional: true, .. })
+            matches!(
+                step,
+                Step::Member { optional: true, .. } | Step::Method { optional: true, .. }
+            )
         });
         let on_null = if optional { Some(self.label()) } else { None };
         let mut current = self.chain_base(base, &mut steps, dst)?;
@@ -66,7 +91,11 @@ impl Compiler<'_> {
             }
         }
         if current.value.register != dst {
-            let op = if current.value.temporary { Op::Move } else { Op::Copy };
+            let op = if current.value.temporary {
+                Op::Move
+            } else {
+                Op::Copy
+            };
             self.emit(op, dst, current.value.register, 0);
         }
         self.free_to(mark);
@@ -94,8 +123,15 @@ impl Compiler<'_> {
                     let (window, receiver) = self.method_window(dst)?;
                     self.expr(base, receiver)?;
                     let scalar = self.is_scalar(base);
-                    let value = Operand { register: receiver, temporary: true, scalar };
-                    return Ok(Current { value, window: Some(window) });
+                    let value = Operand {
+                        register: receiver,
+                        temporary: true,
+                        scalar,
+                    };
+                    return Ok(Current {
+                        value,
+                        window: Some(window),
+                    });
                 }
             }
             _ => {}
@@ -104,7 +140,11 @@ impl Compiler<'_> {
             self.operand_in(base, Some(dst))?
         } else {
             self.expr(base, dst)?;
-            Operand { register: dst, temporary: true, scalar: self.is_scalar(base) }
+            Operand {
+                register: dst,
+                temporary: true,
+                scalar: self.is_scalar(base),
+            }
         };
         Ok(Current { value, window: None })
     }
@@ -128,11 +168,25 @@ impl Compiler<'_> {
     }
 
     fn temporary(register: u16) -> Current {
-        Current { value: Operand { register, temporary: true, scalar: false }, window: None }
+        Current {
+            value: Operand {
+                register,
+                temporary: true,
+                scalar: false,
+            },
+            window: None,
+        }
     }
 
     /// A call of a plain name.
-    fn call_name(&mut self, node: NodeId, base: NodeId, name: Symbol, args: List, dst: u16) -> Result<Current> {
+    fn call_name(
+        &mut self,
+        node: NodeId,
+        base: NodeId,
+        name: Symbol,
+        args: List,
+        dst: u16,
+    ) -> Result<Current> {
         let window = self.window(dst)?;
         self.free_to(window + 1);
         let ast = self.ast;
@@ -208,7 +262,14 @@ impl Compiler<'_> {
                 }
                 self.extend(u64::from(constant) << 32);
                 self.settle(object, target);
-                Ok(Current { value: Operand { register: target, temporary: true, scalar: false }, window })
+                Ok(Current {
+                    value: Operand {
+                        register: target,
+                        temporary: true,
+                        scalar: false,
+                    },
+                    window,
+                })
             }
             Step::Index(index) => {
                 let literal = match self.ast.node(self.ungroup(index)) {
@@ -218,7 +279,11 @@ impl Compiler<'_> {
                 let (target, window) = self.target(object, dst, method_next)?;
                 if let Some(index) = literal {
                     self.at(node);
-                    let into = if object.consumed() { object.register } else { target };
+                    let into = if object.consumed() {
+                        object.register
+                    } else {
+                        target
+                    };
                     self.emit(Op::GetIndexI, into, object.register, index);
                 } else {
                     let key = self.operand(index)?;
@@ -235,11 +300,23 @@ impl Compiler<'_> {
                 if window.is_some() {
                     self.free_to(target + 1);
                 }
-                Ok(Current { value: Operand { register: target, temporary: true, scalar: false }, window })
+                Ok(Current {
+                    value: Operand {
+                        register: target,
+                        temporary: true,
+                        scalar: false,
+                    },
+                    window,
+                })
             }
             Step::Slice(start, end) => {
                 let first = self.allocate()?;
-                self.emit(if object.temporary { Op::Move } else { Op::Copy }, first, object.register, 0);
+                self.emit(
+                    if object.temporary { Op::Move } else { Op::Copy },
+                    first,
+                    object.register,
+                    0,
+                );
                 for bound in [start, end] {
                     let register = self.allocate()?;
                     match bound {
@@ -267,7 +344,12 @@ impl Compiler<'_> {
                 self.move_result(dst, window);
                 Ok(Self::temporary(dst))
             }
-            Step::Method { member, name, optional, args } => {
+            Step::Method {
+                member,
+                name,
+                optional,
+                args,
+            } => {
                 self.exit_on_null(optional, object, on_null);
                 self.method_call(node, member, name, args, current, dst)?;
                 Ok(Self::temporary(dst))
@@ -323,7 +405,11 @@ impl Compiler<'_> {
                 (window, receiver)
             }
         };
-        let from = if push && !object.temporary { object.register } else { receiver };
+        let from = if push && !object.temporary {
+            object.register
+        } else {
+            receiver
+        };
         let count = self.arguments(args)?;
         self.set_place(self.ast.span(node));
         if push {

@@ -28,7 +28,10 @@ impl Compiler<'_> {
                 }
                 Ok(())
             }
-            Node::Unary { op: UnaryOp::Not, operand } => self.branch(operand, !sense, label, over),
+            Node::Unary {
+                op: UnaryOp::Not,
+                operand,
+            } => self.branch(operand, !sense, label, over),
             Node::Logical { op, lhs, rhs } if op != LogicalOp::Coalesce && self.shallow(condition) => {
                 let over = over + self.ast.span(rhs).len();
                 // `a && b` jumps on false as soon as one is; `a || b` on true likewise.
@@ -50,7 +53,12 @@ impl Compiler<'_> {
                 let mark = self.function.next;
                 let value = self.operand(condition)?;
                 self.at(condition);
-                self.jump_on(if sense { Op::JumpIf } else { Op::JumpIfNot }, value.register, value.consumed(), label);
+                self.jump_on(
+                    if sense { Op::JumpIf } else { Op::JumpIfNot },
+                    value.register,
+                    value.consumed(),
+                    label,
+                );
                 self.free_to(mark);
                 Ok(())
             }
@@ -82,27 +90,45 @@ impl Compiler<'_> {
         let mark = self.function.next;
         let left = self.operand(lhs)?;
         let left_flag = u16::from(left.consumed());
-        if matches!(op, BinaryOp::Equal | BinaryOp::NotEqual) && matches!(self.ast.node(self.ungroup(rhs)), Node::Null) {
+        if matches!(op, BinaryOp::Equal | BinaryOp::NotEqual)
+            && matches!(self.ast.node(self.ungroup(rhs)), Node::Null)
+        {
             self.at(id);
             let on_null = (op == BinaryOp::Equal) == sense;
-            let code = if on_null { Op::JumpIfNull } else { Op::JumpIfNotNull };
+            let code = if on_null {
+                Op::JumpIfNull
+            } else {
+                Op::JumpIfNotNull
+            };
             self.jump_on(code, left.register, left.consumed(), label);
             self.free_to(mark);
             return Ok(());
         }
         if let Some(value) = self.immediate(rhs) {
             self.at(id);
-            self.jump_compare(immediate_jump(op, sense), left.register, value as u16, left_flag, label, over);
+            self.jump_compare(
+                immediate_jump(op, sense),
+                left.register,
+                value as u16,
+                left_flag,
+                label,
+                over,
+            );
             self.free_to(mark);
             return Ok(());
         }
-        if let (BinaryOp::Equal | BinaryOp::NotEqual, Node::Str(text)) = (op, self.ast.node(self.ungroup(rhs))) {
+        if let (BinaryOp::Equal | BinaryOp::NotEqual, Node::Str(text)) =
+            (op, self.ast.node(self.ungroup(rhs)))
+        {
             let ast = self.ast;
             let constant = self.string(ast.text(text))?;
             if let Ok(constant) = u16::try_from(constant) {
                 self.at(id);
-                let code =
-                    if (op == BinaryOp::Equal) == sense { Op::JumpEqualK } else { Op::JumpNotEqualK };
+                let code = if (op == BinaryOp::Equal) == sense {
+                    Op::JumpEqualK
+                } else {
+                    Op::JumpNotEqualK
+                };
                 self.jump_compare(code, left.register, constant, left_flag, label, over);
                 self.free_to(mark);
                 return Ok(());
@@ -111,7 +137,14 @@ impl Compiler<'_> {
         let right = self.operand(rhs)?;
         self.at(id);
         let flags = left_flag | u16::from(right.consumed()) << 1;
-        self.jump_compare(register_jump(op, sense), left.register, right.register, flags, label, over);
+        self.jump_compare(
+            register_jump(op, sense),
+            left.register,
+            right.register,
+            flags,
+            label,
+            over,
+        );
         self.free_to(mark);
         Ok(())
     }

@@ -131,15 +131,29 @@ impl Compiler<'_> {
     fn capture_list(&self, index: FunctionIndex) -> Vec<Capture> {
         let find = |&binding: &BindingId| {
             if let Some(&register) = self.function.registers.get(&binding) {
-                Capture { from_parent_register: true, index: register }
+                Capture {
+                    from_parent_register: true,
+                    index: register,
+                }
             } else if self.is_own(binding) {
-                Capture { from_parent_register: false, index: OWN_CLOSURE }
+                Capture {
+                    from_parent_register: false,
+                    index: OWN_CLOSURE,
+                }
             } else {
                 let index = self.capture_index(binding).unwrap_or(0);
-                Capture { from_parent_register: false, index }
+                Capture {
+                    from_parent_register: false,
+                    index,
+                }
             }
         };
-        self.resolution.function(index).captures.iter().map(find).collect()
+        self.resolution
+            .function(index)
+            .captures
+            .iter()
+            .map(find)
+            .collect()
     }
 
     // --- bindings ---
@@ -149,7 +163,13 @@ impl Compiler<'_> {
         let ast = self.ast;
         if let Ok(name) = self.heap.intern(ast.text(info.name)) {
             let start = self.here() as u32;
-            self.function.locals.push(LocalInfo { name, register, start, end: u32::MAX, cell: info.cell });
+            self.function.locals.push(LocalInfo {
+                name,
+                register,
+                start,
+                end: u32::MAX,
+                cell: info.cell,
+            });
         }
     }
 
@@ -187,8 +207,12 @@ impl Compiler<'_> {
 
     /// A redeclaration in the same scope ends the binding it replaces.
     fn end_previous(&mut self, ident: NodeId, binding: BindingId, register: u16) {
-        let Node::Ident(name) = self.ast.node(ident) else { return };
-        let Some(scope) = self.function.scopes.last_mut() else { return };
+        let Node::Ident(name) = self.ast.node(ident) else {
+            return;
+        };
+        let Some(scope) = self.function.scopes.last_mut() else {
+            return;
+        };
         let previous = scope.names.iter().position(|&(known, _, _)| known == name);
         scope.names.push((name, binding, register));
         let Some(position) = previous else { return };
@@ -196,7 +220,10 @@ impl Compiler<'_> {
         if self.resolution.binding(old).forward {
             return;
         }
-        if let Some(local) = scope.locals.iter_mut().find(|local| local.register == old_register && local.counted)
+        if let Some(local) = scope
+            .locals
+            .iter_mut()
+            .find(|local| local.register == old_register && local.counted)
         {
             local.counted = false;
             self.emit(Op::Drop, old_register, 0, 0);
@@ -224,7 +251,12 @@ impl Compiler<'_> {
     }
 
     /// `fn name` and `let name = fn`: the binding exists before the closure.
-    pub(super) fn named_function(&mut self, ident: NodeId, function: FunctionId, place: NodeId) -> Result<()> {
+    pub(super) fn named_function(
+        &mut self,
+        ident: NodeId,
+        function: FunctionId,
+        place: NodeId,
+    ) -> Result<()> {
         let name = Some(self.text(ident).to_owned());
         self.at(place);
         let binding = match self.resolution.use_of(ident) {
@@ -254,7 +286,9 @@ impl Compiler<'_> {
     }
 
     pub(super) fn function_declaration(&mut self, id: NodeId, function: FunctionId) -> Result<()> {
-        let Some(ident) = self.ast.function(function).name else { return Ok(()) };
+        let Some(ident) = self.ast.function(function).name else {
+            return Ok(());
+        };
         if self.text(ident) == "main" && self.is_second_main(ident) {
             self.at(id);
             self.emit(Op::DuplicateMain, 0, 0, 0);
@@ -267,7 +301,9 @@ impl Compiler<'_> {
     fn is_second_main(&mut self, ident: NodeId) -> bool {
         match self.resolution.use_of(ident) {
             Use::Local(_) => {
-                let Node::Ident(name) = self.ast.node(ident) else { return false };
+                let Node::Ident(name) = self.ast.node(ident) else {
+                    return false;
+                };
                 let resolution = self.resolution;
                 self.function.scopes.last().is_some_and(|scope| {
                     scope.names.iter().any(|&(known, binding, _)| {
@@ -302,7 +338,11 @@ impl Compiler<'_> {
             }
         }
         let names = methods.iter().map(|(name, ..)| name.clone()).collect();
-        self.tables.structs.push(StructTemplate { name, fields, methods: names });
+        self.tables.structs.push(StructTemplate {
+            name,
+            fields,
+            methods: names,
+        });
         let template = self.tables.structs.len() as u32 - 1;
         self.at(id);
         let register = self.allocate()?;

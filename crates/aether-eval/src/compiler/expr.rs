@@ -62,7 +62,11 @@ impl Compiler<'_> {
         if let Node::Name(_) = self.ast.node(id)
             && let Some((register, binding)) = self.plain_local(id)
         {
-            return Ok(Operand { register, temporary: false, scalar: self.scalars[binding.index()] });
+            return Ok(Operand {
+                register,
+                temporary: false,
+                scalar: self.scalars[binding.index()],
+            });
         }
         let register = match hint {
             Some(register) => register,
@@ -70,7 +74,11 @@ impl Compiler<'_> {
         };
         let scalar = self.is_scalar(id);
         self.expr(id, register)?;
-        Ok(Operand { register, temporary: true, scalar })
+        Ok(Operand {
+            register,
+            temporary: true,
+            scalar,
+        })
     }
 
     /// Puts the value of an expression into the dead register `dst`.
@@ -107,7 +115,11 @@ impl Compiler<'_> {
             Node::Unary { op, operand } => self.unary(id, op, operand, dst)?,
             Node::Binary { .. } => self.binary(id, dst, Some(dst))?,
             Node::Logical { .. } => self.logical(id, dst)?,
-            Node::Ternary { condition, then, otherwise } => {
+            Node::Ternary {
+                condition,
+                then,
+                otherwise,
+            } => {
                 let (if_false, end) = (self.label(), self.label());
                 self.branch(condition, false, if_false, self.ast.span(then).len() + 16)?;
                 self.expr(then, dst)?;
@@ -140,7 +152,9 @@ impl Compiler<'_> {
         match self.resolution.use_of(id) {
             Use::Local(binding) => self.load_binding(binding, dst),
             Use::Global | Use::None => {
-                let Node::Name(name) = self.ast.node(id) else { return Ok(()) };
+                let Node::Name(name) = self.ast.node(id) else {
+                    return Ok(());
+                };
                 let slot = self.slot(name)?;
                 self.emit_wide(Op::GetGlobal, dst, slot);
                 Ok(())
@@ -156,7 +170,12 @@ impl Compiler<'_> {
         } else if self.is_own(binding) {
             self.emit(Op::LoadOwn, dst, 0, 0);
         } else if let Some(index) = self.capture_index(binding) {
-            self.emit(if cell { Op::GetCaptureCell } else { Op::GetCapture }, dst, index, 0);
+            self.emit(
+                if cell { Op::GetCaptureCell } else { Op::GetCapture },
+                dst,
+                index,
+                0,
+            );
         } else {
             self.emit(Op::LoadNull, dst, 0, 0);
         }
@@ -194,7 +213,10 @@ impl Compiler<'_> {
         let items = ast.list(items);
         let place = self.place();
         let mark = self.function.next;
-        let plain = items.iter().take_while(|&&item| !matches!(ast.node(item), Node::Spread(_))).count();
+        let plain = items
+            .iter()
+            .take_while(|&&item| !matches!(ast.node(item), Node::Spread(_)))
+            .count();
         let together = plain.min(ARRAY_CHUNK);
         let first = self.function.next;
         for &item in &items[..together] {
@@ -271,7 +293,11 @@ impl Compiler<'_> {
 
     /// A register with only free ones above it, for results with arguments: `dst` itself if it is the last.
     pub(super) fn window(&mut self, dst: u16) -> Result<u16> {
-        if dst + 1 == self.function.next { Ok(dst) } else { self.allocate() }
+        if dst + 1 == self.function.next {
+            Ok(dst)
+        } else {
+            self.allocate()
+        }
     }
 
     pub(super) fn move_result(&mut self, dst: u16, window: u16) {
@@ -332,21 +358,41 @@ impl Compiler<'_> {
             } else {
                 match (scratch, left) {
                     (Some(register), _) => register,
-                    (None, Some(Operand { register, temporary: true, .. })) => register,
+                    (
+                        None,
+                        Some(Operand {
+                            register,
+                            temporary: true,
+                            ..
+                        }),
+                    ) => register,
                     (None, _) => self.allocate()?,
                 }
             };
             let lhs_side = match left {
                 Some(operand) => Side::Register(operand),
-                None => self.left_side(op, leftmost, rhs, if scratch.is_some() { Some(into) } else { None })?,
+                None => self.left_side(
+                    op,
+                    leftmost,
+                    rhs,
+                    if scratch.is_some() { Some(into) } else { None },
+                )?,
             };
             let inner = self.function.next;
-            scalar = if op == BinaryOp::Add { scalar && self.is_scalar(rhs) } else { true };
+            scalar = if op == BinaryOp::Add {
+                scalar && self.is_scalar(rhs)
+            } else {
+                true
+            };
             let rhs_side = self.right_side(op, &lhs_side, rhs)?;
             self.at(node);
             self.operator(op, into, &lhs_side, &rhs_side);
             self.free_to(inner);
-            left = Some(Operand { register: into, temporary: true, scalar });
+            left = Some(Operand {
+                register: into,
+                temporary: true,
+                scalar,
+            });
         }
         self.free_to(mark);
         Ok(())
@@ -356,7 +402,10 @@ impl Compiler<'_> {
     pub(super) fn immediate(&self, id: NodeId) -> Option<i16> {
         match self.ast.node(self.ungroup(id)) {
             Node::Int(value) => i16::try_from(value).ok(),
-            Node::Unary { op: UnaryOp::Negate, operand } => match self.ast.node(self.ungroup(operand)) {
+            Node::Unary {
+                op: UnaryOp::Negate,
+                operand,
+            } => match self.ast.node(self.ungroup(operand)) {
                 Node::Int(value) => i16::try_from(-i128::from(value)).ok(),
                 _ => None,
             },
@@ -380,11 +429,19 @@ impl Compiler<'_> {
     }
 
     fn left_side(&mut self, op: BinaryOp, lhs: NodeId, rhs: NodeId, hint: Option<u16>) -> Result<Side> {
-        let takes_constant =
-            matches!(op, BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply | BinaryOp::Divide);
+        let takes_constant = matches!(
+            op,
+            BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply | BinaryOp::Divide
+        );
         let right_is_literal = matches!(
             self.ast.node(self.ungroup(rhs)),
-            Node::Int(_) | Node::Float(_) | Node::Str(_) | Node::Unary { op: UnaryOp::Negate, .. }
+            Node::Int(_)
+                | Node::Float(_)
+                | Node::Str(_)
+                | Node::Unary {
+                    op: UnaryOp::Negate,
+                    ..
+                }
         );
         if takes_constant
             && !right_is_literal

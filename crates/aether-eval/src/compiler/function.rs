@@ -150,7 +150,11 @@ impl Compiler<'_> {
     fn push(&mut self, word: u64) {
         let function = &mut self.function;
         let at = function.words.len() as u32;
-        if function.places.last().is_none_or(|&(_, span)| span != function.place) {
+        if function
+            .places
+            .last()
+            .is_none_or(|&(_, span)| span != function.place)
+        {
             function.places.push((at, function.place));
         }
         function.words.push(word);
@@ -229,7 +233,8 @@ impl Compiler<'_> {
         match patch {
             Patch::Wide { shift, .. } => {
                 let flags = (words[word] >> 32) & ((1 << shift) - 1);
-                words[word] = (words[word] & 0xFFFF_FFFF) | (u64::from((offset << shift) as u32) | flags) << 32;
+                words[word] =
+                    (words[word] & 0xFFFF_FFFF) | (u64::from((offset << shift) as u32) | flags) << 32;
             }
             Patch::Compare { .. } => {
                 self.function.overflow |= !(-8192..8192).contains(&offset);
@@ -282,7 +287,11 @@ impl Compiler<'_> {
     #[expect(clippy::too_many_arguments, reason = "the fields of one instruction")]
     fn short_jump(&mut self, op: Op, a: u16, b: u16, flags: u16, label: Label, over: u32, compare: bool) {
         let word = self.here();
-        let patch = if compare { Patch::Compare { word } } else { Patch::Narrow { word } };
+        let patch = if compare {
+            Patch::Compare { word }
+        } else {
+            Patch::Narrow { word }
+        };
         if over <= SHORT_SPAN {
             self.emit(op, a, b, flags);
             self.extend_to(op);
@@ -313,7 +322,10 @@ impl Compiler<'_> {
     pub(super) fn allocate(&mut self) -> Result<u16> {
         let register = self.function.next;
         if register >= MAX_REGISTERS - 1 {
-            return self.too_large("Too many local variables and temporary values in one function", self.place());
+            return self.too_large(
+                "Too many local variables and temporary values in one function",
+                self.place(),
+            );
         }
         self.function.next += 1;
         self.function.highest = self.function.highest.max(self.function.next);
@@ -335,7 +347,10 @@ impl Compiler<'_> {
 
     pub(super) fn open_scope(&mut self) {
         let base = self.function.next;
-        self.function.scopes.push(ScopeState { base, ..ScopeState::default() });
+        self.function.scopes.push(ScopeState {
+            base,
+            ..ScopeState::default()
+        });
     }
 
     /// Opens a scope of the tree: its forward bindings get their cells now.
@@ -409,17 +424,25 @@ impl Compiler<'_> {
 
     /// The register of a plain local of this function; `None` for cells, captures and globals.
     pub(super) fn plain_local(&self, id: NodeId) -> Option<(u16, BindingId)> {
-        let Use::Local(binding) = self.resolution.use_of(id) else { return None };
+        let Use::Local(binding) = self.resolution.use_of(id) else {
+            return None;
+        };
         if self.resolution.binding(binding).cell {
             return None;
         }
-        self.function.registers.get(&binding).map(|&register| (register, binding))
+        self.function
+            .registers
+            .get(&binding)
+            .map(|&register| (register, binding))
     }
 
     /// The index of a captured binding in the running closure.
     pub(super) fn capture_index(&self, binding: BindingId) -> Option<u16> {
         let info = self.resolution.function(self.function.index);
-        info.captures.iter().position(|&captured| captured == binding).map(|index| index as u16)
+        info.captures
+            .iter()
+            .position(|&captured| captured == binding)
+            .map(|index| index as u16)
     }
 
     pub(super) fn is_own(&self, binding: BindingId) -> bool {
@@ -428,7 +451,11 @@ impl Compiler<'_> {
     }
 
     /// Makes the code of the function that has been compiled.
-    pub(super) fn finish_code(&mut self, template: CodeParts, captures: Vec<Capture>) -> Result<NonNull<Code>> {
+    pub(super) fn finish_code(
+        &mut self,
+        template: CodeParts,
+        captures: Vec<Capture>,
+    ) -> Result<NonNull<Code>> {
         let state = &mut self.function;
         if state.overflow {
             return self.too_large("Function too large", template.span);

@@ -14,7 +14,12 @@ use crate::bytecode::Op;
 const NEAR_BODY: u32 = 8000;
 
 impl Compiler<'_> {
-    pub(super) fn while_loop(&mut self, label: Option<Symbol>, condition: NodeId, body: NodeId) -> Result<()> {
+    pub(super) fn while_loop(
+        &mut self,
+        label: Option<Symbol>,
+        condition: NodeId,
+        body: NodeId,
+    ) -> Result<()> {
         let (top, test, end) = (self.label(), self.label(), self.label());
         let always = matches!(self.ast.node(self.ungroup(condition)), Node::Bool(true));
         let bottom_test = !always && self.spends_fuel(condition);
@@ -60,7 +65,11 @@ impl Compiler<'_> {
             match self.ast.node(self.ungroup(id)) {
                 Node::Unary { op: UnaryOp::Not, .. } | Node::Bool(_) => return false,
                 Node::Logical { lhs, rhs, .. } => work.extend([lhs, rhs]),
-                Node::Binary { op: BinaryOp::Equal | BinaryOp::NotEqual, rhs, .. } => {
+                Node::Binary {
+                    op: BinaryOp::Equal | BinaryOp::NotEqual,
+                    rhs,
+                    ..
+                } => {
                     if matches!(self.ast.node(self.ungroup(rhs)), Node::Null) {
                         return false;
                     }
@@ -117,7 +126,11 @@ impl Compiler<'_> {
         self.bind(next);
         self.function.reachable = true;
         self.set_place(self.ast.span(iterable));
-        let op = if ranged && !assigned { Op::NextInt } else { Op::Next };
+        let op = if ranged && !assigned {
+            Op::NextInt
+        } else {
+            Op::Next
+        };
         let near = self.ast.span(body).len() <= NEAR_BODY;
         let again = if near { top } else { self.label() };
         self.jump_narrow(op, state, 0, again, 0);
@@ -143,7 +156,9 @@ impl Compiler<'_> {
 
     /// Gives the loop variable its register; answers whether the item's register itself may be assigned.
     fn bind_item(&mut self, binding: NodeId, item: u16) -> Result<bool> {
-        let Use::Local(binding) = self.resolution.use_of(binding) else { return Ok(true) };
+        let Use::Local(binding) = self.resolution.use_of(binding) else {
+            return Ok(true);
+        };
         let info = self.resolution.binding(binding);
         if info.cell {
             let cell = self.allocate()?;
@@ -158,8 +173,12 @@ impl Compiler<'_> {
 
     /// `range(…)` written where it is iterated, unless the module has a `range` of its own.
     fn literal_range(&self, iterable: NodeId) -> Option<(Symbol, List)> {
-        let Node::Call { callee, args } = self.ast.node(self.ungroup(iterable)) else { return None };
-        let Node::Name(name) = self.ast.node(callee) else { return None };
+        let Node::Call { callee, args } = self.ast.node(self.ungroup(iterable)) else {
+            return None;
+        };
+        let Node::Name(name) = self.ast.node(callee) else {
+            return None;
+        };
         let is_library = self.resolution.use_of(callee) == Use::Global
             && self.ast.text(name) == "range"
             && !self.declared.contains(&name)

@@ -125,6 +125,8 @@ impl Compiler<'_> {
         let line = self.file.line(span.start);
         let message = format!("{what} at line {line}");
         let help = "split the function into smaller ones";
-        Err(CompileError::Diagnostic(Box::new(Diagnostic::error("E0150", message, span).with_help(help))))
+        Err(CompileError::Diagnostic(Box::new(
+            Diagnostic::error("E0150", message, span).with_help(help),
+        )))
     }
 }

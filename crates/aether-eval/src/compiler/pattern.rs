@@ -57,7 +57,9 @@ impl Compiler<'_> {
         let ast = self.ast;
         let source = self.pattern_value(value, Op::CheckDict)?;
         for &item in ast.list(items) {
-            let Node::EntryPattern { key, target, default } = ast.node(item) else { continue };
+            let Node::EntryPattern { key, target, default } = ast.node(item) else {
+                continue;
+            };
             if matches!(ast.node(target), Node::Wildcard) {
                 continue;
             }
@@ -95,7 +97,9 @@ impl Compiler<'_> {
         }
         let end = self.label();
         for &arm in ast.list(arms) {
-            let Node::Arm { pattern, body } = ast.node(arm) else { continue };
+            let Node::Arm { pattern, body } = ast.node(arm) else {
+                continue;
+            };
             let next = self.label();
             self.open_scope_of(body)?;
             self.pattern_bindings(pattern)?;
@@ -178,14 +182,20 @@ impl Compiler<'_> {
                 };
                 self.jump_narrow(Op::JumpUnlessLiteral, subject, constant, fail, over);
             }
-            Node::VariantPattern { enum_name, variant, fields } => {
+            Node::VariantPattern {
+                enum_name,
+                variant,
+                fields,
+            } => {
                 let enum_name = self.string(ast.text(enum_name))?;
                 let variant = self.string(ast.text(variant))?;
                 let at = self.here();
                 self.jump_narrow(Op::JumpUnlessVariant, subject, 0, fail, over);
                 self.function.words[at + 1] = u64::from(enum_name) | u64::from(variant) << 32;
                 for (index, &field) in ast.list(fields).iter().enumerate() {
-                    if let (Node::Ident(_), Use::Local(binding)) = (ast.node(field), self.resolution.use_of(field)) {
+                    if let (Node::Ident(_), Use::Local(binding)) =
+                        (ast.node(field), self.resolution.use_of(field))
+                    {
                         let register = self.function.registers[&binding];
                         self.emit(Op::Payload, register, subject, index as u16);
                     }
@@ -219,7 +229,10 @@ impl Compiler<'_> {
             Node::Int(value) => self.tables.int(value),
             Node::Float(value) => self.tables.float(value),
             Node::Str(text) => self.string(ast.text(text))?,
-            Node::Unary { op: UnaryOp::Negate, operand } => match ast.node(operand) {
+            Node::Unary {
+                op: UnaryOp::Negate,
+                operand,
+            } => match ast.node(operand) {
                 Node::Int(value) => self.tables.int(value.wrapping_neg()),
                 Node::Float(value) => self.tables.float(-value),
                 _ => self.tables.plain(&aether_value::Value::Null),

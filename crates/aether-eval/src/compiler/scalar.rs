@@ -41,7 +41,11 @@ pub(super) fn is_scalar(ast: &Ast, resolution: &Resolution, scalars: &[bool], mu
             Node::Group(inner) => id = inner,
             Node::Name(_) => return local(id),
             Node::Unary { op, .. } => return op != UnaryOp::Await,
-            Node::Binary { op: BinaryOp::Add, lhs, rhs } => {
+            Node::Binary {
+                op: BinaryOp::Add,
+                lhs,
+                rhs,
+            } => {
                 if !nested(rhs) {
                     return false;
                 }
@@ -60,7 +64,11 @@ pub(super) fn is_scalar(ast: &Ast, resolution: &Resolution, scalars: &[bool], mu
                 }
                 id = otherwise;
             }
-            Node::CompoundAssign { op: BinaryOp::Add, target, value } => return local(target) && nested(value),
+            Node::CompoundAssign {
+                op: BinaryOp::Add,
+                target,
+                value,
+            } => return local(target) && nested(value),
             Node::CompoundAssign { .. } => return true,
             _ => return false,
         }

@@ -27,14 +27,20 @@ impl Compiler<'_> {
             Node::Block(_) => self.in_scope(id),
             Node::If { .. } => self.if_chain(id),
             Node::While { condition, body } => self.while_loop(None, condition, body),
-            Node::For { binding, iterable, body } => self.for_loop(None, id, binding, iterable, body),
+            Node::For {
+                binding,
+                iterable,
+                body,
+            } => self.for_loop(None, id, binding, iterable, body),
             Node::Labelled { label, body } => {
                 let label = self.ast.name_of(label);
                 match self.ast.node(body) {
                     Node::While { condition, body } => self.while_loop(label, condition, body),
-                    Node::For { binding, iterable, body: inner } => {
-                        self.for_loop(label, body, binding, iterable, inner)
-                    }
+                    Node::For {
+                        binding,
+                        iterable,
+                        body: inner,
+                    } => self.for_loop(label, body, binding, iterable, inner),
                     _ => self.statement(body),
                 }
             }
@@ -106,7 +112,12 @@ impl Compiler<'_> {
     fn if_chain(&mut self, mut id: NodeId) -> Result<()> {
         let end = self.label();
         loop {
-            let Node::If { condition, then, otherwise } = self.ast.node(id) else {
+            let Node::If {
+                condition,
+                then,
+                otherwise,
+            } = self.ast.node(id)
+            else {
                 self.in_scope(id)?;
                 break;
             };
@@ -140,7 +151,12 @@ impl Compiler<'_> {
             self.jump(running);
             return Ok(());
         }
-        if let Some((kind, _)) = self.function.finals.last().map(|finally| (finally.kind, finally.scopes)) {
+        if let Some((kind, _)) = self
+            .function
+            .finals
+            .last()
+            .map(|finally| (finally.kind, finally.scopes))
+        {
             let register = self.allocate()?;
             match value {
                 Some(value) => self.expr(value, register)?,
@@ -182,8 +198,11 @@ impl Compiler<'_> {
             Exit::Break(target) | Exit::Continue(target) => self.function.loops[target].finals,
         };
         if self.function.finals.len() > outside {
-            let Some(finally) = self.function.finals.last_mut() else { return };
-            let (depth, running, kind, entry) = (finally.scopes, finally.running, finally.kind, finally.entry);
+            let Some(finally) = self.function.finals.last_mut() else {
+                return;
+            };
+            let (depth, running, kind, entry) =
+                (finally.scopes, finally.running, finally.kind, finally.entry);
             if let Some(running) = running {
                 self.release_scopes(depth, None);
                 self.jump(running);
@@ -223,7 +242,11 @@ impl Compiler<'_> {
     /// Goes on with an exit that a finally block has delayed; a returned value is in `value`.
     pub(super) fn resume_exit(&mut self, exit: Exit, value: u16) {
         if exit == Exit::Return {
-            let outer = self.function.finals.last().map(|finally| (finally.kind, finally.running));
+            let outer = self
+                .function
+                .finals
+                .last()
+                .map(|finally| (finally.kind, finally.running));
             match outer {
                 None => self.return_register(value),
                 Some((_, Some(_))) => {

@@ -24,7 +24,9 @@ impl Compiler<'_> {
         catch: Option<NodeId>,
         finally: Option<NodeId>,
     ) -> Result<()> {
-        let Some(block) = finally else { return self.try_catch(body, catch) };
+        let Some(block) = finally else {
+            return self.try_catch(body, catch);
+        };
         self.open_scope();
         let (kind, value) = (self.allocate()?, self.allocate()?);
         self.add_local(value, true);
@@ -60,7 +62,12 @@ impl Compiler<'_> {
         self.bind(done);
         let state = self.function.finals.pop();
         if self.function.reachable {
-            for (number, exit) in state.map(|state| state.exits).unwrap_or_default().into_iter().enumerate() {
+            for (number, exit) in state
+                .map(|state| state.exits)
+                .unwrap_or_default()
+                .into_iter()
+                .enumerate()
+            {
                 let other = self.label();
                 self.jump_compare(Op::JumpNotEqualI, kind, number as u16, 0, other, u32::MAX);
                 self.resume_exit(exit, value);
@@ -81,7 +88,11 @@ impl Compiler<'_> {
     }
 
     fn try_catch(&mut self, body: NodeId, catch: Option<NodeId>) -> Result<()> {
-        let Some(Node::Catch { binding, body: catch_body }) = catch.map(|catch| self.ast.node(catch)) else {
+        let Some(Node::Catch {
+            binding,
+            body: catch_body,
+        }) = catch.map(|catch| self.ast.node(catch))
+        else {
             return self.in_scope(body);
         };
         self.open_scope();
@@ -113,7 +124,13 @@ impl Compiler<'_> {
     /// Errors raised in the words from `start` to `end` go on at the next word, with the error in `register`.
     fn handler(&mut self, start: u32, end: u32, register: u16, live: u16) {
         let target = self.here() as u32;
-        self.function.handlers.push(Handler { start, end, target, register, live });
+        self.function.handlers.push(Handler {
+            start,
+            end,
+            target,
+            register,
+            live,
+        });
         self.function.reachable = true;
     }
 }

@@ -1,5 +1,8 @@
 //! The uncommon cases of operators: mixed numbers, strings, errors.
-#![expect(unsafe_code, reason = "reads operands from registers as the dispatch loop does")]
+#![expect(
+    unsafe_code,
+    reason = "reads operands from registers as the dispatch loop does"
+)]
 
 use aether_value::{ErrorKind, Raise, Raw, Rc, Str, StrBuilder, Value, compare_order, display, equal, tag};
 use std::cmp::Ordering;
@@ -81,7 +84,7 @@ impl Vm {
             let op = Op::of(word);
             let (a, b, c) = fields(word);
             let register = |field: u16| base.add(field as usize).cast::<Raw>();
-            let constant = |field: u16| self.constants().add(field as usize).cast_mut();
+            let constant = |field: u16| self.constants.add(field as usize).cast_mut();
             let (kind, form) = decode(op);
             let mut immediate = Raw::int(i64::from(c as i16));
             let (left, right) = match form {
@@ -118,7 +121,9 @@ impl Vm {
             if (*left).tag != tag::STRING {
                 let mut out = StrBuilder::new(&self.heap);
                 display(&self.heap, (*left).as_value(), &mut out)?;
-                let Value::String(tail) = (*right).as_value() else { unreachable!("one side is a string") };
+                let Value::String(tail) = (*right).as_value() else {
+                    unreachable!("one side is a string")
+                };
                 out.push_str(tail.as_str())?;
                 let value = Raw::from_value(Value::String(out.finish()?));
                 if left_dies {
@@ -144,7 +149,9 @@ impl Vm {
             if left_dies {
                 let head = (*left).into_value();
                 (*left).tag = tag::NULL;
-                let Value::String(head) = head else { unreachable!("checked above") };
+                let Value::String(head) = head else {
+                    unreachable!("checked above")
+                };
                 return match Str::append(&self.heap, head, tail) {
                     Ok(value) => Ok(Raw::from_rc(value)),
                     Err((head, raise)) => {
@@ -163,7 +170,12 @@ impl Vm {
     /// # Safety
     /// All three are values in live memory.
     #[inline(never)]
-    pub(super) unsafe fn add_to_place(&mut self, place: *mut Raw, old: *mut Raw, right: *mut Raw) -> Result<(), Raise> {
+    pub(super) unsafe fn add_to_place(
+        &mut self,
+        place: *mut Raw,
+        old: *mut Raw,
+        right: *mut Raw,
+    ) -> Result<(), Raise> {
         // SAFETY: the caller's promise; each count is moved once.
         unsafe {
             let value = if (*old).tag == tag::STRING && Raw::same(*place, *old) {
@@ -218,7 +230,12 @@ impl Vm {
     ///
     /// # Safety
     /// `cell` is a cell, the others values in registers.
-    pub(super) unsafe fn add_to_cell(&mut self, cell: Raw, old: *mut Raw, right: *mut Raw) -> Result<(), Raise> {
+    pub(super) unsafe fn add_to_cell(
+        &mut self,
+        cell: Raw,
+        old: *mut Raw,
+        right: *mut Raw,
+    ) -> Result<(), Raise> {
         // SAFETY: the caller's promise.
         unsafe {
             let cell = cell.object::<aether_value::Cell>();
@@ -236,16 +253,29 @@ impl Vm {
     /// # Safety
     /// `ip` is an ordering instruction, the operands values.
     #[inline(never)]
-    pub(super) unsafe fn compare(&mut self, ip: *mut u64, left: *mut Raw, right: *mut Raw) -> Result<bool, Raise> {
+    pub(super) unsafe fn compare(
+        &mut self,
+        ip: *mut u64,
+        left: *mut Raw,
+        right: *mut Raw,
+    ) -> Result<bool, Raise> {
         // SAFETY: the caller's promise.
         unsafe {
             let (left, right) = ((*left).as_value(), (*right).as_value());
             let ordering = match (left, right) {
                 (Value::Int(_) | Value::Float(_), Value::Int(_) | Value::Float(_))
                 | (Value::String(_), Value::String(_)) => compare_order(left, right),
-                _ => return Err(Raise::type_error2("comparable types", &left.type_name(), &right.type_name())),
+                _ => {
+                    return Err(Raise::type_error2(
+                        "comparable types",
+                        &left.type_name(),
+                        &right.type_name(),
+                    ));
+                }
             };
-            let Some(ordering) = ordering else { return Ok(false) };
+            let Some(ordering) = ordering else {
+                return Ok(false);
+            };
             Ok(match Op::of(*ip) {
                 Op::Less | Op::JumpLess | Op::JumpNotLess | Op::JumpLessI | Op::JumpNotLessI => {
                     ordering == Ordering::Less
@@ -255,9 +285,11 @@ impl Vm {
                 | Op::JumpNotLessEqual
                 | Op::JumpLessEqualI
                 | Op::JumpNotLessEqualI => ordering != Ordering::Greater,
-                Op::Greater | Op::JumpGreater | Op::JumpNotGreater | Op::JumpGreaterI | Op::JumpNotGreaterI => {
-                    ordering == Ordering::Greater
-                }
+                Op::Greater
+                | Op::JumpGreater
+                | Op::JumpNotGreater
+                | Op::JumpGreaterI
+                | Op::JumpNotGreaterI => ordering == Ordering::Greater,
                 _ => ordering != Ordering::Less,
             })
         }
@@ -384,7 +416,9 @@ fn compute(kind: Kind, left: &Value, right: &Value) -> Result<Raw, Raise> {
             Value::Int(value) => Ok(Raw::int(!value)),
             _ => Err(Raise::type_error("int", &left.type_name())),
         },
-        Kind::ShiftLeft | Kind::ShiftRight | Kind::BitAnd | Kind::BitXor | Kind::BitOr => bits(kind, left, right),
+        Kind::ShiftLeft | Kind::ShiftRight | Kind::BitAnd | Kind::BitXor | Kind::BitOr => {
+            bits(kind, left, right)
+        }
         _ => match (left, right) {
             (Value::Int(left), Value::Int(right)) => integers(kind, *left, *right),
             (Value::Int(left), Value::Float(right)) => floats(kind, *left as f64, *right),
@@ -396,7 +430,11 @@ fn compute(kind: Kind, left: &Value, right: &Value) -> Result<Raw, Raise> {
                     Kind::Remainder => "integer",
                     _ => "number",
                 };
-                Err(Raise::type_error2(expected, &left.type_name(), &right.type_name()))
+                Err(Raise::type_error2(
+                    expected,
+                    &left.type_name(),
+                    &right.type_name(),
+                ))
             }
         },
     }
@@ -440,7 +478,9 @@ fn integers(kind: Kind, left: i64, right: i64) -> Result<Raw, Raise> {
         Kind::Remainder => (left.checked_rem(right), "%"),
         _ => return power(left, right),
     };
-    value.map(Raw::int).ok_or_else(|| Raise::overflow(left, operator, right))
+    value
+        .map(Raw::int)
+        .ok_or_else(|| Raise::overflow(left, operator, right))
 }
 
 /// `left ** right`: exact for exponents from zero, a float below.
@@ -454,9 +494,13 @@ fn power(left: i64, right: i64) -> Result<Raw, Raise> {
     let value = match left {
         0 | 1 => Some(if right == 0 { 1 } else { left }),
         -1 => Some(if right % 2 == 0 { 1 } else { -1 }),
-        _ => u32::try_from(right).ok().and_then(|exponent| left.checked_pow(exponent)),
+        _ => u32::try_from(right)
+            .ok()
+            .and_then(|exponent| left.checked_pow(exponent)),
     };
-    value.map(Raw::int).ok_or_else(|| Raise::overflow(left, "**", right))
+    value
+        .map(Raw::int)
+        .ok_or_else(|| Raise::overflow(left, "**", right))
 }
 
 fn floats(kind: Kind, left: f64, right: f64) -> Result<Raw, Raise> {

@@ -4,7 +4,8 @@
 #![expect(unsafe_code, reason = "moves values between registers")]
 
 use aether_value::{
-    Array, Closure, EnumConstructor, ErrorKind, Frame, Header, Instance, PromiseState, Raise, Raw, Rc, Value, tag,
+    Array, Closure, EnumConstructor, ErrorKind, Frame, Header, Instance, PromiseState, Raise, Raw, Rc, Value,
+    tag,
 };
 
 use super::{Flow, SLACK, Vm, flags};
@@ -22,7 +23,10 @@ pub(super) unsafe fn own_closure(base: *mut u8) -> Raw {
         let own = *base.sub(16).cast::<Raw>();
         let header = own.pointer::<Header>();
         (*header).retain();
-        Raw { tag: (*header).kind, payload: own.payload }
+        Raw {
+            tag: (*header).kind,
+            payload: own.payload,
+        }
     }
 }
 
@@ -76,13 +80,22 @@ impl Vm {
     }
 
     /// Pushes a frame record for a callee of the frame at `vm.ip`, `vm.base`.
-    pub(super) fn push_frame(&mut self, return_ip: *const u64, base: *mut u8, flags: u32) -> Result<(), Raise> {
+    pub(super) fn push_frame(
+        &mut self,
+        return_ip: *const u64,
+        base: *mut u8,
+        flags: u32,
+    ) -> Result<(), Raise> {
         if self.fp >= self.frames_end {
             self.grow_frames()?;
         }
         // SAFETY: below the end, as just checked.
         unsafe {
-            *self.fp = Frame { return_ip, base: self.offset(base), flags };
+            *self.fp = Frame {
+                return_ip,
+                base: self.offset(base),
+                flags,
+            };
             self.fp = self.fp.add(1);
         }
         Ok(())
@@ -92,7 +105,9 @@ impl Vm {
     #[cold]
     #[inline(never)]
     fn grow_frames(&mut self) -> Result<(), Raise> {
-        let Some(current) = self.current.clone() else { return Err(Raise::operation("no stack")) };
+        let Some(current) = self.current.clone() else {
+            return Err(Raise::operation("no stack"));
+        };
         let used = self.frames_used();
         let depth = used - self.uncounted + self.outer_depth;
         if depth >= self.limits.depth {
@@ -135,7 +150,9 @@ impl Vm {
     #[cold]
     #[inline(never)]
     fn grow_registers(&mut self, base: *mut u8, end: *mut u8) -> Result<*mut u8, Raise> {
-        let Some(current) = self.current.clone() else { return Err(Raise::operation("no stack")) };
+        let Some(current) = self.current.clone() else {
+            return Err(Raise::operation("no stack"));
+        };
         let at = self.offset(base) as usize;
         let needed = (end as usize - self.registers as usize) / 16 + SLACK;
         current.grow(needed)?;
@@ -149,7 +166,10 @@ impl Vm {
         if let Some(current) = &self.current {
             self.registers = current.registers().cast();
             // SAFETY: the slack is part of the capacity.
-            self.registers_end = unsafe { self.registers.add((current.capacity().saturating_sub(SLACK)) * 16) };
+            self.registers_end = unsafe {
+                self.registers
+                    .add((current.capacity().saturating_sub(SLACK)) * 16)
+            };
         }
     }
 }
@@ -160,7 +180,13 @@ impl Vm {
 /// # Safety
 /// `vm.ip` is a call instruction of `words` words with the window in field a, `vm.base` its frame.
 #[inline(never)]
-pub(super) unsafe fn enter_slow(vm: &mut Vm, callee: Raw, argc: u16, frame_flags: u32, words: usize) -> Result<Flow, Raise> {
+pub(super) unsafe fn enter_slow(
+    vm: &mut Vm,
+    callee: Raw,
+    argc: u16,
+    frame_flags: u32,
+    words: usize,
+) -> Result<Flow, Raise> {
     // SAFETY: the caller's promise.
     unsafe {
         let window = vm.base.add(window_of(vm.ip) as usize);
@@ -224,7 +250,14 @@ pub(super) unsafe fn call_value(vm: &mut Vm, window: u16, argc: u16, words: usiz
         match callee.tag {
             tag::FUNCTION => {
                 let start = vm.base.add(window as usize);
-                enter(vm, callee, start, argc as usize, flags::OWNS_CALLEE, vm.ip.add(words))?;
+                enter(
+                    vm,
+                    callee,
+                    start,
+                    argc as usize,
+                    flags::OWNS_CALLEE,
+                    vm.ip.add(words),
+                )?;
                 Ok(Flow::Switched)
             }
             tag::BUILTIN => call_builtin(vm, callee, window, argc, words),
@@ -279,7 +312,9 @@ fn construct(vm: &mut Vm, constructor: &Rc<EnumConstructor>, values: &[Value]) -
     if values.len() != fields {
         return Err(Raise::arity(fields, values.len()));
     }
-    let value = vm.heap.enum_value(constructor.definition(), constructor.variant(), values.to_vec())?;
+    let value = vm
+        .heap
+        .enum_value(constructor.definition(), constructor.variant(), values.to_vec())?;
     Ok(Raw::from_rc(value))
 }
 
@@ -287,21 +322,32 @@ impl Vm {
     /// A promise for a call of an async function.
     fn unstarted(&mut self, closure: &Rc<Closure>, values: &[Value]) -> Result<Raw, Raise> {
         let args = self.heap.array_from_slice(values)?;
-        let state = PromiseState::Unstarted { function: closure.clone(), args };
+        let state = PromiseState::Unstarted {
+            function: closure.clone(),
+            args,
+        };
         Ok(Raw::from_rc(self.heap.promise(state)?))
     }
 }
 
 /// Enters the method of the bound method in the window's first register: the receiver moves in before the
 /// arguments, which move up by one.
-unsafe fn enter_bound(vm: &mut Vm, window: *mut u8, argc: usize, extra: u32, return_ip: *const u64) -> Result<(), Raise> {
+unsafe fn enter_bound(
+    vm: &mut Vm,
+    window: *mut u8,
+    argc: usize,
+    extra: u32,
+    return_ip: *const u64,
+) -> Result<(), Raise> {
     // SAFETY: the window is on the current stack.
     unsafe {
         let offset = vm.offset(window) as usize;
         let end = window.add((argc + 3) * 16);
         vm.base = vm.reserve_registers(vm.base, end)?;
         let first = vm.registers.add(offset).cast::<Raw>();
-        let Value::BoundMethod(bound) = (*first).clone_value() else { unreachable!("the caller looked") };
+        let Value::BoundMethod(bound) = (*first).clone_value() else {
+            unreachable!("the caller looked")
+        };
         let closure = bound.closure().clone();
         if closure.is_async() {
             let mut values = vec![bound.receiver().clone()];
@@ -325,7 +371,15 @@ unsafe fn enter_bound(vm: &mut Vm, window: *mut u8, argc: usize, extra: u32, ret
         let callee = Raw::from_rc(closure);
         *first = callee;
         old.release();
-        enter(vm, callee, first.cast(), argc, flags::OWNS_CALLEE | extra, return_ip).map_err(|raise| {
+        enter(
+            vm,
+            callee,
+            first.cast(),
+            argc,
+            flags::OWNS_CALLEE | extra,
+            return_ip,
+        )
+        .map_err(|raise| {
             // The receiver lies where the caller knows of no value.
             raise
         })
@@ -345,7 +399,13 @@ unsafe fn finish_call(vm: &mut Vm, first: *mut Raw, value: Raw, return_ip: *cons
 /// # Safety
 /// As [`call_value`].
 #[inline(never)]
-pub(super) unsafe fn call_builtin(vm: &mut Vm, callee: Raw, window: u16, argc: u16, words: usize) -> Result<Flow, Raise> {
+pub(super) unsafe fn call_builtin(
+    vm: &mut Vm,
+    callee: Raw,
+    window: u16,
+    argc: u16,
+    words: usize,
+) -> Result<Flow, Raise> {
     // SAFETY: the caller's promise.
     unsafe {
         let def = definition(callee);
@@ -394,7 +454,11 @@ unsafe fn invoke(
         if given > most && most != 255 {
             return Err(Raise::arity(most, given));
         }
-        let params = if is_library(def) { def.info.params.len() } else { argc };
+        let params = if is_library(def) {
+            def.info.params.len()
+        } else {
+            argc
+        };
         let slots = match def.run {
             Run::Simple(_) => params,
             Run::Frame { slots, .. } => (slots as usize).max(params),
@@ -472,7 +536,9 @@ unsafe fn drain(
 ) -> Result<Flow, Raise> {
     // SAFETY: the window holds `params` values behind its first register.
     unsafe {
-        let Run::Frame { slots, .. } = builtins::DRAIN.run else { unreachable!("draining is a frame") };
+        let Run::Frame { slots, .. } = builtins::DRAIN.run else {
+            unreachable!("draining is a frame")
+        };
         let offset = vm.offset(first.cast()) as usize;
         let base_offset = vm.offset(vm.base) as usize;
         let end = first.cast::<u8>().add((slots as usize + 2) * 16);
@@ -546,7 +612,9 @@ pub(super) unsafe fn drive(vm: &mut Vm, mut window: *mut u8, mut event: Event) -
     unsafe {
         loop {
             let def = definition(*window.sub(16).cast::<Raw>());
-            let Run::Frame { resume, .. } = def.run else { unreachable!("only frames are driven") };
+            let Run::Frame { resume, .. } = def.run else {
+                unreachable!("only frames are driven")
+            };
             let count = slot_count(window);
             let step = match event {
                 Event::Failed(raise) if !(def.catches && raise.kind().is_catchable()) => Err(raise),
@@ -569,7 +637,11 @@ pub(super) unsafe fn drive(vm: &mut Vm, mut window: *mut u8, mut event: Event) -
                     vm.base = vm.registers.add(frame.base as usize);
                     return Ok(Flow::Switched);
                 }
-                Ok(Step::Call { function, args, lenient }) => {
+                Ok(Step::Call {
+                    function,
+                    args,
+                    lenient,
+                }) => {
                     let offset = vm.offset(window) as usize;
                     match call_from_builtin(vm, window, count, function, args, lenient) {
                         Ok(Called::Entered) => return Ok(Flow::Switched),
@@ -687,12 +759,24 @@ unsafe fn call_from_window(vm: &mut Vm, callee: Raw, first: *mut Raw, argc: usiz
         let none = std::ptr::null();
         match callee.tag {
             tag::FUNCTION => {
-                enter(vm, callee, first.cast(), argc, flags::OWNS_CALLEE | flags::TO_BUILTIN, none)?;
+                enter(
+                    vm,
+                    callee,
+                    first.cast(),
+                    argc,
+                    flags::OWNS_CALLEE | flags::TO_BUILTIN,
+                    none,
+                )?;
                 Ok(Called::Entered)
             }
             tag::BOUND_METHOD => {
-                if (*callee.pointer::<aether_value::BoundMethod>()).closure().is_async() {
-                    let Value::BoundMethod(bound) = callee.clone_value() else { unreachable!("by its tag") };
+                if (*callee.pointer::<aether_value::BoundMethod>())
+                    .closure()
+                    .is_async()
+                {
+                    let Value::BoundMethod(bound) = callee.clone_value() else {
+                        unreachable!("by its tag")
+                    };
                     let mut values = vec![bound.receiver().clone()];
                     values.extend((0..argc).map(|index| (*first.add(1 + index)).clone_value()));
                     let promise = vm.unstarted(bound.closure(), &values)?;
@@ -741,12 +825,21 @@ unsafe fn invoke_nested(
         if argc > most && most != 255 {
             return Err(Raise::arity(most, argc));
         }
-        let params = if is_library(def) { def.info.params.len() } else { argc };
+        let params = if is_library(def) {
+            def.info.params.len()
+        } else {
+            argc
+        };
         let slots = match def.run {
             Run::Simple(_) => params,
             Run::Frame { slots, .. } => (slots as usize).max(params),
         };
-        let Run::Frame { slots: drain_slots, .. } = builtins::DRAIN.run else { unreachable!("draining is a frame") };
+        let Run::Frame {
+            slots: drain_slots, ..
+        } = builtins::DRAIN.run
+        else {
+            unreachable!("draining is a frame")
+        };
         let offset = vm.offset(window) as usize;
         vm.base = vm.reserve_registers(vm.base, window.add((slots.max(drain_slots as usize) + 2) * 16))?;
         let first = vm.registers.add(offset).cast::<Raw>();
@@ -754,7 +847,11 @@ unsafe fn invoke_nested(
         for index in argc..slots {
             *values.add(index) = Raw::null();
         }
-        let pending = if def.iterables == 0 { None } else { drain_arguments(vm, def, values, params.min(8))? };
+        let pending = if def.iterables == 0 {
+            None
+        } else {
+            drain_arguments(vm, def, values, params.min(8))?
+        };
         if let Some(index) = pending {
             for at in (0..params).rev() {
                 *values.add(at + 2) = take(values.add(at));
@@ -829,7 +926,8 @@ pub(super) unsafe fn call_method(vm: &mut Vm, ip: *mut u64, argc: u16) -> Result
                         && argc >= u16::from(def.info.min_args)
                         && argc <= u16::from(def.info.max_args)
                     {
-                        let arguments = std::slice::from_raw_parts(first.add(1).cast::<Value>(), argc as usize + 1);
+                        let arguments =
+                            std::slice::from_raw_parts(first.add(1).cast::<Value>(), argc as usize + 1);
                         let value = function(&mut Ctx { vm }, arguments)?;
                         release_all(first.add(1), argc as usize + 1);
                         *first = Raw::from_value(value);
@@ -849,7 +947,10 @@ pub(super) unsafe fn call_method(vm: &mut Vm, ip: *mut u64, argc: u16) -> Result
                     old.release();
                     continue;
                 }
-                Value::Dict(dict) => dict.get_interned(&name_text).filter(|raw| is_callable(**raw)).map(|raw| raw.clone_value()),
+                Value::Dict(dict) => dict
+                    .get_interned(&name_text)
+                    .filter(|raw| is_callable(**raw))
+                    .map(|raw| raw.clone_value()),
                 Value::Module(module) => Some(vm.module_member(module, &name_text)?),
                 Value::EnumDef(definition) => {
                     let value = super::member::enum_member(vm, definition, &name_text)?;
@@ -864,7 +965,10 @@ pub(super) unsafe fn call_method(vm: &mut Vm, ip: *mut u64, argc: u16) -> Result
                         *first = Raw::null();
                         return invoke(vm, def, window, argc as usize + 1, 1, ip.add(3), 0);
                     }
-                    return Err(Raise::no_method(&receiver.as_value().type_name(), name_text.as_str()));
+                    return Err(Raise::no_method(
+                        &receiver.as_value().type_name(),
+                        name_text.as_str(),
+                    ));
                 }
             };
             return call_in_place(vm, window_offset, argc, function);
@@ -920,8 +1024,9 @@ unsafe fn call_instance_method(
         if let Some(method) = instance.definition().method(&name) {
             let closure = Rc::as_ptr(method);
             if method.is_async() {
-                let values: Vec<Value> =
-                    (0..=argc as usize).map(|index| (*first.add(1 + index)).clone_value()).collect();
+                let values: Vec<Value> = (0..=argc as usize)
+                    .map(|index| (*first.add(1 + index)).clone_value())
+                    .collect();
                 let params = method.code().params as usize;
                 if argc as usize > params {
                     return Err(Raise::arity(params, argc as usize));
@@ -938,8 +1043,14 @@ unsafe fn call_instance_method(
                 if Op::of(*ip) != Op::CallMethod {
                     *ip.add(1) &= !0xFFFF_FFFF;
                 }
-                let callee = Raw { tag: tag::FUNCTION, payload: closure as u64 };
-                *first = Raw { tag: tag::ALIAS, payload: closure as u64 };
+                let callee = Raw {
+                    tag: tag::FUNCTION,
+                    payload: closure as u64,
+                };
+                *first = Raw {
+                    tag: tag::ALIAS,
+                    payload: closure as u64,
+                };
                 enter(vm, callee, window, argc as usize, 0, ip.add(3))?;
                 return Ok(Flow::Switched);
             }
@@ -967,11 +1078,12 @@ impl Vm {
     /// The end of a function whose record is special. `value` is its result; the record has been popped.
     ///
     /// # Safety
-    /// `vm.base` is the frame that ends, `frame` its record.
+    /// `vm.base` is the frame that ends, and `vm.fp` points at its record.
     #[inline(never)]
-    pub(super) unsafe fn leave_special(&mut self, frame: Frame, value: Raw) -> Result<Flow, Raise> {
-        // SAFETY: the register before the window holds what the flags say.
+    pub(super) unsafe fn leave_special(&mut self, value: Raw) -> Result<Flow, Raise> {
+        // SAFETY: the popped record is still where it was; the register before the window holds what its flags say.
         unsafe {
+            let frame = *self.fp;
             debug_assert!(frame.flags & flags::SPECIAL != 0);
             let callee = self.base.sub(16).cast::<Raw>();
             if frame.flags & flags::OWNS_CALLEE != 0 {
@@ -1002,12 +1114,14 @@ impl Ctx<'_> {
     /// # Errors
     /// Out of memory.
     pub fn bound_method(&self, value: &Value, name: &str) -> Result<Option<Value>, Raise> {
-        let Value::Instance(instance) = value else { return Ok(None) };
+        let Value::Instance(instance) = value else {
+            return Ok(None);
+        };
         let method = instance.definition().method_str(name).cloned();
         match method {
-            Some(method) => {
-                Ok(Some(Value::BoundMethod(self.vm.heap.bound_method(value.clone(), method)?)))
-            }
+            Some(method) => Ok(Some(Value::BoundMethod(
+                self.vm.heap.bound_method(value.clone(), method)?,
+            ))),
             None => Ok(None),
         }
     }

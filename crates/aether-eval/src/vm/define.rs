@@ -24,7 +24,10 @@ impl Vm {
                     *base.cast::<Raw>().add(capture.index as usize)
                 } else if capture.index == OWN_CLOSURE {
                     let header = own.cast::<aether_value::Header>();
-                    Raw { tag: (*header).kind, payload: own as u64 }
+                    Raw {
+                        tag: (*header).kind,
+                        payload: own as u64,
+                    }
                 } else {
                     *call::capture(base, capture.index)
                 }
@@ -38,7 +41,11 @@ impl Vm {
                 }
                 self.heap.closure(code, &values[..captures.len()], is_async)?
             } else {
-                let values: Vec<Raw> = captures.iter().map(find).inspect(|value| value.retain()).collect();
+                let values: Vec<Raw> = captures
+                    .iter()
+                    .map(find)
+                    .inspect(|value| value.retain())
+                    .collect();
                 self.heap.closure(code, &values, is_async)?
             };
             Ok(Raw::from_rc(closure))
@@ -47,7 +54,9 @@ impl Vm {
 
     pub(super) fn make_struct(&mut self, template: u32) -> Result<Raw, Raise> {
         let template = &self.tables.structs[template as usize];
-        let definition = self.heap.struct_def(&template.name, &template.fields, Vec::new())?;
+        let definition = self
+            .heap
+            .struct_def(&template.name, &template.fields, Vec::new())?;
         Ok(Raw::from_rc(definition))
     }
 
@@ -76,7 +85,12 @@ impl Vm {
     /// # Safety
     /// The window holds `count + 1` values; `site` is a literal's.
     #[inline]
-    pub(super) unsafe fn make_instance(&mut self, window: *mut Raw, count: usize, site: u32) -> Result<(), Raise> {
+    pub(super) unsafe fn make_instance(
+        &mut self,
+        window: *mut Raw,
+        count: usize,
+        site: u32,
+    ) -> Result<(), Raise> {
         // SAFETY: the caller's promise; a new instance's slots are filled before anything else happens.
         unsafe {
             let literal = &self.tables.literals[site as usize];
@@ -92,7 +106,10 @@ impl Vm {
                         *slots.add(index) = take(window.add(1 + index));
                     }
                     let old = *window;
-                    *window = Raw { tag: tag::INSTANCE, payload: object as u64 };
+                    *window = Raw {
+                        tag: tag::INSTANCE,
+                        payload: object as u64,
+                    };
                     old.release();
                     return Ok(());
                 }
@@ -115,7 +132,11 @@ impl Vm {
             literal.shape = definition.shape_id();
             literal.slots = literal.names.iter().map(|name| definition.slot(name)).collect();
             literal.in_order = count == definition.fields().len()
-                && literal.slots.iter().enumerate().all(|(index, slot)| *slot == Some(index as u16));
+                && literal
+                    .slots
+                    .iter()
+                    .enumerate()
+                    .all(|(index, slot)| *slot == Some(index as u16));
             let (names, slots) = (literal.names.clone(), literal.slots.clone());
             let instance = self.heap.instance(&definition)?;
             for (index, (name, slot)) in names.iter().zip(slots).enumerate() {
@@ -209,7 +230,10 @@ impl Vm {
         }
         // SAFETY: by its tag.
         let value = unsafe { value.object::<EnumValue>() };
-        let (enum_name, variant) = (self.tables.text(names as u32), self.tables.text((names >> 32) as u32));
+        let (enum_name, variant) = (
+            self.tables.text(names as u32),
+            self.tables.text((names >> 32) as u32),
+        );
         value.variant_name() == variant.as_str() && value.definition().name().as_str() == enum_name.as_str()
     }
 }

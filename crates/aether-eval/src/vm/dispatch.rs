@@ -1,15 +1,20 @@
 //! The dispatch loop.
 //!
-//! State of the loop: `ip`, the instruction being executed; `base`, the frame's register 0; `constants`. They are
-//! written back to the machine (`vm.ip`, `vm.base`) before anything that may look at the stack, and read again
+//! State of the loop: `ip`, the instruction being executed, and `base`, the frame's register 0. They are written back to the machine (`vm.ip`, `vm.base`) before anything that may look at the stack, and read again
 //! after anything that may have switched frames.
 //!
 //! An arm handles the common types inline and leaves everything else to a function out of line. On an error the
 //! loop ends in `unwind`, which finds the handler or the end of the program.
 //!
+//! Registers are scarce in the loop: it keeps three values alive (`ip`, `base`, `vm`), and an arm never looks at the
+//! operation code again. Combined arms are macros with a literal instead.
+//!
 //! Soundness rests on the compiler: register fields lie within the frame, jumps land on instructions, and the
 //! ownership rules of [`crate::bytecode::Op`] hold. Every frame is checked against the stack's end when it is made.
-#![expect(unsafe_code, reason = "registers and code are read without bounds checks; the compiler proves them")]
+#![expect(
+    unsafe_code,
+    reason = "registers and code are read without bounds checks; the compiler proves them"
+)]
 
 use aether_value::{Array, Closure, Header, Instance, Raise, Raw, Value, tag};
 
@@ -37,6 +42,25 @@ macro_rules! wide {
     };
 }
 
+/// `left / right` for a divisor above zero, which cannot overflow.
+#[inline(always)]
+fn quotient(left: i64, right: i64) -> i64 {
+    if (left | right) as u64 >> 32 == 0 {
+        return i64::from(left as u32 / (right as u32).max(1));
+    }
+    left.wrapping_div(right.max(1))
+}
+
+/// `left % right` for a divisor above zero. Most remainders are of small numbers, whose division is several times
+/// quicker.
+#[inline(always)]
+fn remainder(left: i64, right: i64) -> i64 {
+    if (left | right) as u64 >> 32 == 0 {
+        return i64::from(left as u32 % (right as u32).max(1));
+    }
+    left.wrapping_rem(right.max(1))
+}
+
 /// Runs from `vm.ip` until the bottom frame of the coroutine that `vm.main` names returns.
 ///
 /// # Safety
@@ -47,7 +71,6 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
     unsafe {
         let mut ip: *mut u64 = vm.ip;
         let mut base: *mut u8 = vm.base;
-        let mut constants: *const Raw = vm.constants();
         'frames: loop {
             let raise: Raise = 'code: loop {
                 macro_rules! next {
@@ -78,7 +101,6 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                             Ok(Flow::Switched) => {
                                 ip = vm.ip;
                                 base = vm.base;
-                                constants = vm.constants();
                             }
                             Ok(Flow::Exit(value)) => return Ok(value),
                             Err(raise) => {
@@ -166,18 +188,9 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 set_float!(reg!(ip, base, 1), f64::from_bits((*left).payload) / divisor);
                             }
                         } else if (*left).tag == tag::INT && (*right).tag == tag::INT {
-                            if let Some(value) = ((*left).payload as i64).checked_div((*right).payload as i64) {
-                                set_int!(reg!(ip, base, 1), value);
-                            }
-                        } else if (*left).tag == tag::FLOAT && (*right).tag == tag::INT {
-                            let divisor = (*right).payload as i64 as f64;
-                            if divisor != 0.0 {
-                                set_float!(reg!(ip, base, 1), f64::from_bits((*left).payload) / divisor);
-                            }
-                        } else if (*left).tag == tag::INT && (*right).tag == tag::FLOAT {
-                            let divisor = f64::from_bits((*right).payload);
-                            if divisor != 0.0 {
-                                set_float!(reg!(ip, base, 1), (*left).payload as i64 as f64 / divisor);
+                            let divisor = (*right).payload as i64;
+                            if divisor > 0 {
+                                set_int!(reg!(ip, base, 1), quotient((*left).payload as i64, divisor));
                             }
                         }
                         slow_arithmetic!()
@@ -253,7 +266,10 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         let code = (*closure).code_ptr().as_ptr();
                         let new_base = base.add(field!(ip, 1) as usize + 16);
                         let end = new_base.add((*code).registers as usize * 16);
-                        if (*code).params == $argc && vm.fp < vm.frames_end && end <= vm.registers_end && vm.fuel > 0
+                        if (*code).params == $argc
+                            && vm.fp < vm.frames_end
+                            && end <= vm.registers_end
+                            && vm.fuel > 0
                         {
                             vm.fuel -= 1;
                             (*vm.fp).return_ip = ip.add($words);
@@ -270,17 +286,19 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                 macro_rules! leave {
                     ($value:expr) => {{
                         let value: Raw = $value;
-                        vm.fp = vm.fp.sub(1);
-                        let frame: Frame = *vm.fp;
-                        if frame.flags == 0 {
-                            *base.sub(16).cast::<Raw>() = value;
-                            ip = frame.return_ip.cast_mut();
-                            base = vm.registers.add(frame.base as usize);
+                        let frame: *mut Frame = vm.fp.sub(1);
+                        vm.fp = frame;
+                        if (*frame).flags == 0 {
+                            let result = base.sub(16).cast::<Raw>();
+                            (*result).tag = value.tag;
+                            (*result).payload = value.payload;
+                            ip = (*frame).return_ip.cast_mut();
+                            base = vm.registers.add((*frame).base as usize);
                             continue 'code;
                         }
                         vm.ip = ip;
                         vm.base = base;
-                        flow!(1, vm.leave_special(frame, value))
+                        flow!(1, vm.leave_special(value))
                     }};
                 }
                 macro_rules! take {
@@ -297,6 +315,227 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         if (*register).is_counted() {
                             let value = take!(register);
                             value.release();
+                        }
+                    }};
+                }
+
+                macro_rules! jump_on_truth {
+                    ($sense:literal) => {{
+                        let value = reg!(ip, base, 1);
+                        let truthy = if (*value).tag == tag::BOOL {
+                            (*value).as_bool()
+                        } else {
+                            let truthy = (*value).as_value().truthy();
+                            if wide!(ip) & 1 != 0 && (*value).is_counted() {
+                                take!(value).release();
+                            }
+                            truthy
+                        };
+                        if truthy == ($sense) {
+                            spend!(ip.offset((wide!(ip) >> 1) as isize));
+                        }
+                        next!()
+                    }};
+                }
+                macro_rules! jump_on_null {
+                    ($sense:literal) => {{
+                        let value = reg!(ip, base, 1);
+                        let is_null = (*value).tag == tag::NULL;
+                        if wide!(ip) & 1 != 0 && (*value).is_counted() {
+                            take!(value).release();
+                        }
+                        if is_null == ($sense) {
+                            ip = ip.offset((wide!(ip) >> 1) as isize);
+                            continue 'code;
+                        }
+                        next!()
+                    }};
+                }
+                macro_rules! jump_equal {
+                    ($sense:literal) => {{
+                        let (left, right) = (reg!(ip, base, 1), reg!(ip, base, 2));
+                        let equal = if (*left).tag == tag::INT && (*right).tag == tag::INT {
+                            (*left).payload == (*right).payload
+                        } else {
+                            vm.equal_consuming(ip, left, right)
+                        };
+                        if equal == ($sense) {
+                            spend!(compare_target!());
+                        }
+                        next!()
+                    }};
+                }
+                macro_rules! jump_equal_immediate {
+                    ($sense:literal) => {{
+                        let left = reg!(ip, base, 1);
+                        let right = field!(ip, 2) as i16;
+                        let equal = if (*left).tag == tag::INT {
+                            (*left).payload as i64 == i64::from(right)
+                        } else {
+                            let mut right = Raw::int(i64::from(right));
+                            vm.equal_consuming(ip, left, &raw mut right)
+                        };
+                        if equal == ($sense) {
+                            spend!(compare_target!());
+                        }
+                        next!()
+                    }};
+                }
+                macro_rules! jump_equal_constant {
+                    ($sense:literal) => {{
+                        let left = reg!(ip, base, 1);
+                        let right = vm.constants.add(field!(ip, 2) as usize);
+                        let equal = vm.equal_consuming(ip, left, right.cast_mut());
+                        if equal == ($sense) {
+                            spend!(compare_target!());
+                        }
+                        next!()
+                    }};
+                }
+                macro_rules! set_field {
+                    ($moves:literal) => {{
+                        let object = *reg!(ip, base, 1);
+                        let from = reg!(ip, base, 2);
+                        if object.tag == tag::INSTANCE {
+                            let instance = object.pointer::<Header>();
+                            if (*instance).shape.get() == *ip.add(1).cast::<u32>() {
+                                let slot = instance
+                                    .cast::<u8>()
+                                    .add(Instance::SLOTS_OFFSET + field!(ip, 3) as usize)
+                                    .cast::<Raw>();
+                                let value = *from;
+                                if $moves {
+                                    (*from).tag = tag::NULL;
+                                } else {
+                                    value.retain();
+                                }
+                                let old = *slot;
+                                *slot = value;
+                                old.release();
+                                next!(2)
+                            }
+                        }
+                        vm.ip = ip;
+                        vm.base = base;
+                        check!(member::set_field(vm, ip, object, from, $moves));
+                        next!(2)
+                    }};
+                }
+                macro_rules! compound_field {
+                    ($adds:literal) => {{
+                        let object = *reg!(ip, base, 1);
+                        let right = reg!(ip, base, 2);
+                        if object.tag == tag::INSTANCE {
+                            let instance = object.pointer::<Header>();
+                            if (*instance).shape.get() == *ip.add(1).cast::<u32>() {
+                                let slot = instance
+                                    .cast::<u8>()
+                                    .add(Instance::SLOTS_OFFSET + field!(ip, 3) as usize)
+                                    .cast::<Raw>();
+                                if (*slot).tag == tag::FLOAT && (*right).tag == tag::FLOAT {
+                                    let (left, right) = (
+                                        f64::from_bits((*slot).payload),
+                                        f64::from_bits((*right).payload),
+                                    );
+                                    let value = if $adds { left + right } else { left - right };
+                                    (*slot).payload = value.to_bits();
+                                    next!(3)
+                                }
+                                if (*slot).tag == tag::INT && (*right).tag == tag::INT {
+                                    let (left, right) = ((*slot).payload as i64, (*right).payload as i64);
+                                    let value = if $adds {
+                                        left.checked_add(right)
+                                    } else {
+                                        left.checked_sub(right)
+                                    };
+                                    if let Some(value) = value {
+                                        (*slot).payload = value as u64;
+                                        next!(3)
+                                    }
+                                }
+                            }
+                        }
+                        vm.ip = ip;
+                        vm.base = base;
+                        check!(member::compound_field(vm, ip, object, right, $adds));
+                        next!(3)
+                    }};
+                }
+                macro_rules! get_index_consuming {
+                    ($object:literal, $index:literal) => {{
+                        let from = reg!(ip, base, 2);
+                        let object = *from;
+                        let index = reg!(ip, base, 3);
+                        let value = if object.tag == tag::ARRAY
+                            && (*index).tag == tag::INT
+                            && ((*index).payload as usize) < (*object.pointer::<Array>()).len()
+                        {
+                            let value = *(*object.pointer::<Array>())
+                                .items()
+                                .add((*index).payload as usize);
+                            value.retain();
+                            value
+                        } else {
+                            check!(member::get_index(vm, object, *index))
+                        };
+                        if $index {
+                            take!(index).release();
+                        }
+                        if $object {
+                            take!(from).release();
+                        }
+                        *reg!(ip, base, 1) = value;
+                        next!()
+                    }};
+                }
+                macro_rules! set_index {
+                    ($moves:literal) => {{
+                        let object = *reg!(ip, base, 1);
+                        let index = reg!(ip, base, 2);
+                        let from = reg!(ip, base, 3);
+                        if object.tag == tag::ARRAY && (*index).tag == tag::INT {
+                            let array = object.pointer::<Array>();
+                            let at = (*index).payload as usize;
+                            if at < (*array).len() && !(*array).may_be_shared() {
+                                let slot = (*array).items().add(at).cast_mut();
+                                let value = *from;
+                                if $moves {
+                                    (*from).tag = tag::NULL;
+                                } else {
+                                    value.retain();
+                                }
+                                let old = *slot;
+                                *slot = value;
+                                old.release();
+                                next!()
+                            }
+                        }
+                        check!(member::set_index(vm, object, *index, from, $moves));
+                        next!()
+                    }};
+                }
+                macro_rules! next_turn {
+                    ($releases:literal) => {{
+                        let state = reg!(ip, base, 1);
+                        if (*state).tag == tag::INT {
+                            let now = (*state).payload as i64;
+                            let item = state.add(2);
+                            if $releases && (*item).is_counted() {
+                                take!(item).release();
+                            }
+                            if now < (*state.add(1)).payload as i64 {
+                                (*state).payload = (now + 1) as u64;
+                                (*item).tag = tag::INT;
+                                (*item).payload = now as u64;
+                                spend!(ip.offset(field!(ip, 3) as i16 as isize));
+                            }
+                            (*state).tag = tag::NULL;
+                            next!()
+                        }
+                        match check!(vm.next_item(state)) {
+                            super::iterate::Turn::Item => spend!(ip.offset(field!(ip, 3) as i16 as isize)),
+                            super::iterate::Turn::End => next!(),
+                            super::iterate::Turn::Instance => next!(2),
                         }
                     }};
                 }
@@ -333,7 +572,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     }
                     Op::LoadInt => set_int!(reg!(ip, base, 1), i64::from(wide!(ip))),
                     Op::LoadConst => {
-                        let value = *constants.add(wide!(ip) as u32 as usize);
+                        let value = *vm.constants.add(wide!(ip) as u32 as usize);
                         value.retain();
                         *reg!(ip, base, 1) = value;
                         next!()
@@ -369,7 +608,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     // --- globals, captures, cells ---
                     Op::GetGlobal => {
                         let slot = wide!(ip) as u32;
-                        let value = *vm.globals().add(slot as usize);
+                        let value = *vm.globals.add(slot as usize);
                         if value.tag == tag::UNSET {
                             break 'code vm.undefined_global(slot);
                         }
@@ -379,7 +618,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     }
                     Op::SetGlobal => {
                         let slot = wide!(ip) as u32;
-                        let to = vm.globals().add(slot as usize);
+                        let to = vm.globals.add(slot as usize);
                         if (*to).tag == tag::UNSET {
                             break 'code vm.undefined_global(slot);
                         }
@@ -393,7 +632,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     Op::DeclareGlobal => {
                         let slot = wide!(ip) as u32;
                         vm.tables.set_declared(slot);
-                        let to = vm.globals().add(slot as usize);
+                        let to = vm.globals.add(slot as usize);
                         let value = take!(reg!(ip, base, 1));
                         let old = *to;
                         *to = value;
@@ -402,7 +641,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     }
                     Op::AddGlobal => {
                         let slot = wide!(ip) as u32;
-                        let to = vm.globals().add(slot as usize);
+                        let to = vm.globals.add(slot as usize);
                         let old = reg!(ip, base, 1);
                         let right = reg!(ip.add(1), base, 2);
                         vm.tables.set_declared(slot);
@@ -488,78 +727,71 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         arithmetic!(reg!(ip, base, 2), reg!(ip, base, 3), checked_add, +)
                     }
                     Op::AddK => {
-                        arithmetic!(reg!(ip, base, 2), constants.add(field!(ip, 3) as usize), checked_add, +)
+                        arithmetic!(reg!(ip, base, 2), vm.constants.add(field!(ip, 3) as usize), checked_add, +)
                     }
                     Op::AddLeftK | Op::AddLeftKC => {
-                        arithmetic!(constants.add(field!(ip, 2) as usize), reg!(ip, base, 3), checked_add, +)
+                        arithmetic!(vm.constants.add(field!(ip, 2) as usize), reg!(ip, base, 3), checked_add, +)
                     }
                     Op::AddI => arithmetic_immediate!(checked_add, +),
                     Op::Subtract => arithmetic!(reg!(ip, base, 2), reg!(ip, base, 3), checked_sub, -),
                     Op::SubtractI => arithmetic_immediate!(checked_sub, -),
                     Op::SubtractK => {
-                        arithmetic!(reg!(ip, base, 2), constants.add(field!(ip, 3) as usize), checked_sub, -)
+                        arithmetic!(reg!(ip, base, 2), vm.constants.add(field!(ip, 3) as usize), checked_sub, -)
                     }
                     Op::SubtractLeftK => {
-                        arithmetic!(constants.add(field!(ip, 2) as usize), reg!(ip, base, 3), checked_sub, -)
+                        arithmetic!(vm.constants.add(field!(ip, 2) as usize), reg!(ip, base, 3), checked_sub, -)
                     }
                     Op::Multiply => arithmetic!(reg!(ip, base, 2), reg!(ip, base, 3), checked_mul, *),
                     Op::MultiplyI => arithmetic_immediate!(checked_mul, *),
                     Op::MultiplyK => {
-                        arithmetic!(reg!(ip, base, 2), constants.add(field!(ip, 3) as usize), checked_mul, *)
+                        arithmetic!(reg!(ip, base, 2), vm.constants.add(field!(ip, 3) as usize), checked_mul, *)
                     }
                     Op::MultiplyLeftK => {
-                        arithmetic!(constants.add(field!(ip, 2) as usize), reg!(ip, base, 3), checked_mul, *)
+                        arithmetic!(vm.constants.add(field!(ip, 2) as usize), reg!(ip, base, 3), checked_mul, *)
                     }
                     Op::Divide => divide!(reg!(ip, base, 2), reg!(ip, base, 3)),
                     Op::DivideI => {
                         let left = reg!(ip, base, 2);
                         let right = field!(ip, 3) as i16;
-                        if (*left).tag == tag::INT {
-                            if let Some(value) = ((*left).payload as i64).checked_div(i64::from(right)) {
-                                set_int!(reg!(ip, base, 1), value);
-                            }
+                        if (*left).tag == tag::INT && right > 0 {
+                            set_int!(
+                                reg!(ip, base, 1),
+                                quotient((*left).payload as i64, i64::from(right))
+                            );
                         } else if (*left).tag == tag::FLOAT {
-                            set_float!(reg!(ip, base, 1), f64::from_bits((*left).payload) / f64::from(right));
+                            set_float!(
+                                reg!(ip, base, 1),
+                                f64::from_bits((*left).payload) / f64::from(right)
+                            );
                         }
                         slow_arithmetic!()
                     }
-                    Op::DivideK => divide!(reg!(ip, base, 2), constants.add(field!(ip, 3) as usize)),
-                    Op::DivideLeftK => divide!(constants.add(field!(ip, 2) as usize), reg!(ip, base, 3)),
+                    Op::DivideK => divide!(reg!(ip, base, 2), vm.constants.add(field!(ip, 3) as usize)),
+                    Op::DivideLeftK => divide!(vm.constants.add(field!(ip, 2) as usize), reg!(ip, base, 3)),
                     Op::Remainder => {
                         let (left, right) = (reg!(ip, base, 2), reg!(ip, base, 3));
-                        if (*left).tag == tag::INT && (*right).tag == tag::INT {
-                            if let Some(value) = ((*left).payload as i64).checked_rem((*right).payload as i64) {
-                                set_int!(reg!(ip, base, 1), value);
-                            }
+                        if (*left).tag == tag::INT && (*right).tag == tag::INT && (*right).payload as i64 > 0
+                        {
+                            let value = remainder((*left).payload as i64, (*right).payload as i64);
+                            set_int!(reg!(ip, base, 1), value);
                         }
                         slow_arithmetic!()
                     }
                     Op::RemainderI => {
                         let left = reg!(ip, base, 2);
-                        let right = field!(ip, 3);
                         if (*left).tag == tag::INT {
-                            let left = (*left).payload as i64;
-                            // Most remainders are of small numbers, whose division is several times quicker.
-                            let value = if left >= 0 && left <= i64::from(u32::MAX) {
-                                i64::from(left as u32 % u32::from(right))
-                            } else {
-                                left.wrapping_rem(i64::from(right))
-                            };
+                            let value = remainder((*left).payload as i64, i64::from(field!(ip, 3)));
                             set_int!(reg!(ip, base, 1), value);
                         }
                         slow_arithmetic!()
                     }
                     Op::RemainderK => {
                         let left = reg!(ip, base, 2);
-                        let right = constants.add(field!(ip, 3) as usize);
-                        if (*left).tag == tag::INT && (*right).tag == tag::INT {
-                            let (left, right) = ((*left).payload, (*right).payload);
-                            if (left | right) >> 32 == 0 && right != 0 {
-                                set_int!(reg!(ip, base, 1), left as u32 % right as u32);
-                            }
-                            if let Some(value) = (left as i64).checked_rem(right as i64) {
-                                set_int!(reg!(ip, base, 1), value);
-                            }
+                        let right = vm.constants.add(field!(ip, 3) as usize);
+                        if (*left).tag == tag::INT && (*right).tag == tag::INT && (*right).payload as i64 > 0
+                        {
+                            let value = remainder((*left).payload as i64, (*right).payload as i64);
+                            set_int!(reg!(ip, base, 1), value);
                         }
                         slow_arithmetic!()
                     }
@@ -570,7 +802,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     Op::Negate => {
                         let value = reg!(ip, base, 2);
                         if (*value).tag == tag::INT {
-                            if let Some(value) = ((*value).payload as i64).checked_neg() {
+                            if let Some(value) = 0_i64.checked_sub((*value).payload as i64) {
                                 set_int!(reg!(ip, base, 1), value);
                             }
                         } else if (*value).tag == tag::FLOAT {
@@ -592,10 +824,14 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         *reg!(ip, base, 1) = Raw::bool(answer);
                         next!()
                     }
-                    Op::Equal | Op::NotEqual => {
-                        let (left, right) = (reg!(ip, base, 2), reg!(ip, base, 3));
-                        let equal = vm.equal(left, right);
-                        *reg!(ip, base, 1) = Raw::bool(equal == (op == Op::Equal));
+                    Op::Equal => {
+                        let equal = vm.equal(reg!(ip, base, 2), reg!(ip, base, 3));
+                        *reg!(ip, base, 1) = Raw::bool(equal);
+                        next!()
+                    }
+                    Op::NotEqual => {
+                        let equal = vm.equal(reg!(ip, base, 2), reg!(ip, base, 3));
+                        *reg!(ip, base, 1) = Raw::bool(!equal);
                         next!()
                     }
                     Op::Less => compare!(<),
@@ -609,34 +845,10 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         continue 'code;
                     }
                     Op::Loop => spend!(ip.offset(wide!(ip) as isize)),
-                    Op::JumpIf | Op::JumpIfNot => {
-                        let value = reg!(ip, base, 1);
-                        let truthy = if (*value).tag == tag::BOOL {
-                            (*value).as_bool()
-                        } else {
-                            let truthy = (*value).as_value().truthy();
-                            if wide!(ip) & 1 != 0 && (*value).is_counted() {
-                                take!(value).release();
-                            }
-                            truthy
-                        };
-                        if truthy == (op == Op::JumpIf) {
-                            spend!(ip.offset((wide!(ip) >> 1) as isize));
-                        }
-                        next!()
-                    }
-                    Op::JumpIfNull | Op::JumpIfNotNull => {
-                        let value = reg!(ip, base, 1);
-                        let is_null = (*value).tag == tag::NULL;
-                        if wide!(ip) & 1 != 0 && (*value).is_counted() {
-                            take!(value).release();
-                        }
-                        if is_null == (op == Op::JumpIfNull) {
-                            ip = ip.offset((wide!(ip) >> 1) as isize);
-                            continue 'code;
-                        }
-                        next!()
-                    }
+                    Op::JumpIf => jump_on_truth!(true),
+                    Op::JumpIfNot => jump_on_truth!(false),
+                    Op::JumpIfNull => jump_on_null!(true),
+                    Op::JumpIfNotNull => jump_on_null!(false),
                     Op::JumpLess => jump_compare!(<, true),
                     Op::JumpLessEqual => jump_compare!(<=, true),
                     Op::JumpGreater => jump_compare!(>, true),
@@ -645,18 +857,8 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     Op::JumpNotLessEqual => jump_compare!(<=, false),
                     Op::JumpNotGreater => jump_compare!(>, false),
                     Op::JumpNotGreaterEqual => jump_compare!(>=, false),
-                    Op::JumpEqual | Op::JumpNotEqual => {
-                        let (left, right) = (reg!(ip, base, 1), reg!(ip, base, 2));
-                        let equal = if (*left).tag == tag::INT && (*right).tag == tag::INT {
-                            (*left).payload == (*right).payload
-                        } else {
-                            vm.equal_consuming(ip, left, right)
-                        };
-                        if equal == (op == Op::JumpEqual) {
-                            spend!(compare_target!());
-                        }
-                        next!()
-                    }
+                    Op::JumpEqual => jump_equal!(true),
+                    Op::JumpNotEqual => jump_equal!(false),
                     Op::JumpLessI => jump_compare_immediate!(<, true),
                     Op::JumpLessEqualI => jump_compare_immediate!(<=, true),
                     Op::JumpGreaterI => jump_compare_immediate!(>, true),
@@ -665,29 +867,10 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     Op::JumpNotLessEqualI => jump_compare_immediate!(<=, false),
                     Op::JumpNotGreaterI => jump_compare_immediate!(>, false),
                     Op::JumpNotGreaterEqualI => jump_compare_immediate!(>=, false),
-                    Op::JumpEqualI | Op::JumpNotEqualI => {
-                        let left = reg!(ip, base, 1);
-                        let right = field!(ip, 2) as i16;
-                        let equal = if (*left).tag == tag::INT {
-                            (*left).payload as i64 == i64::from(right)
-                        } else {
-                            let mut right = Raw::int(i64::from(right));
-                            vm.equal_consuming(ip, left, &raw mut right)
-                        };
-                        if equal == (op == Op::JumpEqualI) {
-                            spend!(compare_target!());
-                        }
-                        next!()
-                    }
-                    Op::JumpEqualK | Op::JumpNotEqualK => {
-                        let left = reg!(ip, base, 1);
-                        let right = constants.add(field!(ip, 2) as usize);
-                        let equal = vm.equal_consuming(ip, left, right.cast_mut());
-                        if equal == (op == Op::JumpEqualK) {
-                            spend!(compare_target!());
-                        }
-                        next!()
-                    }
+                    Op::JumpEqualI => jump_equal_immediate!(true),
+                    Op::JumpNotEqualI => jump_equal_immediate!(false),
+                    Op::JumpEqualK => jump_equal_constant!(true),
+                    Op::JumpNotEqualK => jump_equal_constant!(false),
 
                     // --- fields ---
                     Op::GetField => {
@@ -695,7 +878,9 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         if object.tag == tag::INSTANCE {
                             let instance = object.pointer::<Header>();
                             if (*instance).shape.get() == *ip.add(1).cast::<u32>() {
-                                let slot = instance.cast::<u8>().add(Instance::SLOTS_OFFSET + field!(ip, 3) as usize);
+                                let slot = instance
+                                    .cast::<u8>()
+                                    .add(Instance::SLOTS_OFFSET + field!(ip, 3) as usize);
                                 let value = *slot.cast::<Raw>();
                                 value.retain();
                                 *reg!(ip, base, 1) = value;
@@ -716,7 +901,9 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         let value = if object.tag == tag::INSTANCE
                             && (*object.pointer::<Header>()).shape.get() == *ip.add(1).cast::<u32>()
                         {
-                            let slot = object.pointer::<u8>().add(Instance::SLOTS_OFFSET + field!(ip, 3) as usize);
+                            let slot = object
+                                .pointer::<u8>()
+                                .add(Instance::SLOTS_OFFSET + field!(ip, 3) as usize);
                             let value = *slot.cast::<Raw>();
                             value.retain();
                             value
@@ -727,69 +914,10 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         object.release();
                         next!(2)
                     }
-                    Op::SetField | Op::SetFieldMove => {
-                        let object = *reg!(ip, base, 1);
-                        let from = reg!(ip, base, 2);
-                        if object.tag == tag::INSTANCE {
-                            let instance = object.pointer::<Header>();
-                            if (*instance).shape.get() == *ip.add(1).cast::<u32>() {
-                                let slot = instance
-                                    .cast::<u8>()
-                                    .add(Instance::SLOTS_OFFSET + field!(ip, 3) as usize)
-                                    .cast::<Raw>();
-                                let value = *from;
-                                if op == Op::SetFieldMove {
-                                    (*from).tag = tag::NULL;
-                                } else {
-                                    value.retain();
-                                }
-                                let old = *slot;
-                                *slot = value;
-                                old.release();
-                                next!(2)
-                            }
-                        }
-                        vm.ip = ip;
-                        vm.base = base;
-                        check!(member::set_field(vm, ip, object, from, op == Op::SetFieldMove));
-                        next!(2)
-                    }
-                    Op::AddField | Op::SubtractField => {
-                        let object = *reg!(ip, base, 1);
-                        let right = reg!(ip, base, 2);
-                        if object.tag == tag::INSTANCE {
-                            let instance = object.pointer::<Header>();
-                            if (*instance).shape.get() == *ip.add(1).cast::<u32>() {
-                                let slot = instance
-                                    .cast::<u8>()
-                                    .add(Instance::SLOTS_OFFSET + field!(ip, 3) as usize)
-                                    .cast::<Raw>();
-                                if (*slot).tag == tag::FLOAT && (*right).tag == tag::FLOAT {
-                                    let (left, right) =
-                                        (f64::from_bits((*slot).payload), f64::from_bits((*right).payload));
-                                    let value = if op == Op::AddField { left + right } else { left - right };
-                                    (*slot).payload = value.to_bits();
-                                    next!(3)
-                                }
-                                if (*slot).tag == tag::INT && (*right).tag == tag::INT {
-                                    let (left, right) = ((*slot).payload as i64, (*right).payload as i64);
-                                    let value = if op == Op::AddField {
-                                        left.checked_add(right)
-                                    } else {
-                                        left.checked_sub(right)
-                                    };
-                                    if let Some(value) = value {
-                                        (*slot).payload = value as u64;
-                                        next!(3)
-                                    }
-                                }
-                            }
-                        }
-                        vm.ip = ip;
-                        vm.base = base;
-                        check!(member::compound_field(vm, ip, object, right, op == Op::AddField));
-                        next!(3)
-                    }
+                    Op::SetField => set_field!(false),
+                    Op::SetFieldMove => set_field!(true),
+                    Op::AddField => compound_field!(true),
+                    Op::SubtractField => compound_field!(false),
 
                     // --- elements ---
                     Op::GetIndex => {
@@ -809,29 +937,9 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         *reg!(ip, base, 1) = value;
                         next!()
                     }
-                    Op::GetIndexT | Op::GetIndexC | Op::GetIndexTC => {
-                        let from = reg!(ip, base, 2);
-                        let object = *from;
-                        let index = reg!(ip, base, 3);
-                        let value = if object.tag == tag::ARRAY
-                            && (*index).tag == tag::INT
-                            && ((*index).payload as usize) < (*object.pointer::<Array>()).len()
-                        {
-                            let value = *(*object.pointer::<Array>()).items().add((*index).payload as usize);
-                            value.retain();
-                            value
-                        } else {
-                            check!(member::get_index(vm, object, *index))
-                        };
-                        if op != Op::GetIndexT {
-                            take!(index).release();
-                        }
-                        if op != Op::GetIndexC {
-                            take!(from).release();
-                        }
-                        *reg!(ip, base, 1) = value;
-                        next!()
-                    }
+                    Op::GetIndexT => get_index_consuming!(true, false),
+                    Op::GetIndexC => get_index_consuming!(false, true),
+                    Op::GetIndexTC => get_index_consuming!(true, true),
                     Op::GetIndexI => {
                         let from = reg!(ip, base, 2);
                         let object = *from;
@@ -850,30 +958,8 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         }
                         next!()
                     }
-                    Op::SetIndex | Op::SetIndexMove => {
-                        let object = *reg!(ip, base, 1);
-                        let index = reg!(ip, base, 2);
-                        let from = reg!(ip, base, 3);
-                        if object.tag == tag::ARRAY && (*index).tag == tag::INT {
-                            let array = object.pointer::<Array>();
-                            let at = (*index).payload as usize;
-                            if at < (*array).len() && !(*array).may_be_shared() {
-                                let slot = (*array).items().add(at).cast_mut();
-                                let value = *from;
-                                if op == Op::SetIndexMove {
-                                    (*from).tag = tag::NULL;
-                                } else {
-                                    value.retain();
-                                }
-                                let old = *slot;
-                                *slot = value;
-                                old.release();
-                                next!()
-                            }
-                        }
-                        check!(member::set_index(vm, object, *index, from, op == Op::SetIndexMove));
-                        next!()
-                    }
+                    Op::SetIndex => set_index!(false),
+                    Op::SetIndexMove => set_index!(true),
                     Op::AddIndex => {
                         let object = *reg!(ip, base, 1);
                         let index = *reg!(ip, base, 2);
@@ -913,8 +999,17 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         let callee = *reg!(ip, base, 2);
                         let argc = field!(ip, 3);
                         if callee.tag == tag::FUNCTION {
-                            *reg!(ip, base, 1) = Raw { tag: tag::ALIAS, payload: callee.payload };
-                            enter!(callee.pointer::<Closure>(), argc, 0, 1, call::enter_slow(vm, callee, argc, 0, 1))
+                            *reg!(ip, base, 1) = Raw {
+                                tag: tag::ALIAS,
+                                payload: callee.payload,
+                            };
+                            enter!(
+                                callee.pointer::<Closure>(),
+                                argc,
+                                0,
+                                1,
+                                call::enter_slow(vm, callee, argc, 0, 1)
+                            )
                         }
                         callee.retain();
                         *reg!(ip, base, 1) = callee;
@@ -936,12 +1031,15 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     }
                     Op::CallGlobal => {
                         let slot = field!(ip, 2);
-                        let callee = *vm.globals().add(slot as usize);
+                        let callee = *vm.globals.add(slot as usize);
                         let argc = field!(ip, 3);
                         if callee.tag == tag::FUNCTION {
                             let closure = callee.pointer::<Closure>();
                             if (*closure).is_empty() {
-                                *reg!(ip, base, 1) = Raw { tag: tag::ALIAS, payload: callee.payload };
+                                *reg!(ip, base, 1) = Raw {
+                                    tag: tag::ALIAS,
+                                    payload: callee.payload,
+                                };
                                 enter!(closure, argc, 0, 1, call::enter_slow(vm, callee, argc, 0, 1))
                             }
                             callee.retain();
@@ -969,8 +1067,14 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         let argc = field!(ip, 3);
                         let closure = own.pointer::<Closure>();
                         if (*closure.cast::<Header>()).kind == tag::FUNCTION {
-                            let callee = Raw { tag: tag::FUNCTION, payload: own.payload };
-                            *reg!(ip, base, 1) = Raw { tag: tag::ALIAS, payload: own.payload };
+                            let callee = Raw {
+                                tag: tag::FUNCTION,
+                                payload: own.payload,
+                            };
+                            *reg!(ip, base, 1) = Raw {
+                                tag: tag::ALIAS,
+                                payload: own.payload,
+                            };
                             enter!(closure, argc, 0, 1, call::enter_slow(vm, callee, argc, 0, 1))
                         }
                         *reg!(ip, base, 1) = call::own_closure(base);
@@ -983,8 +1087,14 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                             && (*receiver.pointer::<Header>()).shape.get() == *ip.add(1).cast::<u32>()
                         {
                             let closure = *ip.add(2) as *const Closure;
-                            *reg!(ip, base, 1) = Raw { tag: tag::ALIAS, payload: closure as u64 };
-                            let callee = Raw { tag: tag::FUNCTION, payload: closure as u64 };
+                            *reg!(ip, base, 1) = Raw {
+                                tag: tag::ALIAS,
+                                payload: closure as u64,
+                            };
+                            let callee = Raw {
+                                tag: tag::FUNCTION,
+                                payload: closure as u64,
+                            };
                             enter!(closure, argc, 0, 3, call::enter_slow(vm, callee, argc, 0, 3))
                         }
                         flow!(3, call::call_method(vm, ip, argc))
@@ -1012,7 +1122,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     Op::Len => {
                         let from = reg!(ip, base, 2);
                         let window = reg!(ip, base, 1);
-                        let callee = *vm.globals().add(field!(ip, 3) as usize);
+                        let callee = *vm.globals.add(field!(ip, 3) as usize);
                         if callee.payload == vm.len_builtin {
                             let length = match (*from).tag {
                                 tag::ARRAY => Some((*(*from).pointer::<Array>()).len()),
@@ -1118,29 +1228,8 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         }
                         next!()
                     }
-                    Op::Next | Op::NextInt => {
-                        let state = reg!(ip, base, 1);
-                        if (*state).tag == tag::INT {
-                            let now = (*state).payload as i64;
-                            let item = state.add(2);
-                            if op == Op::Next && (*item).is_counted() {
-                                take!(item).release();
-                            }
-                            if now < (*state.add(1)).payload as i64 {
-                                (*state).payload = (now + 1) as u64;
-                                (*item).tag = tag::INT;
-                                (*item).payload = now as u64;
-                                spend!(ip.offset(field!(ip, 3) as i16 as isize));
-                            }
-                            (*state).tag = tag::NULL;
-                            next!()
-                        }
-                        match check!(vm.next_item(state)) {
-                            super::iterate::Turn::Item => spend!(ip.offset(field!(ip, 3) as i16 as isize)),
-                            super::iterate::Turn::End => next!(),
-                            super::iterate::Turn::Instance => next!(2),
-                        }
-                    }
+                    Op::Next => next_turn!(true),
+                    Op::NextInt => next_turn!(false),
 
                     // --- patterns ---
                     Op::CheckArray => {
@@ -1176,7 +1265,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     }
                     Op::JumpUnlessLiteral => {
                         let value = reg!(ip, base, 1);
-                        let literal = constants.add(field!(ip, 2) as usize);
+                        let literal = vm.constants.add(field!(ip, 2) as usize);
                         if (*value).tag == (*literal).tag && vm.equal(value, literal.cast_mut()) {
                             next!()
                         }
@@ -1223,7 +1312,6 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                 Ok(()) => {
                     ip = vm.ip;
                     base = vm.base;
-                    constants = vm.constants();
                     continue 'frames;
                 }
                 Err(raise) => return Err(raise),

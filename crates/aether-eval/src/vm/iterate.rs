@@ -73,7 +73,11 @@ impl Vm {
                 return false;
             }
             let first = (*state.add(1)).as_int();
-            let (start, end) = if argc == 1 { (0, first) } else { (first, (*state.add(2)).as_int()) };
+            let (start, end) = if argc == 1 {
+                (0, first)
+            } else {
+                (first, (*state.add(2)).as_int())
+            };
             *state = Raw::int(start);
             *state.add(1) = Raw::int(end);
             true

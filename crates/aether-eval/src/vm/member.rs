@@ -1,5 +1,8 @@
 //! Members, elements and slices beyond what the loop does inline.
-#![expect(unsafe_code, reason = "reads objects through registers and patches inline caches")]
+#![expect(
+    unsafe_code,
+    reason = "reads objects through registers and patches inline caches"
+)]
 
 use aether_value::{
     Array, Dict, EnumDef, Instance, Raise, Raw, Rc, Str, Value, display_text, hashable_check, tag,
@@ -53,7 +56,9 @@ pub(super) fn get_member(vm: &mut Vm, object: &Value, name: &Rc<Str>) -> Result<
                 return Ok(value);
             }
             if let Some(method) = instance.definition().method(name) {
-                return Ok(Value::BoundMethod(vm.heap.bound_method(object.clone(), method.clone())?));
+                return Ok(Value::BoundMethod(
+                    vm.heap.bound_method(object.clone(), method.clone())?,
+                ));
             }
         }
         Value::Dict(dict) if is_length => return length(dict.len()),
@@ -110,9 +115,15 @@ pub(super) fn enum_member(vm: &mut Vm, definition: &Rc<EnumDef>, name: &Rc<Str>)
         return Err(Raise::no_variant(definition.name().as_str(), name.as_str()));
     };
     if definition.variants()[variant as usize].fields.is_empty() {
-        return Ok(Value::EnumValue(vm.heap.enum_value(definition, variant, Vec::new())?));
+        return Ok(Value::EnumValue(vm.heap.enum_value(
+            definition,
+            variant,
+            Vec::new(),
+        )?));
     }
-    Ok(Value::EnumConstructor(vm.heap.enum_constructor(definition, variant)?))
+    Ok(Value::EnumConstructor(
+        vm.heap.enum_constructor(definition, variant)?,
+    ))
 }
 
 /// Writes a member of any value, caching fields of instances. Takes `from` if `moves`, on success.
@@ -120,7 +131,13 @@ pub(super) fn enum_member(vm: &mut Vm, definition: &Rc<EnumDef>, name: &Rc<Str>)
 /// # Safety
 /// `ip` is a `SetField` instruction and `from` a register.
 #[inline(never)]
-pub(super) unsafe fn set_field(vm: &mut Vm, ip: *mut u64, object: Raw, from: *mut Raw, moves: bool) -> Result<(), Raise> {
+pub(super) unsafe fn set_field(
+    vm: &mut Vm,
+    ip: *mut u64,
+    object: Raw,
+    from: *mut Raw,
+    moves: bool,
+) -> Result<(), Raise> {
     // SAFETY: the caller's promise.
     unsafe {
         let name = name_of(vm, ip);
@@ -205,7 +222,11 @@ pub(super) unsafe fn compound_field(
             }
         } else {
             let old = Raw::from_value(get_member(vm, object.as_value(), &name)?);
-            let value = if adds { vm.add_values(&old, &*right) } else { Vm::subtract_values(&old, &*right) };
+            let value = if adds {
+                vm.add_values(&old, &*right)
+            } else {
+                Vm::subtract_values(&old, &*right)
+            };
             old.release();
             set_member(vm, object.as_value(), &name, value?.into_value())?;
         }
@@ -248,7 +269,9 @@ fn element(vm: &mut Vm, object: &Value, index: &Value) -> Result<Value, Raise> {
             let Value::Int(at) = index else {
                 return Err(Raise::index_type("string", &index.type_name()));
             };
-            let character = usize::try_from(*at).ok().and_then(|at| string.char_at(&vm.heap, at));
+            let character = usize::try_from(*at)
+                .ok()
+                .and_then(|at| string.char_at(&vm.heap, at));
             match character {
                 Some(character) => Ok(Value::String(character?)),
                 None => Err(Raise::index_out_of_bounds(*at, string.len_chars())),
@@ -351,10 +374,18 @@ pub(super) unsafe fn add_index(
 }
 
 /// The same for a dict's entry.
-unsafe fn add_entry(vm: &mut Vm, dict: &Rc<Dict>, key: &Value, old: *mut Raw, right: *mut Raw) -> Result<(), Raise> {
+unsafe fn add_entry(
+    vm: &mut Vm,
+    dict: &Rc<Dict>,
+    key: &Value,
+    old: *mut Raw,
+    right: *mut Raw,
+) -> Result<(), Raise> {
     // SAFETY: the caller's promise.
     unsafe {
-        let entry = dict.entry(key).filter(|&entry| Raw::same(*dict.value_at(entry), *old));
+        let entry = dict
+            .entry(key)
+            .filter(|&entry| Raw::same(*dict.value_at(entry), *old));
         let Some(entry) = entry.filter(|_| (*old).tag == tag::STRING) else {
             let value = vm.add_values(&*old, &*right)?.into_value();
             match dict.entry(key) {

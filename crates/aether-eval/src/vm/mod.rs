@@ -37,10 +37,10 @@ use std::collections::VecDeque;
 
 use crate::host::Host;
 use crate::tables::Tables;
+pub(crate) use arithmetic::{number_operator, power_of};
 pub(crate) use modules::ModuleState;
 pub use unwind::TracePlace;
-pub(crate) use unwind::{is_exit, trace_places, read_slot, trace_text, with_code};
-pub(crate) use arithmetic::{number_operator, power_of};
+pub(crate) use unwind::{is_exit, read_slot, trace_places, trace_text, with_code};
 
 /// Calls and backward jumps between two looks at limits, interrupts and the collector.
 const FUEL: i64 = 1000;
@@ -97,6 +97,8 @@ pub(crate) struct Vm {
     pub(super) frames_end: *mut Frame,
     pub(super) fuel: i64,
     pub(super) len_builtin: u64,
+    pub(super) constants: *const Raw,
+    pub(super) globals: *mut Raw,
 
     pub(crate) heap: Heap,
     pub(crate) tables: Tables,
@@ -132,7 +134,10 @@ pub(crate) struct Names {
 
 impl Vm {
     pub(crate) fn new(heap: Heap, host: Box<dyn Host>, limits: Limits) -> Result<Self, Raise> {
-        let names = Names { has_next: heap.intern("has_next")?, next: heap.intern("next")? };
+        let names = Names {
+            has_next: heap.intern("has_next")?,
+            next: heap.intern("next")?,
+        };
         Ok(Self {
             ip: std::ptr::null_mut(),
             base: std::ptr::null_mut(),
@@ -142,6 +147,8 @@ impl Vm {
             frames_end: std::ptr::null_mut(),
             fuel: FUEL,
             len_builtin: u64::MAX,
+            constants: std::ptr::null(),
+            globals: std::ptr::null_mut(),
             heap,
             tables: Tables::new(),
             host,
@@ -164,28 +171,30 @@ impl Vm {
         })
     }
 
-    /// The constants, which move only when code is compiled.
-    #[inline]
-    pub(super) fn constants(&self) -> *const Raw {
-        self.tables.constants.as_ptr().cast()
-    }
-
-    /// The global slots, which move only when code is compiled.
-    #[inline(always)]
-    pub(super) fn globals(&mut self) -> *mut Raw {
-        self.tables.globals.as_mut_ptr()
+    /// Reads again where constants and global slots are; they move only when code is compiled.
+    pub(crate) fn refresh_tables(&mut self) {
+        self.constants = self.tables.constants.as_ptr().cast();
+        self.globals = self.tables.globals.as_mut_ptr();
     }
 
     /// The value of a name that a module has declared.
     pub(crate) fn declared_global(&self, module: u32, name: &str) -> Option<Value> {
-        let slot = self.tables.find_slot(module, name).filter(|&slot| self.tables.is_declared(slot))?;
+        let slot = self
+            .tables
+            .find_slot(module, name)
+            .filter(|&slot| self.tables.is_declared(slot))?;
         self.tables.value_of(slot)
     }
 
     /// Names that can be used in a module.
     pub(crate) fn known_names(&self, module: u32) -> Vec<String> {
-        let declared = self.tables.declared_slots(module).map(|slot| self.tables.slot_name(slot).as_str().to_owned());
-        declared.chain(self.tables.prelude_names().map(str::to_owned)).collect()
+        let declared = self
+            .tables
+            .declared_slots(module)
+            .map(|slot| self.tables.slot_name(slot).as_str().to_owned());
+        declared
+            .chain(self.tables.prelude_names().map(str::to_owned))
+            .collect()
     }
 
     /// Sets the value that the `len` instruction recognises.
@@ -208,7 +217,10 @@ impl Vm {
         if let Some(limit) = self.limits.steps
             && self.steps > limit
         {
-            return Err(Raise::new(ErrorKind::StepLimit, format!("Step limit exceeded ({limit})")));
+            return Err(Raise::new(
+                ErrorKind::StepLimit,
+                format!("Step limit exceeded ({limit})"),
+            ));
         }
         if self.host.interrupted() {
             return Err(Raise::new(ErrorKind::Interrupted, "interrupted"));
@@ -228,7 +240,8 @@ impl Vm {
 
     pub(crate) fn random(&mut self) -> &mut fastrand::Rng {
         let host = &mut self.host;
-        self.random.get_or_insert_with(|| fastrand::Rng::with_seed(host.entropy()))
+        self.random
+            .get_or_insert_with(|| fastrand::Rng::with_seed(host.entropy()))
     }
 
     /// `Undefined variable` for a global slot.

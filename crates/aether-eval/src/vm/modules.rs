@@ -78,7 +78,12 @@ impl Vm {
         }
         let position = self.modules.len() as u32;
         self.loaded.insert(path.clone(), position);
-        self.modules.push(ModuleState { name: name.as_str().to_owned(), path, id, loaded: false });
+        self.modules.push(ModuleState {
+            name: name.as_str().to_owned(),
+            path,
+            id,
+            loaded: false,
+        });
         Ok(Flow::Switched)
     }
 
@@ -100,7 +105,9 @@ impl Vm {
         // SAFETY: the return address follows the one-word import.
         let next = self.ip;
         self.ip = unsafe { next.sub(1) };
-        let Some(position) = self.loading() else { return Ok(()) };
+        let Some(position) = self.loading() else {
+            return Ok(());
+        };
         let (id, name) = (self.modules[position].id, self.modules[position].name.clone());
         let main = self.tables.find_slot(id, "main");
         if main.is_some_and(|slot| self.tables.is_declared(slot)) {
@@ -133,16 +140,24 @@ impl Vm {
 
     fn load_module(&mut self, path: &str) -> Result<std::ptr::NonNull<aether_value::Code>, Raise> {
         let failed = |reason: &str| Raise::module_failed(path, reason);
-        let bytes = self.host.read_file(path).map_err(|error| failed(&error.to_string()))?;
+        let bytes = self
+            .host
+            .read_file(path)
+            .map_err(|error| failed(&error.to_string()))?;
         let text = String::from_utf8(bytes).map_err(|_| failed("stream did not contain valid UTF-8"))?;
         let file = std::rc::Rc::new(SourceFile::new(Some(path.to_owned()), text));
-        let parse = aether_parser::parse(&file, ParseOptions { max_nesting: self.max_nesting });
+        let parse = aether_parser::parse(
+            &file,
+            ParseOptions {
+                max_nesting: self.max_nesting,
+            },
+        );
         if let Some(first) = parse.diagnostics.first() {
             return Err(failed(&first.message));
         }
         let resolution = aether_resolve::resolve(&parse.ast);
         let module = self.tables.add_module();
-        match compiler::compile(
+        let code = compiler::compile(
             &parse.ast,
             &resolution,
             file,
@@ -150,7 +165,9 @@ impl Vm {
             &mut self.tables,
             module,
             Kind::Program,
-        ) {
+        );
+        self.refresh_tables();
+        match code {
             Ok(code) => Ok(code),
             Err(CompileError::Diagnostic(diagnostic)) => Err(failed(&diagnostic.message)),
             Err(CompileError::Raise(raise)) => Err(raise),
@@ -218,7 +235,10 @@ impl Vm {
         if id & EMBEDDED != 0 {
             return library_member(&builtins::LIBRARY[(id & !EMBEDDED) as usize], text).ok_or_else(missing);
         }
-        let slot = self.tables.find_slot(id, text).filter(|&slot| self.tables.is_declared(slot));
+        let slot = self
+            .tables
+            .find_slot(id, text)
+            .filter(|&slot| self.tables.is_declared(slot));
         let raw = slot.map(|slot| self.tables.globals[slot as usize]);
         match raw {
             // SAFETY: a declared slot holds a value.
@@ -241,5 +261,7 @@ impl Vm {
 fn library_member(module: &'static LibraryModule, name: &str) -> Option<Value> {
     let function = module.functions.iter().find(|def| def.info.name == name);
     let constant = || module.constants.iter().find(|(known, _)| *known == name);
-    function.map(builtins::BuiltinDef::value).or_else(|| constant().map(|&(_, value)| Value::Float(value)))
+    function
+        .map(builtins::BuiltinDef::value)
+        .or_else(|| constant().map(|&(_, value)| Value::Float(value)))
 }

@@ -5,9 +5,7 @@
 //! coroutine. A promise that settles puts its waiters at the end of the ready queue.
 #![expect(unsafe_code, reason = "switches register stacks")]
 
-use aether_value::{
-    Closure, Code, Coroutine, ErrorKind, Promise, PromiseState, Raise, Raw, Rc, Value, tag,
-};
+use aether_value::{Closure, Code, Coroutine, ErrorKind, Promise, PromiseState, Raise, Raw, Rc, Value, tag};
 use std::ptr::NonNull;
 
 use super::call::{self, release_all, take};
@@ -43,7 +41,12 @@ impl Vm {
     }
 
     /// Calls any callable from outside. With `awaited`, a promise's result is awaited.
-    pub(crate) fn call_value(&mut self, function: &Value, args: &[Value], awaited: bool) -> Result<Value, Raise> {
+    pub(crate) fn call_value(
+        &mut self,
+        function: &Value,
+        args: &[Value],
+        awaited: bool,
+    ) -> Result<Value, Raise> {
         let argc = args.len() as u16;
         let mut words = vec![encode(Op::CallTop, 0, 0, argc)];
         if awaited {
@@ -77,10 +80,23 @@ impl Vm {
     /// Runs a closure with exactly its parameters on a new main coroutine.
     fn execute(&mut self, closure: Rc<Closure>, args: &[Value]) -> Result<Value, Raise> {
         if self.reentry >= MAX_REENTRY {
-            return Err(Raise::new(ErrorKind::Recursion, format!("Maximum recursion depth exceeded: {} (limit: {MAX_REENTRY})", MAX_REENTRY + 1)));
+            return Err(Raise::new(
+                ErrorKind::Recursion,
+                format!(
+                    "Maximum recursion depth exceeded: {} (limit: {MAX_REENTRY})",
+                    MAX_REENTRY + 1
+                ),
+            ));
         }
         let outer_depth = self.outer_depth + self.frames_used().saturating_sub(self.uncounted);
-        let saved = (self.current.take(), self.main.take(), self.ip, self.base, self.uncounted, self.outer_depth);
+        let saved = (
+            self.current.take(),
+            self.main.take(),
+            self.ip,
+            self.base,
+            self.uncounted,
+            self.outer_depth,
+        );
         let saved_frames = saved.0.as_ref().map_or(0, |current| {
             (self.fp as usize - current.frames() as usize) / size_of::<aether_value::Frame>()
         });
@@ -146,7 +162,9 @@ impl Vm {
             coroutine.depth.set(1);
             coroutine.ip.set(code.words.as_ptr());
             coroutine.base.set(16);
-            coroutine.top.set(1 + code.registers.max(args.len() as u16) as u32);
+            coroutine
+                .top
+                .set(1 + code.registers.max(args.len() as u16) as u32);
         }
         Ok(coroutine)
     }
@@ -180,7 +198,9 @@ impl Vm {
             if (*window.sub(16).cast::<Raw>()).tag == tag::BUILTIN {
                 call::slot_count(window)
             } else {
-                (*(*window.sub(16).cast::<Raw>()).pointer::<Closure>()).code().registers as usize
+                (*(*window.sub(16).cast::<Raw>()).pointer::<Closure>())
+                    .code()
+                    .registers as usize
             }
         };
         if let Some(current) = &self.current {
@@ -202,7 +222,9 @@ impl Vm {
     /// Goes on with the next coroutine that may.
     fn go_on(&mut self) -> Result<Flow, Raise> {
         loop {
-            let Some(wake) = self.ready.pop_front() else { return self.deadlock() };
+            let Some(wake) = self.ready.pop_front() else {
+                return self.deadlock();
+            };
             let status = wake.coroutine.status.get();
             if status == parked::NO {
                 self.load(wake.coroutine);
@@ -241,7 +263,10 @@ impl Vm {
             match status {
                 parked::INSTRUCTION => {
                     let value = outcome?;
-                    let register = self.base.add(*self.ip.cast::<u16>().add(1) as usize).cast::<Raw>();
+                    let register = self
+                        .base
+                        .add(*self.ip.cast::<u16>().add(1) as usize)
+                        .cast::<Raw>();
                     let old = *register;
                     *register = Raw::from_value(value);
                     old.release();
@@ -268,7 +293,9 @@ impl Vm {
 
     /// Nothing can go on, but the main coroutine has not ended: it waits for what never comes.
     fn deadlock(&mut self) -> Result<Flow, Raise> {
-        let Some(main) = self.main.clone() else { return Err(call::internal("no main coroutine")) };
+        let Some(main) = self.main.clone() else {
+            return Err(call::internal("no main coroutine"));
+        };
         let status = main.status.replace(parked::NO);
         main.set_awaiting(Raw::null());
         self.load(main);
@@ -283,7 +310,9 @@ impl Vm {
 
     /// The current coroutine has ended: settles its promise, or ends the run.
     pub(super) fn end_coroutine(&mut self, result: Result<Value, Raise>) -> Result<Flow, Raise> {
-        let Some(ended) = self.current.take() else { return Err(call::internal("no coroutine")) };
+        let Some(ended) = self.current.take() else {
+            return Err(call::internal("no coroutine"));
+        };
         ended.top.set(0);
         if self.main.as_ref().is_some_and(|main| Rc::ptr_eq(main, &ended)) {
             self.main = None;
@@ -322,7 +351,10 @@ impl Vm {
         drop(promise.replace_state(state));
         for waiter in promise.take_waiters() {
             if let Value::Coroutine(coroutine) = waiter {
-                self.ready.push_back(Wake { coroutine, promise: promise.clone() });
+                self.ready.push_back(Wake {
+                    coroutine,
+                    promise: promise.clone(),
+                });
             }
         }
     }
@@ -331,7 +363,9 @@ impl Vm {
 
     /// Begins an async call whose body has not begun. `at_once` puts it before everything that is ready.
     fn begin(&mut self, promise: &Rc<Promise>, at_once: bool) -> Result<(), Raise> {
-        let PromiseState::Unstarted { function, args } = promise.state() else { return Ok(()) };
+        let PromiseState::Unstarted { function, args } = promise.state() else {
+            return Ok(());
+        };
         let items = args.snapshot();
         let coroutine = self.new_coroutine(&function, items.as_slice())?;
         let activations = self.frames_used().saturating_sub(self.uncounted);
@@ -342,7 +376,10 @@ impl Vm {
         coroutine.outer.set(outer as u32);
         coroutine.set_promise(Raw::from_rc(promise.clone()));
         drop(promise.replace_state(PromiseState::External));
-        let wake = Wake { coroutine, promise: promise.clone() };
+        let wake = Wake {
+            coroutine,
+            promise: promise.clone(),
+        };
         if at_once {
             self.ready.push_front(wake);
         } else {
@@ -362,7 +399,9 @@ impl Vm {
             if (*register).tag != tag::PROMISE {
                 return Ok(Flow::Next);
             }
-            let Value::Promise(promise) = (*register).clone_value() else { unreachable!("by its tag") };
+            let Value::Promise(promise) = (*register).clone_value() else {
+                unreachable!("by its tag")
+            };
             match promise.settled() {
                 Some(Ok(value)) => {
                     take(register).release();
@@ -395,8 +434,14 @@ impl Vm {
     ///
     /// # Safety
     /// `window` is the innermost frame's.
-    pub(super) unsafe fn await_in_builtin(&mut self, window: *mut u8, value: &Value) -> Result<Option<Value>, Raise> {
-        let Value::Promise(promise) = value else { return Ok(Some(value.clone())) };
+    pub(super) unsafe fn await_in_builtin(
+        &mut self,
+        window: *mut u8,
+        value: &Value,
+    ) -> Result<Option<Value>, Raise> {
+        let Value::Promise(promise) = value else {
+            return Ok(Some(value.clone()));
+        };
         match promise.settled() {
             Some(Ok(value)) => return Ok(Some(value)),
             Some(Err(error)) => return Err(Raise::again(error)),
@@ -415,9 +460,17 @@ impl Vm {
     ///
     /// # Safety
     /// `window` is the innermost frame's.
-    pub(super) unsafe fn await_any_in_builtin(&mut self, window: *mut u8, value: &Value) -> Result<bool, Raise> {
-        let Value::Array(array) = value else { return Ok(true) };
-        let Some(current) = self.current.clone() else { return Ok(true) };
+    pub(super) unsafe fn await_any_in_builtin(
+        &mut self,
+        window: *mut u8,
+        value: &Value,
+    ) -> Result<bool, Raise> {
+        let Value::Array(array) = value else {
+            return Ok(true);
+        };
+        let Some(current) = self.current.clone() else {
+            return Ok(true);
+        };
         let items = array.snapshot();
         let mut waits = false;
         for item in items.as_slice() {
@@ -451,6 +504,7 @@ impl Vm {
             unsafe { release_all(self.tables.globals.as_mut_ptr().add(slot), 1) };
         }
         self.tables.globals.clear();
+        self.refresh_tables();
         self.module_values.clear();
         self.tables.clear();
         self.heap.teardown();

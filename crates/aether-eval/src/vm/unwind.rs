@@ -53,8 +53,11 @@ impl Vm {
         self.ip = ip;
         self.base = base;
         let text = source_here(self).unwrap_or_default();
-        let name: String =
-            text.trim_start().chars().take_while(|&c| c.is_alphanumeric() || c == '_').collect();
+        let name: String = text
+            .trim_start()
+            .chars()
+            .take_while(|&c| c.is_alphanumeric() || c == '_')
+            .collect();
         Raise::undefined(&name)
     }
 
@@ -180,7 +183,12 @@ impl Vm {
                     error.set_line(line);
                 }
                 error.set_trace(entries);
-                Raise(Box::new(aether_value::RaiseData { kind, message, value, error: Some(error) }))
+                Raise(Box::new(aether_value::RaiseData {
+                    kind,
+                    message,
+                    value,
+                    error: Some(error),
+                }))
             }
             Err(raise) => raise,
         }
@@ -189,7 +197,9 @@ impl Vm {
     /// Code and word of every Aether activation, innermost first, top levels included.
     fn trace(&self) -> Vec<TraceEntry> {
         let mut entries = Vec::new();
-        let Some(current) = &self.current else { return entries };
+        let Some(current) = &self.current else {
+            return entries;
+        };
         // SAFETY: the records in use describe live frames.
         unsafe {
             let mut ip = self.ip.cast_const();
@@ -197,7 +207,10 @@ impl Vm {
             let mut record = self.fp;
             loop {
                 if let Some(code) = code_of(base) {
-                    entries.push(TraceEntry { code, word: word_of(code, ip) as u32 });
+                    entries.push(TraceEntry {
+                        code,
+                        word: word_of(code, ip) as u32,
+                    });
                 }
                 if record <= current.frames() {
                     break;
@@ -207,7 +220,11 @@ impl Vm {
                 if frame.flags & flags::BOTTOM != 0 {
                     break;
                 }
-                ip = if frame.return_ip.is_null() { frame.return_ip } else { frame.return_ip.sub(1) };
+                ip = if frame.return_ip.is_null() {
+                    frame.return_ip
+                } else {
+                    frame.return_ip.sub(1)
+                };
                 base = self.registers.add(frame.base as usize);
             }
         }

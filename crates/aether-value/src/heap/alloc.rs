@@ -85,6 +85,8 @@ pub(crate) struct Chunk {
     index: Cell<u32>,
     class: u8,
     state: Cell<State>,
+    /// Whether objects may have been allocated here since the last pass that took this chunk: all others are old.
+    fresh: Cell<bool>,
     next: Cell<*mut Chunk>,
     previous: Cell<*mut Chunk>,
 }
@@ -117,6 +119,7 @@ impl Chunk {
             index: Cell::new(0),
             class: 0,
             state: Cell::new(State::Current),
+            fresh: Cell::new(true),
             next: Cell::new(std::ptr::null_mut()),
             previous: Cell::new(std::ptr::null_mut()),
         }
@@ -273,6 +276,7 @@ impl Inner {
             }
             let chunk = next.as_ref();
             chunk.state.set(State::Current);
+            chunk.fresh.set(true);
             chunk.notify.set(NEVER);
             self.current[class].set(next);
             !chunk.free.get().is_null() || extend(next)
@@ -440,10 +444,22 @@ impl Inner {
         // SAFETY: a large object of this heap, by the caller's promise.
         unsafe {
             let Prefix { index, units, .. } = *prefix(object);
+            let mut index = index as usize;
             self.large.with(|large| {
-                large.swap_remove(index as usize);
-                if let Some(moved) = large.get(index as usize) {
-                    (*moved.byte_sub(PREFIX).cast::<Prefix>().as_ptr()).index = index;
+                let place = |large: &mut Vec<NonNull<Header>>, index: usize| {
+                    (*large[index].byte_sub(PREFIX).cast::<Prefix>().as_ptr()).index = index as u32;
+                };
+                // Old ones stay in front of young ones: the last old one fills the gap, the last of all its place.
+                let old = self.old_large.get();
+                if index < old {
+                    self.old_large.set(old - 1);
+                    large.swap(index, old - 1);
+                    place(large, index);
+                    index = old - 1;
+                }
+                large.swap_remove(index);
+                if index < large.len() {
+                    place(large, index);
                 }
             });
             let total = units as usize * STEP;
@@ -530,6 +546,72 @@ impl Inner {
                 }
             }
         });
+    }
+
+    /// Calls `f` with every object of a chunk. `f` neither allocates nor frees objects.
+    #[inline]
+    pub(crate) fn each_in_chunk(chunk: NonNull<Chunk>, mut f: impl FnMut(NonNull<Header>)) {
+        // SAFETY: callers pass chunks of a heap that is alive; see `each_object`.
+        unsafe {
+            let record = chunk.as_ref();
+            let (block, end) = (record.block as usize, record.bump.get() as usize);
+            let mut offset = FIRST;
+            while offset < end {
+                let object = chunk.byte_add(offset).cast::<Header>();
+                if object.as_ref().kind != 0 {
+                    f(object);
+                }
+                offset += block;
+            }
+        }
+    }
+
+    /// Chunks of containers that were allocated into since a pass last took them, the newest first, until they hold
+    /// `most` objects; and whether those are all.
+    pub(crate) fn fresh_chunks(&self, most: usize) -> (Vec<NonNull<Chunk>>, bool) {
+        let (mut taken, mut objects) = (Vec::new(), 0);
+        let all = self.chunks.with(|chunks| {
+            for chunk in chunks.iter().rev() {
+                // SAFETY: chunks in the vector are alive.
+                let record = unsafe { chunk.as_ref() };
+                if !record.fresh.get() || record.class as usize >= GROUP {
+                    continue;
+                }
+                if objects >= most {
+                    return false;
+                }
+                objects += record.used.get() as usize;
+                taken.push(*chunk);
+            }
+            true
+        });
+        (taken, all)
+    }
+
+    /// Large containers allocated since the last pass.
+    pub(crate) fn young_large(&self) -> Vec<NonNull<Header>> {
+        self.large.with(|large| {
+            let young = large[self.old_large.get()..].iter().copied();
+            // SAFETY: objects in the vector are alive.
+            young.filter(|object| tag::is_container(unsafe { object.as_ref() }.kind)).collect()
+        })
+    }
+
+    /// All that is large is old from now on.
+    pub(crate) fn age_large(&self) {
+        self.old_large.set(self.large.with(|large| large.len()));
+    }
+
+    /// Notes that a chunk holds only old objects, unless new ones are still carved from it.
+    pub(crate) fn age_chunk(chunk: NonNull<Chunk>) {
+        // SAFETY: callers pass chunks of a heap that is alive.
+        let record = unsafe { chunk.as_ref() };
+        record.fresh.set(record.state.get() == State::Current);
+    }
+
+    /// Notes that all chunks hold only old objects.
+    pub(crate) fn age_chunks(&self) {
+        self.chunks.with(|chunks| chunks.iter().for_each(|chunk| Self::age_chunk(*chunk)));
     }
 
     /// Bytes that chunks hold from the system, used or not.

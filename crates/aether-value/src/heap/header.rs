@@ -28,10 +28,10 @@ pub mod flag {
     pub const ON_PATH: u8 = 8;
     /// The string is in the heap's intern table.
     pub const INTERNED: u8 = 16;
-    /// Collector: in the candidate or garbage list of the pass under way.
+    /// Collector: the items of an array that the pass under way has taken.
     pub const LISTED: u8 = 32;
-    /// Two bits of age for generations.
-    pub const AGE: u8 = 64 | 128;
+    /// Generation: a pass has found the object reachable. Objects without it are young.
+    pub const OLD: u8 = 128;
 }
 
 /// The count at which an object becomes immortal, with room for stray changes on both sides.

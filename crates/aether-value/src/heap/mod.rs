@@ -97,6 +97,9 @@ pub(crate) struct Inner {
     chunks: Exclusive<Vec<NonNull<Chunk>>>,
     reserve: Exclusive<Vec<NonNull<Chunk>>>,
     large: Exclusive<Vec<NonNull<Header>>>,
+    /// Large objects below this index are older than the last pass.
+    old_large: Cell<usize>,
+    pace: collector::Pace,
     side: Exclusive<hashbrown::HashMap<usize, Box<Side>, RandomState>>,
     shapes: Exclusive<Vec<*const StructDef>>,
     code: Exclusive<BTreeMap<usize, NonNull<Code>>>,
@@ -141,6 +144,8 @@ impl Heap {
             chunks: Exclusive::new(Vec::new()),
             reserve: Exclusive::new(Vec::new()),
             large: Exclusive::new(Vec::new()),
+            old_large: Cell::new(0),
+            pace: collector::Pace::default(),
             side: Exclusive::new(hashbrown::HashMap::with_hasher(hasher.clone())),
             shapes: Exclusive::new(vec![std::ptr::null()]),
             code: Exclusive::new(BTreeMap::new()),
