@@ -76,6 +76,7 @@ impl Vm {
     ///
     /// # Safety
     /// `ip` is such an instruction and `base` its frame.
+    #[cold]
     #[inline(never)]
     pub(super) unsafe fn arithmetic(&mut self, ip: *mut u64, base: *mut u8) -> Result<(), Raise> {
         // SAFETY: the operands are the instruction's registers and constants.
@@ -169,6 +170,7 @@ impl Vm {
     ///
     /// # Safety
     /// All three are values in live memory.
+    #[cold]
     #[inline(never)]
     pub(super) unsafe fn add_to_place(
         &mut self,
@@ -230,6 +232,8 @@ impl Vm {
     ///
     /// # Safety
     /// `cell` is a cell, the others values in registers.
+    #[cold]
+    #[inline(never)]
     pub(super) unsafe fn add_to_cell(
         &mut self,
         cell: Raw,
@@ -252,6 +256,7 @@ impl Vm {
     ///
     /// # Safety
     /// `ip` is an ordering instruction, the operands values.
+    #[cold]
     #[inline(never)]
     pub(super) unsafe fn compare(
         &mut self,
@@ -299,6 +304,7 @@ impl Vm {
     ///
     /// # Safety
     /// As [`Self::compare`].
+    #[cold]
     #[inline(never)]
     pub(super) unsafe fn compare_consuming(
         &mut self,
@@ -333,6 +339,7 @@ impl Vm {
     ///
     /// # Safety
     /// `ip` is a compare-and-jump, the operands values.
+    #[cold]
     #[inline(never)]
     pub(super) unsafe fn equal_consuming(&mut self, ip: *mut u64, left: *mut Raw, right: *mut Raw) -> bool {
         // SAFETY: the caller's promise.
@@ -349,6 +356,7 @@ impl Vm {
     ///
     /// # Safety
     /// They are values in registers.
+    #[cold]
     #[inline(never)]
     pub(super) unsafe fn concat(&mut self, first: *mut Raw, count: usize) -> Result<Raw, Raise> {
         // SAFETY: the caller's promise; each value is taken once.

@@ -179,6 +179,7 @@ impl Vm {
 ///
 /// # Safety
 /// `vm.ip` is a call instruction of `words` words with the window in field a, `vm.base` its frame.
+#[cold]
 #[inline(never)]
 pub(super) unsafe fn enter_slow(
     vm: &mut Vm,
@@ -242,6 +243,7 @@ unsafe fn enter(
 ///
 /// # Safety
 /// `vm.ip` is a call instruction of `words` words, `vm.base` its frame.
+#[cold]
 #[inline(never)]
 pub(super) unsafe fn call_value(vm: &mut Vm, window: u16, argc: u16, words: usize) -> Result<Flow, Raise> {
     // SAFETY: the caller's promise.
@@ -398,6 +400,7 @@ unsafe fn finish_call(vm: &mut Vm, first: *mut Raw, value: Raw, return_ip: *cons
 ///
 /// # Safety
 /// As [`call_value`].
+#[cold]
 #[inline(never)]
 pub(super) unsafe fn call_builtin(
     vm: &mut Vm,
@@ -899,6 +902,7 @@ fn declared_parameters(function: &Value) -> usize {
 ///
 /// # Safety
 /// `ip` is a `CallMethod` or `Push` instruction with the receiver and arguments in its window.
+#[cold]
 #[inline(never)]
 pub(super) unsafe fn call_method(vm: &mut Vm, ip: *mut u64, argc: u16) -> Result<Flow, Raise> {
     // SAFETY: the caller's promise.
@@ -1079,6 +1083,7 @@ impl Vm {
     ///
     /// # Safety
     /// `vm.base` is the frame that ends, and `vm.fp` points at its record.
+    #[cold]
     #[inline(never)]
     pub(super) unsafe fn leave_special(&mut self, value: Raw) -> Result<Flow, Raise> {
         // SAFETY: the popped record is still where it was; the register before the window holds what its flags say.

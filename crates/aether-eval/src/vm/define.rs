@@ -8,11 +8,176 @@ use super::{Flow, Vm};
 use crate::builtins;
 use crate::compiler::OWN_CLOSURE;
 
+/// The register that field `n` (1 to 3) of the instruction at `ip` names.
+unsafe fn register(ip: *const u64, base: *mut u8, n: usize) -> *mut Raw {
+    // SAFETY: the caller's instruction and frame.
+    unsafe { base.add(*ip.cast::<u16>().add(n) as usize).cast() }
+}
+
+/// Instructions that are a call away from the loop. Each takes the instruction and its frame.
+///
+/// # Safety
+/// Of all: `ip` is the instruction that the method is named after, `base` its frame.
+#[expect(clippy::missing_safety_doc, reason = "said once for all of them")]
+impl Vm {
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn new_cell(&mut self, ip: *mut u64, base: *mut u8) -> Result<(), Raise> {
+        // SAFETY: see the block.
+        unsafe {
+            (self.ip, self.base) = (ip, base);
+            let cell = self.heap.cell(take(register(ip, base, 2)))?;
+            *register(ip, base, 1) = Raw::from_rc(cell);
+            Ok(())
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn new_unset_cell(&mut self, ip: *mut u64, base: *mut u8) -> Result<(), Raise> {
+        // SAFETY: see the block.
+        unsafe {
+            (self.ip, self.base) = (ip, base);
+            let cell = self.heap.cell(Raw::unset())?;
+            *register(ip, base, 1) = Raw::from_rc(cell);
+            Ok(())
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn store_global(
+        &mut self,
+        ip: *mut u64,
+        base: *mut u8,
+        declares: bool,
+    ) -> Result<(), Raise> {
+        // SAFETY: see the block; the instruction names a slot.
+        unsafe {
+            let slot = *ip.cast::<u32>().add(1);
+            let to = self.globals.add(slot as usize);
+            if !declares && (*to).tag == tag::UNSET {
+                return Err(self.undefined_global(slot));
+            }
+            self.tables.set_declared(slot);
+            let old = *to;
+            *to = take(register(ip, base, 1));
+            old.release();
+            Ok(())
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn add_global(&mut self, ip: *mut u64, base: *mut u8) -> Result<(), Raise> {
+        // SAFETY: see the block; the instruction names a slot.
+        unsafe {
+            (self.ip, self.base) = (ip, base);
+            let slot = *ip.cast::<u32>().add(1);
+            let to = self.globals.add(slot as usize);
+            self.tables.set_declared(slot);
+            self.add_to_place(to, register(ip, base, 1), register(ip.add(1), base, 2))
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn append(&mut self, ip: *mut u64, base: *mut u8) -> Result<(), Raise> {
+        // SAFETY: see the block; the register holds an array under construction.
+        unsafe {
+            (self.ip, self.base) = (ip, base);
+            (*register(ip, base, 1))
+                .object::<Array>()
+                .push(take(register(ip, base, 2)).into_value())
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn new_dict(&mut self, ip: *mut u64, base: *mut u8) -> Result<(), Raise> {
+        // SAFETY: see the block.
+        unsafe {
+            (self.ip, self.base) = (ip, base);
+            let dict = self.heap.dict()?;
+            dict.reserve(*ip.cast::<u32>().add(1) as usize)?;
+            *register(ip, base, 1) = Raw::from_rc(dict);
+            Ok(())
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn dict_entry(&mut self, ip: *mut u64, base: *mut u8) -> Result<(), Raise> {
+        // SAFETY: see the block; the register holds a dict under construction.
+        unsafe {
+            (self.ip, self.base) = (ip, base);
+            let dict = (*register(ip, base, 1)).object::<aether_value::Dict>();
+            let key = register(ip, base, 2);
+            aether_value::hashable_check((*key).as_value())?;
+            let value = take(register(ip, base, 3)).into_value();
+            drop(dict.insert(take(key).into_value(), value)?);
+            Ok(())
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn check_pattern(
+        &mut self,
+        ip: *mut u64,
+        base: *mut u8,
+        dict: bool,
+    ) -> Result<(), Raise> {
+        // SAFETY: see the block.
+        unsafe {
+            let value = register(ip, base, 1);
+            let fits = if dict {
+                matches!((*value).tag, tag::DICT | tag::INSTANCE)
+            } else {
+                (*value).tag == tag::ARRAY
+            };
+            if fits {
+                return Ok(());
+            }
+            let expected = if dict { "dict" } else { "array" };
+            Err(Raise::type_error(expected, &(*value).as_value().type_name()))
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn payload(&mut self, ip: *mut u64, base: *mut u8) {
+        // SAFETY: see the block; the register holds an enum value.
+        unsafe {
+            let value = (*register(ip, base, 2)).object::<EnumValue>();
+            let payload = value.payload().get(*ip.cast::<u16>().add(3) as usize).cloned();
+            *register(ip, base, 1) = payload.map_or(Raw::null(), Raw::from_value);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn element_or_null(&mut self, ip: *mut u64, base: *mut u8) {
+        // SAFETY: see the block; the register holds an array.
+        unsafe {
+            let array = (*register(ip, base, 2)).object::<Array>();
+            let value = array
+                .get(*ip.cast::<u16>().add(3) as usize)
+                .copied()
+                .unwrap_or(Raw::null());
+            value.retain();
+            *register(ip, base, 1) = value;
+        }
+    }
+}
+
 impl Vm {
     /// A closure of child `index` of the code that runs at `base`.
     ///
     /// # Safety
     /// `base` is a function's frame, and its code has that child.
+    #[cold]
+    #[inline(never)]
     pub(super) unsafe fn make_closure(&mut self, base: *mut u8, index: u16) -> Result<Raw, Raise> {
         // SAFETY: the register before the window names the running closure.
         unsafe {
@@ -52,6 +217,8 @@ impl Vm {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     pub(super) fn make_struct(&mut self, template: u32) -> Result<Raw, Raise> {
         let template = &self.tables.structs[template as usize];
         let definition = self
@@ -62,6 +229,8 @@ impl Vm {
 
     /// # Safety
     /// The window holds a struct definition and `count` closures.
+    #[cold]
+    #[inline(never)]
     pub(super) unsafe fn add_methods(&mut self, window: *mut Raw, count: usize, template: u32) {
         // SAFETY: the caller's promise.
         unsafe {
@@ -74,6 +243,8 @@ impl Vm {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     pub(super) fn make_enum(&mut self, template: u32) -> Result<Raw, Raise> {
         let template = &self.tables.enums[template as usize];
         let definition = self.heap.enum_def(&template.name, template.variants.clone())?;
@@ -164,6 +335,8 @@ impl Vm {
     ///
     /// # Safety
     /// They are values in registers.
+    #[cold]
+    #[inline(never)]
     pub(super) unsafe fn make_array(&mut self, first: *mut Raw, count: usize) -> Result<Raw, Raise> {
         // SAFETY: the caller's promise.
         unsafe {
@@ -179,6 +352,8 @@ impl Vm {
     ///
     /// # Safety
     /// `array` is an array, `from` a register.
+    #[cold]
+    #[inline(never)]
     pub(super) unsafe fn extend_array(&mut self, array: Raw, from: *mut Raw) -> Result<Flow, Raise> {
         // SAFETY: the caller's promise.
         unsafe {
@@ -201,6 +376,8 @@ impl Vm {
     }
 
     /// The elements of an array from `start` on.
+    #[cold]
+    #[inline(never)]
     pub(super) fn rest_of(&mut self, array: Raw, start: usize) -> Result<Raw, Raise> {
         // SAFETY: the compiler checks the type before.
         let array = unsafe { array.object::<Array>() };
@@ -210,6 +387,8 @@ impl Vm {
     }
 
     /// The value under a string key of a dict, or of a field of an instance, or null.
+    #[cold]
+    #[inline(never)]
     pub(super) fn key_or_null(&mut self, object: Raw, name: u32) -> Raw {
         let name = self.tables.text(name);
         // SAFETY: the compiler checks the type before.
@@ -224,6 +403,8 @@ impl Vm {
     }
 
     /// Whether a value is the variant that a pattern names; `names` holds the constants of enum and variant.
+    #[cold]
+    #[inline(never)]
     pub(super) fn is_variant(&self, value: Raw, names: u64) -> bool {
         if value.tag != tag::ENUM_VALUE {
             return false;

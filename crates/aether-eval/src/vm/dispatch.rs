@@ -617,35 +617,15 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         next!()
                     }
                     Op::SetGlobal => {
-                        let slot = wide!(ip) as u32;
-                        let to = vm.globals.add(slot as usize);
-                        if (*to).tag == tag::UNSET {
-                            break 'code vm.undefined_global(slot);
-                        }
-                        vm.tables.set_declared(slot);
-                        let value = take!(reg!(ip, base, 1));
-                        let old = *to;
-                        *to = value;
-                        old.release();
+                        check!(vm.store_global(ip, base, false));
                         next!()
                     }
                     Op::DeclareGlobal => {
-                        let slot = wide!(ip) as u32;
-                        vm.tables.set_declared(slot);
-                        let to = vm.globals.add(slot as usize);
-                        let value = take!(reg!(ip, base, 1));
-                        let old = *to;
-                        *to = value;
-                        old.release();
+                        check!(vm.store_global(ip, base, true));
                         next!()
                     }
                     Op::AddGlobal => {
-                        let slot = wide!(ip) as u32;
-                        let to = vm.globals.add(slot as usize);
-                        let old = reg!(ip, base, 1);
-                        let right = reg!(ip.add(1), base, 2);
-                        vm.tables.set_declared(slot);
-                        check!(vm.add_to_place(to, old, right));
+                        check!(vm.add_global(ip, base));
                         next!(2)
                     }
                     Op::GetCapture => {
@@ -675,14 +655,11 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         next!()
                     }
                     Op::NewCell => {
-                        let value = take!(reg!(ip, base, 2));
-                        let cell = check!(vm.heap.cell(value));
-                        *reg!(ip, base, 1) = Raw::from_rc(cell);
+                        check!(vm.new_cell(ip, base));
                         next!()
                     }
                     Op::NewUnsetCell => {
-                        let cell = check!(vm.heap.cell(Raw::unset()));
-                        *reg!(ip, base, 1) = Raw::from_rc(cell);
+                        check!(vm.new_unset_cell(ip, base));
                         next!()
                     }
                     Op::GetCell => {
@@ -1190,23 +1167,16 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         next!()
                     }
                     Op::Append => {
-                        let array = (*reg!(ip, base, 1)).object::<Array>();
-                        check!(array.push(take!(reg!(ip, base, 2)).into_value()));
+                        check!(vm.append(ip, base));
                         next!()
                     }
                     Op::Extend => flow!(1, vm.extend_array(*reg!(ip, base, 1), reg!(ip, base, 2))),
                     Op::Dict => {
-                        let dict = check!(vm.heap.dict());
-                        check!(dict.reserve(wide!(ip) as u32 as usize));
-                        *reg!(ip, base, 1) = Raw::from_rc(dict);
+                        check!(vm.new_dict(ip, base));
                         next!()
                     }
                     Op::Entry => {
-                        let dict = (*reg!(ip, base, 1)).object::<aether_value::Dict>();
-                        let key = reg!(ip, base, 2);
-                        check!(aether_value::hashable_check((*key).as_value()));
-                        let value = take!(reg!(ip, base, 3)).into_value();
-                        check!(dict.insert(take!(key).into_value(), value));
+                        check!(vm.dict_entry(ip, base));
                         next!()
                     }
                     Op::Concat => {
@@ -1233,24 +1203,15 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
 
                     // --- patterns ---
                     Op::CheckArray => {
-                        let value = reg!(ip, base, 1);
-                        if (*value).tag != tag::ARRAY {
-                            break 'code Raise::type_error("array", &(*value).as_value().type_name());
-                        }
+                        check!(vm.check_pattern(ip, base, false));
                         next!()
                     }
                     Op::CheckDict => {
-                        let value = reg!(ip, base, 1);
-                        if (*value).tag != tag::DICT && (*value).tag != tag::INSTANCE {
-                            break 'code Raise::type_error("dict", &(*value).as_value().type_name());
-                        }
+                        check!(vm.check_pattern(ip, base, true));
                         next!()
                     }
                     Op::ElementOrNull => {
-                        let array = (*reg!(ip, base, 2)).object::<Array>();
-                        let value = array.get(field!(ip, 3) as usize).copied().unwrap_or(Raw::null());
-                        value.retain();
-                        *reg!(ip, base, 1) = value;
+                        vm.element_or_null(ip, base);
                         next!()
                     }
                     Op::Rest => {
@@ -1280,9 +1241,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         continue 'code;
                     }
                     Op::Payload => {
-                        let value = (*reg!(ip, base, 2)).object::<aether_value::EnumValue>();
-                        let payload = value.payload().get(field!(ip, 3) as usize).cloned();
-                        *reg!(ip, base, 1) = payload.map_or(Raw::null(), Raw::from_value);
+                        vm.payload(ip, base);
                         next!()
                     }
 

@@ -29,6 +29,8 @@ impl Vm {
     ///
     /// # Safety
     /// `state` and the next two are the loop's registers.
+    #[cold]
+    #[inline(never)]
     pub(super) unsafe fn iterate(&mut self, state: *mut Raw) -> Result<(), Raise> {
         // SAFETY: the caller's promise.
         unsafe {
@@ -65,6 +67,8 @@ impl Vm {
     ///
     /// # Safety
     /// `state` holds the callee, and `argc` arguments follow.
+    #[cold]
+    #[inline(never)]
     pub(super) unsafe fn iterate_range(&mut self, state: *mut Raw, argc: u16) -> bool {
         // SAFETY: the caller's promise.
         unsafe {
@@ -88,6 +92,7 @@ impl Vm {
     ///
     /// # Safety
     /// `state` and the next two are the loop's registers.
+    #[cold]
     #[inline(never)]
     pub(super) unsafe fn next_item(&mut self, state: *mut Raw) -> Result<Turn, Raise> {
         // SAFETY: the caller's promise; the state keeps what it iterates alive.

@@ -29,6 +29,7 @@ unsafe fn remember(ip: *mut u64, shape: u32, slot: u16) {
 ///
 /// # Safety
 /// `ip` is a `GetField` instruction.
+#[cold]
 #[inline(never)]
 pub(super) unsafe fn get_field(vm: &mut Vm, ip: *mut u64, object: Raw) -> Result<Raw, Raise> {
     // SAFETY: the caller's promise; the object is a value.
@@ -130,6 +131,7 @@ pub(super) fn enum_member(vm: &mut Vm, definition: &Rc<EnumDef>, name: &Rc<Str>)
 ///
 /// # Safety
 /// `ip` is a `SetField` instruction and `from` a register.
+#[cold]
 #[inline(never)]
 pub(super) unsafe fn set_field(
     vm: &mut Vm,
@@ -184,6 +186,7 @@ fn set_member(vm: &mut Vm, object: &Value, name: &Rc<Str>, value: Value) -> Resu
 ///
 /// # Safety
 /// `ip` is an `AddField` or `SubtractField` instruction and `right` a register.
+#[cold]
 #[inline(never)]
 pub(super) unsafe fn compound_field(
     vm: &mut Vm,
@@ -238,6 +241,7 @@ pub(super) unsafe fn compound_field(
 }
 
 /// `object[index]` of any value.
+#[cold]
 #[inline(never)]
 pub(super) fn get_index(vm: &mut Vm, object: Raw, index: Raw) -> Result<Raw, Raise> {
     // SAFETY: both are values of live registers.
@@ -289,6 +293,7 @@ fn element(vm: &mut Vm, object: &Value, index: &Value) -> Result<Value, Raise> {
 ///
 /// # Safety
 /// `from` is a register, the others values.
+#[cold]
 #[inline(never)]
 pub(super) unsafe fn set_index(
     vm: &mut Vm,
@@ -342,6 +347,7 @@ fn array_index(array: &Array, index: &Value) -> Result<usize, Raise> {
 ///
 /// # Safety
 /// `old` and `right` are registers, the others values.
+#[cold]
 #[inline(never)]
 pub(super) unsafe fn add_index(
     vm: &mut Vm,
@@ -407,6 +413,7 @@ unsafe fn add_entry(
 ///
 /// # Safety
 /// The three are values in registers.
+#[cold]
 #[inline(never)]
 pub(super) unsafe fn slice(vm: &mut Vm, first: *mut Raw) -> Result<Raw, Raise> {
     // SAFETY: the caller's promise.

@@ -226,7 +226,7 @@ impl Vm {
             return Err(Raise::new(ErrorKind::Interrupted, "interrupted"));
         }
         if self.heap.collection_due() {
-            self.heap.collect();
+            self.heap.collect_auto();
         }
         Ok(())
     }

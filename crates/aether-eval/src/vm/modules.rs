@@ -35,6 +35,8 @@ impl Vm {
     ///
     /// # Safety
     /// `vm.ip` is the instruction and `vm.base` its frame.
+    #[cold]
+    #[inline(never)]
     pub(super) unsafe fn import(&mut self, name: u32, window: u16) -> Result<Flow, Raise> {
         let name = self.tables.text(name).clone();
         // SAFETY: the instruction's register.
@@ -248,6 +250,8 @@ impl Vm {
     }
 
     /// `from m import name`.
+    #[cold]
+    #[inline(never)]
     pub(super) fn import_member(&mut self, module: Raw, name: u32) -> Result<Raw, Raise> {
         let name = self.tables.text(name).clone();
         // SAFETY: the register holds what `Import` put there.

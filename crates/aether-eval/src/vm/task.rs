@@ -392,6 +392,7 @@ impl Vm {
     ///
     /// # Safety
     /// `vm.ip` is the instruction, `register` its operand.
+    #[cold]
     #[inline(never)]
     pub(super) unsafe fn await_register(&mut self, register: *mut Raw) -> Result<Flow, Raise> {
         // SAFETY: the caller's promise.
