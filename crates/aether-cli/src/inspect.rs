@@ -1,0 +1,100 @@
+//! `aether ast` and `aether dump`: what the implementation makes of a file.
+
+use aether::parts::{ast as tree, lexer, parser};
+use aether::{DEFAULT_MAX_NESTING, Engine, Error, Host, SourceFile, SystemHost};
+use std::rc::Rc;
+
+use crate::options::{Color, Dump, Tree};
+use crate::{report, streams};
+
+/// `aether ast`.
+pub(crate) fn ast(asked: &Tree, color: Color) -> u8 {
+    let parsed = match parse(&asked.file) {
+        Ok(parsed) => parsed,
+        Err(error) => return complain("ast", &asked.file, &error, color),
+    };
+    let text = if asked.json {
+        tree::to_json(&parsed.ast)
+    } else {
+        tree::dump(&parsed.ast)
+    };
+    let text = if text.ends_with('\n') { text } else { text + "\n" };
+    match &asked.output {
+        None => streams::write_out(&text),
+        Some(path) => {
+            if let Err(error) = SystemHost::new().write_file(path, text.as_bytes()) {
+                streams::write_err(&format!("ast: cannot write '{path}': {error}\n"));
+                return 1;
+            }
+        }
+    }
+    0
+}
+
+/// `aether dump`.
+pub(crate) fn dump(what: Dump, path: &str, color: Color) -> u8 {
+    let text = match what {
+        Dump::Tokens => source(path).map(|file| lexer::dump(&lexer::lex(&file), &file)),
+        Dump::Ast => parse(path).map(|parsed| tree::dump(&parsed.ast)),
+        Dump::Bytecode => bytecode(path),
+    };
+    match text {
+        Ok(text) => {
+            streams::write_out(&text);
+            0
+        }
+        Err(error) => complain("dump", path, &error, color),
+    }
+}
+
+fn engine() -> Result<Engine, Error> {
+    Engine::builder()
+        .host(SystemHost::new())
+        .max_nesting(DEFAULT_MAX_NESTING)
+        .max_memory(None)
+        .build()
+}
+
+fn source(path: &str) -> Result<SourceFile, Error> {
+    let text = engine()?.read(path)?;
+    Ok(SourceFile::new(Some(path.to_owned()), text))
+}
+
+fn bytecode(path: &str) -> Result<String, Error> {
+    let mut engine = engine()?;
+    let text = engine.read(path)?;
+    engine.disassemble(path, text)
+}
+
+fn parse(path: &str) -> Result<parser::Parse, Error> {
+    let file = source(path)?;
+    let parsed = parser::parse(
+        &file,
+        parser::ParseOptions {
+            max_nesting: DEFAULT_MAX_NESTING,
+        },
+    );
+    if parsed.diagnostics.is_empty() {
+        return Ok(parsed);
+    }
+    Err(Error::Syntax {
+        file: Rc::new(file),
+        diagnostics: parsed.diagnostics,
+    })
+}
+
+/// Errors of the tools: `{tool}: …`, one line for each syntax error.
+fn complain(tool: &str, path: &str, error: &Error, color: Color) -> u8 {
+    match error {
+        Error::Read { reason, .. } => {
+            streams::write_err(&format!("{tool}: cannot read '{path}': {reason}\n"))
+        }
+        Error::Syntax { diagnostics, .. } if !report::is_long(color) => {
+            for diagnostic in diagnostics {
+                streams::write_err(&format!("{tool}: {path}: {}\n", diagnostic.message));
+            }
+        }
+        other => return report::failure(other, None, color),
+    }
+    1
+}

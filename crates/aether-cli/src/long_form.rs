@@ -1,0 +1,157 @@
+//! The long form of errors: code, excerpt with carets, help, stack trace.
+//!
+//! Invariant: every error of a file is told; only excerpts are limited to [`MAX_EXCERPTS`], the rest take a line each.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+
+use aether::parts::{parser, resolve};
+use aether::{DEFAULT_MAX_NESTING, Diagnostic, Engine, Error, ErrorKind, RuntimeError, SourceFile, Span};
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+/// How many errors are shown with their source.
+const MAX_EXCERPTS: usize = 20;
+
+/// The long form of an error, line ends included.
+pub(crate) fn render(error: &Error, engine: Option<&Engine>, colour: bool) -> String {
+    match error {
+        Error::Syntax { file, diagnostics } => syntax(file, diagnostics, colour),
+        Error::Runtime(error) => runtime(error, engine, colour),
+        other => format!("error: {other}\n"),
+    }
+}
+
+fn syntax(file: &SourceFile, diagnostics: &[Diagnostic], colour: bool) -> String {
+    let mut out = String::new();
+    for diagnostic in diagnostics.iter().take(MAX_EXCERPTS) {
+        show(&mut out, file, diagnostic, colour);
+        out.push('\n');
+    }
+    for diagnostic in diagnostics.iter().skip(MAX_EXCERPTS) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "error[{}]: {}", diagnostic.code, diagnostic.message);
+    }
+    if diagnostics.len() > 1 {
+        let _ = writeln!(out, "{} errors", diagnostics.len());
+    }
+    out
+}
+
+fn runtime(error: &RuntimeError, engine: Option<&Engine>, colour: bool) -> String {
+    let mut out = String::new();
+    let Some(place) = error.places.first() else {
+        let _ = writeln!(out, "error[{}]: {}", code_of(error.kind), error.message);
+        return out;
+    };
+    let mut diagnostic = Diagnostic::error(code_of(error.kind), error.message.clone(), place.span);
+    if let Some(meant) = engine.and_then(|engine| meant(error, &place.file, engine)) {
+        diagnostic = diagnostic.with_help(format!("did you mean '{meant}'?"));
+    }
+    show(&mut out, &place.file, &diagnostic, colour);
+    if !error.stack_trace.is_empty() {
+        let _ = writeln!(out, "stack trace:\n{}", error.stack_trace);
+    }
+    out
+}
+
+/// The name that was probably meant, if an undefined one was used.
+fn meant(error: &RuntimeError, file: &SourceFile, engine: &Engine) -> Option<String> {
+    let name = error
+        .message
+        .strip_prefix("Undefined variable: ")
+        .filter(|_| error.kind == ErrorKind::Name)?;
+    let mut known = engine.known_names();
+    let parsed = parser::parse(
+        file,
+        parser::ParseOptions {
+            max_nesting: DEFAULT_MAX_NESTING,
+        },
+    );
+    let resolution = resolve::resolve(&parsed.ast);
+    known.extend(
+        resolution
+            .bindings()
+            .iter()
+            .map(|binding| parsed.ast.text(binding.name).to_owned()),
+    );
+    known.extend(
+        resolution
+            .globals()
+            .iter()
+            .map(|global| parsed.ast.text(global.name).to_owned()),
+    );
+    resolve::suggest(name, known.iter().map(String::as_str)).map(str::to_owned)
+}
+
+/// The stable code of a runtime error.
+const fn code_of(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Thrown => "R0001",
+        ErrorKind::Name => "R0002",
+        ErrorKind::Type => "R0003",
+        ErrorKind::ZeroDivision => "R0004",
+        ErrorKind::Overflow => "R0005",
+        ErrorKind::Index => "R0006",
+        ErrorKind::Key => "R0007",
+        ErrorKind::Property => "R0008",
+        ErrorKind::Arity => "R0009",
+        ErrorKind::Recursion => "R0010",
+        ErrorKind::Import => "R0011",
+        ErrorKind::Conversion => "R0012",
+        ErrorKind::Io => "R0013",
+        ErrorKind::Value => "R0014",
+        ErrorKind::OutOfMemory => "R0015",
+        ErrorKind::Permission => "R0016",
+        ErrorKind::Cancelled => "R0017",
+        ErrorKind::Timeout => "R0018",
+        ErrorKind::StepLimit => "R0019",
+        ErrorKind::TimeLimit => "R0020",
+        ErrorKind::Interrupted => "R0021",
+        ErrorKind::Exit => "R0022",
+    }
+}
+
+/// Appends a diagnostic with its excerpt.
+fn show(out: &mut String, file: &SourceFile, diagnostic: &Diagnostic, colour: bool) {
+    let mut snippet = Snippet::source(file.text())
+        .path(file.path().unwrap_or("<eval>"))
+        .annotation(AnnotationKind::Primary.span(on_one_line(file, diagnostic.span)));
+    for label in &diagnostic.labels {
+        let span = on_one_line(file, label.span);
+        snippet = snippet.annotation(AnnotationKind::Context.span(span).label(&label.text));
+    }
+    let title = Level::ERROR
+        .primary_title(without_place(&diagnostic.message))
+        .id(diagnostic.code);
+    let mut group = title.element(snippet);
+    if let Some(help) = &diagnostic.help {
+        group = group.element(Level::HELP.message(help));
+    }
+    let renderer = if colour {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
+    out.push_str(&renderer.render(&[group]));
+    out.push('\n');
+}
+
+/// The part of a span in its first line, at least one character where there is one.
+fn on_one_line(file: &SourceFile, span: Span) -> Range<usize> {
+    let text = file.text();
+    let start = (span.start as usize).min(text.len());
+    let end = (span.end as usize).clamp(start, text.len());
+    let first = text[start..end].lines().next().unwrap_or("");
+    if !first.is_empty() {
+        return start..start + first.len();
+    }
+    match text[start..].chars().next() {
+        Some(found) if found != '\n' => start..start + found.len_utf8(),
+        _ => start..start,
+    }
+}
+
+/// A message without the place at its end, which the excerpt shows.
+fn without_place(message: &str) -> &str {
+    message.rfind(" at line ").map_or(message, |at| &message[..at])
+}

@@ -1,0 +1,487 @@
+//! The command line as data: subcommands and options, and what is said about wrong ones.
+//!
+//! Invariant: options of the tools stand before the file; everything behind it belongs to the script. The parser sees
+//! a script as an *external subcommand*, which is what takes the rest as it is.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::WRONG_USAGE;
+use crate::run::Limits;
+
+/// The usage line.
+pub(crate) const USAGE: &str = "Usage: aether [OPTIONS] [SUBCOMMAND] [script] [args...]";
+
+/// First arguments that are not scripts.
+const SUBCOMMANDS: &[&str] = &["run", "eval", "ast", "dump"];
+
+/// Subcommands of the specification that later versions bring.
+const PLANNED: &[&str] = &["check", "fmt", "test"];
+
+const HELP: &str = "\
+{usage-heading} {usage}
+
+{about}
+
+Options:
+{options}
+
+Subcommands:
+{subcommands}";
+
+/// When colours and the long form of diagnostics are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, as `NO_COLOR` and `CLICOLOR_FORCE` say.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Run a script.
+    Run {
+        script: OsString,
+        args: Vec<OsString>,
+        limits: Limits,
+    },
+    /// Run a fragment.
+    Eval(Fragment),
+    /// Show a tree.
+    Ast(Tree),
+    /// Show what the implementation sees.
+    Dump { what: Dump, file: String },
+}
+
+/// What the arguments mean.
+#[derive(Debug)]
+pub(crate) enum Parsed {
+    /// Something to do.
+    Command(Command, Color),
+    /// Help or version for standard output.
+    Text(String),
+    /// A complaint for standard error.
+    Wrong { text: String, status: u8 },
+}
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "aether",
+    version,
+    about = "Runs Aether scripts.",
+    override_usage = "aether [OPTIONS] [SUBCOMMAND] [script] [args...]",
+    help_template = HELP,
+    disable_help_subcommand = true,
+)]
+struct Words {
+    /// When to use colours and the long form of diagnostics.
+    #[arg(
+        long,
+        value_name = "WHEN",
+        value_enum,
+        default_value_t,
+        global = true,
+        hide_possible_values = false
+    )]
+    color: Color,
+    #[command(subcommand)]
+    command: Option<Subcommands>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Subcommands {
+    /// Run a script within limits.
+    #[command(override_usage = "aether run [OPTIONS] FILE [ARG…]")]
+    Run(RunWords),
+    /// Run a fragment and print the value of its last expression.
+    #[command(override_usage = "aether eval [--result] [--file FILE | CODE | -] [ARG…]")]
+    Eval(EvalWords),
+    /// Print the syntax tree of a file.
+    #[command(override_usage = "aether ast [--json] [--output FILE] FILE")]
+    Ast(Tree),
+    /// Print what the implementation makes of a file.
+    Dump {
+        /// The view.
+        what: Dump,
+        /// The script.
+        file: String,
+    },
+    /// A script with its arguments.
+    #[command(external_subcommand)]
+    Script(Vec<OsString>),
+}
+
+#[derive(Debug, Args)]
+struct RunWords {
+    /// Heap budget: bytes, or with a suffix K, M or G.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    max_memory: Option<usize>,
+    /// How many calls may be active at a time.
+    #[arg(long, value_name = "N")]
+    max_depth: Option<usize>,
+    /// How many calls, backward jumps and units of work in built-ins may be executed.
+    #[arg(long, value_name = "N")]
+    max_steps: Option<u64>,
+    #[command(subcommand)]
+    rest: Option<Rest>,
+}
+
+#[derive(Debug, Args)]
+struct EvalWords {
+    /// Print the value always, null included.
+    #[arg(long)]
+    result: bool,
+    /// Take the fragment from a file.
+    #[arg(long, value_name = "FILE")]
+    file: Option<String>,
+    #[command(subcommand)]
+    rest: Option<Rest>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Rest {
+    #[command(external_subcommand)]
+    Words(Vec<OsString>),
+}
+
+impl Rest {
+    fn words(rest: Option<Self>) -> Vec<OsString> {
+        rest.map_or_else(Vec::new, |Self::Words(words)| words)
+    }
+}
+
+/// What `eval` is asked.
+#[derive(Debug)]
+pub(crate) struct Fragment {
+    /// Whether null is printed too.
+    pub(crate) result: bool,
+    /// Where the code is.
+    pub(crate) source: FragmentSource,
+    /// The script's arguments.
+    pub(crate) args: Vec<OsString>,
+}
+
+/// Where a fragment is.
+#[derive(Debug)]
+pub(crate) enum FragmentSource {
+    /// On the command line.
+    Code(String),
+    /// In a file.
+    File(String),
+    /// In standard input.
+    Stdin,
+}
+
+/// What `ast` is asked.
+#[derive(Debug, Args)]
+pub(crate) struct Tree {
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write to a file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<String>,
+    /// The script.
+    pub(crate) file: String,
+}
+
+/// A view for people who work on the implementation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Dump {
+    /// Every token with its place.
+    Tokens,
+    /// The tree.
+    Ast,
+    /// Instructions, constants and places.
+    Bytecode,
+}
+
+/// Whether a first argument is a script rather than a subcommand or an option.
+pub(crate) fn is_script(first: &OsStr) -> bool {
+    let is_option = first.as_encoded_bytes().starts_with(b"-");
+    !is_option
+        && !first
+            .to_str()
+            .is_some_and(|word| SUBCOMMANDS.contains(&word) || PLANNED.contains(&word))
+}
+
+/// Reads the arguments behind the program's name.
+pub(crate) fn parse(arguments: &[OsString]) -> Parsed {
+    let program = OsString::from("aether");
+    let words = match Words::try_parse_from(std::iter::once(&program).chain(arguments)) {
+        Ok(words) => words,
+        Err(error) => return explain(&error, arguments),
+    };
+    let command = match words.command {
+        None => return wrong("aether: no script given", Some(USAGE), WRONG_USAGE),
+        Some(Subcommands::Script(words)) => match words.split_first() {
+            Some((first, _)) if first.to_str().is_some_and(|word| PLANNED.contains(&word)) => {
+                let word = first.to_string_lossy();
+                let text = format!(
+                    "aether: '{word}' is not part of this version (for a script of that name: ./{word})"
+                );
+                return wrong(&text, None, WRONG_USAGE);
+            }
+            _ => script(words, Limits::default(), "aether"),
+        },
+        Some(Subcommands::Run(run)) => {
+            let limits = Limits {
+                memory: run.max_memory,
+                depth: run.max_depth,
+                steps: run.max_steps,
+            };
+            script(Rest::words(run.rest), limits, "run")
+        }
+        Some(Subcommands::Eval(eval)) => fragment(eval),
+        Some(Subcommands::Ast(tree)) => Ok(Command::Ast(tree)),
+        Some(Subcommands::Dump { what, file }) => Ok(Command::Dump { what, file }),
+    };
+    match command {
+        Ok(command) => Parsed::Command(command, words.color),
+        Err(complaint) => complaint,
+    }
+}
+
+fn script(words: Vec<OsString>, limits: Limits, subcommand: &str) -> Result<Command, Parsed> {
+    let mut words = words.into_iter();
+    let Some(script) = words.next() else {
+        let usage = if subcommand == "run" {
+            "Usage: aether run [OPTIONS] FILE [ARG…]"
+        } else {
+            USAGE
+        };
+        return Err(wrong(
+            &format!("{subcommand}: no file specified"),
+            Some(usage),
+            WRONG_USAGE,
+        ));
+    };
+    Ok(Command::Run {
+        script,
+        args: words.collect(),
+        limits,
+    })
+}
+
+fn fragment(eval: EvalWords) -> Result<Command, Parsed> {
+    let mut args = Rest::words(eval.rest);
+    let source = match eval.file {
+        Some(file) => FragmentSource::File(file),
+        None if args.is_empty() => {
+            let usage = "Usage: aether eval [--result] [--file FILE | CODE | -] [ARG…]";
+            return Err(wrong("eval: no code given", Some(usage), WRONG_USAGE));
+        }
+        None => match args.remove(0).to_string_lossy().into_owned() {
+            code if code == "-" => FragmentSource::Stdin,
+            code => FragmentSource::Code(code),
+        },
+    };
+    Ok(Command::Eval(Fragment {
+        result: eval.result,
+        source,
+        args,
+    }))
+}
+
+fn wrong(text: &str, usage: Option<&str>, status: u8) -> Parsed {
+    let usage = usage.map_or_else(String::new, |usage| format!("{usage}\n"));
+    Parsed::Wrong {
+        text: format!("{text}\n{usage}"),
+        status,
+    }
+}
+
+/// What the option parser has to say, in the tools' words.
+fn explain(error: &clap::Error, arguments: &[OsString]) -> Parsed {
+    let subcommand = arguments
+        .iter()
+        .filter_map(|word| word.to_str())
+        .find(|word| !word.starts_with('-'));
+    let subcommand = subcommand
+        .filter(|word| SUBCOMMANDS.contains(word))
+        .unwrap_or("aether");
+    let status = if subcommand == "ast" { 1 } else { WRONG_USAGE };
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        Some(ContextValue::Strings(texts)) => texts.first().cloned(),
+        _ => None,
+    };
+    let usage = match subcommand {
+        "ast" => "Usage: aether ast [--json] [--output FILE] FILE",
+        "dump" => "Usage: aether dump tokens|ast|bytecode FILE",
+        _ => USAGE,
+    };
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Parsed::Text(error.to_string()),
+        ErrorKind::UnknownArgument => {
+            let option = context(ContextKind::InvalidArg).unwrap_or_default();
+            let help = context(ContextKind::SuggestedArg);
+            let help = help.map(|meant| format!("help: did you mean '{meant}'?"));
+            wrong(
+                &format!("{subcommand}: unknown option '{option}'"),
+                help.as_deref(),
+                status,
+            )
+        }
+        ErrorKind::MissingRequiredArgument => {
+            wrong(&format!("{subcommand}: no file specified"), Some(usage), status)
+        }
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
+            let option = context(ContextKind::InvalidArg).unwrap_or_default();
+            let name = option.split_whitespace().next().unwrap_or_default().to_owned();
+            match context(ContextKind::InvalidValue) {
+                Some(value) if !value.is_empty() => wrong(
+                    &format!("{subcommand}: invalid value '{value}' for {name}"),
+                    None,
+                    status,
+                ),
+                _ if name == "--output" => {
+                    wrong(&format!("{subcommand}: --output requires a path"), None, status)
+                }
+                _ => wrong(&format!("{subcommand}: {name} requires a value"), None, status),
+            }
+        }
+        _ => {
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or_default();
+            wrong(
+                &format!("{subcommand}: {}", first.trim_start_matches("error: ")),
+                Some(usage),
+                status,
+            )
+        }
+    }
+}
+
+/// A number of bytes: digits, then nothing or K, M or G.
+pub(crate) fn size(text: &str) -> Result<usize, String> {
+    let invalid = || format!("'{text}' is not a size");
+    let split = text
+        .find(|found: char| !found.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (digits, unit) = text.split_at(split);
+    let factor = match unit {
+        "" => 1,
+        "K" | "k" => 1 << 10,
+        "M" | "m" => 1 << 20,
+        "G" | "g" => 1 << 30,
+        _ => return Err(invalid()),
+    };
+    let number: usize = digits.parse().map_err(|_| invalid())?;
+    number.checked_mul(factor).ok_or_else(invalid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<OsString> {
+        text.split_whitespace().map(OsString::from).collect()
+    }
+
+    fn command(text: &str) -> Command {
+        match parse(&words(text)) {
+            Parsed::Command(command, _) => command,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn complaint(text: &str) -> (String, u8) {
+        match parse(&words(text)) {
+            Parsed::Wrong { text, status } => (text, status),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_stands_behind_the_file_belongs_to_the_script() {
+        let Command::Run { script, args, limits } = command("run --max-depth 5 a.ae --max-depth 7 -- -x run")
+        else {
+            panic!("no run");
+        };
+        assert_eq!((script, args), ("a.ae".into(), words("--max-depth 7 -- -x run")));
+        assert_eq!(limits.depth, Some(5));
+        let Command::Run { script, args, .. } = command("--color=never a.ae --color=always") else {
+            panic!("no run")
+        };
+        assert_eq!((script, args), ("a.ae".into(), words("--color=always")));
+    }
+
+    #[test]
+    fn eval_takes_code_from_three_places() {
+        let Command::Eval(fragment) = command("eval --result --file f.ae A --result") else {
+            panic!("no eval")
+        };
+        assert!(matches!(&fragment.source, FragmentSource::File(file) if file == "f.ae"));
+        assert_eq!(fragment.args, words("A --result"));
+        let Command::Eval(fragment) = command("eval 1+1 A") else {
+            panic!("no eval")
+        };
+        assert!(matches!(&fragment.source, FragmentSource::Code(code) if code == "1+1"));
+        let Command::Eval(fragment) = command("eval - A") else {
+            panic!("no eval")
+        };
+        assert!(matches!(&fragment.source, FragmentSource::Stdin));
+        assert_eq!(fragment.args, words("A"));
+        let Command::Eval(fragment) = command("eval -- -5") else {
+            panic!("no eval")
+        };
+        assert!(matches!(&fragment.source, FragmentSource::Code(code) if code == "-5"));
+    }
+
+    #[test]
+    fn wrong_usage_is_told_in_the_tools_words() {
+        assert_eq!(
+            complaint("run --max-dept 5 a.ae"),
+            (
+                "run: unknown option '--max-dept'\nhelp: did you mean '--max-depth'?\n".into(),
+                2
+            )
+        );
+        assert_eq!(
+            complaint("ast --bogus a.ae"),
+            ("ast: unknown option '--bogus'\n".into(), 1)
+        );
+        assert_eq!(
+            complaint("ast"),
+            (
+                "ast: no file specified\nUsage: aether ast [--json] [--output FILE] FILE\n".into(),
+                1
+            )
+        );
+        assert_eq!(
+            complaint("ast a.ae --output"),
+            ("ast: --output requires a path\n".into(), 1)
+        );
+        assert_eq!(
+            complaint("run --max-memory 5X a.ae"),
+            ("run: invalid value '5X' for --max-memory\n".into(), 2)
+        );
+        assert_eq!(complaint("--bogus").1, 2);
+        assert_eq!(complaint("check a.ae").1, 2);
+    }
+
+    #[test]
+    fn scripts_are_told_from_subcommands_and_options() {
+        assert!(is_script(OsStr::new("a.ae")));
+        assert!(is_script(OsStr::new("./run")));
+        assert!(!is_script(OsStr::new("run")));
+        assert!(!is_script(OsStr::new("-V")));
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(size("64M"), Ok(64 << 20));
+        assert_eq!(size("10"), Ok(10));
+        assert!(size("M").is_err());
+        assert!(size("99999999999999999999").is_err());
+        assert!(size("17179869184G").is_err());
+    }
+}

@@ -1,0 +1,59 @@
+//! Errors told to a person: which form, which colours, which exit status.
+//!
+//! Invariant: when standard error is no terminal, the one-line forms are all that is written, unless
+//! `--color=always` asks for the long form or `AETHER_BACKTRACE=1` for the trace.
+
+use std::io::{self, IsTerminal};
+
+use aether::{Engine, Error, ErrorKind, lines_of};
+
+use crate::options::Color;
+use crate::{long_form, streams};
+
+/// Exit status of a budget that was exceeded.
+const BUDGET_EXCEEDED: u8 = 3;
+/// Exit status of an interrupted run.
+const INTERRUPTED: u8 = 130;
+
+/// Writes an error and gives the exit status.
+pub(crate) fn failure(error: &Error, engine: Option<&Engine>, color: Color) -> u8 {
+    if matches!(error, Error::Exit) {
+        return 0;
+    }
+    if is_long(color) {
+        streams::write_err(&long_form::render(error, engine, is_coloured(color)));
+    } else {
+        let mut text = lines_of(error, is_set("AETHER_BACKTRACE")).join("\n");
+        text.push('\n');
+        streams::write_err(&text);
+    }
+    match error.kind() {
+        Some(ErrorKind::StepLimit) => BUDGET_EXCEEDED,
+        Some(ErrorKind::OutOfMemory) if engine.is_some_and(|engine| engine.heap().limit().is_some()) => {
+            BUDGET_EXCEEDED
+        }
+        Some(ErrorKind::Interrupted) => INTERRUPTED,
+        _ => 1,
+    }
+}
+
+/// Whether diagnostics take their long form.
+pub(crate) fn is_long(color: Color) -> bool {
+    match color {
+        Color::Always => true,
+        Color::Auto | Color::Never => io::stderr().is_terminal(),
+    }
+}
+
+fn is_coloured(color: Color) -> bool {
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => is_set("CLICOLOR_FORCE") || !is_set("NO_COLOR"),
+    }
+}
+
+/// Whether a switch in the environment is on: set to something other than nothing and 0.
+fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0")
+}

@@ -1,0 +1,60 @@
+//! `aether FILE` and `aether run`: a script, its top level, its `main`.
+
+use std::ffi::{OsStr, OsString};
+use std::mem::ManuallyDrop;
+
+use aether::{DEFAULT_MAX_NESTING, Engine, EngineBuilder, Error, SystemHost};
+
+use crate::options::{self, Color};
+use crate::report;
+
+/// Limits from the command line; what is not set there comes from the environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Heap budget in bytes.
+    pub(crate) memory: Option<usize>,
+    /// Activations at a time.
+    pub(crate) depth: Option<usize>,
+    /// Calls, backward jumps and units of work in built-ins.
+    pub(crate) steps: Option<u64>,
+}
+
+/// Runs a script and gives the exit status.
+pub(crate) fn script(file: &OsStr, args: &[OsString], limits: &Limits, color: Color) -> u8 {
+    let path = file.to_string_lossy();
+    let engine = match builder(args, limits).host(SystemHost::new()).build() {
+        Ok(engine) => engine,
+        Err(error) => return report::failure(&error, None, color),
+    };
+    let mut engine = ManuallyDrop::new(engine);
+    conclude(engine.run(&path), &engine, color)
+}
+
+/// Reports how a run ended and gives the exit status.
+pub(crate) fn conclude(result: Result<(), Error>, engine: &Engine, color: Color) -> u8 {
+    result.map_or_else(|error| report::failure(&error, Some(engine), color), |()| 0)
+}
+
+/// An engine of the command line: limits only where someone asked for them.
+pub(crate) fn builder(args: &[OsString], limits: &Limits) -> EngineBuilder {
+    let memory = limits
+        .memory
+        .or_else(|| setting("AETHER_MAX_MEMORY", |text| options::size(text).ok()));
+    let depth = limits
+        .depth
+        .or_else(|| setting("AETHER_CALL_DEPTH", |text| text.parse().ok()));
+    let builder = Engine::builder()
+        .args(args.iter().map(|arg| arg.to_string_lossy()))
+        .max_nesting(DEFAULT_MAX_NESTING)
+        .max_memory(memory)
+        .max_steps(limits.steps);
+    match depth {
+        Some(depth) if depth > 0 => builder.max_depth(depth),
+        _ => builder,
+    }
+}
+
+/// A setting from the environment; what cannot be understood is ignored.
+fn setting<T>(name: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+    std::env::var(name).ok().and_then(|text| read(&text))
+}
