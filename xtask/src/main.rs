@@ -1,2 +1,51 @@
-//! Placeholder
-fn main() {}
+//! Chores: `cargo xtask check | bless | memcheck | bench [DIR]`.
+//!
+//! Invariants
+//! - `check` and `.ci/run` are the same list: the one runs the other.
+//! - A chore that fails ends with a status other than 0 and says so in its last line.
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "chores report to a person"
+)]
+
+mod bench;
+mod memcheck;
+mod probes;
+mod tools;
+
+use std::process::{Command, ExitCode};
+
+const USAGE: &str = "\
+Usage: cargo xtask CHORE
+  check          everything that .ci/run checks
+  bless          record what the conformance programs do as what they must do
+  memcheck       the suite under dhat, and the probes in the release binary
+  probes         the probes alone
+  bench [DIR]    the programs of benches/programs, or DIR, beside other languages";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["check"] => tools::run(&mut Command::new(".ci/run")),
+        ["bless"] => tools::run(
+            tools::cargo()
+                .args(["test", "-p", "aether-tests", "--test", "conformance"])
+                .env("UPDATE_EXPECT", "1"),
+        ),
+        ["memcheck"] => memcheck::run(),
+        ["probes"] => probes::run(),
+        ["bench"] => bench::run("benches/programs"),
+        ["bench", directory] => bench::run(directory),
+        _ => Err(USAGE.to_owned()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Running other programs from the repository's root.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The repository's root.
+pub(crate) fn root() -> PathBuf {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().map_or_else(|| xtask.to_owned(), Path::to_owned)
+}
+
+/// The cargo that runs this.
+pub(crate) fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Runs a command in the root to its end.
+///
+/// # Errors
+/// It cannot be started or does not succeed.
+pub(crate) fn run(command: &mut Command) -> Result<(), String> {
+    let status = command.current_dir(root()).status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("failed ({status}): {command:?}")),
+        Err(error) => Err(format!("cannot run {command:?}: {error}")),
+    }
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target_directory() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// Builds the command as it ships and gives its path.
+///
+/// # Errors
+/// It does not build.
+pub(crate) fn release_binary() -> Result<PathBuf, String> {
+    run(cargo().args(["build", "--release", "--locked", "-p", "aether-cli"]))?;
+    Ok(target_directory().join("release/aether"))
+}
