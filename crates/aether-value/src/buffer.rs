@@ -6,7 +6,9 @@
 //! - A [`Buffer`] that is handed out is a snapshot: it does not change.
 #![expect(unsafe_code, reason = "items are raw memory behind the header")]
 
-use crate::heap::EMBEDDED;
+use std::ptr::NonNull;
+
+use crate::heap::{EMBEDDED, Visitor};
 use crate::{Header, Object, Raw, Value, tag};
 
 /// Bytes in front of the items.
@@ -49,6 +51,21 @@ impl Buffer {
                 .add(BUFFER_HEADER)
                 .cast()
         }
+    }
+
+    /// Shows the items from `from` up to `to` to the collector; whether there are more.
+    pub(crate) fn visit_span<F: FnMut(NonNull<Header>)>(
+        &self,
+        from: usize,
+        to: usize,
+        visitor: &mut Visitor<F>,
+    ) -> bool {
+        let end = to.min(self.len());
+        for index in from..end {
+            // SAFETY: below the length, items are initialised.
+            visitor.raw(unsafe { self.items_ptr().add(index).read() });
+        }
+        end < self.len()
     }
 
     /// The items. They do not change while the snapshot lives.

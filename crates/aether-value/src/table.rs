@@ -509,7 +509,24 @@ impl Table {
     }
 
     pub(crate) fn visit<F: FnMut(NonNull<Header>)>(&self, visitor: &mut Visitor<F>) {
-        for position in self.first.get()..self.len.get() {
+        self.visit_span(0, self.span(), visitor);
+    }
+
+    /// Number of positions, deleted entries included.
+    pub(crate) fn span(&self) -> usize {
+        (self.len.get() - self.first.get()) as usize
+    }
+
+    /// Shows the positions from `from` up to `to` to the collector; whether there are more.
+    pub(crate) fn visit_span<F: FnMut(NonNull<Header>)>(
+        &self,
+        from: usize,
+        to: usize,
+        visitor: &mut Visitor<F>,
+    ) -> bool {
+        let first = self.first.get();
+        let end = to.min(self.span());
+        for position in first + from as u32..first + end as u32 {
             let key = self.read_key(position);
             if key.tag != tag::UNSET {
                 visitor.raw(key.raw());
@@ -518,6 +535,7 @@ impl Table {
                 }
             }
         }
+        end < self.span()
     }
 
     /// The table is dead: gives its entries and its memory back.

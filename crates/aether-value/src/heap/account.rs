@@ -6,17 +6,16 @@
 //! - The peak is recorded on the way down: between two frees the live bytes only grow, so the maximum is always at a
 //!   free or now. That keeps it exact without a compare per allocation.
 //!
-//! When a collection is due: the bytes live after a pass, plus half of them, plus a megabyte. So unreachable cycles
-//! never exceed that. When counting alone has freed half of what was live, the mark is set anew, lower.
+//! When a collection is due is for the collector's [`super::collector::Pace`] to say; its mark is kept here. When
+//! counting alone has freed half of what was live, the mark is set anew, lower.
 
 use crate::{Heap, Raise};
 
 use super::Inner;
+use super::collector::GARBAGE_FLOOR;
 
 /// "No limit": still a limit, since no allocation is larger.
 pub(crate) const NO_LIMIT: usize = isize::MAX as usize;
-/// Cyclic garbage that is always tolerated.
-const GARBAGE_FLOOR: usize = 1 << 20;
 
 impl Heap {
     /// Bytes of everything not yet freed, capacity included.
@@ -159,6 +158,7 @@ impl Inner {
         if live > self.peak() {
             self.set_window(self.low.get(), live);
         } else {
+            self.pace.lower(live);
             self.set_trigger();
         }
     }
@@ -177,8 +177,7 @@ impl Inner {
     pub(crate) fn set_trigger(&self) {
         let live = self.live.get();
         let peak = self.peak().max(live);
-        self.trigger
-            .set(live.saturating_add(live / 2).saturating_add(GARBAGE_FLOOR));
+        self.trigger.set(self.pace.trigger(live));
         let low = live / 2;
         self.set_window(if low < GARBAGE_FLOOR { 0 } else { low }, peak);
         self.set_next_event();

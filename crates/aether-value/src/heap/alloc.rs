@@ -47,7 +47,7 @@ const RESERVE: usize = 16;
 const REFILL: usize = 4096;
 /// In front of a large object.
 const PREFIX: usize = 16;
-const SYSTEM_ALLOC: bool = cfg!(feature = "system-alloc");
+pub(super) const SYSTEM_ALLOC: bool = cfg!(feature = "system-alloc");
 
 const CHUNK_LAYOUT: Layout = match Layout::from_size_align(CHUNK, CHUNK) {
     Ok(layout) => layout,
@@ -593,7 +593,9 @@ impl Inner {
         self.large.with(|large| {
             let young = large[self.old_large.get()..].iter().copied();
             // SAFETY: objects in the vector are alive.
-            young.filter(|object| tag::is_container(unsafe { object.as_ref() }.kind)).collect()
+            young
+                .filter(|object| tag::is_container(unsafe { object.as_ref() }.kind))
+                .collect()
         })
     }
 
@@ -611,7 +613,8 @@ impl Inner {
 
     /// Notes that all chunks hold only old objects.
     pub(crate) fn age_chunks(&self) {
-        self.chunks.with(|chunks| chunks.iter().for_each(|chunk| Self::age_chunk(*chunk)));
+        self.chunks
+            .with(|chunks| chunks.iter().for_each(|chunk| Self::age_chunk(*chunk)));
     }
 
     /// Bytes that chunks hold from the system, used or not.

@@ -20,7 +20,7 @@ pub(crate) struct Visitor<F: FnMut(NonNull<Header>)>(pub(crate) F);
 impl<F: FnMut(NonNull<Header>)> Visitor<F> {
     #[inline(always)]
     pub(crate) fn raw(&mut self, raw: Raw) {
-        if raw.is_counted() && tag::is_container(raw.tag) {
+        if tag::is_container(raw.tag) {
             (self.0)(raw.header_ptr());
         }
     }
@@ -35,7 +35,7 @@ impl<F: FnMut(NonNull<Header>)> Visitor<F> {
         (self.0)(Rc::header_ptr(object));
     }
 
-    unsafe fn raws(&mut self, items: *const Raw, count: usize) {
+    pub(super) unsafe fn raws(&mut self, items: *const Raw, count: usize) {
         for index in 0..count {
             // SAFETY: the caller's object has `count` items.
             self.raw(unsafe { items.add(index).read() });
