@@ -196,7 +196,10 @@ fn generated(scratch: &Path) -> Result<Vec<Probe>, String> {
             "functions",
             format!("let x = {}1\n", "fn() { return ".repeat(100_000)),
         ),
-        ("placeholders", format!("let x = {}1\n", "\"${".repeat(100_000))),
+        (
+            "placeholders",
+            format!("let x = {}1{}\n", "\"${".repeat(100_000), "}\"".repeat(100_000)),
+        ),
     ] {
         add(&format!("100000-{name}"), 1.0, 100, text, too_deep())?;
     }

@@ -1,0 +1,369 @@
+//! The binary as a whole: what only a process can show.
+#![forbid(unsafe_code)]
+
+use aether_tests::repository;
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+/// The binary of the profile that these tests are built with.
+fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let test = std::env::current_exe().unwrap();
+        let directory = test.parent().and_then(Path::parent).unwrap().to_owned();
+        let mut build = Command::new(env!("CARGO"));
+        build
+            .args(["build", "--quiet", "-p", "aether-cli"])
+            .current_dir(repository());
+        if directory.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.status().unwrap().success());
+        directory.join("aether")
+    })
+}
+
+/// A directory of the test's own, removed at its end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("aether-cli-{}-{name}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str, text: impl AsRef<[u8]>) -> &Self {
+        fs::write(self.0.join(name), text).unwrap();
+        self
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command.args(args).current_dir(&self.0).stdin(Stdio::null());
+        for name in [
+            "AETHER_BACKTRACE",
+            "AETHER_CALL_DEPTH",
+            "AETHER_MAX_MEMORY",
+            "NO_COLOR",
+            "CLICOLOR_FORCE",
+        ] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    /// Status, standard output and standard error.
+    fn run(&self, args: &[&str]) -> (i32, String, String) {
+        told(self.command(args).output().unwrap())
+    }
+
+    fn run_with_input(&self, args: &[&str], input: &str) -> (i32, String, String) {
+        let mut command = self.command(args);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        told(child.wait_with_output().unwrap())
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn told(output: Output) -> (i32, String, String) {
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code().unwrap_or(-1),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+fn ok(text: &str) -> (i32, String, String) {
+    (0, text.to_owned(), String::new())
+}
+
+fn failed(status: i32, text: &str) -> (i32, String, String) {
+    (status, String::new(), text.to_owned())
+}
+
+#[test]
+fn worked_examples_of_running() {
+    let scratch = Scratch::new("examples");
+    scratch
+        .file("top.ae", "println(6 * 7)\n")
+        .file("a.ae", "fn main() {\n    println(args)\n}\n");
+    scratch.file("oops.ae", "fn main() {\n    let a = [1]\n    a[3]\n}\n");
+    assert_eq!(scratch.run(&["top.ae"]), ok("42\n"));
+    let error = "Error: [line 3] Index 3 out of bounds for array of length 1\n";
+    assert_eq!(scratch.run(&["oops.ae"]), failed(1, error));
+    assert_eq!(
+        scratch.run(&["a.ae", "one", "--two", "three four"]),
+        ok("[one, --two, three four]\n")
+    );
+    assert_eq!(
+        scratch.run(&["run", "a.ae", "-V", "--", "x"]),
+        ok("[-V, --, x]\n")
+    );
+    let traced = scratch
+        .command(&["oops.ae"])
+        .env("AETHER_BACKTRACE", "1")
+        .output()
+        .unwrap();
+    assert_eq!(
+        told(traced),
+        failed(1, &format!("{error}  at main (oops.ae:3)\n"))
+    );
+}
+
+#[test]
+fn version_help_and_wrong_usage() {
+    let scratch = Scratch::new("usage");
+    let version = format!("aether {}\n", aether::VERSION);
+    assert_eq!(scratch.run(&["-V"]), ok(&version));
+    assert_eq!(scratch.run(&["--version"]), ok(&version));
+    for option in ["-h", "--help"] {
+        let (status, help, _) = scratch.run(&[option]);
+        assert_eq!(status, 0);
+        assert!(
+            help.lines()
+                .any(|line| line == "Usage: aether [OPTIONS] [SUBCOMMAND] [script] [args...]")
+        );
+    }
+    assert_eq!(scratch.run(&[]).0, 2);
+    assert_eq!(
+        scratch.run(&["run", "--bogus", "a.ae"]),
+        failed(2, "run: unknown option '--bogus'\n")
+    );
+}
+
+#[test]
+fn a_script_may_be_called_like_a_subcommand() {
+    let scratch = Scratch::new("names");
+    scratch.file("run", "println(\"mine\")");
+    assert_eq!(scratch.run(&["./run"]), ok("mine\n"));
+}
+
+#[test]
+fn fragments_print_their_last_value() {
+    let scratch = Scratch::new("eval");
+    scratch
+        .file("f.ae", "print(args)\nlet x = 1\n")
+        .file("g.ae", "import helper\nhelper.x");
+    scratch.file("helper.ae", "let x = 5");
+    assert_eq!(scratch.run(&["eval", "1 + 2"]), ok("3\n"));
+    assert_eq!(scratch.run(&["eval", "null"]), ok(""));
+    assert_eq!(scratch.run(&["eval", "--result", "null"]), ok("null\n"));
+    assert_eq!(
+        scratch.run(&["eval", "--result", "--file", "f.ae", "A", "-B"]),
+        ok("[A, -B]\nnull\n")
+    );
+    assert_eq!(scratch.run(&["eval", "--file", "g.ae"]), ok("5\n"));
+    assert_eq!(scratch.run_with_input(&["eval", "-", "A"], "args[0]"), ok("A\n"));
+    assert_eq!(
+        scratch.run(&["eval", "fn f() { throw \"bad\" }  f()"]),
+        failed(1, "Error: [line 1] bad\n")
+    );
+}
+
+#[test]
+fn trees_as_text_json_and_file() {
+    let scratch = Scratch::new("ast");
+    scratch
+        .file("m.ae", "fn main() {\n    let a = 1\n}\n")
+        .file("bad.ae", "let = 1\n");
+    let tree = "Program\n  Function \"main\" []\n    Block\n      Let \"a\"\n        Integer 1\n";
+    assert_eq!(scratch.run(&["ast", "m.ae"]), ok(tree));
+    let (status, json, _) = scratch.run(&["ast", "--json", "m.ae"]);
+    assert_eq!(status, 0);
+    assert!(json.starts_with("{\n  \"statements\": [") && json.ends_with("\"type\": \"Program\"\n}\n"));
+    assert_eq!(scratch.run(&["ast", "--output", "out.txt", "m.ae"]), ok(""));
+    assert_eq!(fs::read_to_string(scratch.0.join("out.txt")).unwrap(), tree);
+    let usage = "Usage: aether ast [--json] [--output FILE] FILE\n";
+    assert_eq!(
+        scratch.run(&["ast"]),
+        failed(1, &format!("ast: no file specified\n{usage}"))
+    );
+    assert_eq!(
+        scratch.run(&["ast", "m.ae", "--output"]),
+        failed(1, "ast: --output requires a path\n")
+    );
+    assert_eq!(
+        scratch.run(&["ast", "--x", "m.ae"]),
+        failed(1, "ast: unknown option '--x'\n")
+    );
+    let missing = "ast: cannot read 'no.ae': No such file or directory (os error 2)\n";
+    assert_eq!(scratch.run(&["ast", "no.ae"]), failed(1, missing));
+    let error = "ast: bad.ae: Expected variable name, found '=' at line 1\n";
+    assert_eq!(scratch.run(&["ast", "bad.ae"]), failed(1, error));
+}
+
+#[test]
+fn dumps_of_all_three_views() {
+    let scratch = Scratch::new("dump");
+    scratch.file("m.ae", "println(1 + x)\n");
+    for view in ["tokens", "ast", "bytecode"] {
+        let (status, text, errors) = scratch.run(&["dump", view, "m.ae"]);
+        assert_eq!((status, errors.as_str()), (0, ""), "{view}");
+        assert!(text.contains("rintln") || view == "bytecode", "{view}: {text}");
+    }
+}
+
+#[test]
+fn what_is_no_script_is_told_clearly() {
+    let scratch = Scratch::new("unreadable");
+    scratch
+        .file("latin1.ae", b"// caf\xe9\nprintln(1)\n")
+        .file("empty.ae", "");
+    fs::create_dir(scratch.0.join("folder")).unwrap();
+    let line = |path: &str, why: &str| failed(1, &format!("Error: Failed to read file '{path}': {why}\n"));
+    assert_eq!(
+        scratch.run(&["no.ae"]),
+        line("no.ae", "No such file or directory (os error 2)")
+    );
+    assert_eq!(
+        scratch.run(&["folder"]),
+        line("folder", "Is a directory (os error 21)")
+    );
+    assert_eq!(
+        scratch.run(&["latin1.ae"]),
+        line("latin1.ae", "invalid UTF-8 at line 1")
+    );
+    assert_eq!(scratch.run(&["empty.ae"]), ok(""));
+}
+
+#[test]
+fn more_than_a_hundred_arguments_are_refused() {
+    let scratch = Scratch::new("many");
+    scratch.file("a.ae", "println(len(args))");
+    let mut args = vec!["a.ae"];
+    args.extend(["x"; 100]);
+    assert_eq!(scratch.run(&args), ok("100\n"));
+    args.push("x");
+    assert_eq!(
+        scratch.run(&args),
+        failed(1, "Error: too many arguments (max 100, got 101)\n")
+    );
+}
+
+#[test]
+fn a_closed_pipe_ends_the_program_quietly() {
+    let scratch = Scratch::new("pipe");
+    scratch.file("many.ae", "for i in range(10000000) { println(i) }");
+    let mut child = scratch
+        .command(&["many.ae"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0; 4];
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut first).unwrap();
+    drop(stdout);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(&first, b"0\n1\n");
+    assert_eq!(told(output), ok(""));
+}
+
+#[test]
+fn output_before_an_error_stays_and_comes_first() {
+    let scratch = Scratch::new("order");
+    scratch.file(
+        "a.ae",
+        "print(\"before\")\nlet s = input(\" name? \")\nprintln(\"hi \" + s)\nmissing",
+    );
+    let expected = (
+        1,
+        "before name? hi Ada\n".to_owned(),
+        "Error: [line 4] Undefined variable: missing\n".to_owned(),
+    );
+    assert_eq!(scratch.run_with_input(&["a.ae"], "Ada\r\nrest"), expected);
+}
+
+#[test]
+fn the_long_form_has_excerpt_help_and_trace() {
+    let scratch = Scratch::new("long");
+    scratch
+        .file("u.ae", "fn f(length) {\n    return lenght\n}\nf(1)\n")
+        .file("s.ae", "let = 1\n".repeat(30));
+    let plain = |args: &[&str]| {
+        let (status, _, text) = scratch.run(args);
+        (status, without_colours(&text))
+    };
+    let (status, text) = plain(&["--color=always", "u.ae"]);
+    assert_eq!(status, 1);
+    assert!(
+        text.starts_with("error[R0002]: Undefined variable: lenght\n --> u.ae:2:12\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("2 |     return lenght\n  |            ^^^^^^\n"),
+        "{text}"
+    );
+    assert!(text.contains("help: did you mean 'length'?\n"), "{text}");
+    assert!(text.ends_with("stack trace:\n  at f (u.ae:2)\n"), "{text}");
+    let (_, text) = plain(&["--color=always", "s.ae"]);
+    assert_eq!(text.matches("error[").count(), 30);
+    assert_eq!(text.matches(" --> ").count(), 20);
+}
+
+/// A text without its escape sequences.
+fn without_colours(text: &str) -> String {
+    let mut parts = text.split('\u{1b}');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |out, part| {
+        out + part.split_once('m').map_or("", |(_, rest)| rest)
+    })
+}
+
+#[test]
+fn limits_come_from_options_and_environment() {
+    let scratch = Scratch::new("limits");
+    scratch
+        .file("deep.ae", "fn f(n) { return f(n + 1) }\nf(0)")
+        .file("fat.ae", "let a = []\nwhile (true) { a.push(a.length) }");
+    let recursion = "Error: [line 1] Maximum recursion depth exceeded: 51 (limit: 50)\n";
+    assert_eq!(
+        scratch.run(&["run", "--max-depth", "50", "deep.ae"]),
+        failed(1, recursion)
+    );
+    let limited = scratch
+        .command(&["deep.ae"])
+        .env("AETHER_CALL_DEPTH", "50")
+        .output()
+        .unwrap();
+    assert_eq!(told(limited), failed(1, recursion));
+    let ignored = scratch
+        .command(&["eval", "1"])
+        .env("AETHER_CALL_DEPTH", "x")
+        .output()
+        .unwrap();
+    assert_eq!(told(ignored), ok("1\n"));
+    let (status, _, text) = scratch.run(&["run", "--max-memory", "2M", "fat.ae"]);
+    assert_eq!(status, 3);
+    assert!(
+        text.starts_with("Error: [line 2] Memory limit exceeded: "),
+        "{text}"
+    );
+    let limited = scratch
+        .command(&["fat.ae"])
+        .env("AETHER_MAX_MEMORY", "2M")
+        .output()
+        .unwrap();
+    assert_eq!(told(limited).0, 3);
+    let (status, _, text) = scratch.run(&["run", "--max-steps=1000", "fat.ae"]);
+    assert_eq!(
+        (status, text.as_str()),
+        (3, "Error: [line 2] Step limit exceeded (1000)\n")
+    );
+}

@@ -1,0 +1,124 @@
+//! Figures that must hold, measured through the heap's own accounts.
+//!
+//! They are promises to users (README, "What things cost"): a change that breaks one is a decision.
+#![forbid(unsafe_code)]
+
+use aether::{Engine, MemoryHost, Value, ValueExt as _};
+
+fn engine() -> Engine {
+    Engine::builder()
+        .host(MemoryHost::new())
+        .max_memory(None)
+        .build()
+        .unwrap()
+}
+
+/// Bytes that `make` leaves alive in the globals, after `prepare`.
+fn bytes_of(prepare: &str, make: &str) -> usize {
+    let mut engine = engine();
+    engine.eval(prepare).unwrap();
+    let before = engine.heap().live_bytes();
+    engine.eval(make).unwrap();
+    engine.heap().collect();
+    engine.heap().live_bytes() - before
+}
+
+/// The most bytes alive at one time while `code` runs.
+fn peak_of(prepare: &str, code: &str) -> usize {
+    let mut engine = engine();
+    engine.eval(prepare).unwrap();
+    let before = engine.heap().live_bytes();
+    engine.heap().reset_peak();
+    engine.eval(code).unwrap();
+    engine.heap().peak_bytes() - before
+}
+
+#[test]
+fn a_value_is_sixteen_bytes() {
+    assert_eq!(size_of::<Value>(), 16);
+    assert_eq!(size_of::<Option<Value>>(), 16);
+}
+
+#[test]
+fn an_array_costs_sixteen_bytes_an_element() {
+    let count = 100_000;
+    let exact = bytes_of("", "let a = range(100000)");
+    assert!(exact <= 16 * count + 256, "{exact} bytes");
+    let grown = bytes_of("", "let a = []\nfor i in range(100000) { a.push(i) }");
+    assert!(grown <= 16 * count * 3 / 2 + 256, "{grown} bytes");
+}
+
+#[test]
+fn an_instance_of_three_fields_costs_at_most_sixty_four_bytes() {
+    let count = 10_000;
+    let prepare = "struct P { x, y, z }\nlet a = range(10000)";
+    let bytes = bytes_of(prepare, "for i in range(10000) { a[i] = P { x: i, y: 2, z: 3 } }");
+    assert!(
+        bytes <= 64 * count + 1024,
+        "{} bytes each",
+        bytes as f64 / count as f64
+    );
+}
+
+#[test]
+fn a_string_costs_its_bytes_and_twenty_four() {
+    let engine = engine();
+    for length in [2, 8, 40, 100, 1000, 10_000] {
+        let text = "x".repeat(length);
+        let before = engine.heap().live_bytes();
+        let value = engine.heap().string(&text).unwrap();
+        let bytes = engine.heap().live_bytes() - before;
+        // Blocks are rounded up to their size class, at most an eighth.
+        let bound = (length + 24).next_multiple_of(16).max((length + 24) * 9 / 8);
+        assert!(bytes <= bound, "{length} bytes of text cost {bytes}");
+        drop(value);
+    }
+}
+
+#[test]
+fn two_hundred_thousand_activations_fit_in_sixty_four_megabytes() {
+    let prepare = "fn down(n) { let a = 1  let b = 2  let c = 3  let d = 4  let e = 5  let f = 6  let g = 7\n\
+                   if (n == 1) { return a }\nreturn down(n - 1) + a + b + c + d + e + f + g }";
+    let peak = peak_of(prepare, "down(199999)");
+    assert!(peak <= 64 << 20, "{} MB", peak >> 20);
+}
+
+#[test]
+fn a_coroutine_costs_at_most_one_and_a_half_kilobytes() {
+    let prepare = "async fn down(n) { if (n == 1) { return 1 }  return 1 + await down(n - 1) }";
+    let peak = peak_of(prepare, "await down(10000)");
+    assert!(peak <= 1536 * 10_000, "{} bytes each", peak / 10_000);
+}
+
+#[test]
+fn a_budget_holds_and_the_engine_stays_usable() {
+    let mut engine = Engine::builder()
+        .host(MemoryHost::new())
+        .max_memory(Some(4 << 20))
+        .build()
+        .unwrap();
+    let code = "let kept = []\ntry { while (true) { kept.push(\"x\" + str(kept.length)) } } catch(e) { kept = null  kept = e.kind }\nkept";
+    for _ in 0..100 {
+        let kind: String = engine.eval(code).unwrap().try_to().unwrap();
+        assert_eq!(kind, "out_of_memory");
+        assert!(engine.heap().peak_bytes() <= (4 << 20) + (64 << 10));
+    }
+    assert_eq!(engine.eval("[1, 2].length").unwrap().try_to::<i64>().unwrap(), 2);
+    assert_eq!(engine.shut_down().live_objects, 0);
+}
+
+#[test]
+fn dropping_an_engine_with_promises_outstanding_leaves_nothing() {
+    let mut engine = engine();
+    engine
+        .eval("async fn f(n) { return n }\nlet a = [f(1), f(2)]\na.push(a)\nlet p = a[0]")
+        .unwrap();
+    let promise = engine.global("p").unwrap();
+    assert_eq!(
+        engine.promise_status(&promise),
+        Some(aether::PromiseStatus::NotStarted)
+    );
+    drop(promise);
+    let report = engine.shut_down();
+    assert_eq!((report.live_objects, report.live_bytes), (0, 0));
+}
