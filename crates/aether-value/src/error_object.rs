@@ -90,13 +90,17 @@ impl ErrorObject {
 
 impl Drop for ErrorObject {
     fn drop(&mut self) {
-        Heap::of(self).discharge(self.charged.get());
+        let heap = Heap::of(self);
+        heap.discharge(self.charged.get());
+        if self.kind == ErrorKind::OutOfMemory {
+            heap.inner().close_reserve(self);
+        }
     }
 }
 
 impl Heap {
     /// The error object for what was raised: the one that is raised again, or a new one without a place. The few
-    /// bytes that telling of a used-up budget takes are given past the limit.
+    /// bytes that telling of a used-up budget takes are given past the limit, and the reserve for handlers opens.
     ///
     /// # Errors
     /// Out of memory.
@@ -105,14 +109,16 @@ impl Heap {
         if let Some(error) = data.error {
             return Ok(error);
         }
-        let limit = self.limit();
-        if data.kind == ErrorKind::OutOfMemory {
-            self.set_limit(None);
+        let make = || {
+            let message = self.string(&data.message)?;
+            self.error_parts(data.kind, message, data.value)
+        };
+        if data.kind != ErrorKind::OutOfMemory {
+            return make();
         }
-        let made = self.string(&data.message);
-        let made = made.and_then(|message| self.error_parts(data.kind, message, data.value));
-        self.set_limit(limit);
-        made
+        let error = self.past_the_limit(make)?;
+        self.inner().open_reserve(Rc::as_ptr(&error));
+        Ok(error)
     }
 
     /// An error object of these parts.

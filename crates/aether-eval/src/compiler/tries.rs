@@ -112,7 +112,8 @@ impl Compiler<'_> {
                 self.function.registers.insert(binding, error);
                 self.add_local(error, true);
             }
-            _ => self.emit(Op::Drop, error, 0, 0),
+            // Kept to the end of the block, as the budget's reserve for handlers lasts as long as its error.
+            _ => self.add_local(error, true),
         }
         self.body(catch_body)?;
         self.close_scope();

@@ -171,10 +171,7 @@ impl Vm {
         let kind = raise.kind();
         let message = raise.0.message.clone();
         let value = raise.0.value.clone();
-        let limit = self.heap.limit();
-        self.heap.set_limit(None);
-        let error = self.heap.error(raise);
-        self.heap.set_limit(limit);
+        let error = self.heap.past_the_limit(|| self.heap.error(raise));
         match error {
             Ok(error) => {
                 if let Some(entry) = entries.first() {

@@ -6,16 +6,49 @@
 //! - The peak is recorded on the way down: between two frees the live bytes only grow, so the maximum is always at a
 //!   free or now. That keeps it exact without a compare per allocation.
 //!
+//! The budget: a charge past the limit is refused before anything is taken, after a collection was tried. There are two
+//! limits: the one *given* from outside, and the one in force, which a script may set at or below it. The error object
+//! that tells of a refusal opens a *reserve* beyond the limit, 1 % of it and at least 64 KiB, for whoever handles the
+//! error. The reserve is open until the handler lets go of that object, or the heap is back below the limit by the size
+//! of the reserve, whichever is first; then the next refusal opens it again. A refusal while it is open is an error like
+//! any other, and its object takes the reserve over.
+//!
+//! Under *watch* (recording of sites, stress) no charge takes the short way: `next_event` is 0.
+//!
 //! When a collection is due is for the collector's [`super::collector::Pace`] to say; its mark is kept here. When
 //! counting alone has freed half of what was live, the mark is set anew, lower.
 
-use crate::{Heap, Raise};
+use std::cell::Cell;
+
+use crate::{ErrorObject, Heap, Raise};
 
 use super::Inner;
 use super::collector::GARBAGE_FLOOR;
 
 /// "No limit": still a limit, since no allocation is larger.
 pub(crate) const NO_LIMIT: usize = isize::MAX as usize;
+/// The least reserve for handlers of the budget error.
+const LEAST_RESERVE: usize = 64 * 1024;
+
+/// What watches every charge.
+pub(crate) mod watch {
+    /// Objects remember their allocation site.
+    pub(crate) const SITES: u8 = 1;
+    /// Collections and refusals for tests.
+    pub(crate) const STRESS: u8 = 2;
+    /// The budget does not count just now.
+    pub(crate) const LIFTED: u8 = 4;
+    /// Growth calls a script's function.
+    pub(crate) const GROWTH: u8 = 8;
+}
+
+/// Provoked collections and refusals; see [`crate::HeapConfig`].
+#[derive(Default)]
+pub(crate) struct Stress {
+    pub(crate) collect_every: Cell<u64>,
+    pub(crate) charges: Cell<u64>,
+    pub(crate) fail_charge: Cell<u64>,
+}
 
 impl Heap {
     /// Bytes of everything not yet freed, capacity included.
@@ -42,16 +75,53 @@ impl Heap {
         inner.set_window(inner.low.get(), inner.live.get());
     }
 
-    /// The budget in bytes.
+    /// The budget in bytes that is in force.
     pub fn limit(&self) -> Option<usize> {
         let limit = self.inner().limit.get();
         (limit != NO_LIMIT).then_some(limit)
     }
 
-    /// Sets the budget; it may be below what is live, then only frees succeed.
+    /// Sets the budget from outside; it may be below what is live, then only frees succeed.
     pub fn set_limit(&self, limit: Option<usize>) {
         let inner = self.inner();
-        inner.limit.set(limit.unwrap_or(NO_LIMIT).min(NO_LIMIT));
+        inner.given_limit.set(limit.unwrap_or(NO_LIMIT).min(NO_LIMIT));
+        inner.limit.set(inner.given_limit.get());
+        inner.set_next_event();
+    }
+
+    /// Sets the budget from inside: at most the one that was given from outside, which `None` restores.
+    pub fn lower_limit(&self, limit: Option<usize>) {
+        let inner = self.inner();
+        let given = inner.given_limit.get();
+        inner.limit.set(limit.unwrap_or(given).min(given));
+        inner.set_next_event();
+    }
+
+    /// Runs `f` past the budget: for the few bytes that telling of a refusal takes.
+    pub fn past_the_limit<R>(&self, f: impl FnOnce() -> R) -> R {
+        let inner = self.inner();
+        let watch = inner.watch.replace(inner.watch.get() | watch::LIFTED);
+        inner.set_next_event();
+        let result = f();
+        inner.watch.set(watch);
+        inner.set_next_event();
+        result
+    }
+
+    /// Charges so far, refused ones included, while stress is set; see [`crate::HeapConfig::fail_charge`].
+    pub fn charges(&self) -> u64 {
+        self.inner().stress.charges.get()
+    }
+
+    /// Sets provoked collections and refusals anew, counting from here; see [`crate::HeapConfig`].
+    pub fn set_stress(&self, collect_every: u64, fail_charge: Option<u64>) {
+        let inner = self.inner();
+        inner.stress.collect_every.set(collect_every);
+        inner.stress.fail_charge.set(fail_charge.unwrap_or(u64::MAX));
+        inner.stress.charges.set(0);
+        let on = collect_every > 0 || fail_charge.is_some();
+        let watch = inner.watch.get() & !watch::STRESS;
+        inner.watch.set(if on { watch | watch::STRESS } else { watch });
         inner.set_next_event();
     }
 
@@ -119,26 +189,79 @@ impl Inner {
         true
     }
 
-    /// The limit or the collector's trigger was crossed.
+    /// The limit or the collector's trigger was crossed, or every charge is watched.
     #[cold]
     #[inline(never)]
     pub(crate) fn charge_slow(&self, bytes: usize) -> bool {
-        if self.live.get().saturating_add(bytes) > self.limit.get() {
+        let watch = self.watch.get();
+        if watch & (watch::STRESS | watch::LIFTED) == watch::STRESS && !self.stress_charge() {
+            return false;
+        }
+        if watch & watch::LIFTED == 0 && self.live.get().saturating_add(bytes) > self.budget() {
             // Cyclic garbage may be what fills the budget.
             if !self.auto_collect.get() || !self.collect_for_budget() {
                 return false;
             }
-            if self.live.get().saturating_add(bytes) > self.limit.get() {
+            if self.live.get().saturating_add(bytes) > self.budget() {
                 return false;
             }
         }
-        let live = self.live.get() + bytes;
+        let Some(live) = self
+            .live
+            .get()
+            .checked_add(bytes)
+            .filter(|&live| live <= NO_LIMIT)
+        else {
+            return false;
+        };
         self.live.set(live);
-        if live > self.trigger.get() && self.auto_collect.get() {
+        if live > self.trigger.get() && self.auto_collect.get() && !self.due.get() {
             self.due.set(true);
             self.set_next_event();
         }
         true
+    }
+
+    /// Counts a charge under stress; false if it is the one to refuse.
+    fn stress_charge(&self) -> bool {
+        let stress = &self.stress;
+        let number = stress.charges.get() + 1;
+        stress.charges.set(number);
+        let every = stress.collect_every.get();
+        if every > 0 && number.is_multiple_of(every) {
+            self.collect_for_budget();
+        }
+        number != stress.fail_charge.get()
+    }
+
+    /// What may be live just now.
+    fn budget(&self) -> usize {
+        let limit = self.limit.get();
+        if self.reserve_holder.get().is_null() {
+            limit
+        } else {
+            limit.saturating_add(reserve(limit)).min(NO_LIMIT)
+        }
+    }
+
+    /// Opens the reserve for whoever handles the error `holder`.
+    pub(crate) fn open_reserve(&self, holder: *const ErrorObject) {
+        let limit = self.limit.get();
+        if limit == NO_LIMIT {
+            return;
+        }
+        self.reserve_holder.set(holder);
+        let peak = self.peak().max(self.live.get());
+        self.set_window(limit.saturating_sub(reserve(limit)).min(self.live.get()), peak);
+        self.set_next_event();
+    }
+
+    /// The error `holder` goes: if it holds the reserve, that closes.
+    pub(crate) fn close_reserve(&self, holder: *const ErrorObject) {
+        if std::ptr::eq(self.reserve_holder.get(), holder) {
+            self.reserve_holder.set(std::ptr::null());
+            self.set_trigger();
+        }
     }
 
     #[inline(always)]
@@ -158,6 +281,8 @@ impl Inner {
         if live > self.peak() {
             self.set_window(self.low.get(), live);
         } else {
+            // Below the limit by the reserve's size, if that is open; below half of what was live otherwise.
+            self.reserve_holder.set(std::ptr::null());
             self.pace.lower(live);
             self.set_trigger();
         }
@@ -178,13 +303,23 @@ impl Inner {
         let live = self.live.get();
         let peak = self.peak().max(live);
         self.trigger.set(self.pace.trigger(live));
-        let low = live / 2;
-        self.set_window(if low < GARBAGE_FLOOR { 0 } else { low }, peak);
+        let low = if !self.reserve_holder.get().is_null() {
+            let limit = self.limit.get();
+            limit.saturating_sub(reserve(limit)).min(live)
+        } else if live / 2 < GARBAGE_FLOOR {
+            0
+        } else {
+            live / 2
+        };
+        self.set_window(low, peak);
         self.set_next_event();
     }
 
-    fn set_next_event(&self) {
-        let limit = self.limit.get();
+    pub(crate) fn set_next_event(&self) {
+        if self.watch.get() != 0 {
+            return self.next_event.set(0);
+        }
+        let limit = self.budget();
         let next = if self.auto_collect.get() && !self.due.get() {
             limit.min(self.trigger.get())
         } else {
@@ -197,5 +332,14 @@ impl Inner {
     pub(crate) fn pass_done(&self) {
         self.due.set(false);
         self.set_trigger();
+    }
+}
+
+/// The reserve that belongs to a limit.
+const fn reserve(limit: usize) -> usize {
+    if limit / 100 > LEAST_RESERVE {
+        limit / 100
+    } else {
+        LEAST_RESERVE
     }
 }

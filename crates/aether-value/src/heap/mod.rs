@@ -43,7 +43,7 @@ pub(crate) use visit::Visitor;
 use side::Side;
 
 use crate::exclusive::Exclusive;
-use crate::{Buffer, Code, Object, Rc, StructDef, Table, Value};
+use crate::{Buffer, Code, ErrorObject, Object, Rc, StructDef, Table, Value};
 use alloc::Chunk;
 
 /// How a heap starts out.
@@ -55,6 +55,10 @@ pub struct HeapConfig {
     pub seed: Option<u64>,
     /// Whether growth asks for cycle collections.
     pub auto_collect: bool,
+    /// For tests: a full collection at every n-th charge, 0 for none.
+    pub collect_every: u64,
+    /// For tests: the number of the charge to refuse, counted from 1.
+    pub fail_charge: Option<u64>,
 }
 
 impl Default for HeapConfig {
@@ -63,6 +67,8 @@ impl Default for HeapConfig {
             limit: None,
             seed: None,
             auto_collect: true,
+            collect_every: 0,
+            fail_charge: None,
         }
     }
 }
@@ -89,6 +95,13 @@ pub(crate) struct Inner {
     queue_last: Cell<*mut Header>,
     draining: Cell<bool>,
     limit: Cell<usize>,
+    /// The limit from outside, which the one in force does not exceed.
+    given_limit: Cell<usize>,
+    /// The error object that keeps the handlers' reserve open, not counted.
+    reserve_holder: Cell<*const ErrorObject>,
+    /// Bits of `account::watch`.
+    watch: Cell<u8>,
+    stress: account::Stress,
     trigger: Cell<usize>,
     auto_collect: Cell<bool>,
     due: Cell<bool>,
@@ -135,7 +148,11 @@ impl Heap {
             queue_head: Cell::new(std::ptr::null_mut()),
             queue_last: Cell::new(std::ptr::null_mut()),
             draining: Cell::new(false),
-            limit: Cell::new(config.limit.unwrap_or(account::NO_LIMIT)),
+            limit: Cell::new(account::NO_LIMIT),
+            given_limit: Cell::new(account::NO_LIMIT),
+            reserve_holder: Cell::new(std::ptr::null()),
+            watch: Cell::new(0),
+            stress: account::Stress::default(),
             trigger: Cell::new(0),
             auto_collect: Cell::new(config.auto_collect),
             due: Cell::new(false),
@@ -167,6 +184,8 @@ impl Heap {
             current.set(NonNull::from(&record.no_chunk));
         }
         record.set_trigger();
+        heap.set_limit(config.limit);
+        heap.set_stress(config.collect_every, config.fail_charge);
         heap
     }
 

@@ -22,6 +22,7 @@ pub(crate) fn limited(limit: usize) -> Heap {
         limit: Some(limit),
         seed: Some(1),
         auto_collect: false,
+        ..HeapConfig::default()
     })
 }
 
