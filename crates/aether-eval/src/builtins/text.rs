@@ -50,6 +50,17 @@ pub(super) fn split(ctx: &mut Ctx<'_>, text: &Str, separator: &Str) -> Result<Va
     if separator.is_empty() {
         return characters(ctx, text);
     }
+    if let &[byte] = separator.as_str().as_bytes() {
+        // One ASCII character, the common case: no searcher to set up, and counting is one pass over bytes.
+        let count = text.as_str().bytes().filter(|&other| other == byte).count() + 1;
+        ctx.tick(count)?;
+        let heap = ctx.heap();
+        let pieces = heap.array(count)?;
+        for piece in text.as_str().split(char::from(byte)) {
+            pieces.push(Value::String(short(heap, piece)?))?;
+        }
+        return Ok(Value::Array(pieces));
+    }
     let count = text.as_str().matches(separator.as_str()).count() + 1;
     ctx.tick(count)?;
     let heap = ctx.heap();

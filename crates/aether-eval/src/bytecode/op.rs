@@ -276,6 +276,10 @@ ops! {
     SetIndex Abc 1;
     /// R\[a\]\[R\[b\]\] = R\[c\]; takes R\[c\].
     SetIndexMove Abc 1;
+    /// As SetIndex; consumes R\[b\].
+    SetIndexC Abc 1;
+    /// As SetIndexMove; consumes R\[b\].
+    SetIndexMoveC Abc 1;
     /// R\[a\]\[R\[b\]\] = R\[c\] + R\[b of word 1\], where R\[c\] is the element's own value read before; takes both.
     AddIndex Abc 2;
     /// R\[a\] = R\[b\]\[R\[b+1\]:R\[b+2\]\]; takes the three.

@@ -25,7 +25,7 @@ impl Compiler<'_> {
                 let index = self.operand(index)?;
                 self.at(target);
                 self.store_index(object, index, value);
-                self.release_operands(&[index, object]);
+                self.release_operands(&[object]);
             }
             Node::Member { object, name, .. } => {
                 let value = self.operand(value)?;
@@ -41,10 +41,11 @@ impl Compiler<'_> {
     }
 
     fn store_index(&mut self, object: Operand, index: Operand, value: Operand) {
-        let op = if value.temporary {
-            Op::SetIndexMove
-        } else {
-            Op::SetIndex
+        let op = match (value.temporary, index.consumed()) {
+            (true, true) => Op::SetIndexMoveC,
+            (true, false) => Op::SetIndexMove,
+            (false, true) => Op::SetIndexC,
+            (false, false) => Op::SetIndex,
         };
         self.emit(op, object.register, index.register, value.register);
     }

@@ -645,6 +645,10 @@ pub(super) unsafe fn drive(vm: &mut Vm, mut window: *mut u8, mut event: Event) -
                     args,
                     lenient,
                 }) => {
+                    let (function, args) = match enter_callback(vm, window, count, function, args) {
+                        Ok(()) => return Ok(Flow::Switched),
+                        Err(other) => other,
+                    };
                     let offset = vm.offset(window) as usize;
                     match call_from_builtin(vm, window, count, function, args, lenient) {
                         Ok(Called::Entered) => return Ok(Flow::Switched),
@@ -684,6 +688,59 @@ pub(super) unsafe fn drive(vm: &mut Vm, mut window: *mut u8, mut event: Event) -
                 }
             }
         }
+    }
+}
+
+/// The common callback: an Aether function with exactly these one or two parameters, and room for its frame.
+/// Anything else is given back.
+#[inline]
+unsafe fn enter_callback(
+    vm: &mut Vm,
+    window: *mut u8,
+    slots: usize,
+    function: Value,
+    args: Args,
+) -> Result<(), (Value, Args)> {
+    // SAFETY: registers behind the innermost window are free; their end is checked.
+    unsafe {
+        let Value::Function(closure) = &function else {
+            return Err((function, args));
+        };
+        let code = closure.code_ptr().as_ptr();
+        let argc = match &args {
+            Args::One(_) => 1,
+            Args::Two(..) => 2,
+            Args::None | Args::Many(_) => return Err((function, args)),
+        };
+        let first = window.cast::<Raw>().add(slots);
+        let base = first.add(1).cast::<u8>();
+        let fits = (*code).params == argc
+            && vm.fp < vm.frames_end
+            && base.add((*code).registers as usize * 16) <= vm.registers_end
+            && vm.fuel > 0;
+        if !fits {
+            return Err((function, args));
+        }
+        vm.fuel -= 1;
+        let words = (*code).words.as_ptr().cast_mut();
+        match args {
+            Args::One(value) => *first.add(1) = Raw::from_value(value),
+            Args::Two(one, two) => {
+                *first.add(1) = Raw::from_value(one);
+                *first.add(2) = Raw::from_value(two);
+            }
+            Args::None | Args::Many(_) => {}
+        }
+        *first = Raw::from_value(function);
+        *vm.fp = Frame {
+            return_ip: std::ptr::null(),
+            base: vm.offset(window),
+            flags: flags::OWNS_CALLEE | flags::TO_BUILTIN,
+        };
+        vm.fp = vm.fp.add(1);
+        vm.base = base;
+        vm.ip = words;
+        Ok(())
     }
 }
 

@@ -476,7 +476,11 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                             value.retain();
                             value
                         } else {
-                            check!(member::get_index(vm, object, *index))
+                            {
+                                vm.ip = ip;
+                                vm.base = base;
+                                check!(member::get_index(vm, object, *index))
+                            }
                         };
                         if $index {
                             take!(index).release();
@@ -489,7 +493,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     }};
                 }
                 macro_rules! set_index {
-                    ($moves:literal) => {{
+                    ($moves:literal, $consumes:literal) => {{
                         let object = *reg!(ip, base, 1);
                         let index = reg!(ip, base, 2);
                         let from = reg!(ip, base, 3);
@@ -510,7 +514,12 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 next!()
                             }
                         }
+                        vm.ip = ip;
+                        vm.base = base;
                         check!(member::set_index(vm, object, *index, from, $moves));
+                        if $consumes {
+                            take!(index).release();
+                        }
                         next!()
                     }};
                 }
@@ -910,7 +919,11 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 next!()
                             }
                         }
-                        let value = check!(member::get_index(vm, object, *index));
+                        let value = {
+                            vm.ip = ip;
+                            vm.base = base;
+                            check!(member::get_index(vm, object, *index))
+                        };
                         *reg!(ip, base, 1) = value;
                         next!()
                     }
@@ -935,8 +948,10 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         }
                         next!()
                     }
-                    Op::SetIndex => set_index!(false),
-                    Op::SetIndexMove => set_index!(true),
+                    Op::SetIndex => set_index!(false, false),
+                    Op::SetIndexC => set_index!(false, true),
+                    Op::SetIndexMoveC => set_index!(true, true),
+                    Op::SetIndexMove => set_index!(true, false),
                     Op::AddIndex => {
                         let object = *reg!(ip, base, 1);
                         let index = *reg!(ip, base, 2);

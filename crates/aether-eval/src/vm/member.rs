@@ -389,12 +389,11 @@ unsafe fn add_entry(
 ) -> Result<(), Raise> {
     // SAFETY: the caller's promise.
     unsafe {
-        let entry = dict
-            .entry(key)
-            .filter(|&entry| Raw::same(*dict.value_at(entry), *old));
-        let Some(entry) = entry.filter(|_| (*old).tag == tag::STRING) else {
+        let entry = dict.entry(key);
+        let same = entry.filter(|&entry| (*old).tag == tag::STRING && Raw::same(*dict.value_at(entry), *old));
+        let Some(entry) = same else {
             let value = vm.add_values(&*old, &*right)?.into_value();
-            match dict.entry(key) {
+            match entry {
                 Some(entry) => drop(dict.set_value_at(entry, value)?),
                 None => drop(dict.insert(key.clone(), value)?),
             }
