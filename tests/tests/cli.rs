@@ -1,5 +1,6 @@
 //! The binary as a whole: what only a process can show.
 #![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a failure is the test's")]
 
 use aether_tests::repository;
 use std::fs;

@@ -1,5 +1,6 @@
 //! Which crate may depend on which: an arrow that is not listed here is a decision, and its own commit.
 #![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a failure is the test's")]
 
 use aether_tests::repository;
 use serde_json::Value;

@@ -2,6 +2,7 @@
 //!
 //! They are promises to users (README, "What things cost"): a change that breaks one is a decision.
 #![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a failure is the test's")]
 
 use aether::{Engine, MemoryHost, Value, ValueExt as _};
 

@@ -2,6 +2,7 @@
 //!
 //! The larger versions of these are probes, run by memcheck in the release binary.
 #![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a failure is the test's")]
 
 use aether_tests::{Outcome, execute_text};
 

@@ -87,7 +87,7 @@ fn parse(path: &str) -> Result<parser::Parse, Error> {
 fn complain(tool: &str, path: &str, error: &Error, color: Color) -> u8 {
     match error {
         Error::Read { reason, .. } => {
-            streams::write_err(&format!("{tool}: cannot read '{path}': {reason}\n"))
+            streams::write_err(&format!("{tool}: cannot read '{path}': {reason}\n"));
         }
         Error::Syntax { diagnostics, .. } if !report::is_long(color) => {
             for diagnostic in diagnostics {
