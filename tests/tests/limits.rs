@@ -98,7 +98,7 @@ fn a_budget_holds_and_the_engine_stays_usable() {
         .max_memory(Some(4 << 20))
         .build()
         .unwrap();
-    let code = "let kept = []\ntry { while (true) { kept.push(\"x\" + str(kept.length)) } } catch(e) { kept = null  kept = e.kind }\nkept";
+    let code = "let kept = []\ntry { while (true) { kept.push(\"x\" + str(kept.length)) } } catch(e) { kept = e.kind }\nkept";
     for _ in 0..100 {
         let kind: String = engine.eval(code).unwrap().try_to().unwrap();
         assert_eq!(kind, "out_of_memory");

@@ -1,0 +1,60 @@
+//! Every fenced `aether` example in the documents runs, and prints what its `// → text` comments say, in that order.
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a failure is the test's")]
+
+use aether_tests::{execute_text, repository};
+use std::fs;
+use std::path::PathBuf;
+
+/// The examples of a document, each with the line it starts in.
+fn examples(text: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    let mut open: Option<(usize, String)> = None;
+    for (number, line) in text.lines().enumerate() {
+        match &mut open {
+            None if line.trim_end() == "```aether" => open = Some((number + 2, String::new())),
+            None => {}
+            Some(_) if line.trim_end() == "```" => found.extend(open.take()),
+            Some((_, code)) => {
+                code.push_str(line);
+                code.push('\n');
+            }
+        }
+    }
+    found
+}
+
+fn documents() -> Vec<PathBuf> {
+    let root = repository();
+    let mut paths = vec![
+        root.join("README.md"),
+        root.join("ARCHITECTURE.md"),
+        root.join("CHANGELOG.md"),
+    ];
+    let docs = fs::read_dir(root.join("docs")).unwrap();
+    paths.extend(
+        docs.map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|e| e == "md")),
+    );
+    paths
+}
+
+#[test]
+fn examples_print_what_they_say() {
+    let mut count = 0;
+    for path in documents() {
+        let text = fs::read_to_string(&path).unwrap();
+        for (line, code) in examples(&text) {
+            let place = format!("{}:{line}", path.display());
+            let (outcome, report) = execute_text(&code).unwrap();
+            assert_eq!(outcome.stderr, "", "{place}");
+            let said = code.lines().filter_map(|line| line.split_once("// → "));
+            let said: Vec<&str> = said.map(|(_, text)| text.trim_end()).collect();
+            let printed: Vec<&str> = outcome.stdout.lines().map(str::trim_end).collect();
+            assert_eq!(printed, said, "{place}");
+            assert_eq!(report.live_objects, 0, "{place}");
+            count += 1;
+        }
+    }
+    assert!(count > 10, "only {count} examples found");
+}
