@@ -21,4 +21,4 @@ pub use builtins::{Args, BuiltinDef, Event, LibraryModule, Resume, Run, Simple, 
 pub use context::Ctx;
 pub use host::{Host, Permission};
 pub use machine::{Machine, MachineOptions, RunError, RuntimeError};
-pub use vm::{Limits, TracePlace};
+pub use vm::{Limits, ScriptFrame, TracePlace};

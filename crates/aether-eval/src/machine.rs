@@ -129,7 +129,31 @@ impl Machine {
     /// See [`RunError`].
     pub fn run(&mut self, file: SourceFile) -> Result<(), RunError> {
         self.execute(file, Kind::Program)?;
-        self.call_main()
+        self.call_main()?;
+        self.run_finalizers()
+    }
+
+    /// Runs the finalizers of objects that have died; what they throw goes to standard error.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub fn run_finalizers(&mut self) -> Result<(), RunError> {
+        self.vm.run_finalizers().map_err(RunError::from)
+    }
+
+    /// The program's end: lets go of the data in its globals and runs the finalizers that this brings about. Nothing
+    /// else runs in this machine afterwards.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub fn finish(&mut self) -> Result<(), RunError> {
+        if self.vm.heap.finalizers() > 0 {
+            self.run_finalizers()?;
+            self.vm.release_data();
+            self.vm.heap.collect();
+            self.run_finalizers()?;
+        }
+        Ok(())
     }
 
     /// Calls `main` if the module scope has one.
@@ -243,6 +267,13 @@ impl Machine {
     /// Sets the limit of activations.
     pub fn set_max_depth(&mut self, depth: usize) {
         self.vm.set_depth_limit(depth);
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // An error here has nobody to go to: the program is over.
+        let _ = self.finish();
     }
 }
 

@@ -184,6 +184,11 @@ impl Coroutine {
         unsafe { old.release() };
     }
 
+    /// Bytes of registers and frames.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        (self.capacity() + self.frame_capacity()) * SLOT
+    }
+
     pub(crate) fn visit<F: FnMut(NonNull<Header>)>(&self, visitor: &mut Visitor<F>) {
         for index in 0..self.top.get() as usize {
             // SAFETY: below the top, registers are initialised.

@@ -143,6 +143,12 @@ impl Dict {
         self.get(key).map(|raw| unsafe { raw.clone_value() })
     }
 
+    /// A copy of the value of a string key.
+    pub fn get_str_value(&self, key: &str) -> Option<Value> {
+        // SAFETY: entries hold values.
+        self.get_str(key).map(|raw| unsafe { raw.clone_value() })
+    }
+
     /// The value under a string key.
     pub fn get_str(&self, key: &str) -> Option<&Raw> {
         let table = self.table()?;

@@ -27,6 +27,7 @@ pub struct EnumDef {
     name: Rc<Str>,
     variants: Box<[Variant]>,
     charged: usize,
+    made: Cell<u64>,
 }
 
 /// A payload variant that is not called yet.
@@ -55,6 +56,11 @@ unsafe impl Object for EnumConstructor {}
 unsafe impl Object for EnumValue {}
 
 impl EnumDef {
+    /// Values made so far.
+    pub fn values_made(&self) -> u64 {
+        self.made.get()
+    }
+
     /// The declared name.
     pub fn name(&self) -> &Rc<Str> {
         &self.name
@@ -209,6 +215,7 @@ impl Heap {
             name: name.clone(),
             variants,
             charged,
+            made: Cell::new(0),
         });
         if made.is_err() {
             self.discharge(charged);
@@ -249,6 +256,7 @@ impl Heap {
         }
         let size = EnumValue::PAYLOAD_OFFSET + payload.len() * size_of::<Raw>();
         let object = self.new_object(tag::ENUM_VALUE, size)?.cast::<EnumValue>();
+        definition.made.set(definition.made.get() + 1);
         // SAFETY: a new object of this size, whose count goes to the result.
         unsafe {
             (&raw mut (*object).definition).write(definition.clone());

@@ -56,7 +56,10 @@ pub use dict::{Dict, Set};
 pub use enums::{EnumConstructor, EnumDef, EnumValue, Variant};
 pub use error::{ErrorKind, Raise, RaiseData};
 pub use error_object::{ErrorObject, TraceEntry};
-pub use heap::{CollectStats, Header, Heap, HeapConfig, HeapRef, HeapStats, KindStats, flag};
+pub use heap::{
+    Census, CollectStats, CycleGroup, CycleReport, CycleStep, Header, Heap, HeapConfig, HeapRef, HeapStats,
+    Holder, KindStats, Profile, Recorder, SiteProfile, Tally, flag,
+};
 pub use iter::{Iter, IterState};
 pub use module::Module;
 pub use native::{Native, NativeObject};

@@ -27,6 +27,8 @@ pub struct StructDef {
     /// Set once, after the closures exist; a second set goes to the spare list so that borrows stay valid.
     methods: OnceCell<Box<[Method]>>,
     charged: Exclusive<usize>,
+    /// Instances made so far.
+    made: std::cell::Cell<u64>,
     /// Bytes of an instance.
     size: u32,
     /// What an instance's header says of its slot count.
@@ -51,6 +53,11 @@ const MANY: u8 = 255;
 const MAX_FIELDS: usize = 4096;
 
 impl StructDef {
+    /// Instances made so far.
+    pub fn instances_made(&self) -> u64 {
+        self.made.get()
+    }
+
     /// The declared name.
     #[inline]
     pub fn name(&self) -> &Rc<Str> {
@@ -272,6 +279,7 @@ impl Heap {
             sorted: sorted.into_boxed_slice(),
             methods: OnceCell::new(),
             charged: Exclusive::new(charged),
+            made: std::cell::Cell::new(0),
             size: (Instance::SLOTS_OFFSET + fields.len() * size_of::<Raw>()) as u32,
             small: fields.len().min(MANY as usize) as u8,
         });
@@ -318,6 +326,7 @@ impl Heap {
             .inner()
             .alloc(def.size as usize, tag::INSTANCE, def.small, shape);
         if !object.is_null() {
+            def.made.set(def.made.get().wrapping_add(1));
             def.header.retain();
         }
         object.cast()

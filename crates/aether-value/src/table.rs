@@ -512,6 +512,16 @@ impl Table {
         self.visit_span(0, self.span(), visitor);
     }
 
+    /// Calls `f` with the position and the key of every entry.
+    pub(crate) fn each_position(&self, mut f: impl FnMut(usize, Raw)) {
+        for position in self.first.get()..self.len.get() {
+            let key = self.read_key(position);
+            if key.tag != tag::UNSET {
+                f(position as usize, key.raw());
+            }
+        }
+    }
+
     /// Number of positions, deleted entries included.
     pub(crate) fn span(&self) -> usize {
         (self.len.get() - self.first.get()) as usize

@@ -24,6 +24,7 @@ mod console;
 mod conversion;
 mod format;
 mod frames;
+mod heap;
 mod inspection;
 mod math;
 mod methods;
@@ -36,6 +37,7 @@ mod testing;
 mod text;
 
 pub(crate) use frames::{DRAIN, collect_iterable};
+pub(crate) use heap::RUN_FINALIZERS;
 
 /// A built-in that computes its result at once.
 pub type Simple = fn(&mut Ctx<'_>, &[Value]) -> Result<Value, Raise>;
@@ -286,6 +288,7 @@ pub(crate) static CORE: &[&[BuiltinDef]] = &[
     format::DEFS,
     random::DEFS,
     promise::DEFS,
+    heap::GLOBALS,
 ];
 
 /// Members of the global `Promise`.
@@ -323,6 +326,10 @@ pub(crate) static LIBRARY: &[LibraryModule] = &[
         constants: &[],
     },
 ];
+
+/// Modules that `import` finds last, after all files; nothing of them is predefined.
+pub(crate) static EXTENSIONS: &[LibraryModule] =
+    &[LibraryModule { name: "heap", functions: heap::DEFS, constants: &[] }];
 
 /// Methods of built-in types by value tag.
 static METHODS: &[(u8, &[BuiltinDef])] = &[

@@ -13,7 +13,7 @@ use crate::context::Ctx;
 
 pub(super) static DEFS: &[BuiltinDef] = &[
     BuiltinDef::core_frame("on_ready", &["value", "callback"], 2, 2, 3, on_ready),
-    BuiltinDef::core("event_loop", &["timeout"], 0, 1, event_loop),
+    BuiltinDef::core_frame("event_loop", &["timeout"], 0, 1, 1, super::heap::event_loop),
     BuiltinDef::core("set_queue_limit", &["n"], 1, 1, set_queue_limit),
     BuiltinDef::core("set_task_timeout", &["seconds"], 1, 1, set_task_timeout),
 ];
@@ -42,13 +42,6 @@ pub(super) fn on_ready(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Re
         args: Args::One(value),
         lenient: true,
     })
-}
-
-fn event_loop(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    match args.first() {
-        None | Some(Value::Int(_) | Value::Float(_)) => Ok(Value::Null),
-        Some(value) => Err(wrong_type("number", value)),
-    }
 }
 
 fn set_queue_limit(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {

@@ -226,7 +226,7 @@ unsafe fn enter(
         let arguments = window.add(16).cast::<Raw>();
         vm.fuel -= 1;
         if vm.fuel < 0 {
-            vm.refuel()?;
+            vm.refuel_between()?;
         }
         let base = vm.base;
         vm.push_frame(return_ip, base, frame_flags)?;

@@ -119,7 +119,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         if vm.fuel < 0 {
                             vm.ip = ip;
                             vm.base = base;
-                            check!(vm.refuel());
+                            check!(vm.refuel_between());
                         }
                         ip = target;
                         continue 'code;

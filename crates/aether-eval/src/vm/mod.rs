@@ -31,6 +31,7 @@ mod member;
 mod modules;
 mod task;
 mod unwind;
+mod watch;
 
 use aether_value::{Coroutine, ErrorKind, Frame, Heap, Module, Raise, Raw, Rc, Str, Value};
 use std::collections::VecDeque;
@@ -40,6 +41,7 @@ use crate::tables::Tables;
 pub(crate) use arithmetic::{number_operator, power_of};
 pub(crate) use modules::ModuleState;
 pub use unwind::TracePlace;
+pub use watch::ScriptFrame;
 pub(crate) use unwind::{is_exit, read_slot, trace_places, trace_text, with_code};
 
 /// Calls and backward jumps between two looks at limits, interrupts and the collector.
@@ -123,6 +125,8 @@ pub(crate) struct Vm {
     pub(crate) max_nesting: u32,
     pub(crate) module_values: ahash::AHashMap<u32, Rc<Module>>,
     pub(super) random: Option<fastrand::Rng>,
+    pub(super) growth: Option<watch::Growth>,
+    pub(super) witness: Option<Box<watch::Witness>>,
     pub(crate) names: Names,
 }
 
@@ -167,6 +171,8 @@ impl Vm {
             max_nesting: 200,
             module_values: ahash::AHashMap::new(),
             random: None,
+            growth: None,
+            witness: None,
             names,
         })
     }
@@ -229,6 +235,14 @@ impl Vm {
             self.heap.collect_auto();
         }
         Ok(())
+    }
+
+    /// [`Vm::refuel`] between two instructions, where a script's function may run.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn refuel_between(&mut self) -> Result<(), Raise> {
+        self.refuel()?;
+        if self.heap.has_grown() { self.tell_of_growth() } else { Ok(()) }
     }
 
     /// Counts work done inside a built-in.

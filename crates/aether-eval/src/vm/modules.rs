@@ -15,6 +15,8 @@ use crate::compiler::{self, CompileError, Kind};
 
 /// Module ids from here on belong to the embedded library.
 const EMBEDDED: u32 = 0x8000_0000;
+/// Set beside [`EMBEDDED`] in the ids of extension modules.
+const EXTENSION: u32 = 0x4000_0000;
 /// The id of the global `Promise`.
 const PROMISE: u32 = u32::MAX;
 
@@ -46,7 +48,15 @@ impl Vm {
             unsafe { *register(self) = Raw::from_rc(module) };
             return Ok(Flow::Next);
         }
-        let path = self.find_module(name.as_str())?;
+        let path = match self.find_module(name.as_str()) {
+            Ok(path) => path,
+            Err(raise) => {
+                let module = self.extension(name.as_str())?.ok_or(raise)?;
+                // SAFETY: as above.
+                unsafe { *register(self) = Raw::from_rc(module) };
+                return Ok(Flow::Next);
+            }
+        };
         if let Some(&position) = self.loaded.get(&path) {
             let state = &self.modules[position as usize];
             if !state.loaded {
@@ -219,6 +229,15 @@ impl Vm {
         self.module_value(EMBEDDED | index as u32, &name).map(Some)
     }
 
+    /// An extension module, if there is one of this name; asked for when no file serves it.
+    fn extension(&mut self, name: &str) -> Result<Option<Rc<Module>>, Raise> {
+        let Some(index) = builtins::EXTENSIONS.iter().position(|module| module.name == name) else {
+            return Ok(None);
+        };
+        let name = self.heap.intern(name)?;
+        self.module_value(EMBEDDED | EXTENSION | index as u32, &name).map(Some)
+    }
+
     /// The global `Promise`.
     pub(crate) fn promise_module(&mut self) -> Result<Rc<Module>, Raise> {
         let name = self.heap.intern("Promise")?;
@@ -235,7 +254,9 @@ impl Vm {
             return def.map(|def| def.value()).ok_or_else(missing);
         }
         if id & EMBEDDED != 0 {
-            return library_member(&builtins::LIBRARY[(id & !EMBEDDED) as usize], text).ok_or_else(missing);
+            let index = (id & !(EMBEDDED | EXTENSION)) as usize;
+            let modules = if id & EXTENSION == 0 { builtins::LIBRARY } else { builtins::EXTENSIONS };
+            return library_member(&modules[index], text).ok_or_else(missing);
         }
         let slot = self
             .tables

@@ -497,6 +497,8 @@ impl Vm {
 
     /// Lets go of everything that the machine holds; nothing runs afterwards.
     pub(crate) fn shut_down(&mut self) {
+        self.heap.stop_recording();
+        self.growth = None;
         self.ready.clear();
         self.current = None;
         self.main = None;

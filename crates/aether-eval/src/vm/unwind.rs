@@ -9,7 +9,7 @@ use super::{Vm, flags};
 use crate::builtins::Event;
 
 /// The code that runs in the frame at `base`, if it is a function's.
-unsafe fn code_of<'a>(base: *mut u8) -> Option<&'a Code> {
+pub(super) unsafe fn code_of<'a>(base: *mut u8) -> Option<&'a Code> {
     // SAFETY: the register before a window names what runs there; code lives as long as the heap.
     unsafe {
         let own = *base.sub(16).cast::<Raw>();
@@ -23,7 +23,7 @@ unsafe fn code_of<'a>(base: *mut u8) -> Option<&'a Code> {
 }
 
 /// The word of an instruction in its code.
-fn word_of(code: &Code, ip: *const u64) -> usize {
+pub(super) fn word_of(code: &Code, ip: *const u64) -> usize {
     (ip as usize).wrapping_sub(code.words.as_ptr() as usize) / size_of::<u64>()
 }
 

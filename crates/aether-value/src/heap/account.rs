@@ -19,8 +19,9 @@
 //! counting alone has freed half of what was live, the mark is set anew, lower.
 
 use std::cell::Cell;
+use std::ptr::NonNull;
 
-use crate::{ErrorObject, Heap, Raise};
+use crate::{ErrorObject, Header, Heap, Raise};
 
 use super::Inner;
 use super::collector::GARBAGE_FLOOR;
@@ -38,8 +39,6 @@ pub(crate) mod watch {
     pub(crate) const STRESS: u8 = 2;
     /// The budget does not count just now.
     pub(crate) const LIFTED: u8 = 4;
-    /// Growth calls a script's function.
-    pub(crate) const GROWTH: u8 = 8;
 }
 
 /// Provoked collections and refusals; see [`crate::HeapConfig`].
@@ -60,7 +59,7 @@ impl Heap {
     /// Number of objects not yet freed.
     #[inline]
     pub fn live_objects(&self) -> usize {
-        self.inner().live_objects.get()
+        self.inner().live_objects()
     }
 
     /// The most bytes that were live at one time since the start or the last reset.
@@ -72,7 +71,7 @@ impl Heap {
     /// Starts a new high-water mark at the present level.
     pub fn reset_peak(&self) {
         let inner = self.inner();
-        inner.set_window(inner.low.get(), inner.live.get());
+        inner.set_window(inner.low_mark.get(), inner.live.get());
     }
 
     /// The budget in bytes that is in force.
@@ -106,6 +105,20 @@ impl Heap {
         inner.watch.set(watch);
         inner.set_next_event();
         result
+    }
+
+    /// Asks to be told, by [`Heap::has_grown`], when more than `mark` bytes are live; `None` takes that back.
+    pub fn watch_growth(&self, mark: Option<usize>) {
+        let inner = self.inner();
+        inner.grown.set(false);
+        inner.growth_mark.set(mark.unwrap_or(NO_LIMIT));
+        inner.set_next_event();
+    }
+
+    /// Whether the mark of [`Heap::watch_growth`] has been passed.
+    #[inline]
+    pub fn has_grown(&self) -> bool {
+        self.inner().grown.get()
     }
 
     /// Charges so far, refused ones included, while stress is set; see [`crate::HeapConfig::fail_charge`].
@@ -215,6 +228,11 @@ impl Inner {
             return false;
         };
         self.live.set(live);
+        if live > self.growth_mark.get() {
+            self.grown.set(true);
+            self.growth_mark.set(NO_LIMIT);
+            self.set_next_event();
+        }
         if live > self.trigger.get() && self.auto_collect.get() && !self.due.get() {
             self.due.set(true);
             self.set_next_event();
@@ -274,13 +292,53 @@ impl Inner {
         self.live.set(live.wrapping_sub(bytes));
     }
 
+    /// [`Inner::discharge`] for the object that is about to be freed.
+    #[inline(always)]
+    pub(crate) fn discharge_object(&self, object: NonNull<Header>, bytes: usize) {
+        let live = self.live.get();
+        debug_assert!(live >= bytes, "more bytes given back than taken");
+        if live.wrapping_sub(self.low.get()) > self.span.get() {
+            self.leave_window_freeing(live, object);
+        }
+        self.live.set(live.wrapping_sub(bytes));
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn leave_window_freeing(&self, live: usize, object: NonNull<Header>) {
+        if self.is_watched() {
+            self.record_free(object.as_ptr() as usize);
+        }
+        self.leave_window(live);
+    }
+
+    /// Counts an object made.
+    #[inline(always)]
+    pub(crate) fn count_made(&self, kind: u8) {
+        let made = &self.made[kind as usize & 31];
+        made.set(made.get().wrapping_add(1));
+    }
+
+    /// Objects not yet freed.
+    pub(crate) fn live_objects(&self) -> usize {
+        let made: u64 = self.made.iter().map(Cell::get).sum();
+        (made - self.freed.get()) as usize
+    }
+
+    /// Makes every free look closer, from now on.
+    pub(crate) fn empty_window(&self) {
+        let peak = self.peak().max(self.live.get());
+        self.set_window(0, peak);
+    }
+
     /// A free saw the live bytes above the recorded peak, or below the low mark.
     #[cold]
     #[inline(never)]
     fn leave_window(&self, live: usize) {
+        let is_empty = self.low.get() == usize::MAX;
         if live > self.peak() {
-            self.set_window(self.low.get(), live);
-        } else {
+            self.set_window(self.low_mark.get(), live);
+        } else if !is_empty || live < self.low_mark.get() {
             // Below the limit by the reserve's size, if that is open; below half of what was live otherwise.
             self.reserve_holder.set(std::ptr::null());
             self.pace.lower(live);
@@ -289,13 +347,25 @@ impl Inner {
     }
 
     fn peak(&self) -> usize {
-        self.low.get() + self.span.get()
+        if self.low.get() == usize::MAX {
+            self.recorded_peak.get()
+        } else {
+            self.low.get() + self.span.get()
+        }
     }
 
+    /// Sets low mark and peak. While sites are recorded the window is empty, and both are kept beside it.
     fn set_window(&self, low: usize, peak: usize) {
         let low = low.min(peak);
-        self.low.set(low);
-        self.span.set(peak - low);
+        self.low_mark.set(low);
+        if self.is_watched() {
+            self.recorded_peak.set(peak);
+            self.low.set(usize::MAX);
+            self.span.set(0);
+        } else {
+            self.low.set(low);
+            self.span.set(peak - low);
+        }
     }
 
     /// Sets the next collection by what is live now.
@@ -319,7 +389,7 @@ impl Inner {
         if self.watch.get() != 0 {
             return self.next_event.set(0);
         }
-        let limit = self.budget();
+        let limit = self.budget().min(self.growth_mark.get());
         let next = if self.auto_collect.get() && !self.due.get() {
             limit.min(self.trigger.get())
         } else {

@@ -219,7 +219,7 @@ impl Inner {
                 return self.alloc_slow(class, kind, small, shape);
             }
             self.live.set(live);
-            self.live_objects.set(self.live_objects.get().wrapping_add(1));
+            self.count_made(kind);
             chunk.free.set((*block).next);
             chunk.used.set(chunk.used.get().wrapping_add(1));
             let object = block.cast::<Header>();
@@ -243,11 +243,14 @@ impl Inner {
             }
             let chunk = self.current[class].get().as_ref();
             let block = chunk.free.get();
-            self.live_objects.set(self.live_objects.get() + 1);
+            self.count_made(kind);
             chunk.free.set((*block).next);
             chunk.used.set(chunk.used.get() + 1);
             let object = block.cast::<Header>();
             object.write(Header::new(kind, class as u8, small, shape));
+            if self.is_watched() {
+                self.record_object(NonNull::new_unchecked(object), bytes);
+            }
             object
         }
     }
@@ -360,7 +363,10 @@ impl Inner {
                 index,
                 units,
             });
-            self.live_objects.set(self.live_objects.get() + 1);
+            self.count_made(kind);
+            if self.is_watched() {
+                self.record_object(NonNull::new_unchecked(object), total);
+            }
             object
         }
     }
@@ -399,6 +405,9 @@ impl Inner {
             if moved.as_ref().has(flag::HAS_SIDE) {
                 self.move_side(old_address, moved);
             }
+            if self.is_watched() {
+                self.record_block(old_address, object as usize, total);
+            }
             object
         }
     }
@@ -416,8 +425,8 @@ impl Inner {
                 return self.free_large(object, class);
             }
             let class = class as usize;
-            self.discharge(class_bytes(class));
-            self.live_objects.set(self.live_objects.get().wrapping_sub(1));
+            self.discharge_object(object, class_bytes(class));
+            self.freed.set(self.freed.get().wrapping_add(1));
             let chunk = object.map_addr_to_chunk();
             let record = chunk.as_ref();
             let block = object.cast::<Free>();
@@ -437,7 +446,7 @@ impl Inner {
     #[cold]
     #[inline(never)]
     unsafe fn free_large(&self, object: NonNull<Header>, class: u8) {
-        self.live_objects.set(self.live_objects.get() - 1);
+        self.freed.set(self.freed.get() + 1);
         if class == EMBEDDED {
             return;
         }
@@ -463,7 +472,7 @@ impl Inner {
                 }
             });
             let total = units as usize * STEP;
-            self.discharge(total);
+            self.discharge_object(object, total);
             let layout = Layout::from_size_align_unchecked(total, STEP);
             std::alloc::dealloc(object.byte_sub(PREFIX).as_ptr().cast(), layout);
         }

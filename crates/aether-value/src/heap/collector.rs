@@ -147,12 +147,13 @@ impl Heap {
         let heap = self.clone();
         let inner = heap.inner();
         inner.collecting.set(true);
-        let (objects, bytes) = (inner.live_objects.get(), inner.live.get());
+        let (objects, bytes) = (inner.live_objects(), inner.live.get());
         let (garbage, full) = find(inner);
+        inner.report_cycles(&garbage);
         // SAFETY: the members are unreachable from outside.
         unsafe { inner.tear_down_group(&garbage) };
         let stats = CollectStats {
-            objects: objects.saturating_sub(inner.live_objects.get()),
+            objects: objects.saturating_sub(inner.live_objects()),
             bytes: bytes.saturating_sub(inner.live.get()),
         };
         let live = inner.live.get();

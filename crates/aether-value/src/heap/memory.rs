@@ -37,6 +37,8 @@ impl Memory {
         };
         if memory.is_null() {
             heap.discharge(new_bytes - old_bytes);
+        } else if heap.is_watched() {
+            heap.record_block(old as usize, memory as usize, new_bytes);
         }
         memory
     }
@@ -50,6 +52,9 @@ impl Memory {
             return;
         };
         heap.discharge(bytes);
+        if heap.is_watched() {
+            heap.record_free(memory.as_ptr() as usize);
+        }
         // SAFETY: the caller's promise.
         unsafe { std::alloc::dealloc(memory.as_ptr(), Layout::from_size_align_unchecked(bytes, ALIGN)) };
     }

@@ -17,11 +17,14 @@ mod account;
 mod alloc;
 mod collector;
 mod construct;
+mod edges;
 mod header;
+mod inspect;
 mod intern;
 mod memory;
 mod release;
 mod side;
+mod sites;
 mod stats;
 mod visit;
 
@@ -34,6 +37,8 @@ use ahash::RandomState;
 
 pub use collector::CollectStats;
 pub use header::{Header, flag};
+pub use inspect::{Census, Holder, Tally};
+pub use sites::{CycleGroup, CycleReport, CycleStep, Profile, Recorder, SiteProfile};
 pub use stats::{HeapStats, KindStats};
 
 pub(crate) use alloc::{EMBEDDED, LARGE, object_bytes};
@@ -43,7 +48,7 @@ pub(crate) use visit::Visitor;
 use side::Side;
 
 use crate::exclusive::Exclusive;
-use crate::{Buffer, Code, ErrorObject, Object, Rc, StructDef, Table, Value};
+use crate::{Buffer, Code, ErrorObject, Object, Rc, StructDef, Table, Value, tag};
 use alloc::Chunk;
 
 /// How a heap starts out.
@@ -84,7 +89,6 @@ pub(crate) struct Inner {
     live: Cell<usize>,
     /// The lower of the limit and the collector's trigger: the one compare of an allocation.
     next_event: Cell<usize>,
-    live_objects: Cell<usize>,
     /// Frees look closer when the live bytes are outside `low..=low + span`; the upper end is the recorded peak.
     low: Cell<usize>,
     span: Cell<usize>,
@@ -102,6 +106,18 @@ pub(crate) struct Inner {
     /// Bits of `account::watch`.
     watch: Cell<u8>,
     stress: account::Stress,
+    recording: Exclusive<sites::Recording>,
+    /// The live bytes that a script wants to hear of next.
+    growth_mark: Cell<usize>,
+    grown: Cell<bool>,
+    /// Objects made, by kind.
+    made: [Cell<u64>; tag::END as usize],
+    /// Objects freed.
+    freed: Cell<u64>,
+    /// The peak before `discharge` began to look closer at every free.
+    recorded_peak: Cell<usize>,
+    /// The low mark, also while the window is empty.
+    low_mark: Cell<usize>,
     trigger: Cell<usize>,
     auto_collect: Cell<bool>,
     due: Cell<bool>,
@@ -119,6 +135,7 @@ pub(crate) struct Inner {
     code_bytes: Cell<usize>,
     interned: Exclusive<intern::Interned>,
     finalizers: Exclusive<VecDeque<Value>>,
+    awaited_finalizers: Cell<usize>,
     hasher: RandomState,
     secret: u64,
     next_id: Cell<i64>,
@@ -140,7 +157,6 @@ impl Heap {
         let inner = Box::new(Inner {
             live: Cell::new(0),
             next_event: Cell::new(0),
-            live_objects: Cell::new(0),
             low: Cell::new(0),
             span: Cell::new(0),
             current: std::array::from_fn(|_| Cell::new(NonNull::dangling())),
@@ -153,6 +169,13 @@ impl Heap {
             reserve_holder: Cell::new(std::ptr::null()),
             watch: Cell::new(0),
             stress: account::Stress::default(),
+            recording: Exclusive::new(sites::Recording::default()),
+            growth_mark: Cell::new(account::NO_LIMIT),
+            grown: Cell::new(false),
+            made: std::array::from_fn(|_| Cell::new(0)),
+            freed: Cell::new(0),
+            recorded_peak: Cell::new(0),
+            low_mark: Cell::new(0),
             trigger: Cell::new(0),
             auto_collect: Cell::new(config.auto_collect),
             due: Cell::new(false),
@@ -169,6 +192,7 @@ impl Heap {
             code_bytes: Cell::new(0),
             interned: Exclusive::new(intern::Interned::default()),
             finalizers: Exclusive::new(VecDeque::new()),
+            awaited_finalizers: Cell::new(0),
             secret: hasher.hash_one(0x4165_7468_6572_u64),
             hasher,
             next_id: Cell::new(1),
@@ -338,7 +362,8 @@ impl Drop for Heap {
         inner.handles.set(0);
         // The two stand-ins become ordinary objects with the handle's count to give back; together with a guard
         // against the record going between the two.
-        inner.live_objects.set(inner.live_objects.get() + 2);
+        inner.count_made(tag::BUFFER);
+        inner.count_made(tag::TABLE);
         let nested = inner.draining.replace(true);
         // SAFETY: the record owns one count of each stand-in, given back here once.
         unsafe {

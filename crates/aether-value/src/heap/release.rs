@@ -44,7 +44,7 @@ pub(crate) unsafe fn last_count_gone(object: NonNull<Header>) {
         }
         if header.kind == tag::STRING {
             inner.free(object);
-            if inner.live_objects.get() == 0 {
+            if inner.handles.get() == 0 {
                 orphan_check(heap);
             }
             return;
@@ -58,7 +58,7 @@ pub(crate) unsafe fn last_count_gone(object: NonNull<Header>) {
         inner.tear_down(object);
         if inner.queue_head.get().is_null() {
             inner.draining.set(false);
-            if inner.live_objects.get() == 0 {
+            if inner.handles.get() == 0 {
                 orphan_check(heap);
             }
             return;
@@ -89,8 +89,8 @@ unsafe fn orphan_check(heap: NonNull<Inner>) {
     // SAFETY: the record is alive.
     unsafe {
         let inner = heap.as_ref();
-        if inner.live_objects.get() == 0
-            && inner.handles.get() == 0
+        if inner.handles.get() == 0
+            && inner.live_objects() == 0
             && !inner.draining.get()
             && !inner.collecting.get()
         {

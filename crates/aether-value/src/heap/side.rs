@@ -186,18 +186,33 @@ impl Heap {
         if !raw.is_counted() {
             return Ok(false);
         }
-        let old = self
-            .inner()
-            .side_or_new(self, raw.header_ptr(), |side| side.finalizer.replace(finalizer))?;
+        let inner = self.inner();
+        let old = inner.side_or_new(self, raw.header_ptr(), |side| side.finalizer.replace(finalizer))?;
+        if old.is_none() {
+            inner.awaited_finalizers.set(inner.awaited_finalizers.get() + 1);
+        }
         drop(old);
         Ok(true)
     }
 
+    /// Number of finalizers that have not been handed out by [`Heap::next_finalizer`].
+    pub fn finalizers(&self) -> usize {
+        self.inner().awaited_finalizers.get()
+    }
+
+    /// Whether an object with a finalizer has died and [`Heap::next_finalizer`] has not been asked since.
+    pub fn has_finalizer(&self) -> bool {
+        self.inner().finalizers.with(|queue| !queue.is_empty())
+    }
+
     /// The next finalizer of an object that died, in order of death.
     pub fn next_finalizer(&self) -> Option<Value> {
-        self.inner()
-            .finalizers
-            .with(std::collections::VecDeque::pop_front)
+        let inner = self.inner();
+        let next = inner.finalizers.with(std::collections::VecDeque::pop_front);
+        if next.is_some() {
+            inner.awaited_finalizers.set(inner.awaited_finalizers.get() - 1);
+        }
+        next
     }
 
     /// An undeclared field of an instance.

@@ -34,6 +34,8 @@ pub struct KindStats {
     pub count: usize,
     /// Bytes of the objects themselves; memory beside them is in the total only.
     pub bytes: usize,
+    /// Objects made since the heap began.
+    pub made: u64,
 }
 
 /// A picture of a heap.
@@ -95,10 +97,11 @@ impl Heap {
                     name: tag::name(kind as u8),
                     count,
                     bytes,
+                    made: inner.made[kind].get(),
                 })
                 .collect(),
             live_bytes: inner.live.get(),
-            live_objects: inner.live_objects.get(),
+            live_objects: inner.live_objects(),
             chunk_bytes: inner.chunk_bytes(),
             collections: inner.counters.collections.get(),
             collected_objects: inner.counters.collected_objects.get(),

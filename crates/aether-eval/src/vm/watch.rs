@@ -1,0 +1,292 @@
+//! Explaining memory: the stack at an allocation, who holds a value from outside the heap, growth that a script wants
+//! to hear of, finalizers.
+//!
+//! While sites are recorded the heap asks, at every allocation, where the script stands. The answer is the number of
+//! an interned stack. `vm.ip` and `vm.base` say where that is, if the loop has written them back: it does so before
+//! everything that may allocate. An instruction that did not would be reported as the one before it.
+#![expect(unsafe_code, reason = "walks frames, and answers the heap through a pointer")]
+
+use std::cell::RefCell;
+use std::ptr::NonNull;
+
+use aether_value::{Code, Coroutine, Frame, Raise, Raw, Recorder, Value, tag};
+use ahash::AHashMap;
+
+use super::call::definition;
+use super::unwind::{code_of, word_of};
+use super::{FUEL, Vm, flags};
+use crate::builtins;
+
+/// Frames of a stack that are kept, innermost first.
+const MOST_FRAMES: usize = 48;
+
+/// A frame of a recorded stack.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum SiteFrame {
+    /// A function or top level: its code, and the word it was executing.
+    Code(NonNull<Code>, u32),
+    /// A built-in that calls back.
+    Builtin(&'static str),
+}
+
+/// The stacks at which something was allocated, by number; number 0 is none.
+#[derive(Default)]
+pub(crate) struct Sites {
+    numbers: AHashMap<Box<[SiteFrame]>, u32>,
+    stacks: Vec<Box<[SiteFrame]>>,
+}
+
+/// What the heap's recorder is given: the machine, which outlives the recording, and the stacks.
+pub(crate) struct Witness {
+    vm: *const Vm,
+    sites: RefCell<Sites>,
+}
+
+/// A script's wish to hear of growth.
+pub(crate) struct Growth {
+    step: usize,
+    function: Value,
+}
+
+/// A place in a script, for reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScriptFrame {
+    /// The function; empty for a top level, `[builtin] name` for a built-in.
+    pub function: String,
+    /// The file's name without directories, if it has one.
+    pub file: Option<String>,
+    /// The line, from 1; 0 for a built-in.
+    pub line: u32,
+}
+
+impl ScriptFrame {
+    /// `file:line`, or `line N` for a text without a file.
+    pub fn place(&self) -> String {
+        match &self.file {
+            Some(file) => format!("{file}:{}", self.line),
+            None => format!("line {}", self.line),
+        }
+    }
+}
+
+/// The heap asks for the site of an allocation, and for the time in calls and backward jumps.
+///
+/// # Safety
+/// `data` is a [`Witness`] whose machine is alive.
+unsafe fn ask(data: *const ()) -> (u32, u64) {
+    // SAFETY: the witness is boxed and lives until recording ends. The machine's fields are read through a pointer
+    // while the machine itself is borrowed further out: they were written before the call that led here, which may
+    // unwind and so keeps its writes in order.
+    unsafe {
+        let witness = &*data.cast::<Witness>();
+        let vm = witness.vm;
+        let time = (*vm).steps + (FUEL - (*vm).fuel).max(0) as u64;
+        let Some(current) = &*(&raw const (*vm).current) else { return (0, time) };
+        let mut stack = [SiteFrame::Builtin(""); MOST_FRAMES];
+        let count = walk((*vm).ip, (*vm).base, (*vm).fp, (*vm).registers, current, &mut stack);
+        let number = witness.sites.borrow_mut().number(&stack[..count]);
+        (number, time)
+    }
+}
+
+/// Writes the frames of a stack, innermost first; answers how many.
+unsafe fn walk(
+    ip: *const u64,
+    mut base: *mut u8,
+    mut record: *mut Frame,
+    registers: *mut u8,
+    current: &Coroutine,
+    out: &mut [SiteFrame],
+) -> usize {
+    let mut ip = ip;
+    let mut count = 0;
+    // SAFETY: the records in use describe live frames.
+    unsafe {
+        while count < out.len() && !base.is_null() {
+            if let Some(code) = code_of(base) {
+                out[count] = SiteFrame::Code(NonNull::from(code), word_of(code, ip) as u32);
+                count += 1;
+            } else if (*base.sub(16).cast::<Raw>()).tag == tag::BUILTIN {
+                out[count] = SiteFrame::Builtin(definition(*base.sub(16).cast::<Raw>()).info.name);
+                count += 1;
+            }
+            if record <= current.frames() {
+                break;
+            }
+            record = record.sub(1);
+            let frame = *record;
+            if frame.flags & flags::BOTTOM != 0 {
+                break;
+            }
+            ip = if frame.return_ip.is_null() { frame.return_ip } else { frame.return_ip.sub(1) };
+            base = registers.add(frame.base as usize);
+        }
+    }
+    count
+}
+
+impl Sites {
+    fn number(&mut self, stack: &[SiteFrame]) -> u32 {
+        if stack.is_empty() {
+            return 0;
+        }
+        if let Some(&number) = self.numbers.get(stack) {
+            return number;
+        }
+        self.stacks.push(stack.into());
+        let number = self.stacks.len() as u32;
+        self.numbers.insert(stack.into(), number);
+        number
+    }
+}
+
+impl Vm {
+    /// Records allocation sites from now on; with `profile` every block. The machine stays where it is.
+    pub(crate) fn record_sites(&mut self, profile: bool) {
+        let vm: *const Self = self;
+        let witness = self.witness.get_or_insert_with(|| Box::new(Witness { vm, sites: RefCell::default() }));
+        let recorder = Recorder { ask, data: std::ptr::from_ref::<Witness>(witness).cast(), profile };
+        // SAFETY: the machine is boxed and stops recording before it goes, and so does the witness.
+        unsafe { self.heap.record(recorder) };
+    }
+
+    /// The frames of a site, innermost first.
+    pub(crate) fn site_frames(&self, site: u32) -> Vec<ScriptFrame> {
+        let Some(witness) = &self.witness else { return Vec::new() };
+        let sites = witness.sites.borrow();
+        let stack = (site as usize).checked_sub(1).and_then(|index| sites.stacks.get(index));
+        let frames = stack.into_iter().flatten().map(|frame| match frame {
+            SiteFrame::Builtin(name) => {
+                ScriptFrame { function: format!("[builtin] {name}"), file: None, line: 0 }
+            }
+            SiteFrame::Code(code, word) => {
+                // SAFETY: code lives as long as the heap.
+                let code = unsafe { code.as_ref() };
+                ScriptFrame {
+                    function: code.name.as_deref().unwrap_or("<anonymous>").to_owned(),
+                    file: code.file.base_name().map(str::to_owned),
+                    line: code.line_at(*word as usize),
+                }
+            }
+        });
+        frames.collect()
+    }
+
+    /// `file:line` of a site: its innermost frame that is a script's.
+    pub(crate) fn site_text(&self, site: u32) -> Option<String> {
+        self.site_frames(site).into_iter().find(|frame| frame.line > 0).map(|frame| frame.place())
+    }
+
+    /// Variables that hold a value: globals, and named locals of the current stack; as type and path.
+    pub(crate) fn roots_of(&self, value: &Value) -> Vec<(String, String)> {
+        let wanted = Raw::of_value(value);
+        let mut found = Vec::new();
+        if !wanted.is_counted() {
+            return found;
+        }
+        for (slot, raw) in self.tables.globals.iter().enumerate() {
+            if raw.is_counted() && raw.payload == wanted.payload {
+                let name = self.tables.slot_name(slot as u32).as_str();
+                found.push(("module".to_owned(), format!("global '{name}'")));
+            }
+        }
+        let Some(current) = &self.current else { return found };
+        // SAFETY: the records in use describe live frames, whose windows are registers.
+        unsafe {
+            let (mut ip, mut base, mut record) = (self.ip.cast_const(), self.base, self.fp);
+            loop {
+                if let Some(code) = code_of(base) {
+                    let word = word_of(code, ip) as u32;
+                    for local in code.locals.iter().filter(|local| local.start <= word && word < local.end) {
+                        let mut raw = *base.cast::<Raw>().add(local.register as usize);
+                        if raw.tag == tag::CELL {
+                            raw = raw.object::<aether_value::Cell>().get_raw();
+                        }
+                        if raw.is_counted() && raw.payload == wanted.payload {
+                            let function = match code.name.as_deref() {
+                                Some("") => "the top level",
+                                Some(name) => name,
+                                None => "<anonymous>",
+                            };
+                            let path = format!("local '{}' in {function}", local.name.as_str());
+                            found.push(("stack".to_owned(), path));
+                        }
+                    }
+                }
+                if record <= current.frames() {
+                    break;
+                }
+                record = record.sub(1);
+                let frame = *record;
+                if frame.flags & flags::BOTTOM != 0 {
+                    break;
+                }
+                ip = if frame.return_ip.is_null() { frame.return_ip } else { frame.return_ip.sub(1) };
+                base = self.registers.add(frame.base as usize);
+            }
+        }
+        found
+    }
+
+    // --- growth ---
+
+    /// Has `function` called whenever the live bytes have grown by another `step`; null ends that.
+    pub(crate) fn set_on_growth(&mut self, step: usize, function: Value) {
+        if matches!(function, Value::Null) {
+            self.growth = None;
+            self.heap.watch_growth(None);
+            return;
+        }
+        self.growth = Some(Growth { step, function });
+        self.heap.watch_growth(Some(self.heap.live_bytes().saturating_add(step)));
+    }
+
+    /// Calls the function that wants to hear of growth. While it runs, growth is not watched.
+    pub(super) fn tell_of_growth(&mut self) -> Result<(), Raise> {
+        self.heap.watch_growth(None);
+        let Some(growth) = self.growth.take() else { return Ok(()) };
+        let result = self.call_value(&growth.function, &[], false);
+        if self.growth.is_none() {
+            let mark = self.heap.live_bytes().saturating_add(growth.step);
+            self.growth = Some(growth);
+            self.heap.watch_growth(Some(mark));
+        }
+        result.map(drop)
+    }
+
+    // --- finalizers ---
+
+    /// Runs the finalizers of objects that have died.
+    ///
+    /// # Errors
+    /// What ends a program for good; what a finalizer throws is reported and forgotten.
+    pub(crate) fn run_finalizers(&mut self) -> Result<(), Raise> {
+        if !self.heap.has_finalizer() {
+            return Ok(());
+        }
+        self.call_value(&builtins::RUN_FINALIZERS.value(), &[], true).map(drop)
+    }
+
+    /// Lets go of the data in module scopes, keeping functions, types and modules, so that finalizers of what they
+    /// held can still run.
+    pub(crate) fn release_data(&mut self) {
+        for slot in (0..self.tables.globals.len()).rev() {
+            let raw = self.tables.globals[slot];
+            let is_data = raw.is_counted()
+                && !matches!(
+                    raw.tag,
+                    tag::FUNCTION
+                        | tag::ASYNC_FUNCTION
+                        | tag::STRUCT_DEF
+                        | tag::ENUM_DEF
+                        | tag::ENUM_CONSTRUCTOR
+                        | tag::MODULE
+                );
+            if is_data && self.tables.is_declared(slot as u32) {
+                self.tables.globals[slot] = Raw::unset();
+                // SAFETY: the slot owned a count, which ends here.
+                unsafe { raw.release() };
+            }
+        }
+    }
+}
