@@ -5,7 +5,7 @@
 //! buffers); after the second, the bytes alive must be those after the first.
 //!
 //! Invariants that it holds
-//! - The most bytes alive at one time, everything of the process included, stay below [`PEAK_LIMIT`].
+//! - The most bytes alive at one time, everything of the process included, stay below 100 MB.
 //! - After each program no object is alive; after a pass the process holds what it held before.
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "the report is this program's purpose")]
