@@ -14,11 +14,15 @@ mod compiler;
 mod context;
 mod host;
 mod machine;
+mod memory;
 mod tables;
 mod vm;
 
-pub use builtins::{Args, BuiltinDef, Event, LibraryModule, Resume, Run, Simple, Step};
+pub use builtins::{Args, BuiltinDef, Each, Event, LibraryModule, Resume, Returned, Run, Simple, Step};
 pub use context::Ctx;
 pub use host::{Host, Permission};
 pub use machine::{Machine, MachineOptions, RunError, RuntimeError};
+pub use memory::{
+    Alive, HeapProfile, LEAK_LIMIT, Leak, LeakPlace, LeakReport, LeakStep, MemoryWatch, ProfilePoint,
+};
 pub use vm::{Limits, ScriptFrame, TracePlace};

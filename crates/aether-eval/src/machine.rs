@@ -118,6 +118,16 @@ impl Machine {
         &self.vm.heap
     }
 
+    /// The machine within.
+    pub(crate) fn vm(&mut self) -> &mut Vm {
+        &mut self.vm
+    }
+
+    /// The machine within, to read.
+    pub(crate) fn vm_ref(&self) -> &Vm {
+        &self.vm
+    }
+
     /// The host.
     pub fn host(&mut self) -> &mut dyn Host {
         &mut *self.vm.host

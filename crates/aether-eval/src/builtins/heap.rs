@@ -48,7 +48,11 @@ pub(super) fn run_finalizers(ctx: &mut Ctx<'_>, _: &mut [Value], event: Event) -
     }
     match ctx.heap().next_finalizer() {
         None => Ok(Step::Done(Value::Null)),
-        Some(function) => Ok(Step::Call { function, args: Args::None, lenient: true }),
+        Some(function) => Ok(Step::Call {
+            function,
+            args: Args::None,
+            lenient: true,
+        }),
     }
 }
 
@@ -124,13 +128,26 @@ fn stats(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
         Ok(Value::Dict(entry))
     };
     for (name, tally) in &census.types {
-        put(heap, &result, name, entry(*tally, census.made.get(name).copied().unwrap_or(0))?)?;
+        put(
+            heap,
+            &result,
+            name,
+            entry(*tally, census.made.get(name).copied().unwrap_or(0))?,
+        )?;
     }
     let made = census.made.values().sum();
-    let total = Tally { count: census.types.values().map(|tally| tally.count).sum(), bytes: kinds.live_bytes };
+    let total = Tally {
+        count: census.types.values().map(|tally| tally.count).sum(),
+        bytes: kinds.live_bytes,
+    };
     put(heap, &result, "total", entry(total, made)?)?;
     put(heap, &result, "collections", Value::Int(kinds.collections as i64))?;
-    put(heap, &result, "collected_objects", Value::Int(kinds.collected_objects as i64))?;
+    put(
+        heap,
+        &result,
+        "collected_objects",
+        Value::Int(kinds.collected_objects as i64),
+    )?;
     Ok(Value::Dict(result))
 }
 
@@ -141,7 +158,8 @@ fn limit(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         Some(Value::Null) => heap.lower_limit(None),
         Some(value) => {
             let bytes = usize::try_from(int(value)?);
-            let bytes = bytes.map_err(|_| Raise::operation("heap.limit requires a non-negative integer or null"))?;
+            let bytes =
+                bytes.map_err(|_| Raise::operation("heap.limit requires a non-negative integer or null"))?;
             heap.lower_limit(Some(bytes));
         }
     }
@@ -209,7 +227,12 @@ fn snapshot(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
     for (name, tallies) in [("types", types), ("sites", places)] {
         let part = heap.dict()?;
         for (name, tally) in tallies {
-            put(heap, &part, &name, tally_dict(heap, tally.count as i64, tally.bytes as i64)?)?;
+            put(
+                heap,
+                &part,
+                &name,
+                tally_dict(heap, tally.count as i64, tally.bytes as i64)?,
+            )?;
         }
         put(heap, &result, name, Value::Dict(part))?;
     }
@@ -218,7 +241,9 @@ fn snapshot(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
 
 /// A number in a snapshot.
 fn figure(dict: &Dict, name: &str) -> i64 {
-    dict.get_str_value(name).and_then(|value| value.as_int()).unwrap_or(0)
+    dict.get_str_value(name)
+        .and_then(|value| value.as_int())
+        .unwrap_or(0)
 }
 
 /// A dict in a snapshot.
@@ -231,14 +256,21 @@ fn part(dict: &Dict, name: &str) -> Option<Rc<Dict>> {
 
 fn diff(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let of = |value: &Value| match value {
-        Value::Dict(dict) if part(dict, "types").is_some() && part(dict, "sites").is_some() => Ok(dict.clone()),
+        Value::Dict(dict) if part(dict, "types").is_some() && part(dict, "sites").is_some() => {
+            Ok(dict.clone())
+        }
         value => Err(wrong_type("heap snapshot", value)),
     };
     let (before, after) = (of(&args[0])?, of(&args[1])?);
     let heap = ctx.heap();
     let result = heap.dict()?;
     for name in ["live_bytes", "live_objects"] {
-        put(heap, &result, name, Value::Int(figure(&after, name) - figure(&before, name)))?;
+        put(
+            heap,
+            &result,
+            name,
+            Value::Int(figure(&after, name) - figure(&before, name)),
+        )?;
     }
     for name in ["types", "sites"] {
         let changes = heap.dict()?;

@@ -1095,6 +1095,8 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         let array = reg!(ip, base, 2);
                         let value = reg!(ip, base, 3);
                         if (*array).tag == tag::ARRAY {
+                            vm.ip = ip;
+                            vm.base = base;
                             let value = take!(value).into_value();
                             check!((*(*array).pointer::<Array>()).push(value));
                             let window = reg!(ip, base, 1);
@@ -1150,11 +1152,15 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
 
                     // --- making things ---
                     Op::Closure => {
+                        vm.ip = ip;
+                        vm.base = base;
                         let value = check!(vm.make_closure(base, field!(ip, 2)));
                         *reg!(ip, base, 1) = value;
                         next!()
                     }
                     Op::Struct => {
+                        vm.ip = ip;
+                        vm.base = base;
                         let value = check!(vm.make_struct(wide!(ip) as u32));
                         *reg!(ip, base, 1) = value;
                         next!()
@@ -1177,6 +1183,8 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         next!(2)
                     }
                     Op::Array => {
+                        vm.ip = ip;
+                        vm.base = base;
                         let value = check!(vm.make_array(reg!(ip, base, 2), field!(ip, 3) as usize));
                         *reg!(ip, base, 1) = value;
                         next!()
@@ -1195,6 +1203,8 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         next!()
                     }
                     Op::Concat => {
+                        vm.ip = ip;
+                        vm.base = base;
                         let value = check!(vm.concat(reg!(ip, base, 2), field!(ip, 3) as usize));
                         *reg!(ip, base, 1) = value;
                         next!()
@@ -1202,6 +1212,8 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
 
                     // --- iteration ---
                     Op::Iterate => {
+                        vm.ip = ip;
+                        vm.base = base;
                         check!(vm.iterate(reg!(ip, base, 1)));
                         next!()
                     }

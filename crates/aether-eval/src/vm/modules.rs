@@ -235,7 +235,8 @@ impl Vm {
             return Ok(None);
         };
         let name = self.heap.intern(name)?;
-        self.module_value(EMBEDDED | EXTENSION | index as u32, &name).map(Some)
+        self.module_value(EMBEDDED | EXTENSION | index as u32, &name)
+            .map(Some)
     }
 
     /// The global `Promise`.
@@ -255,7 +256,11 @@ impl Vm {
         }
         if id & EMBEDDED != 0 {
             let index = (id & !(EMBEDDED | EXTENSION)) as usize;
-            let modules = if id & EXTENSION == 0 { builtins::LIBRARY } else { builtins::EXTENSIONS };
+            let modules = if id & EXTENSION == 0 {
+                builtins::LIBRARY
+            } else {
+                builtins::EXTENSIONS
+            };
             return library_member(&modules[index], text).ok_or_else(missing);
         }
         let slot = self

@@ -21,7 +21,7 @@ pub(crate) struct Wake {
 
 /// Where a parked coroutine stands.
 mod parked {
-    /// It runs, or has not begun.
+    /// It runs, or has ended: a promise that wakes it now wakes it in vain.
     pub(super) const NO: u8 = 0;
     /// At an `Await` instruction.
     pub(super) const INSTRUCTION: u8 = 1;
@@ -29,6 +29,8 @@ mod parked {
     pub(super) const BUILTIN: u8 = 2;
     /// In a built-in that awaits any of several promises.
     pub(super) const BUILTIN_ANY: u8 = 3;
+    /// It has not begun.
+    pub(super) const NEW: u8 = 4;
 }
 
 impl Vm {
@@ -125,6 +127,7 @@ impl Vm {
         coroutine.outer.set(outer as u32);
         coroutine.uncounted.set(1);
         self.main = Some(coroutine.clone());
+        coroutine.status.set(parked::NO);
         self.load(coroutine);
         // SAFETY: the coroutine has just been set up at its function's entry.
         let result = unsafe { dispatch::run(self) };
@@ -159,6 +162,7 @@ impl Vm {
                 base: 16,
                 flags: flags::BOTTOM | flags::OWNS_CALLEE,
             };
+            coroutine.status.set(parked::NEW);
             coroutine.depth.set(1);
             coroutine.ip.set(code.words.as_ptr());
             coroutine.base.set(16);
@@ -226,9 +230,14 @@ impl Vm {
                 return self.deadlock();
             };
             let status = wake.coroutine.status.get();
-            if status == parked::NO {
-                self.load(wake.coroutine);
-                return Ok(Flow::Switched);
+            match status {
+                parked::NO => continue,
+                parked::NEW => {
+                    wake.coroutine.status.set(parked::NO);
+                    self.load(wake.coroutine);
+                    return Ok(Flow::Switched);
+                }
+                _ => {}
             }
             let awaiting = wake.coroutine.awaiting();
             let expected = match status {

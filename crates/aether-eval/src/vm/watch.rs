@@ -81,9 +81,18 @@ unsafe fn ask(data: *const ()) -> (u32, u64) {
         let witness = &*data.cast::<Witness>();
         let vm = witness.vm;
         let time = (*vm).steps + (FUEL - (*vm).fuel).max(0) as u64;
-        let Some(current) = &*(&raw const (*vm).current) else { return (0, time) };
+        let Some(current) = &*(&raw const (*vm).current) else {
+            return (0, time);
+        };
         let mut stack = [SiteFrame::Builtin(""); MOST_FRAMES];
-        let count = walk((*vm).ip, (*vm).base, (*vm).fp, (*vm).registers, current, &mut stack);
+        let count = walk(
+            (*vm).ip,
+            (*vm).base,
+            (*vm).fp,
+            (*vm).registers,
+            current,
+            &mut stack,
+        );
         let number = witness.sites.borrow_mut().number(&stack[..count]);
         (number, time)
     }
@@ -103,7 +112,8 @@ unsafe fn walk(
     // SAFETY: the records in use describe live frames.
     unsafe {
         while count < out.len() && !base.is_null() {
-            if let Some(code) = code_of(base) {
+            // The stub of a call from outside has no places.
+            if let Some(code) = code_of(base).filter(|code| !code.places.is_empty()) {
                 out[count] = SiteFrame::Code(NonNull::from(code), word_of(code, ip) as u32);
                 count += 1;
             } else if (*base.sub(16).cast::<Raw>()).tag == tag::BUILTIN {
@@ -118,7 +128,11 @@ unsafe fn walk(
             if frame.flags & flags::BOTTOM != 0 {
                 break;
             }
-            ip = if frame.return_ip.is_null() { frame.return_ip } else { frame.return_ip.sub(1) };
+            ip = if frame.return_ip.is_null() {
+                frame.return_ip
+            } else {
+                frame.return_ip.sub(1)
+            };
             base = registers.add(frame.base as usize);
         }
     }
@@ -144,21 +158,36 @@ impl Vm {
     /// Records allocation sites from now on; with `profile` every block. The machine stays where it is.
     pub(crate) fn record_sites(&mut self, profile: bool) {
         let vm: *const Self = self;
-        let witness = self.witness.get_or_insert_with(|| Box::new(Witness { vm, sites: RefCell::default() }));
-        let recorder = Recorder { ask, data: std::ptr::from_ref::<Witness>(witness).cast(), profile };
+        let witness = self.witness.get_or_insert_with(|| {
+            Box::new(Witness {
+                vm,
+                sites: RefCell::default(),
+            })
+        });
+        let recorder = Recorder {
+            ask,
+            data: std::ptr::from_ref::<Witness>(witness).cast(),
+            profile,
+        };
         // SAFETY: the machine is boxed and stops recording before it goes, and so does the witness.
         unsafe { self.heap.record(recorder) };
     }
 
     /// The frames of a site, innermost first.
     pub(crate) fn site_frames(&self, site: u32) -> Vec<ScriptFrame> {
-        let Some(witness) = &self.witness else { return Vec::new() };
+        let Some(witness) = &self.witness else {
+            return Vec::new();
+        };
         let sites = witness.sites.borrow();
-        let stack = (site as usize).checked_sub(1).and_then(|index| sites.stacks.get(index));
+        let stack = (site as usize)
+            .checked_sub(1)
+            .and_then(|index| sites.stacks.get(index));
         let frames = stack.into_iter().flatten().map(|frame| match frame {
-            SiteFrame::Builtin(name) => {
-                ScriptFrame { function: format!("[builtin] {name}"), file: None, line: 0 }
-            }
+            SiteFrame::Builtin(name) => ScriptFrame {
+                function: format!("[builtin] {name}"),
+                file: None,
+                line: 0,
+            },
             SiteFrame::Code(code, word) => {
                 // SAFETY: code lives as long as the heap.
                 let code = unsafe { code.as_ref() };
@@ -174,7 +203,10 @@ impl Vm {
 
     /// `file:line` of a site: its innermost frame that is a script's.
     pub(crate) fn site_text(&self, site: u32) -> Option<String> {
-        self.site_frames(site).into_iter().find(|frame| frame.line > 0).map(|frame| frame.place())
+        self.site_frames(site)
+            .into_iter()
+            .find(|frame| frame.line > 0)
+            .map(|frame| frame.place())
     }
 
     /// Variables that hold a value: globals, and named locals of the current stack; as type and path.
@@ -190,14 +222,20 @@ impl Vm {
                 found.push(("module".to_owned(), format!("global '{name}'")));
             }
         }
-        let Some(current) = &self.current else { return found };
+        let Some(current) = &self.current else {
+            return found;
+        };
         // SAFETY: the records in use describe live frames, whose windows are registers.
         unsafe {
             let (mut ip, mut base, mut record) = (self.ip.cast_const(), self.base, self.fp);
             loop {
                 if let Some(code) = code_of(base) {
                     let word = word_of(code, ip) as u32;
-                    for local in code.locals.iter().filter(|local| local.start <= word && word < local.end) {
+                    for local in code
+                        .locals
+                        .iter()
+                        .filter(|local| local.start <= word && word < local.end)
+                    {
                         let mut raw = *base.cast::<Raw>().add(local.register as usize);
                         if raw.tag == tag::CELL {
                             raw = raw.object::<aether_value::Cell>().get_raw();
@@ -221,11 +259,32 @@ impl Vm {
                 if frame.flags & flags::BOTTOM != 0 {
                     break;
                 }
-                ip = if frame.return_ip.is_null() { frame.return_ip } else { frame.return_ip.sub(1) };
+                ip = if frame.return_ip.is_null() {
+                    frame.return_ip
+                } else {
+                    frame.return_ip.sub(1)
+                };
                 base = self.registers.add(frame.base as usize);
             }
         }
         found
+    }
+
+    /// The data that module scopes hold, with the words that name the holder.
+    pub(crate) fn held_data(&self) -> Vec<(String, Value)> {
+        let mut held = Vec::new();
+        for slot in 0..self.tables.globals.len() as u32 {
+            if self.tables.is_declared(slot)
+                && let Some(value) = self.tables.value_of(slot)
+                && is_data(Raw::of_value(&value))
+            {
+                held.push((
+                    format!("global '{}'", self.tables.slot_name(slot).as_str()),
+                    value,
+                ));
+            }
+        }
+        held
     }
 
     // --- growth ---
@@ -238,13 +297,16 @@ impl Vm {
             return;
         }
         self.growth = Some(Growth { step, function });
-        self.heap.watch_growth(Some(self.heap.live_bytes().saturating_add(step)));
+        self.heap
+            .watch_growth(Some(self.heap.live_bytes().saturating_add(step)));
     }
 
     /// Calls the function that wants to hear of growth. While it runs, growth is not watched.
     pub(super) fn tell_of_growth(&mut self) -> Result<(), Raise> {
         self.heap.watch_growth(None);
-        let Some(growth) = self.growth.take() else { return Ok(()) };
+        let Some(growth) = self.growth.take() else {
+            return Ok(());
+        };
         let result = self.call_value(&growth.function, &[], false);
         if self.growth.is_none() {
             let mark = self.heap.live_bytes().saturating_add(growth.step);
@@ -264,7 +326,8 @@ impl Vm {
         if !self.heap.has_finalizer() {
             return Ok(());
         }
-        self.call_value(&builtins::RUN_FINALIZERS.value(), &[], true).map(drop)
+        self.call_value(&builtins::RUN_FINALIZERS.value(), &[], true)
+            .map(drop)
     }
 
     /// Lets go of the data in module scopes, keeping functions, types and modules, so that finalizers of what they
@@ -272,21 +335,25 @@ impl Vm {
     pub(crate) fn release_data(&mut self) {
         for slot in (0..self.tables.globals.len()).rev() {
             let raw = self.tables.globals[slot];
-            let is_data = raw.is_counted()
-                && !matches!(
-                    raw.tag,
-                    tag::FUNCTION
-                        | tag::ASYNC_FUNCTION
-                        | tag::STRUCT_DEF
-                        | tag::ENUM_DEF
-                        | tag::ENUM_CONSTRUCTOR
-                        | tag::MODULE
-                );
-            if is_data && self.tables.is_declared(slot as u32) {
+            if is_data(raw) && self.tables.is_declared(slot as u32) {
                 self.tables.globals[slot] = Raw::unset();
                 // SAFETY: the slot owned a count, which ends here.
                 unsafe { raw.release() };
             }
         }
     }
+}
+
+/// Whether a global's value is data, rather than part of the program.
+fn is_data(raw: Raw) -> bool {
+    raw.is_counted()
+        && !matches!(
+            raw.tag,
+            tag::FUNCTION
+                | tag::ASYNC_FUNCTION
+                | tag::STRUCT_DEF
+                | tag::ENUM_DEF
+                | tag::ENUM_CONSTRUCTOR
+                | tag::MODULE
+        )
 }

@@ -205,23 +205,28 @@ impl Heap {
         inner.sync_arrays();
         let mut tallies: BTreeMap<(String, u32), Tally> = BTreeMap::new();
         let mut seen: AHashSet<NonNull<Header>> = AHashSet::new();
-        let mut pending: Vec<NonNull<Header>> = roots.iter().filter_map(header_of).collect();
-        seen.extend(&pending);
-        while let Some(object) = pending.pop() {
+        let mut pending: Vec<(NonNull<Header>, Option<(String, u32)>)> = roots
+            .iter()
+            .filter_map(header_of)
+            .filter(|object| seen.insert(*object))
+            .map(|object| (object, None))
+            .collect();
+        while let Some((object, owner)) = pending.pop() {
             // SAFETY: everything reached from a live value is alive.
             unsafe {
                 let header = object.as_ref();
                 let count = usize::from(!is_internal(header.kind));
-                let key = (inner.type_word(object), header.site.get());
+                // A part counts with what it belongs to.
+                let key = owner.unwrap_or_else(|| (inner.type_word(object), header.site.get()));
                 tallies
-                    .entry(key)
+                    .entry(key.clone())
                     .or_default()
                     .add(count, inner.own_bytes(object));
                 inner.each_edge(object, &mut |_, child| {
                     let kind = child.as_ref().kind;
                     let is_data = !matches!(kind, tag::STRUCT_DEF | tag::ENUM_DEF | tag::MODULE);
                     if is_data && seen.insert(child) {
-                        pending.push(child);
+                        pending.push((child, is_internal(kind).then(|| key.clone())));
                     }
                 });
             }
