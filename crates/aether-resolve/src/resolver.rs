@@ -20,7 +20,11 @@ pub fn resolve(ast: &Ast) -> Resolution {
     let functions = vec![FunctionInfo::default(); ast.function_count() + 1];
     let mut resolver = Resolver {
         ast,
-        out: Resolution { uses: vec![Use::None; ast.node_count()], functions, ..Resolution::default() },
+        out: Resolution {
+            uses: vec![Use::None; ast.node_count()],
+            functions,
+            ..Resolution::default()
+        },
         scopes: Vec::new(),
         current: vec![FunctionIndex::TOP_LEVEL],
         pending: Vec::new(),
@@ -116,7 +120,9 @@ impl Resolver<'_> {
 
     /// Declares `ident` in the innermost scope, or in the module scope at the top level.
     fn declare(&mut self, ident: NodeId, kind: BindingKind) -> Option<BindingId> {
-        let Node::Ident(name) = self.ast.node(ident) else { return None };
+        let Node::Ident(name) = self.ast.node(ident) else {
+            return None;
+        };
         if self.scopes.is_empty() {
             self.out.uses[ident.index()] = Use::Global;
             self.out.globals.push(GlobalDeclaration { name, ident, kind });
@@ -139,7 +145,10 @@ impl Resolver<'_> {
             forward: false,
             assigned: false,
         });
-        self.facts.push(Facts { declared_loop_depth: self.loop_depth, ..Facts::default() });
+        self.facts.push(Facts {
+            declared_loop_depth: self.loop_depth,
+            ..Facts::default()
+        });
         if kind != BindingKind::Let {
             self.out.opaque.push(id);
         }
@@ -156,17 +165,24 @@ impl Resolver<'_> {
     // --- uses ---
 
     fn use_name(&mut self, name: NodeId, symbol: Symbol, assignment: bool) {
-        let found = self
-            .scopes
-            .iter()
-            .rev()
-            .find_map(|scope| scope.declared.iter().rev().find(|(declared, _)| *declared == symbol));
+        let found = self.scopes.iter().rev().find_map(|scope| {
+            scope
+                .declared
+                .iter()
+                .rev()
+                .find(|(declared, _)| *declared == symbol)
+        });
         if let Some(&(_, binding)) = found {
             let functions = std::mem::take(&mut self.current);
             self.bind(name, binding, &functions, assignment);
             self.current = functions;
         } else if self.current.len() > 1 {
-            self.pending.push(Pending { name, symbol, functions: self.current.clone(), assignment });
+            self.pending.push(Pending {
+                name,
+                symbol,
+                functions: self.current.clone(),
+                assignment,
+            });
         } else {
             self.global_use(name);
         }
@@ -216,7 +232,9 @@ impl Resolver<'_> {
             let receiver = if let Some(ident) = declared {
                 self.declare(ident, BindingKind::Receiver)
             } else {
-                self.ast.symbol("self").map(|name| self.add_binding(name, BindingKind::Receiver, None))
+                self.ast
+                    .symbol("self")
+                    .map(|name| self.add_binding(name, BindingKind::Receiver, None))
             };
             self.out.functions[index.index()].receiver = receiver;
             for &param in &params[usize::from(declared.is_some())..] {
@@ -238,7 +256,9 @@ impl Resolver<'_> {
     }
 
     fn is_self(&self, ident: NodeId) -> bool {
-        self.ast.name_of(ident).is_some_and(|name| self.ast.text(name) == "self")
+        self.ast
+            .name_of(ident)
+            .is_some_and(|name| self.ast.text(name) == "self")
     }
 
     // --- expressions ---
@@ -333,7 +353,11 @@ impl Resolver<'_> {
                 self.statements_in_scope(body);
                 self.loop_depth -= 1;
             }
-            Node::For { binding, iterable, body } => {
+            Node::For {
+                binding,
+                iterable,
+                body,
+            } => {
                 self.expression(iterable);
                 self.loop_depth += 1;
                 self.open(body);
@@ -376,7 +400,12 @@ impl Resolver<'_> {
 
     fn if_chain(&mut self, mut id: NodeId) {
         loop {
-            let Node::If { condition, then, otherwise } = self.ast.node(id) else {
+            let Node::If {
+                condition,
+                then,
+                otherwise,
+            } = self.ast.node(id)
+            else {
                 return self.statements_in_scope(id);
             };
             self.expression(condition);
@@ -389,7 +418,9 @@ impl Resolver<'_> {
     }
 
     fn let_statement(&mut self, pattern: NodeId, value: NodeId) {
-        let named = self.function_value(value).filter(|_| matches!(self.ast.node(pattern), Node::Ident(_)));
+        let named = self
+            .function_value(value)
+            .filter(|_| matches!(self.ast.node(pattern), Node::Ident(_)));
         if let Some(function) = named {
             // The binding exists before the closure, so that the function can refer to itself by this name.
             let binding = self.declare(pattern, BindingKind::Let);
@@ -404,7 +435,9 @@ impl Resolver<'_> {
 
     fn function_declaration(&mut self, id: FunctionId) {
         let function = self.ast.function(id);
-        let binding = function.name.and_then(|name| self.declare(name, BindingKind::Function));
+        let binding = function
+            .name
+            .and_then(|name| self.declare(name, BindingKind::Function));
         self.own_name(binding, id);
         self.function_body(id);
     }
@@ -488,7 +521,11 @@ impl Resolver<'_> {
             Node::Ident(name) => {
                 // Alternatives of one arm that bind the same name share the binding.
                 let shared = self.scopes.last().and_then(|scope| {
-                    scope.declared.iter().find(|(declared, _)| *declared == name).map(|&(_, binding)| binding)
+                    scope
+                        .declared
+                        .iter()
+                        .find(|(declared, _)| *declared == name)
+                        .map(|&(_, binding)| binding)
                 });
                 if let Some(binding) = shared {
                     self.out.uses[pattern.index()] = Use::Local(binding);
@@ -525,7 +562,9 @@ impl Resolver<'_> {
             let binding = &mut self.out.bindings[index];
             binding.captured = captured.contains_key(&BindingId(index as u32));
             let reassigned = facts.assigned_apart
-                || facts.last_assignment.is_some_and(|at| facts.first_capture.is_none_or(|first| at > first));
+                || facts
+                    .last_assignment
+                    .is_some_and(|at| facts.first_capture.is_none_or(|first| at > first));
             let unset_at_capture = facts.names.is_some() && binding.assigned;
             binding.cell = binding.captured && (binding.forward || reassigned || unset_at_capture);
         }

@@ -32,7 +32,11 @@ pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         if candidate == name {
             continue;
         }
-        let distance = if candidate.eq_ignore_ascii_case(name) { 1 } else { 2 * distance(name, candidate) };
+        let distance = if candidate.eq_ignore_ascii_case(name) {
+            1
+        } else {
+            2 * distance(name, candidate)
+        };
         let better = best.is_none_or(|(least, text)| (distance, candidate) < (least, text));
         if distance <= allowed && better {
             best = Some((distance, candidate));

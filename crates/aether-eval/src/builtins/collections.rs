@@ -9,7 +9,7 @@ use aether_value::{Array, Heap, Raise, Rc, Str, Value, equal};
 
 use super::math::{add, order};
 use super::support::{array, buffer, built, float, int, position, take, wrong_type};
-use super::{BuiltinDef, Event, Step, sort};
+use super::{BuiltinDef, Each, Event, Returned, Step, sort};
 use crate::context::Ctx;
 
 pub(super) static CORE: &[BuiltinDef] = &[
@@ -18,8 +18,20 @@ pub(super) static CORE: &[BuiltinDef] = &[
 ];
 
 pub(super) static DEFS: &[BuiltinDef] = &[
-    BuiltinDef::library_frame("map", &["array", "func"], 3, map).iterables(1),
-    BuiltinDef::library_frame("filter", &["array", "predicate"], 4, filter).iterables(1),
+    BuiltinDef::library_frame("map", &["array", "func"], 4, map)
+        .iterables(1)
+        .each(Each {
+            take: map_take,
+            next: map_next,
+            index: 3,
+        }),
+    BuiltinDef::library_frame("filter", &["array", "predicate"], 4, filter)
+        .iterables(1)
+        .each(Each {
+            take: filter_take,
+            next: map_next,
+            index: 3,
+        }),
     BuiltinDef::library_frame("reduce", &["array", "func", "accumulator"], 4, reduce).iterables(1),
     BuiltinDef::library_frame("find", &["array", "predicate"], 3, find).iterables(1),
     BuiltinDef::library_frame("every", &["array", "predicate"], 3, every).iterables(1),
@@ -153,11 +165,16 @@ fn map(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Rai
         }
         Event::Failed(raise) => return Err(raise),
     }
-    let done = built(&slots[2]).len();
-    Ok(match buffer(&slots[0]).as_slice().get(done) {
-        Some(item) => Step::call1(&slots[1], item.clone()),
-        None => Step::Done(take(&mut slots[2])),
-    })
+    Ok(go_on(slots, 3, 2))
+}
+
+fn map_take(_: &mut Ctx<'_>, slots: &mut [Value], result: Returned) -> Result<(), Raise> {
+    result.push_to(built(&slots[2]))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature of all of its kind")]
+fn map_next(_: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
+    Ok(go_on(slots, 3, 2))
 }
 
 fn filter(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
@@ -174,6 +191,13 @@ fn filter(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, 
         Event::Failed(raise) => return Err(raise),
     }
     Ok(go_on(slots, 3, 2))
+}
+
+fn filter_take(_: &mut Ctx<'_>, slots: &mut [Value], result: Returned) -> Result<(), Raise> {
+    if result.truthy() {
+        built(&slots[2]).push(current(slots, 3))?;
+    }
+    Ok(())
 }
 
 fn reduce(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {

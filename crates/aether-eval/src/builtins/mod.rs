@@ -18,6 +18,7 @@ use std::sync::LazyLock;
 
 use crate::context::Ctx;
 use crate::host::Permission;
+pub use crate::vm::Returned;
 
 mod collections;
 mod console;
@@ -45,6 +46,18 @@ pub type Simple = fn(&mut Ctx<'_>, &[Value]) -> Result<Value, Raise>;
 /// A built-in that is resumed. Its slots are its arguments (missing ones null) and then as many of its own, null
 /// at first, as its description says.
 pub type Resume = fn(&mut Ctx<'_>, &mut [Value], Event) -> Result<Step, Raise>;
+
+/// The quick way through a callback's result, for frames whose slot 0 holds a snapshot of items and slot 1 a
+/// function of one parameter that is called with each.
+#[derive(Clone, Copy)]
+pub struct Each {
+    /// Takes the result of one call.
+    pub take: fn(&mut Ctx<'_>, &mut [Value], Returned) -> Result<(), Raise>,
+    /// The next step, for what the machine cannot do by itself: the end, and calls that are not plain.
+    pub next: fn(&mut Ctx<'_>, &mut [Value]) -> Result<Step, Raise>,
+    /// The slot of the next item's index, which the machine counts.
+    pub index: u8,
+}
 
 /// Why a frame is resumed.
 #[derive(Debug)]
@@ -139,6 +152,8 @@ pub struct BuiltinDef {
     pub catches: bool,
     /// What the host must permit.
     pub permission: Option<Permission>,
+    /// The quick way through results of its callback.
+    pub each: Option<Each>,
 }
 
 impl BuiltinDef {
@@ -232,6 +247,13 @@ impl BuiltinDef {
         self
     }
 
+    /// The same, with a quick way through results of its callback.
+    #[must_use]
+    pub const fn each(mut self, each: Each) -> Self {
+        self.each = Some(each);
+        self
+    }
+
     /// The same, asking the host first.
     #[must_use]
     pub const fn needing(mut self, permission: Permission) -> Self {
@@ -261,6 +283,7 @@ impl BuiltinDef {
             iterables: 0,
             catches: false,
             permission: None,
+            each: None,
         }
     }
 
@@ -328,8 +351,11 @@ pub(crate) static LIBRARY: &[LibraryModule] = &[
 ];
 
 /// Modules that `import` finds last, after all files; nothing of them is predefined.
-pub(crate) static EXTENSIONS: &[LibraryModule] =
-    &[LibraryModule { name: "heap", functions: heap::DEFS, constants: &[] }];
+pub(crate) static EXTENSIONS: &[LibraryModule] = &[LibraryModule {
+    name: "heap",
+    functions: heap::DEFS,
+    constants: &[],
+}];
 
 /// Methods of built-in types by value tag.
 static METHODS: &[(u8, &[BuiltinDef])] = &[

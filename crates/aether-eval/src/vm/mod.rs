@@ -39,10 +39,11 @@ use std::collections::VecDeque;
 use crate::host::Host;
 use crate::tables::Tables;
 pub(crate) use arithmetic::{number_operator, power_of};
+pub use call::Returned;
 pub(crate) use modules::ModuleState;
 pub use unwind::TracePlace;
-pub use watch::ScriptFrame;
 pub(crate) use unwind::{is_exit, read_slot, trace_places, trace_text, with_code};
+pub use watch::ScriptFrame;
 
 /// Calls and backward jumps between two looks at limits, interrupts and the collector.
 const FUEL: i64 = 1000;
@@ -242,7 +243,11 @@ impl Vm {
     #[inline(never)]
     pub(super) fn refuel_between(&mut self) -> Result<(), Raise> {
         self.refuel()?;
-        if self.heap.has_grown() { self.tell_of_growth() } else { Ok(()) }
+        if self.heap.has_grown() {
+            self.tell_of_growth()
+        } else {
+            Ok(())
+        }
     }
 
     /// Counts work done inside a built-in.
