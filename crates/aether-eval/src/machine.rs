@@ -158,6 +158,7 @@ impl Machine {
     /// See [`RunError`].
     pub fn finish(&mut self) -> Result<(), RunError> {
         if self.vm.heap.finalizers() > 0 {
+            self.vm.heap.collect();
             self.run_finalizers()?;
             self.vm.release_data();
             self.vm.heap.collect();

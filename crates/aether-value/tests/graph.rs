@@ -1,0 +1,265 @@
+//! Random graphs, mutated a million times, against plain reachability: nothing live is freed, nothing dead survives a
+//! full collection, a weak reference is empty exactly when its target is gone.
+#![allow(clippy::unwrap_used, reason = "a failure is the test's")]
+
+mod common;
+
+use std::collections::{HashMap, HashSet};
+
+use aether_value::{Heap, HeapConfig, PromiseState, Raw, Rc, StructDef, Value, WeakCell};
+use common::{code, node};
+
+const MUTATIONS: usize = if cfg!(miri) { 2_000 } else { 1_000_000 };
+const ROOTS: usize = 40;
+const EDGES: usize = 3;
+
+/// A small generator of our own, so that a failure repeats.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % end
+    }
+}
+
+/// The model: who refers to whom; and the real objects, known by weak references alone.
+struct World {
+    heap: Heap,
+    def: Rc<StructDef>,
+    code: std::ptr::NonNull<aether_value::Code>,
+    edges: HashMap<usize, [Option<usize>; EDGES]>,
+    weak: HashMap<usize, Rc<WeakCell>>,
+    roots: Vec<Option<(usize, Value)>>,
+    next: usize,
+}
+
+impl World {
+    fn new(config: HeapConfig) -> Self {
+        let heap = Heap::new(config);
+        let def = node(&heap, &["a", "b", "c"]);
+        let code = code(&heap, 0);
+        let roots = (0..ROOTS).map(|_| None).collect();
+        Self {
+            heap,
+            def,
+            code,
+            edges: HashMap::new(),
+            weak: HashMap::new(),
+            roots,
+            next: 0,
+        }
+    }
+
+    fn make(&mut self, random: &mut Random) -> (usize, Value) {
+        let heap = &self.heap;
+        let value: Value = match random.below(3) {
+            0 => {
+                let array = heap.array(0).unwrap();
+                (0..EDGES).for_each(|_| array.push(Value::Null).unwrap());
+                array.into()
+            }
+            1 => heap.dict().unwrap().into(),
+            _ => heap.instance(&self.def).unwrap().into(),
+        };
+        let id = self.next;
+        self.next += 1;
+        self.edges.insert(id, [None; EDGES]);
+        self.weak.insert(id, heap.weak_to(&value).unwrap().unwrap());
+        (id, value)
+    }
+
+    /// The value that an edge to `target` is made of: the target, or something that holds it.
+    fn wrapped(&self, target: Value, random: &mut Random) -> Value {
+        let heap = &self.heap;
+        match random.below(6) {
+            0 => heap
+                .closure(self.code, &[Raw::from_value(target)], false)
+                .unwrap()
+                .into(),
+            1 => heap.array_from(vec![Value::Int(1), target]).unwrap().into(),
+            2 => heap.promise(PromiseState::Fulfilled(target)).unwrap().into(),
+            3 => {
+                let cell = heap.cell(Raw::from_value(target)).unwrap();
+                heap.closure(self.code, &[Raw::from_rc(cell)], false)
+                    .unwrap()
+                    .into()
+            }
+            _ => target,
+        }
+    }
+
+    fn value(&self, id: usize) -> Value {
+        self.weak[&id].upgrade().expect("a reachable node is alive")
+    }
+
+    fn set_edge(&mut self, from: usize, edge: usize, to: Option<usize>, random: &mut Random) {
+        let value = to.map_or(Value::Null, |to| self.wrapped(self.value(to), random));
+        let old = match self.value(from) {
+            Value::Array(array) => array.set(edge, value).unwrap(),
+            Value::Dict(dict) => dict
+                .insert(Value::Int(edge as i64), value)
+                .unwrap()
+                .unwrap_or(Value::Null),
+            Value::Instance(instance) => {
+                instance.set_slot(edge, value);
+                Value::Null
+            }
+            other => panic!("{}", other.type_name()),
+        };
+        drop(old);
+        self.edges.get_mut(&from).unwrap()[edge] = to;
+    }
+
+    /// A node found by walking from a root.
+    fn pick(&self, random: &mut Random) -> Option<usize> {
+        let mut id = self.roots[random.below(ROOTS)].as_ref()?.0;
+        for _ in 0..random.below(12) {
+            match self.edges[&id][random.below(EDGES)] {
+                Some(next) => id = next,
+                None => break,
+            }
+        }
+        Some(id)
+    }
+
+    fn reachable(&self) -> HashSet<usize> {
+        let mut found: HashSet<usize> = self.roots.iter().flatten().map(|(id, _)| *id).collect();
+        let mut pending: Vec<usize> = found.iter().copied().collect();
+        while let Some(id) = pending.pop() {
+            for next in self.edges[&id].into_iter().flatten() {
+                if found.insert(next) {
+                    pending.push(next);
+                }
+            }
+        }
+        found
+    }
+
+    /// Compares with the model; `exactly` if a full collection has just been made.
+    fn check(&mut self, exactly: bool) {
+        let alive = self.reachable();
+        self.weak.retain(|id, weak| {
+            assert!(
+                weak.upgrade().is_some() || !alive.contains(id),
+                "node {id} was freed while in use"
+            );
+            if exactly {
+                assert!(
+                    weak.upgrade().is_none() || alive.contains(id),
+                    "node {id} survived its last reference"
+                );
+            }
+            !weak.is_dropped()
+        });
+        let weak = &self.weak;
+        self.edges.retain(|id, _| weak.contains_key(id));
+    }
+
+    fn mutate(&mut self, random: &mut Random) {
+        match random.below(10) {
+            0 | 1 => {
+                let made = self.make(random);
+                let slot = random.below(ROOTS);
+                self.roots[slot] = Some(made);
+            }
+            2 => {
+                let slot = random.below(ROOTS);
+                if random.below(4) == 0 {
+                    self.roots[slot] = None;
+                } else if let Some(id) = self.pick(random) {
+                    let value = self.value(id);
+                    self.roots[slot] = Some((id, value));
+                }
+            }
+            3..6 => {
+                // A new node on an old one.
+                if let Some(from) = self.pick(random) {
+                    let (id, value) = self.make(random);
+                    self.set_edge(from, random.below(EDGES), Some(id), random);
+                    drop(value);
+                }
+            }
+            6..9 => {
+                if let (Some(from), Some(to)) = (self.pick(random), self.pick(random)) {
+                    self.set_edge(from, random.below(EDGES), Some(to), random);
+                }
+            }
+            _ => {
+                if let Some(from) = self.pick(random) {
+                    self.set_edge(from, random.below(EDGES), None, random);
+                }
+            }
+        }
+    }
+}
+
+fn run(config: HeapConfig, seed: u64, mutations: usize) -> World {
+    let mut random = Random(seed);
+    let mut world = World::new(config);
+    let mut snapshots = Vec::new();
+    for number in 1..=mutations {
+        world.mutate(&mut random);
+        if world.heap.collection_due() || random.below(3000) == 0 {
+            world.heap.collect_auto();
+            world.check(false);
+        }
+        if random.below(500) == 0
+            && let Some(id) = world.pick(&mut random)
+            && let Value::Array(array) = world.value(id)
+        {
+            // Held for a while: keeps more alive than the model knows, so it goes before exact checks.
+            snapshots.push(array.snapshot());
+        }
+        if number.is_multiple_of(20_000) || number == mutations {
+            snapshots.clear();
+            world.heap.collect();
+            world.check(true);
+        }
+    }
+    world
+}
+
+#[test]
+fn a_million_mutations_agree_with_reachability() {
+    let world = run(
+        HeapConfig {
+            seed: Some(7),
+            ..HeapConfig::default()
+        },
+        42,
+        MUTATIONS,
+    );
+    let World {
+        heap,
+        def,
+        edges,
+        weak,
+        roots,
+        ..
+    } = world;
+    assert!(!edges.is_empty());
+    assert!(heap.stats().collections > 50, "{}", heap.stats().collections);
+    drop((def, weak, roots));
+    heap.teardown();
+    assert_eq!((heap.live_bytes(), heap.live_objects()), (0, 0));
+}
+
+#[test]
+fn collecting_at_every_charge_agrees_with_reachability() {
+    let config = HeapConfig {
+        collect_every: 1,
+        seed: Some(7),
+        ..HeapConfig::default()
+    };
+    run(config, 99, MUTATIONS / 200);
+    let config = HeapConfig {
+        collect_every: 7,
+        seed: Some(7),
+        ..HeapConfig::default()
+    };
+    run(config, 100, MUTATIONS / 50);
+}
