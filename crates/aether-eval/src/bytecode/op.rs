@@ -250,6 +250,11 @@ ops! {
     /// Jumps if R\[a\] != K\[b\].
     JumpNotEqualK JumpAn 1;
 
+    /// Jumps if R\[a\]\[R\[b\]\] is truthy, spending fuel; flag 1 as for comparisons, flag 0 unused.
+    JumpIfElement JumpAb 1;
+    /// Jumps if R\[a\]\[R\[b\]\] is falsy, spending fuel.
+    JumpIfNotElement JumpAb 1;
+
     /// R\[a\] = R\[b\].name: c is the cached slot; word 1 holds the cached shape and, above it, the name's constant.
     GetField AbN 2;
     /// The same with R\[b\] = R\[a\], which is consumed.

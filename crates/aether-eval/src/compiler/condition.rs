@@ -49,6 +49,22 @@ impl Compiler<'_> {
             Node::Binary { op, lhs, rhs } if is_comparison(op) => {
                 self.compare_branch(condition, op, lhs, rhs, sense, label, over)
             }
+            Node::Index { object, index } if self.plain_local(self.ungroup(object)).is_some() => {
+                // The element is looked at where it is.
+                let mark = self.function.next;
+                let object = self.operand(object)?;
+                let index = self.operand(index)?;
+                self.at(condition);
+                let op = if sense {
+                    Op::JumpIfElement
+                } else {
+                    Op::JumpIfNotElement
+                };
+                let flags = u16::from(index.consumed()) << 1;
+                self.jump_compare(op, object.register, index.register, flags, label, over);
+                self.free_to(mark);
+                Ok(())
+            }
             _ => {
                 let mark = self.function.next;
                 let value = self.operand(condition)?;

@@ -381,6 +381,32 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         next!()
                     }};
                 }
+                macro_rules! jump_on_element {
+                    ($sense:literal) => {{
+                        let object = *reg!(ip, base, 1);
+                        let index = reg!(ip, base, 2);
+                        let truthy = if object.tag == tag::ARRAY
+                            && (*index).tag == tag::INT
+                            && ((*index).payload as usize) < (*object.pointer::<Array>()).len()
+                        {
+                            let array = object.pointer::<Array>();
+                            let value = (*array).items().add((*index).payload as usize);
+                            if (*value).tag == tag::BOOL {
+                                (*value).as_bool()
+                            } else {
+                                (*value).as_value().truthy()
+                            }
+                        } else {
+                            vm.ip = ip;
+                            vm.base = base;
+                            check!(member::element_truth(vm, ip, object, index))
+                        };
+                        if truthy == $sense {
+                            spend!(compare_target!());
+                        }
+                        next!()
+                    }};
+                }
                 macro_rules! jump_equal_constant {
                     ($sense:literal) => {{
                         let left = reg!(ip, base, 1);
@@ -855,6 +881,8 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     Op::JumpNotGreaterEqualI => jump_compare_immediate!(>=, false),
                     Op::JumpEqualI => jump_equal_immediate!(true),
                     Op::JumpNotEqualI => jump_equal_immediate!(false),
+                    Op::JumpIfElement => jump_on_element!(true),
+                    Op::JumpIfNotElement => jump_on_element!(false),
                     Op::JumpEqualK => jump_equal_constant!(true),
                     Op::JumpNotEqualK => jump_equal_constant!(false),
 
@@ -1117,7 +1145,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         let from = reg!(ip, base, 2);
                         let window = reg!(ip, base, 1);
                         let callee = *vm.globals.add(field!(ip, 3) as usize);
-                        if callee.payload == vm.len_builtin {
+                        if callee.tag == tag::BUILTIN && callee.payload == vm.len_builtin {
                             let length = match (*from).tag {
                                 tag::ARRAY => Some((*(*from).pointer::<Array>()).len()),
                                 tag::STRING => Some((*(*from).pointer::<aether_value::Str>()).len_chars()),

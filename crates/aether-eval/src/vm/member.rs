@@ -249,6 +249,28 @@ pub(super) fn get_index(vm: &mut Vm, object: Raw, index: Raw) -> Result<Raw, Rai
     element(vm, object, index).map(Raw::from_value)
 }
 
+/// The truth of `object[index]` for a jump, which consumes the index if its flag says so.
+///
+/// # Safety
+/// `ip` is that jump, `index` its register.
+#[cold]
+#[inline(never)]
+pub(super) unsafe fn element_truth(
+    vm: &mut Vm,
+    ip: *const u64,
+    object: Raw,
+    index: *mut Raw,
+) -> Result<bool, Raise> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let value = element(vm, object.as_value(), (*index).as_value())?;
+        if *ip >> 48 & 2 != 0 && (*index).is_counted() {
+            super::call::take(index).release();
+        }
+        Ok(value.truthy())
+    }
+}
+
 fn element(vm: &mut Vm, object: &Value, index: &Value) -> Result<Value, Raise> {
     match object {
         Value::Array(array) => {
