@@ -132,11 +132,16 @@ impl Heap {
 
     /// The pass that is due, young or full; see [`Heap::collection_due`].
     pub fn collect_auto(&self) -> CollectStats {
-        let inner = self.inner();
-        if inner.live.get() > inner.pace.full_mark.get() {
+        if self.next_pass_is_full() {
             return self.collect();
         }
         self.pass(|inner| (inner.find_garbage(&inner.list_young()), false))
+    }
+
+    /// Whether the automatic pass that is due will take everything.
+    pub fn next_pass_is_full(&self) -> bool {
+        let inner = self.inner();
+        inner.live.get() > inner.pace.full_mark.get()
     }
 
     fn pass(&self, find: impl FnOnce(&Inner) -> (Vec<NonNull<Header>>, bool)) -> CollectStats {
