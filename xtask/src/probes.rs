@@ -135,6 +135,13 @@ fn generated(scratch: &Path) -> Result<Vec<Probe>, String> {
         format!("println(1{})\n", " + 1".repeat(199_999)),
         output("200000"),
     )?;
+    let mut nested = String::from("1");
+    for _ in 0..300 {
+        nested = format!("(x == 0 ? {nested} : 2)");
+    }
+    let lines = "let y = x == 0 ? 1 : 2\n".repeat(10_000);
+    let text = format!("let x = 0\nprintln({nested})\n{lines}");
+    add("ternaries-with-comparisons", 1.0, 100, text, output("1"))?;
     let calls = "()".repeat(100_000);
     add(
         "100000-chained-calls",
