@@ -87,6 +87,8 @@ pub(crate) struct Chunk {
     state: Cell<State>,
     /// Whether objects may have been allocated here since the last pass that took this chunk: all others are old.
     fresh: Cell<bool>,
+    /// Whether objects here are members of the pass under way.
+    listed: Cell<bool>,
     next: Cell<*mut Chunk>,
     previous: Cell<*mut Chunk>,
 }
@@ -120,6 +122,7 @@ impl Chunk {
             class: 0,
             state: Cell::new(State::Current),
             fresh: Cell::new(true),
+            listed: Cell::new(false),
             next: Cell::new(std::ptr::null_mut()),
             previous: Cell::new(std::ptr::null_mut()),
         }
@@ -597,6 +600,65 @@ impl Inner {
         (taken, all)
     }
 
+    /// Shows `f` every container by chunk; it answers whether the object is a member of the pass that begins.
+    pub(crate) fn list_objects(&self, mut f: impl FnMut(NonNull<Header>) -> bool) {
+        self.chunks.with(|chunks| {
+            for chunk in chunks.iter() {
+                // SAFETY: chunks in the vector are alive.
+                let record = unsafe { chunk.as_ref() };
+                if record.used.get() == 0 || record.class as usize >= GROUP {
+                    continue;
+                }
+                let mut listed = false;
+                Self::each_in_chunk(*chunk, |object| listed |= f(object));
+                record.listed.set(listed);
+                Self::age_chunk(*chunk);
+            }
+        });
+        self.large.with(|large| {
+            for object in large.iter() {
+                // SAFETY: objects in the vector are alive.
+                if tag::is_container(unsafe { object.as_ref() }.kind) {
+                    f(*object);
+                }
+            }
+        });
+        self.age_large();
+    }
+
+    /// Calls `f` with every member of the pass under way, until it answers false.
+    pub(crate) fn each_listed(&self, mut f: impl FnMut(NonNull<Header>) -> bool) {
+        self.chunks.with(|chunks| {
+            for chunk in chunks.iter() {
+                // SAFETY: as in `each_object`.
+                unsafe {
+                    let record = chunk.as_ref();
+                    if !record.listed.get() {
+                        continue;
+                    }
+                    let (block, end) = (record.block as usize, record.bump.get() as usize);
+                    let mut offset = FIRST;
+                    while offset < end {
+                        let object = chunk.byte_add(offset).cast::<Header>();
+                        // A free block has no flags.
+                        if object.as_ref().has(flag::LISTED) && !f(object) {
+                            return;
+                        }
+                        offset += block;
+                    }
+                }
+            }
+            self.large.with(|large| {
+                for object in large.iter() {
+                    // SAFETY: objects in the vector are alive.
+                    if unsafe { object.as_ref() }.has(flag::LISTED) && !f(*object) {
+                        return;
+                    }
+                }
+            });
+        });
+    }
+
     /// Large containers allocated since the last pass.
     pub(crate) fn young_large(&self) -> Vec<NonNull<Header>> {
         self.large.with(|large| {
@@ -618,12 +680,6 @@ impl Inner {
         // SAFETY: callers pass chunks of a heap that is alive.
         let record = unsafe { chunk.as_ref() };
         record.fresh.set(record.state.get() == State::Current);
-    }
-
-    /// Notes that all chunks hold only old objects.
-    pub(crate) fn age_chunks(&self) {
-        self.chunks
-            .with(|chunks| chunks.iter().for_each(|chunk| Self::age_chunk(*chunk)));
     }
 
     /// Bytes that chunks hold from the system, used or not.

@@ -125,8 +125,8 @@ impl Heap {
     /// Frees every unreachable cycle. Does nothing when called from within a release or another pass.
     pub fn collect(&self) -> CollectStats {
         self.pass(|inner| {
-            inner.list_all();
-            (inner.find_garbage(&inner), true)
+            let members = All(inner, inner.list_all());
+            (inner.find_garbage(&members), true)
         })
     }
 
@@ -135,7 +135,7 @@ impl Heap {
         if self.next_pass_is_full() {
             return self.collect();
         }
-        self.pass(|inner| (inner.find_garbage(&inner.list_young()), false))
+        self.pass(|inner| (inner.find_garbage(&Young(inner.list_young())), false))
     }
 
     /// Whether the automatic pass that is due will take everything.
@@ -191,26 +191,38 @@ unsafe fn count_edge(child: NonNull<Header>, change: i32) {
 
 /// The objects of a pass: those marked as listed.
 trait Members {
-    fn each(&self, f: impl FnMut(NonNull<Header>));
+    /// Calls `f` with each until it answers false.
+    fn each(&self, f: impl FnMut(NonNull<Header>) -> bool);
+
+    /// How many there are.
+    fn count(&self) -> usize;
 }
 
-impl Members for Vec<NonNull<Header>> {
+/// A young set.
+struct Young(Vec<NonNull<Header>>);
+
+/// Every listed object of the heap, and their number.
+struct All<'a>(&'a Inner, usize);
+
+impl Members for Young {
     #[inline]
-    fn each(&self, f: impl FnMut(NonNull<Header>)) {
-        self.iter().copied().for_each(f);
+    fn each(&self, mut f: impl FnMut(NonNull<Header>) -> bool) {
+        let _ = self.0.iter().all(|object| f(*object));
+    }
+
+    fn count(&self) -> usize {
+        self.0.len()
     }
 }
 
-/// Every listed object of the heap.
-impl Members for &Inner {
+impl Members for All<'_> {
     #[inline]
-    fn each(&self, mut f: impl FnMut(NonNull<Header>)) {
-        self.each_object(alloc::CONTAINERS, |object| {
-            // SAFETY: the walk gives live objects.
-            if unsafe { object.as_ref() }.has(flag::LISTED) {
-                f(object);
-            }
-        });
+    fn each(&self, f: impl FnMut(NonNull<Header>) -> bool) {
+        self.0.each_listed(f);
+    }
+
+    fn count(&self) -> usize {
+        self.1
     }
 }
 
@@ -218,6 +230,7 @@ impl Members for &Inner {
 /// collection of a million objects does not put a million entries on the stack.
 #[derive(Default)]
 struct Reach {
+    reached: usize,
     objects: Vec<NonNull<Header>>,
     spans: Vec<(NonNull<Header>, usize)>,
 }
@@ -229,9 +242,14 @@ impl Reach {
         unsafe {
             object.as_ref().set_flag(flag::REACHED);
             self.objects.push(object);
-            let Self { objects, spans } = self;
+            let Self {
+                reached,
+                objects,
+                spans,
+            } = self;
             loop {
                 if let Some(object) = objects.pop() {
+                    *reached += 1;
                     let header = object.as_ref();
                     let large = match header.kind {
                         tag::BUFFER => header.shape.get() as usize > SLICE,
@@ -239,6 +257,7 @@ impl Reach {
                         _ => false,
                     };
                     if large {
+                        // Once for the object, however many slices.
                         spans.push((object, 0));
                         continue;
                     }
@@ -323,8 +342,8 @@ impl Inner {
         }
     }
 
-    /// Lists every container that can be part of a cycle.
-    fn list_all(&self) {
+    /// Lists every container that can be part of a cycle; answers how many.
+    fn list_all(&self) -> usize {
         // SAFETY: the walks give live objects.
         unsafe {
             // An array's own length is what counts until it shares its buffer.
@@ -334,18 +353,23 @@ impl Inner {
                 }
             });
             let mut def = (std::ptr::null(), false);
-            self.each_object(alloc::CONTAINERS, |object| {
+            let mut count = 0;
+            self.list_objects(|object| {
                 let header = object.as_ref();
-                if tag::is_container(header.kind) {
-                    header.set_flag(flag::OLD);
-                    if self.leads_on(object, &mut def) {
-                        header.set_flag(flag::LISTED);
-                    }
+                if !tag::is_container(header.kind) {
+                    return false;
                 }
+                let listed = self.leads_on(object, &mut def);
+                header.set_flag(if listed {
+                    flag::OLD | flag::LISTED
+                } else {
+                    flag::OLD
+                });
+                count += usize::from(listed);
+                listed
             });
+            count
         }
-        self.age_chunks();
-        self.age_large();
     }
 
     /// Lists containers that no pass has seen and that can be part of a cycle, up to the budget. They and the chunks
@@ -400,25 +424,35 @@ impl Inner {
         // SAFETY: every object met is alive; counts are only changed by the pass itself, and restored.
         unsafe {
             let mut visitor = Visitor(|child| count_edge(child, -1));
-            members.each(|object| self.visit(object, &mut visitor));
+            members.each(|object| {
+                self.visit(object, &mut visitor);
+                true
+            });
             let mut reach = Reach::default();
             members.each(|object| {
                 let header = object.as_ref();
                 if header.count.get() != 0 && !header.has(flag::REACHED) {
                     reach.from(self, object);
                 }
+                reach.reached < members.count()
             });
             let mut garbage = Vec::new();
-            members.each(|object| {
-                if !object.as_ref().has(flag::REACHED) {
-                    garbage.push(object);
-                }
-            });
+            if reach.reached < members.count() {
+                members.each(|object| {
+                    if !object.as_ref().has(flag::REACHED) {
+                        garbage.push(object);
+                    }
+                    true
+                });
+            }
             let mut visitor = Visitor(|child| count_edge(child, 1));
             for object in &garbage {
                 self.visit(*object, &mut visitor);
             }
-            members.each(|object| object.as_ref().clear_flag(flag::REACHED | flag::LISTED));
+            members.each(|object| {
+                object.as_ref().clear_flag(flag::REACHED | flag::LISTED);
+                true
+            });
             garbage
         }
     }
