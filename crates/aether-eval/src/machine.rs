@@ -110,7 +110,7 @@ impl Machine {
             let module = vm.tables.add_module();
             Ok(Self { vm, module })
         };
-        make().map_err(|raise| Box::new(describe(raise)))
+        make().map_err(|raise| Box::new(describe(&raise)))
     }
 
     /// The heap.
@@ -177,10 +177,10 @@ impl Machine {
         };
         let params = match &main {
             Value::Function(closure) | Value::AsyncFunction(closure) => closure.code().params,
-            _ => return Err(describe(Raise::operation("main is not a function")).into()),
+            _ => return Err(describe(&Raise::operation("main is not a function")).into()),
         };
         if params > 0 {
-            return Err(describe(Raise::operation("main() must take no arguments")).into());
+            return Err(describe(&Raise::operation("main() must take no arguments")).into());
         }
         let result = self.vm.call_value(&main, &[], true);
         drop(main);
@@ -235,7 +235,7 @@ impl Machine {
                 file,
                 diagnostics: vec![*diagnostic],
             },
-            CompileError::Raise(raise) => describe(raise).into(),
+            CompileError::Raise(raise) => describe(&raise).into(),
         })
     }
 
@@ -271,7 +271,7 @@ impl Machine {
     /// # Errors
     /// Out of memory.
     pub fn text(&self, value: &Value) -> Result<String, RunError> {
-        let text = display_text(&self.vm.heap, value).map_err(|raise| RunError::from(describe(raise)))?;
+        let text = display_text(&self.vm.heap, value).map_err(|raise| RunError::from(describe(&raise)))?;
         Ok(text.as_str().to_owned())
     }
 
@@ -327,12 +327,12 @@ impl From<Raise> for RunError {
         if is_exit(&raise) {
             Self::Exit
         } else {
-            describe(raise).into()
+            describe(&raise).into()
         }
     }
 }
 
-fn describe(raise: Raise) -> RuntimeError {
+fn describe(raise: &Raise) -> RuntimeError {
     let (message, kind) = (raise.message().to_owned(), raise.kind());
     let error: Option<Rc<aether_value::ErrorObject>> = raise.0.error.clone();
     let line = error.as_ref().map(|error| error.line()).filter(|&line| line > 0);

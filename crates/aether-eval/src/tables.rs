@@ -151,11 +151,6 @@ impl Tables {
         self.prelude.keys().copied()
     }
 
-    /// The prelude's value of a name.
-    pub(crate) fn prelude_value(&self, name: &str) -> Option<&Value> {
-        self.prelude.get(name)
-    }
-
     /// The slot of a name in a module, made at its first mention.
     pub(crate) fn slot(&mut self, heap: &Heap, module: u32, name: &str) -> Result<u32, Raise> {
         if let Some(&slot) = self.modules[module as usize].slots.get(name) {

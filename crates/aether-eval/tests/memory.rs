@@ -177,7 +177,7 @@ fn main() {
 
 #[test]
 fn a_leak_report_names_the_lines_and_the_edge() {
-    let text = r#"struct Node { value; peer }
+    let text = r"struct Node { value; peer }
 let cache = [[1], [2]]
 fn make_pair() {
   let a = Node { value: 1, peer: null }
@@ -187,7 +187,7 @@ fn make_pair() {
 fn main() {
   for i in range(0, 3) { make_pair() }
 }
-"#;
+";
     let (mut machine, _) = machine(None);
     machine.watch_memory(MemoryWatch::Leaks);
     machine.run(file(text)).unwrap();
@@ -338,7 +338,7 @@ fn every_refused_charge_ends_in_an_error_with_exact_accounting() {
                     "{number}: {out}"
                 ),
                 Err(RunError::Runtime(error)) => {
-                    assert_eq!(error.kind, ErrorKind::OutOfMemory, "{number}: {error}")
+                    assert_eq!(error.kind, ErrorKind::OutOfMemory, "{number}: {error}");
                 }
                 Err(other) => panic!("{number}: {other}"),
             }

@@ -62,6 +62,7 @@ pub enum BindingKind {
 }
 
 /// A binding and what is known about its uses.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 #[derive(Clone, Debug)]
 pub struct Binding {
     /// Its name.

@@ -193,6 +193,7 @@ fn filter(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, 
     Ok(go_on(slots, 3, 2))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the signature of all of its kind")]
 fn filter_take(_: &mut Ctx<'_>, slots: &mut [Value], result: Returned) -> Result<(), Raise> {
     if result.truthy() {
         built(&slots[2]).push(current(slots, 3))?;

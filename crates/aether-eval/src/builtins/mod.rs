@@ -411,8 +411,3 @@ pub(crate) fn method_number(name: &str) -> u16 {
 pub(crate) fn method_by_number(number: u16, kind: u8) -> Option<&'static BuiltinDef> {
     TABLE.rows[number as usize][kind as usize]
 }
-
-/// The built-in method of a type, by name.
-pub(crate) fn method(name: &str, kind: u8) -> Option<&'static BuiltinDef> {
-    method_by_number(method_number(name), kind)
-}

@@ -259,7 +259,7 @@ ops! {
     GetField AbN 2;
     /// The same with R\[b\] = R\[a\], which is consumed.
     GetFieldT AbN 2;
-    /// R\[a\].name = R\[b\], counted; c and word 1 as for GetField.
+    /// R\[a\].name = R\[b\], counted; c and word 1 as for `GetField`.
     SetField AbN 2;
     /// R\[a\].name = R\[b\]; takes R\[b\].
     SetFieldMove AbN 2;
@@ -281,9 +281,9 @@ ops! {
     SetIndex Abc 1;
     /// R\[a\]\[R\[b\]\] = R\[c\]; takes R\[c\].
     SetIndexMove Abc 1;
-    /// As SetIndex; consumes R\[b\].
+    /// As `SetIndex`; consumes R\[b\].
     SetIndexC Abc 1;
-    /// As SetIndexMove; consumes R\[b\].
+    /// As `SetIndexMove`; consumes R\[b\].
     SetIndexMoveC Abc 1;
     /// R\[a\]\[R\[b\]\] = R\[c\] + R\[b of word 1\], where R\[c\] is the element's own value read before; takes both.
     AddIndex Abc 2;
@@ -299,9 +299,9 @@ ops! {
     /// Calls the running closure with c arguments from R\[a+1\], which it takes; result in R\[a\].
     CallOwn Ann 1;
     /// Calls method `name` of R\[a+1\] with b arguments from R\[a+2\]; takes all; result in R\[a\]. c is the name's number
-    /// among the built-in methods (0: none); word 1 as for GetField, word 2 the cached method.
+    /// among the built-in methods (0: none); word 1 as for `GetField`, word 2 the cached method.
     CallMethod Ann 3;
-    /// R\[b\].push(R\[c\]), takes R\[c\]: result null in R\[a\]; anything but an array goes on as CallMethod would, with the
+    /// R\[b\].push(R\[c\]), takes R\[c\]: result null in R\[a\]; anything but an array goes on as `CallMethod` would, with the
     /// words of that instruction.
     Push Abc 3;
     /// R\[a\] = len(R\[b\]) if global c is the built-in `len`; otherwise calls it with R\[b\] moved or copied to R\[a+1\].

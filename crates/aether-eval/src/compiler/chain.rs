@@ -33,6 +33,7 @@ enum Step {
 }
 
 /// The value so far.
+#[derive(Clone, Copy)]
 struct Current {
     value: Operand,
     /// The call window reserved for it, if it is already where a receiver belongs.
@@ -118,21 +119,19 @@ impl Compiler<'_> {
                     return self.call_name(node, base, name, args, dst);
                 }
             }
-            Some((_, Step::Method { .. })) => {
-                if self.plain_local(base).is_none() {
-                    let (window, receiver) = self.method_window(dst)?;
-                    self.expr(base, receiver)?;
-                    let scalar = self.is_scalar(base);
-                    let value = Operand {
-                        register: receiver,
-                        temporary: true,
-                        scalar,
-                    };
-                    return Ok(Current {
-                        value,
-                        window: Some(window),
-                    });
-                }
+            Some((_, Step::Method { .. })) if self.plain_local(base).is_none() => {
+                let (window, receiver) = self.method_window(dst)?;
+                self.expr(base, receiver)?;
+                let scalar = self.is_scalar(base);
+                let value = Operand {
+                    register: receiver,
+                    temporary: true,
+                    scalar,
+                };
+                return Ok(Current {
+                    value,
+                    window: Some(window),
+                });
             }
             _ => {}
         }
@@ -331,15 +330,15 @@ impl Compiler<'_> {
             Step::Call(args) => {
                 let window = self.window(dst)?;
                 self.free_to(window + 1);
-                if !object.temporary {
-                    let count = self.arguments(args)?;
-                    self.at(node);
-                    self.emit(Op::Call, window, object.register, count);
-                } else {
+                if object.temporary {
                     self.move_result(window, object.register);
                     let count = self.arguments(args)?;
                     self.at(node);
                     self.emit(Op::CallTop, window, 0, count);
+                } else {
+                    let count = self.arguments(args)?;
+                    self.at(node);
+                    self.emit(Op::Call, window, object.register, count);
                 }
                 self.move_result(dst, window);
                 Ok(Self::temporary(dst))
@@ -393,17 +392,16 @@ impl Compiler<'_> {
         let constant = self.string(text)?;
         let object = current.value;
         let push = text == "push" && args.len() == 1;
-        let (window, receiver) = match current.window {
-            Some(window) => (window, object.register),
-            None => {
-                let (window, receiver) = self.method_window(dst)?;
-                if object.temporary {
-                    self.emit(Op::Move, receiver, object.register, 0);
-                } else if !push {
-                    self.emit(Op::Copy, receiver, object.register, 0);
-                }
-                (window, receiver)
+        let (window, receiver) = if let Some(window) = current.window {
+            (window, object.register)
+        } else {
+            let (window, receiver) = self.method_window(dst)?;
+            if object.temporary {
+                self.emit(Op::Move, receiver, object.register, 0);
+            } else if !push {
+                self.emit(Op::Copy, receiver, object.register, 0);
             }
+            (window, receiver)
         };
         let from = if push && !object.temporary {
             object.register

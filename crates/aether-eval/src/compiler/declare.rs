@@ -393,7 +393,7 @@ impl Compiler<'_> {
         self.declare(alias.unwrap_or(module), register)
     }
 
-    pub(super) fn from_import(&mut self, id: NodeId, module: NodeId, items: List) -> Result<()> {
+    pub(super) fn import_members(&mut self, id: NodeId, module: NodeId, items: List) -> Result<()> {
         let ast = self.ast;
         let name = self.text(module).to_owned();
         let constant = self.string(&name)?;

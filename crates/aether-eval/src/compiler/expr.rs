@@ -150,7 +150,10 @@ impl Compiler<'_> {
 
     fn name(&mut self, id: NodeId, dst: u16) -> Result<()> {
         match self.resolution.use_of(id) {
-            Use::Local(binding) => self.load_binding(binding, dst),
+            Use::Local(binding) => {
+                self.load_binding(binding, dst);
+                Ok(())
+            }
             Use::Global | Use::None => {
                 let Node::Name(name) = self.ast.node(id) else {
                     return Ok(());
@@ -163,7 +166,7 @@ impl Compiler<'_> {
     }
 
     /// Loads the value of a binding of this or an enclosing function.
-    pub(super) fn load_binding(&mut self, binding: BindingId, dst: u16) -> Result<()> {
+    pub(super) fn load_binding(&mut self, binding: BindingId, dst: u16) {
         let cell = self.resolution.binding(binding).cell;
         if let Some(&register) = self.function.registers.get(&binding) {
             self.emit(if cell { Op::GetCell } else { Op::Copy }, dst, register, 0);
@@ -179,7 +182,6 @@ impl Compiler<'_> {
         } else {
             self.emit(Op::LoadNull, dst, 0, 0);
         }
-        Ok(())
     }
 
     // --- literals ---

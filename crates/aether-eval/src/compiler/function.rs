@@ -68,8 +68,6 @@ pub(super) struct FinallyState {
     pub(super) exits: Vec<Exit>,
     /// Scopes open where the `try` stands.
     pub(super) scopes: usize,
-    /// Loops open where the `try` stands.
-    pub(super) loops: usize,
     /// Set while the finally block itself is compiled: where leaving it goes.
     pub(super) running: Option<Label>,
 }

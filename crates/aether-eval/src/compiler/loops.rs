@@ -92,17 +92,14 @@ impl Compiler<'_> {
         self.open_scope();
         let state = self.allocate()?;
         let (_, item) = (self.allocate()?, self.allocate()?);
-        let ranged = match self.literal_range(iterable) {
-            Some((slot, args)) => {
-                self.ranged(iterable, state, slot, args)?;
-                true
-            }
-            None => {
-                self.expr(iterable, state)?;
-                self.at(iterable);
-                self.emit(Op::Iterate, state, 0, 0);
-                false
-            }
+        let ranged = if let Some((slot, args)) = self.literal_range(iterable) {
+            self.ranged(iterable, state, slot, args)?;
+            true
+        } else {
+            self.expr(iterable, state)?;
+            self.at(iterable);
+            self.emit(Op::Iterate, state, 0, 0);
+            false
         };
         self.add_local(state, true);
         self.add_local(item, true);

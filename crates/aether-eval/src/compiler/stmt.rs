@@ -21,7 +21,7 @@ impl Compiler<'_> {
             Node::Struct(definition) => self.struct_declaration(id, definition),
             Node::Enum(definition) => self.enum_declaration(id, definition),
             Node::Import { module, alias } => self.import(id, module, alias),
-            Node::FromImport { module, items } => self.from_import(id, module, items),
+            Node::FromImport { module, items } => self.import_members(id, module, items),
             Node::Assign { target, value } => self.assign(id, target, value),
             Node::CompoundAssign { op, target, value } => self.compound(id, op, target, value),
             Node::Block(_) => self.in_scope(id),
@@ -208,12 +208,11 @@ impl Compiler<'_> {
                 self.jump(running);
                 return;
             }
-            let number = match finally.exits.iter().position(|&known| known == exit) {
-                Some(number) => number,
-                None => {
-                    finally.exits.push(exit);
-                    finally.exits.len() - 1
-                }
+            let number = if let Some(number) = finally.exits.iter().position(|&known| known == exit) {
+                number
+            } else {
+                finally.exits.push(exit);
+                finally.exits.len() - 1
             };
             self.release_scopes(depth, None);
             if self.function.reachable {

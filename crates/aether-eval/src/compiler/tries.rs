@@ -36,7 +36,6 @@ impl Compiler<'_> {
             entry,
             exits: Vec::new(),
             scopes: self.function.scopes.len(),
-            loops: self.function.loops.len(),
             running: None,
         });
         let start = self.here() as u32;

@@ -439,10 +439,6 @@ unsafe fn enter_bound(
             flags::OWNS_CALLEE | extra,
             return_ip,
         )
-        .map_err(|raise| {
-            // The receiver lies where the caller knows of no value.
-            raise
-        })
     }
 }
 
@@ -982,12 +978,11 @@ unsafe fn call_from_window(vm: &mut Vm, callee: Raw, first: *mut Raw, argc: usiz
                 let offset = vm.offset(first.cast()) as usize;
                 let depth = vm.fp;
                 let base = vm.base;
-                match invoke_nested(vm, def, first.cast(), argc)? {
-                    Some(value) => Ok(Called::Value(value)),
-                    None => {
-                        debug_assert!(vm.fp != depth || base != vm.base);
-                        Ok(Called::Builtin(vm.registers.add(offset + 16)))
-                    }
+                if let Some(value) = invoke_nested(vm, def, first.cast(), argc)? {
+                    Ok(Called::Value(value))
+                } else {
+                    debug_assert!(vm.fp != depth || base != vm.base);
+                    Ok(Called::Builtin(vm.registers.add(offset + 16)))
                 }
             }
             _ => {
@@ -1150,18 +1145,15 @@ pub(super) unsafe fn call_method(vm: &mut Vm, ip: *mut u64, argc: u16) -> Result
                 }
                 _ => None,
             };
-            let function = match function {
-                Some(function) => function,
-                None => {
-                    if let Some(def) = builtins::method_by_number(number, receiver.tag) {
-                        *first = Raw::null();
-                        return invoke(vm, def, window, argc as usize + 1, 1, ip.add(3), 0);
-                    }
-                    return Err(Raise::no_method(
-                        &receiver.as_value().type_name(),
-                        name_text.as_str(),
-                    ));
+            let Some(function) = function else {
+                if let Some(def) = builtins::method_by_number(number, receiver.tag) {
+                    *first = Raw::null();
+                    return invoke(vm, def, window, argc as usize + 1, 1, ip.add(3), 0);
                 }
+                return Err(Raise::no_method(
+                    &receiver.as_value().type_name(),
+                    name_text.as_str(),
+                ));
             };
             return call_in_place(vm, window_offset, argc, function);
         }

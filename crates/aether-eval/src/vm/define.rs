@@ -18,7 +18,6 @@ unsafe fn register(ip: *const u64, base: *mut u8, n: usize) -> *mut Raw {
 ///
 /// # Safety
 /// Of all: `ip` is the instruction that the method is named after, `base` its frame.
-#[expect(clippy::missing_safety_doc, reason = "said once for all of them")]
 impl Vm {
     #[cold]
     #[inline(never)]

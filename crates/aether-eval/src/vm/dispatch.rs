@@ -65,6 +65,10 @@ fn remainder(left: i64, right: i64) -> i64 {
 ///
 /// # Safety
 /// `vm.ip` and `vm.base` are a function's entry and registers on the current coroutine's stack.
+#[allow(
+    clippy::needless_continue,
+    reason = "every arm says where it goes on, wherever it stands"
+)]
 pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
     // SAFETY: see the module: operands, jumps and ownership are the compiler's promises, stack bounds are checked
     // when frames are made, and pointers into the stack are read again after anything that may move it.
@@ -542,7 +546,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         }
                         vm.ip = ip;
                         vm.base = base;
-                        check!(member::set_index(vm, object, *index, from, $moves));
+                        check!(member::set_index(object, *index, from, $moves));
                         if $consumes {
                             take!(index).release();
                         }
@@ -736,30 +740,30 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
 
                     // --- arithmetic ---
                     Op::Add | Op::AddB | Op::AddC | Op::AddBC => {
-                        arithmetic!(reg!(ip, base, 2), reg!(ip, base, 3), checked_add, +)
+                        arithmetic!(reg!(ip, base, 2), reg!(ip, base, 3), checked_add, +);
                     }
                     Op::AddK => {
-                        arithmetic!(reg!(ip, base, 2), vm.constants.add(field!(ip, 3) as usize), checked_add, +)
+                        arithmetic!(reg!(ip, base, 2), vm.constants.add(field!(ip, 3) as usize), checked_add, +);
                     }
                     Op::AddLeftK | Op::AddLeftKC => {
-                        arithmetic!(vm.constants.add(field!(ip, 2) as usize), reg!(ip, base, 3), checked_add, +)
+                        arithmetic!(vm.constants.add(field!(ip, 2) as usize), reg!(ip, base, 3), checked_add, +);
                     }
                     Op::AddI => arithmetic_immediate!(checked_add, +),
                     Op::Subtract => arithmetic!(reg!(ip, base, 2), reg!(ip, base, 3), checked_sub, -),
                     Op::SubtractI => arithmetic_immediate!(checked_sub, -),
                     Op::SubtractK => {
-                        arithmetic!(reg!(ip, base, 2), vm.constants.add(field!(ip, 3) as usize), checked_sub, -)
+                        arithmetic!(reg!(ip, base, 2), vm.constants.add(field!(ip, 3) as usize), checked_sub, -);
                     }
                     Op::SubtractLeftK => {
-                        arithmetic!(vm.constants.add(field!(ip, 2) as usize), reg!(ip, base, 3), checked_sub, -)
+                        arithmetic!(vm.constants.add(field!(ip, 2) as usize), reg!(ip, base, 3), checked_sub, -);
                     }
                     Op::Multiply => arithmetic!(reg!(ip, base, 2), reg!(ip, base, 3), checked_mul, *),
                     Op::MultiplyI => arithmetic_immediate!(checked_mul, *),
                     Op::MultiplyK => {
-                        arithmetic!(reg!(ip, base, 2), vm.constants.add(field!(ip, 3) as usize), checked_mul, *)
+                        arithmetic!(reg!(ip, base, 2), vm.constants.add(field!(ip, 3) as usize), checked_mul, *);
                     }
                     Op::MultiplyLeftK => {
-                        arithmetic!(vm.constants.add(field!(ip, 2) as usize), reg!(ip, base, 3), checked_mul, *)
+                        arithmetic!(vm.constants.add(field!(ip, 2) as usize), reg!(ip, base, 3), checked_mul, *);
                     }
                     Op::Divide => divide!(reg!(ip, base, 2), reg!(ip, base, 3)),
                     Op::DivideI => {
@@ -776,7 +780,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 f64::from_bits((*left).payload) / f64::from(right)
                             );
                         }
-                        slow_arithmetic!()
+                        slow_arithmetic!();
                     }
                     Op::DivideK => divide!(reg!(ip, base, 2), vm.constants.add(field!(ip, 3) as usize)),
                     Op::DivideLeftK => divide!(vm.constants.add(field!(ip, 2) as usize), reg!(ip, base, 3)),
@@ -787,7 +791,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                             let value = remainder((*left).payload as i64, (*right).payload as i64);
                             set_int!(reg!(ip, base, 1), value);
                         }
-                        slow_arithmetic!()
+                        slow_arithmetic!();
                     }
                     Op::RemainderI => {
                         let left = reg!(ip, base, 2);
@@ -795,7 +799,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                             let value = remainder((*left).payload as i64, i64::from(field!(ip, 3)));
                             set_int!(reg!(ip, base, 1), value);
                         }
-                        slow_arithmetic!()
+                        slow_arithmetic!();
                     }
                     Op::RemainderK => {
                         let left = reg!(ip, base, 2);
@@ -805,7 +809,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                             let value = remainder((*left).payload as i64, (*right).payload as i64);
                             set_int!(reg!(ip, base, 1), value);
                         }
-                        slow_arithmetic!()
+                        slow_arithmetic!();
                     }
                     Op::Power | Op::ShiftLeft | Op::ShiftRight | Op::BitNot => slow_arithmetic!(),
                     Op::BitAnd => bits!(&),
@@ -820,7 +824,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         } else if (*value).tag == tag::FLOAT {
                             set_float!(reg!(ip, base, 1), -f64::from_bits((*value).payload));
                         }
-                        slow_arithmetic!()
+                        slow_arithmetic!();
                     }
                     Op::Not => {
                         let value = reg!(ip, base, 2);
@@ -1029,7 +1033,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 0,
                                 1,
                                 call::enter_slow(vm, callee, argc, 0, 1)
-                            )
+                            );
                         }
                         callee.retain();
                         *reg!(ip, base, 1) = callee;
@@ -1045,7 +1049,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 flags::OWNS_CALLEE,
                                 1,
                                 call::enter_slow(vm, callee, argc, flags::OWNS_CALLEE, 1)
-                            )
+                            );
                         }
                         flow!(1, call::call_value(vm, field!(ip, 1), argc, 1))
                     }
@@ -1060,7 +1064,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                     tag: tag::ALIAS,
                                     payload: callee.payload,
                                 };
-                                enter!(closure, argc, 0, 1, call::enter_slow(vm, callee, argc, 0, 1))
+                                enter!(closure, argc, 0, 1, call::enter_slow(vm, callee, argc, 0, 1));
                             }
                             callee.retain();
                             *reg!(ip, base, 1) = callee;
@@ -1070,7 +1074,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 flags::OWNS_CALLEE,
                                 1,
                                 call::enter_slow(vm, callee, argc, flags::OWNS_CALLEE, 1)
-                            )
+                            );
                         }
                         if callee.tag == tag::BUILTIN {
                             flow!(1, call::call_builtin(vm, callee, field!(ip, 1), argc, 1))
@@ -1095,7 +1099,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 tag: tag::ALIAS,
                                 payload: own.payload,
                             };
-                            enter!(closure, argc, 0, 1, call::enter_slow(vm, callee, argc, 0, 1))
+                            enter!(closure, argc, 0, 1, call::enter_slow(vm, callee, argc, 0, 1));
                         }
                         *reg!(ip, base, 1) = call::own_closure(base);
                         flow!(1, call::call_value(vm, field!(ip, 1), argc, 1))
@@ -1115,7 +1119,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 tag: tag::FUNCTION,
                                 payload: closure as u64,
                             };
-                            enter!(closure, argc, 0, 3, call::enter_slow(vm, callee, argc, 0, 3))
+                            enter!(closure, argc, 0, 3, call::enter_slow(vm, callee, argc, 0, 3));
                         }
                         flow!(3, call::call_method(vm, ip, argc))
                     }
@@ -1169,12 +1173,12 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     Op::Return => leave!(take!(reg!(ip, base, 1))),
                     Op::Return1 => {
                         drop_register!(2);
-                        leave!(take!(reg!(ip, base, 1)))
+                        leave!(take!(reg!(ip, base, 1)));
                     }
                     Op::Return2 => {
                         drop_register!(2);
                         drop_register!(3);
-                        leave!(take!(reg!(ip, base, 1)))
+                        leave!(take!(reg!(ip, base, 1)));
                     }
                     Op::ReturnNull => leave!(Raw::null()),
 

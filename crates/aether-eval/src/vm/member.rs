@@ -64,8 +64,8 @@ pub(super) fn get_member(vm: &mut Vm, object: &Value, name: &Rc<Str>) -> Result<
         }
         Value::Dict(dict) if is_length => return length(dict.len()),
         Value::Dict(dict) => {
-            // SAFETY: dicts hold values.
             return match dict.get_interned(name) {
+                // SAFETY: dicts hold values.
                 Some(raw) => Ok(unsafe { raw.clone_value() }),
                 None => Err(Raise::key_member(text)),
             };
@@ -150,7 +150,7 @@ pub(super) unsafe fn set_field(
             }
         }
         let value = (*from).clone_value();
-        set_member(vm, object.as_value(), &name, value)?;
+        set_member(object.as_value(), &name, value)?;
         if moves {
             super::call::take(from).release();
         }
@@ -159,7 +159,7 @@ pub(super) unsafe fn set_field(
 }
 
 /// Writes a member of any value.
-fn set_member(vm: &mut Vm, object: &Value, name: &Rc<Str>, value: Value) -> Result<(), Raise> {
+fn set_member(object: &Value, name: &Rc<Str>, value: Value) -> Result<(), Raise> {
     match object {
         Value::Instance(instance) => {
             let old = match instance.definition().slot(name) {
@@ -176,7 +176,7 @@ fn set_member(vm: &mut Vm, object: &Value, name: &Rc<Str>, value: Value) -> Resu
         }
         Value::Weak(weak) => {
             let target = weak.upgrade().ok_or_else(Raise::dropped_weak)?;
-            set_member(vm, &target, name, value)
+            set_member(&target, name, value)
         }
         other => Err(Raise::assign_field(&other.type_name())),
     }
@@ -231,7 +231,7 @@ pub(super) unsafe fn compound_field(
                 Vm::subtract_values(&old, &*right)
             };
             old.release();
-            set_member(vm, object.as_value(), &name, value?.into_value())?;
+            set_member(object.as_value(), &name, value?.into_value())?;
         }
         if consumed {
             super::call::take(right).release();
@@ -282,14 +282,12 @@ fn element(vm: &mut Vm, object: &Value, index: &Value) -> Result<Value, Raise> {
         }
         Value::Dict(dict) => {
             hashable_check(index)?;
-            match dict.get(index) {
-                // SAFETY: dicts hold values.
-                Some(raw) => Ok(unsafe { raw.clone_value() }),
-                None => {
-                    let key = display_text(&vm.heap, index)?;
-                    Err(Raise::key_index(key.as_str()))
-                }
-            }
+            let Some(raw) = dict.get(index) else {
+                let key = display_text(&vm.heap, index)?;
+                return Err(Raise::key_index(key.as_str()));
+            };
+            // SAFETY: dicts hold values.
+            Ok(unsafe { raw.clone_value() })
         }
         Value::String(string) => {
             let Value::Int(at) = index else {
@@ -317,17 +315,11 @@ fn element(vm: &mut Vm, object: &Value, index: &Value) -> Result<Value, Raise> {
 /// `from` is a register, the others values.
 #[cold]
 #[inline(never)]
-pub(super) unsafe fn set_index(
-    vm: &mut Vm,
-    object: Raw,
-    index: Raw,
-    from: *mut Raw,
-    moves: bool,
-) -> Result<(), Raise> {
+pub(super) unsafe fn set_index(object: Raw, index: Raw, from: *mut Raw, moves: bool) -> Result<(), Raise> {
     // SAFETY: the caller's promise.
     unsafe {
         let value = (*from).clone_value();
-        set_element(vm, object.as_value(), index.as_value(), value)?;
+        set_element(object.as_value(), index.as_value(), value)?;
         if moves {
             super::call::take(from).release();
         }
@@ -335,7 +327,7 @@ pub(super) unsafe fn set_index(
     }
 }
 
-fn set_element(vm: &mut Vm, object: &Value, index: &Value, value: Value) -> Result<(), Raise> {
+fn set_element(object: &Value, index: &Value, value: Value) -> Result<(), Raise> {
     match object {
         Value::Array(array) => {
             let at = array_index(array, index)?;
@@ -349,7 +341,7 @@ fn set_element(vm: &mut Vm, object: &Value, index: &Value, value: Value) -> Resu
         }
         Value::Weak(weak) => {
             let target = weak.upgrade().ok_or_else(Raise::dropped_weak)?;
-            set_element(vm, &target, index, value)
+            set_element(&target, index, value)
         }
         other => Err(Raise::type_error("array", &other.type_name())),
     }
@@ -394,7 +386,7 @@ pub(super) unsafe fn add_index(
             return add_entry(vm, dict, key, old, right);
         }
         let value = vm.add_values(&*old, &*right)?;
-        set_element(vm, object.as_value(), index.as_value(), value.into_value())?;
+        set_element(object.as_value(), index.as_value(), value.into_value())?;
         super::call::take(old).release();
         super::call::take(right).release();
         Ok(())

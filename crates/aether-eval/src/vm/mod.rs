@@ -22,6 +22,15 @@
 //! - `fp` points past the last record; records and registers are checked against their ends before a frame is made.
 //! - Nothing here recurses on the native stack, whatever the script does.
 
+#![allow(
+    clippy::cast_ptr_alignment,
+    reason = "frames are byte pointers; registers lie 16 bytes apart in memory that is aligned for them"
+)]
+#![allow(
+    clippy::unused_self,
+    reason = "what an instruction does is a method of the machine, whatever it needs"
+)]
+
 mod arithmetic;
 mod call;
 mod define;

@@ -114,8 +114,8 @@ impl Vm {
         // SAFETY: the caller's promise.
         unsafe { take(register).release() };
         // The instruction being executed is the import again, should it raise.
-        // SAFETY: the return address follows the one-word import.
         let next = self.ip;
+        // SAFETY: the return address follows the one-word import.
         self.ip = unsafe { next.sub(1) };
         let Some(position) = self.loading() else {
             return Ok(());
@@ -252,7 +252,9 @@ impl Vm {
         let id = module.id();
         if id == PROMISE {
             let def = builtins::PROMISE.iter().find(|def| def.info.name == text);
-            return def.map(|def| def.value()).ok_or_else(missing);
+            return def
+                .map(super::super::builtins::BuiltinDef::value)
+                .ok_or_else(missing);
         }
         if id & EMBEDDED != 0 {
             let index = (id & !(EMBEDDED | EXTENSION)) as usize;

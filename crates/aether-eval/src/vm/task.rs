@@ -39,7 +39,7 @@ impl Vm {
     /// Runs code without parameters on a stack of its own and gives its result.
     pub(crate) fn run_code(&mut self, code: NonNull<Code>) -> Result<Value, Raise> {
         let closure = self.heap.closure(code, &[], false)?;
-        self.execute(closure, &[])
+        self.execute(&closure, &[])
     }
 
     /// Calls any callable from outside. With `awaited`, a promise's result is awaited.
@@ -76,11 +76,11 @@ impl Vm {
         let closure = self.heap.closure(code, &[], false)?;
         let mut values = vec![function.clone()];
         values.extend_from_slice(args);
-        self.execute(closure, &values)
+        self.execute(&closure, &values)
     }
 
     /// Runs a closure with exactly its parameters on a new main coroutine.
-    fn execute(&mut self, closure: Rc<Closure>, args: &[Value]) -> Result<Value, Raise> {
+    fn execute(&mut self, closure: &Rc<Closure>, args: &[Value]) -> Result<Value, Raise> {
         if self.reentry >= MAX_REENTRY {
             return Err(Raise::new(
                 ErrorKind::Recursion,
@@ -122,8 +122,8 @@ impl Vm {
         result
     }
 
-    fn execute_inner(&mut self, closure: Rc<Closure>, args: &[Value], outer: usize) -> Result<Value, Raise> {
-        let coroutine = self.new_coroutine(&closure, args)?;
+    fn execute_inner(&mut self, closure: &Rc<Closure>, args: &[Value], outer: usize) -> Result<Value, Raise> {
+        let coroutine = self.new_coroutine(closure, args)?;
         coroutine.outer.set(outer as u32);
         coroutine.uncounted.set(1);
         self.main = Some(coroutine.clone());
@@ -269,33 +269,30 @@ impl Vm {
         };
         // SAFETY: the saved position is an `Await` instruction or a built-in's window.
         unsafe {
-            match status {
-                parked::INSTRUCTION => {
-                    let value = outcome?;
-                    let register = self
-                        .base
-                        .add(*self.ip.cast::<u16>().add(1) as usize)
-                        .cast::<Raw>();
-                    let old = *register;
-                    *register = Raw::from_value(value);
-                    old.release();
-                    self.ip = self.ip.add(1);
-                    Ok(Flow::Switched)
-                }
-                _ => {
-                    let window = self.base;
-                    let event = match outcome {
-                        Ok(_) if status == parked::BUILTIN_ANY => Event::Returned(Value::Null),
-                        Err(raise) if status == parked::BUILTIN_ANY => {
-                            // Which promise failed is for the built-in to find.
-                            drop(raise);
-                            Event::Returned(Value::Null)
-                        }
-                        Ok(value) => Event::Returned(value),
-                        Err(raise) => Event::Failed(raise),
-                    };
-                    call::drive(self, window, event)
-                }
+            if status == parked::INSTRUCTION {
+                let value = outcome?;
+                let register = self
+                    .base
+                    .add(*self.ip.cast::<u16>().add(1) as usize)
+                    .cast::<Raw>();
+                let old = *register;
+                *register = Raw::from_value(value);
+                old.release();
+                self.ip = self.ip.add(1);
+                Ok(Flow::Switched)
+            } else {
+                let window = self.base;
+                let event = match outcome {
+                    Ok(_) if status == parked::BUILTIN_ANY => Event::Returned(Value::Null),
+                    Err(raise) if status == parked::BUILTIN_ANY => {
+                        // Which promise failed is for the built-in to find.
+                        drop(raise);
+                        Event::Returned(Value::Null)
+                    }
+                    Ok(value) => Event::Returned(value),
+                    Err(raise) => Event::Failed(raise),
+                };
+                call::drive(self, window, event)
             }
         }
     }

@@ -163,7 +163,7 @@ impl Vm {
     }
 
     /// Gives an error its object, with place and trace, unless it has one.
-    fn with_object(&mut self, mut raise: Raise) -> Raise {
+    fn with_object(&mut self, raise: Raise) -> Raise {
         if raise.0.error.is_some() {
             return raise;
         }

@@ -81,7 +81,7 @@ unsafe fn ask(data: *const ()) -> (u32, u64) {
         let witness = &*data.cast::<Witness>();
         let vm = witness.vm;
         let time = (*vm).steps + (FUEL - (*vm).fuel).max(0) as u64;
-        let Some(current) = &*(&raw const (*vm).current) else {
+        let Some(current) = &(*vm).current else {
             return (0, time);
         };
         let mut stack = [SiteFrame::Builtin(""); MOST_FRAMES];
