@@ -17,6 +17,7 @@ mod inspect;
 mod run;
 
 mod long_form;
+mod memory;
 mod report;
 mod streams;
 

@@ -9,6 +9,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::WRONG_USAGE;
+use crate::memory::{LeakLevel, Reports};
 use crate::run::Limits;
 
 /// The usage line.
@@ -129,6 +130,18 @@ struct RunWords {
     /// How many calls, backward jumps and units of work in built-ins may be executed.
     #[arg(long, value_name = "N")]
     max_steps: Option<u64>,
+    /// Report unreachable cycles and what is still alive: cycles, all, or error for status 5 with leaks.
+    #[arg(long, value_name = "LEVEL", num_args = 0..=1, require_equals = true, default_missing_value = "cycles")]
+    leak_check: Option<LeakLevel>,
+    /// Most groups that a leak report shows.
+    #[arg(long, value_name = "N", default_value_t = aether::LEAK_LIMIT)]
+    leak_limit: usize,
+    /// Write the leak report as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Write a profile of all allocations for the viewer of DHAT.
+    #[arg(long, value_name = "FILE")]
+    heap_profile: Option<std::path::PathBuf>,
     #[command(subcommand)]
     rest: Option<Rest>,
 }
@@ -236,6 +249,12 @@ pub(crate) fn parse(arguments: &[OsString]) -> Parsed {
                 memory: run.max_memory,
                 depth: run.max_depth,
                 steps: run.max_steps,
+                reports: Reports {
+                    leak_check: run.leak_check,
+                    leak_limit: run.leak_limit,
+                    json: run.json,
+                    heap_profile: run.heap_profile,
+                },
             };
             script(Rest::words(run.rest), limits, "run")
         }

@@ -5,6 +5,7 @@ use std::mem::ManuallyDrop;
 
 use aether::{DEFAULT_MAX_NESTING, Engine, EngineBuilder, Error, SystemHost};
 
+use crate::memory::Reports;
 use crate::options::{self, Color};
 use crate::report;
 
@@ -17,6 +18,8 @@ pub(crate) struct Limits {
     pub(crate) depth: Option<usize>,
     /// Calls, backward jumps and units of work in built-ins.
     pub(crate) steps: Option<u64>,
+    /// What to report about memory.
+    pub(crate) reports: Reports,
 }
 
 /// Runs a script and gives the exit status.
@@ -27,7 +30,10 @@ pub(crate) fn script(file: &OsStr, args: &[OsString], limits: &Limits, color: Co
         Err(error) => return report::failure(&error, None, color),
     };
     let mut engine = ManuallyDrop::new(engine);
-    conclude(engine.run(&path), &engine, color)
+    limits.reports.begin(&mut engine);
+    let result = engine.run(&path);
+    let status = conclude(result, &engine, color);
+    limits.reports.end(&mut engine, &path, status, color)
 }
 
 /// Reports how a run ended and gives the exit status.

@@ -551,8 +551,12 @@ impl HeapProfile {
         let sum = |figure: fn(&aether_value::SiteProfile) -> u64| -> u64 {
             self.points.iter().map(|point| figure(&point.figures)).sum()
         };
-        let top = self.points.iter().max_by_key(|point| point.figures.peak_bytes);
-        let place = top.and_then(|point| point.frames.iter().find(|frame| frame.line > 0));
+        let place = self
+            .points
+            .iter()
+            .filter_map(|point| Some((point.frames.iter().find(|frame| frame.line > 0)?, point)))
+            .max_by_key(|(_, point)| point.figures.peak_bytes)
+            .map(|(frame, _)| frame);
         let mut out = String::new();
         let _ = writeln!(
             out,

@@ -5,7 +5,7 @@
 //! - Whatever ran, output is flushed before a method that runs code returns.
 //! - [`Engine::shut_down`] and dropping let go of everything, outstanding promises included, without waiting.
 
-use aether_eval::{BuiltinDef, Host, Machine, MachineOptions};
+use aether_eval::{BuiltinDef, HeapProfile, Host, LeakReport, Machine, MachineOptions, MemoryWatch};
 use aether_source::SourceFile;
 use aether_value::{Heap, PromiseState, Value};
 use std::io;
@@ -350,6 +350,31 @@ impl Engine {
     /// The host.
     pub fn host(&mut self) -> &mut dyn Host {
         self.machine.host()
+    }
+
+    /// Watches memory from now on, for [`Engine::leak_report`] or [`Engine::heap_profile`].
+    pub fn watch_memory(&mut self, watch: MemoryWatch) {
+        self.machine.watch_memory(watch);
+    }
+
+    /// What leaked in unreachable cycles and what globals still hold; to be asked for after the run.
+    pub fn leak_report(&mut self) -> LeakReport {
+        self.machine.leak_report()
+    }
+
+    /// The profile of all allocations so far, for the viewer of DHAT; `command` is what its title says.
+    pub fn heap_profile(&self, command: &str) -> HeapProfile {
+        self.machine.heap_profile(command)
+    }
+
+    /// The program's end: lets go of the data in its globals and runs the finalizers that wait. Dropping the engine
+    /// does this too; a process that ends without it calls this.
+    ///
+    /// # Errors
+    /// What ends a program for good, or a stream that cannot be written.
+    pub fn end_program(&mut self) -> Result<(), Error> {
+        let ended = self.machine.finish().map_err(Error::from);
+        self.finish(ended)
     }
 
     /// Ends the engine and tells what its heap still holds: nothing, unless the host keeps values.

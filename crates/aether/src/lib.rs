@@ -56,7 +56,10 @@ pub use engine::{EMBEDDED_MEMORY, Engine, EngineBuilder, HeapReport, MAX_ARGS, P
 pub use error::{Error, lines_of};
 pub use host::{DenyHost, MemoryHost, Output, SystemHost};
 
-pub use aether_eval::{Args, BuiltinDef, Ctx, Event, Host, Permission, Run, RuntimeError, Step, TracePlace};
+pub use aether_eval::{
+    Args, BuiltinDef, Ctx, Event, HeapProfile, Host, LEAK_LIMIT, LeakReport, MemoryWatch, Permission, Run,
+    RuntimeError, Step, TracePlace,
+};
 pub use aether_parser::{DEFAULT_MAX_NESTING, EMBEDDED_MAX_NESTING};
 pub use aether_source::{Diagnostic, Label, Severity, SourceFile, Span};
 pub use aether_value::{ErrorKind, Heap, Native, Raise, Value};

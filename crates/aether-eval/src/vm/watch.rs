@@ -4,7 +4,11 @@
 //! While sites are recorded the heap asks, at every allocation, where the script stands. The answer is the number of
 //! an interned stack. `vm.ip` and `vm.base` say where that is, if the loop has written them back: it does so before
 //! everything that may allocate. An instruction that did not would be reported as the one before it.
-#![expect(unsafe_code, reason = "walks frames, and answers the heap through a pointer")]
+#![expect(
+    unsafe_code,
+    clippy::cast_ptr_alignment,
+    reason = "walks frames, whose registers are aligned, and answers the heap through a pointer"
+)]
 
 use std::cell::RefCell;
 use std::ptr::NonNull;

@@ -13,6 +13,9 @@ use crate::{Array, EnumDef, Raw, StructDef, Value, tag};
 use super::edges::is_internal;
 use super::{Header, Heap, Inner, alloc};
 
+/// Type and site.
+type Key = (String, u32);
+
 /// One that holds a value.
 #[derive(Clone, Debug)]
 pub struct Holder {
@@ -205,7 +208,7 @@ impl Heap {
         inner.sync_arrays();
         let mut tallies: BTreeMap<(String, u32), Tally> = BTreeMap::new();
         let mut seen: AHashSet<NonNull<Header>> = AHashSet::new();
-        let mut pending: Vec<(NonNull<Header>, Option<(String, u32)>)> = roots
+        let mut pending: Vec<(NonNull<Header>, Option<Key>)> = roots
             .iter()
             .filter_map(header_of)
             .filter(|object| seen.insert(*object))

@@ -298,7 +298,7 @@ impl Inner {
         unsafe {
             // Groups: members that are connected, whichever way the edge points.
             let mut neighbours: AHashMap<NonNull<Header>, Vec<NonNull<Header>>> = AHashMap::new();
-            for object in garbage.iter().filter(|object| !is_part(object)) {
+            for object in garbage.iter().filter(|object| !is_part(**object)) {
                 self.user_edges(*object, &mut |_, child| {
                     if members.contains(&child) && child.as_ref().kind != tag::STRUCT_DEF {
                         neighbours.entry(*object).or_default().push(child);
@@ -306,7 +306,7 @@ impl Inner {
                     }
                 });
             }
-            for start in garbage.iter().filter(|object| !is_part(object)) {
+            for start in garbage.iter().filter(|object| !is_part(**object)) {
                 if !seen.insert(*start) {
                     continue;
                 }
@@ -386,7 +386,7 @@ impl Inner {
                     }
                     if child == start {
                         closing = Some((object, edge));
-                    } else if !is_part(&child) && !from.contains_key(&child) {
+                    } else if !is_part(child) && !from.contains_key(&child) {
                         from.insert(child, (object, edge));
                         queue.push(child);
                     }
@@ -414,7 +414,7 @@ impl Inner {
 }
 
 /// Whether an object is part of another to a user, and no stack.
-fn is_part(object: &NonNull<Header>) -> bool {
+fn is_part(object: NonNull<Header>) -> bool {
     // SAFETY: callers pass intact objects.
     let kind = unsafe { object.as_ref() }.kind;
     is_internal(kind) && kind != tag::COROUTINE
