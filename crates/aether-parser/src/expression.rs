@@ -1,13 +1,14 @@
-//! Expressions: atoms here, operators by chumsky's Pratt parser over the table in `precedence`.
+//! Expressions: atoms here, operators by chumsky's Pratt parser over the table in `precedence`, but for `**`, the
+//! ternary and `??`, which are loops.
 //!
-//! Nesting that needs no bracket (prefix operators, `**`, ternaries) is counted by its operator parser when the
-//! operator is taken and uncounted when it is folded; a failure in between is put right by recovery.
+//! Nesting that needs no bracket (prefix operators, `**`, ternaries) is counted when the operator is taken and
+//! uncounted when it is folded; a failure in between is put right by recovery.
 
-use aether_ast::{Function, FunctionKind, List, Node, NodeId, UnaryOp};
+use aether_ast::{BinaryOp, Function, FunctionKind, List, LogicalOp, Node, NodeId, UnaryOp};
 use aether_lexer::TokenKind as T;
 use chumsky::error::EmptyErr;
 use chumsky::input::MapExtra;
-use chumsky::pratt::{infix, left, postfix, prefix, right};
+use chumsky::pratt::{infix, left, postfix, prefix};
 use chumsky::prelude::*;
 
 use crate::cursor::{
@@ -47,10 +48,15 @@ pub(crate) fn expression<'t>(
     nested: Production<'t, NodeId>,
     block: Production<'t, NodeId>,
 ) -> Production<'t, NodeId> {
-    let operators = operators(nested.clone(), atom(nested, block));
+    let unary = unary(nested.clone(), atom(nested.clone(), block));
+    let operators = coalescing(ternaries(binary(powers(unary)), nested));
+    custom(move |inp: &mut Cursor<'t, '_>| ensure_stack(|| inp.parse(&operators))).boxed()
+}
+
+/// Parses with a Pratt parser, which steps back over an operator whose operand failed: that is no success.
+fn whole<'t>(pratt: Production<'t, NodeId>) -> Production<'t, NodeId> {
     custom(move |inp: &mut Cursor<'t, '_>| {
-        let value = ensure_stack(|| inp.parse(&operators))?;
-        // The Pratt parser steps back over an operator whose operand failed.
+        let value = inp.parse(&pratt)?;
         if inp.state().panicking() {
             return Err(EmptyErr::default());
         }
@@ -59,24 +65,119 @@ pub(crate) fn expression<'t>(
     .boxed()
 }
 
-fn operators<'t>(nested: Production<'t, NodeId>, atom: Production<'t, NodeId>) -> Production<'t, NodeId> {
-    atom.pratt((
-        postfix(power::POSTFIX, tail(nested.clone()), fold_tail),
+/// Prefix operators and what follows an operand.
+fn unary<'t>(nested: Production<'t, NodeId>, atom: Production<'t, NodeId>) -> Production<'t, NodeId> {
+    let operators = atom.pratt((
+        postfix(power::POSTFIX, tail(nested), fold_tail),
         prefix(power::PREFIX, custom(prefix_operator), fold_prefix),
+    ));
+    whole(operators.boxed())
+}
+
+/// `a ** b ** c`, which groups to the right. Its operators nest, so they are counted; the Pratt parser tries an
+/// operator at every level before it looks at its power, and would count it each time.
+fn powers<'t>(operand: Production<'t, NodeId>) -> Production<'t, NodeId> {
+    custom(move |inp: &mut Cursor<'t, '_>| {
+        let mut pending = Vec::new();
+        let mut start = index(inp);
+        let mut value = inp.parse(&operand)?;
+        while peek_kind(inp) == T::StarStar {
+            let at = index(inp);
+            if !inp.state().enter(at) {
+                return give_up(inp);
+            }
+            inp.skip();
+            pending.push((start, value));
+            start = index(inp);
+            value = inp.parse(&operand)?;
+        }
+        for (start, lhs) in pending.into_iter().rev() {
+            inp.state().leave();
+            let span = span_from(inp, start);
+            let node = Node::Binary {
+                op: BinaryOp::Power,
+                lhs,
+                rhs: value,
+            };
+            value = inp.state().add(node, span);
+        }
+        Ok(value)
+    })
+    .boxed()
+}
+
+/// Infix operators that group to the left, but for `??`.
+fn binary(operand: Production<'_, NodeId>) -> Production<'_, NodeId> {
+    let operators = operand.pratt((
         infix(left(power::ADDITIVE), operator(power::ADDITIVE), fold_infix),
         infix(left(power::TERM), operator(power::TERM), fold_infix),
         infix(left(power::COMPARISON), operator(power::COMPARISON), fold_infix),
         infix(left(power::EQUALITY), operator(power::EQUALITY), fold_infix),
-        infix(right(power::POWER), custom(power_operator), fold_power),
         infix(left(power::SHIFT), operator(power::SHIFT), fold_infix),
         infix(left(power::BIT_AND), operator(power::BIT_AND), fold_infix),
         infix(left(power::BIT_XOR), operator(power::BIT_XOR), fold_infix),
         infix(left(power::BIT_OR), operator(power::BIT_OR), fold_infix),
         infix(left(power::AND), operator(power::AND), fold_infix),
         infix(left(power::OR), operator(power::OR), fold_infix),
-        infix(right(power::TERNARY), ternary(nested), fold_ternary),
-        infix(left(power::COALESCE), operator(power::COALESCE), fold_infix),
-    ))
+    ));
+    whole(operators.boxed())
+}
+
+/// `c ? a : b`, which groups to the right and whose middle is an expression of its own: parsed once, by repetition,
+/// and counted like every other nesting.
+fn ternaries<'t>(
+    condition: Production<'t, NodeId>,
+    nested: Production<'t, NodeId>,
+) -> Production<'t, NodeId> {
+    custom(move |inp: &mut Cursor<'t, '_>| {
+        let mut pending = Vec::new();
+        let mut start = index(inp);
+        let mut value = inp.parse(&condition)?;
+        while peek_kind(inp) == T::Question {
+            let at = index(inp);
+            if !inp.state().enter(at) {
+                return give_up(inp);
+            }
+            inp.skip();
+            let then = inp.parse(&nested)?;
+            want(inp, T::Colon, ":")?;
+            pending.push((start, value, then));
+            start = index(inp);
+            value = inp.parse(&condition)?;
+        }
+        for (start, condition, then) in pending.into_iter().rev() {
+            inp.state().leave();
+            let span = span_from(inp, start);
+            let node = Node::Ternary {
+                condition,
+                then,
+                otherwise: value,
+            };
+            value = inp.state().add(node, span);
+        }
+        Ok(value)
+    })
+    .boxed()
+}
+
+/// `a ?? b`, the loosest operator.
+fn coalescing<'t>(operand: Production<'t, NodeId>) -> Production<'t, NodeId> {
+    custom(move |inp: &mut Cursor<'t, '_>| {
+        let start = index(inp);
+        let mut value = inp.parse(&operand)?;
+        while peek_kind(inp) == T::Coalesce {
+            inp.skip();
+            let rhs = inp.parse(&operand)?;
+            let span = span_from(inp, start);
+            let node = Node::Logical {
+                op: LogicalOp::Coalesce,
+                lhs: value,
+                rhs,
+            };
+            value = inp.state().add(node, span);
+        }
+        Ok(value)
+    })
     .boxed()
 }
 
@@ -113,23 +214,6 @@ fn fold_infix(lhs: NodeId, operator: Infix, rhs: NodeId, extra: &mut Fold<'_, '_
     add_folded(extra, node)
 }
 
-fn power_operator(inp: &mut Cursor<'_, '_>) -> Parsed<Infix> {
-    let at = index(inp);
-    if peek_kind(inp) != T::StarStar {
-        return Err(EmptyErr::default());
-    }
-    if !inp.state().enter(at) {
-        return give_up(inp);
-    }
-    inp.skip();
-    Ok(Infix::Binary(aether_ast::BinaryOp::Power))
-}
-
-fn fold_power(lhs: NodeId, operator: Infix, rhs: NodeId, extra: &mut Fold<'_, '_>) -> NodeId {
-    extra.state().leave();
-    fold_infix(lhs, operator, rhs, extra)
-}
-
 fn prefix_operator(inp: &mut Cursor<'_, '_>) -> Parsed<UnaryOp> {
     let at = index(inp);
     let op = match peek_kind(inp) {
@@ -150,35 +234,6 @@ fn prefix_operator(inp: &mut Cursor<'_, '_>) -> Parsed<UnaryOp> {
 fn fold_prefix(op: UnaryOp, operand: NodeId, extra: &mut Fold<'_, '_>) -> NodeId {
     extra.state().leave();
     add_folded(extra, Node::Unary { op, operand })
-}
-
-/// `? e :`, the middle of a ternary, as one infix operator.
-fn ternary<'t>(nested: Production<'t, NodeId>) -> impl Parser<'t, Tokens<'t>, NodeId, Extra<'t>> + Clone {
-    custom(move |inp: &mut Cursor<'t, '_>| {
-        let at = index(inp);
-        if peek_kind(inp) != T::Question {
-            return Err(EmptyErr::default());
-        }
-        if !inp.state().enter(at) {
-            return give_up(inp);
-        }
-        inp.skip();
-        let then = inp.parse(&nested)?;
-        want(inp, T::Colon, ":")?;
-        Ok(then)
-    })
-}
-
-fn fold_ternary(condition: NodeId, then: NodeId, otherwise: NodeId, extra: &mut Fold<'_, '_>) -> NodeId {
-    extra.state().leave();
-    add_folded(
-        extra,
-        Node::Ternary {
-            condition,
-            then,
-            otherwise,
-        },
-    )
 }
 
 /// `(…)`, `[…]`, `.name`, `?.name` and the braces of a struct literal.

@@ -7,8 +7,8 @@ use aether_lexer::TokenKind;
 
 /// Binding powers, loosest first. Between them is room for what the language may still get.
 pub(crate) mod power {
+    /// Below it the ternary, which is no token of this table.
     pub(crate) const COALESCE: u16 = 1;
-    pub(crate) const TERNARY: u16 = 2;
     pub(crate) const OR: u16 = 3;
     pub(crate) const AND: u16 = 4;
     pub(crate) const BIT_OR: u16 = 5;

@@ -216,3 +216,18 @@ fn time_is_linear() {
         assert!(large < small * 32, "{piece:?}: {small:?} then {large:?}");
     }
 }
+
+#[test]
+fn operators_that_nest_are_counted_once() {
+    let lines = "let y = x == 0 ? 1 : -x ** 2\n".repeat(5000);
+    let sum = format!("println({})\n", vec!["-x ** 2"; 3000].join(" + "));
+    let nested = format!("println({}5{})\n", "(x == 0 ? ".repeat(400), " : 2)".repeat(400));
+    for text in [lines, sum, nested] {
+        let file = SourceFile::new(None, format!("let x = 0\n{text}"));
+        let parse = parse(&file, ParseOptions::default());
+        assert_eq!(
+            parse.diagnostics.first().map(|found| found.message.as_str()),
+            None
+        );
+    }
+}
