@@ -137,6 +137,8 @@ pub(crate) struct Vm {
     pub(super) random: Option<fastrand::Rng>,
     pub(super) growth: Option<watch::Growth>,
     pub(super) witness: Option<Box<watch::Witness>>,
+    /// Code for calls from outside, by number of arguments and whether the result is awaited.
+    pub(super) stubs: ahash::AHashMap<(u16, bool), std::ptr::NonNull<aether_value::Code>>,
     pub(crate) names: Names,
 }
 
@@ -183,6 +185,7 @@ impl Vm {
             random: None,
             growth: None,
             witness: None,
+            stubs: ahash::AHashMap::new(),
             names,
         })
     }

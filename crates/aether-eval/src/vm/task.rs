@@ -49,7 +49,18 @@ impl Vm {
         args: &[Value],
         awaited: bool,
     ) -> Result<Value, Raise> {
-        let argc = args.len() as u16;
+        let code = self.stub(args.len() as u16, awaited);
+        let closure = self.heap.closure(code, &[], false)?;
+        let mut values = vec![function.clone()];
+        values.extend_from_slice(args);
+        self.execute(&closure, &values)
+    }
+
+    /// Code that calls its first argument with the other `argc`; made once for each shape of call.
+    fn stub(&mut self, argc: u16, awaited: bool) -> NonNull<Code> {
+        if let Some(&code) = self.stubs.get(&(argc, awaited)) {
+            return code;
+        }
         let mut words = vec![encode(Op::CallTop, 0, 0, argc)];
         if awaited {
             words.push(encode(Op::Await, 0, 0, 0));
@@ -73,10 +84,8 @@ impl Vm {
             locals: Box::default(),
         };
         let code = self.heap.add_code(Box::new(code));
-        let closure = self.heap.closure(code, &[], false)?;
-        let mut values = vec![function.clone()];
-        values.extend_from_slice(args);
-        self.execute(&closure, &values)
+        self.stubs.insert((argc, awaited), code);
+        code
     }
 
     /// Runs a closure with exactly its parameters on a new main coroutine.

@@ -267,7 +267,10 @@ impl Heap {
     /// Takes over a piece of code and keeps it until the heap goes.
     pub fn add_code(&self, code: Box<Code>) -> NonNull<Code> {
         let inner = self.inner();
-        inner.code_bytes.set(inner.code_bytes.get() + code.size());
+        let bytes = code.size();
+        inner.code_bytes.set(inner.code_bytes.get() + bytes);
+        // Past the budget if need be: the charge of what runs it will tell.
+        inner.settle(0, bytes);
         let start = code.words.as_ptr() as usize;
         let code = NonNull::from(Box::leak(code));
         inner.code.with(|map| map.insert(start, code));
@@ -288,7 +291,7 @@ impl Heap {
         (index < code.words.len()).then_some((code, index))
     }
 
-    /// Bytes of code held, not part of [`Heap::live_bytes`].
+    /// Bytes of code held, part of [`Heap::live_bytes`] until [`Heap::teardown`].
     pub fn code_bytes(&self) -> usize {
         self.inner().code_bytes.get()
     }
@@ -333,6 +336,7 @@ impl Heap {
         }
         drop(inner.interned.take());
         drop(inner.finalizers.take());
+        inner.discharge(inner.code_bytes.replace(0));
     }
 }
 
