@@ -1,7 +1,7 @@
 //! `cargo xtask bench [DIR]`: programs written in several languages, timed side by side.
 //!
-//! A program is a set of files of one name with the extensions of [`LANGUAGES`]. All must print the same. The figure
-//! is the best of [`ROUNDS`] runs, processes started in turn so that a busy moment hits every language.
+//! A program is a set of files of one name, one for each language compared. All must print the same. The figure is
+//! the best of [`ROUNDS`] runs, processes started in turn so that a busy moment hits every language.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -264,11 +264,11 @@ pub(crate) fn parse(arguments: &[OsString]) -> Parsed {
     };
     match command {
         Ok(command) => Parsed::Command(command, words.color),
-        Err(complaint) => complaint,
+        Err(complaint) => *complaint,
     }
 }
 
-fn script(words: Vec<OsString>, limits: Limits, subcommand: &str) -> Result<Command, Parsed> {
+fn script(words: Vec<OsString>, limits: Limits, subcommand: &str) -> Result<Command, Box<Parsed>> {
     let mut words = words.into_iter();
     let Some(script) = words.next() else {
         let usage = if subcommand == "run" {
@@ -280,7 +280,8 @@ fn script(words: Vec<OsString>, limits: Limits, subcommand: &str) -> Result<Comm
             &format!("{subcommand}: no file specified"),
             Some(usage),
             WRONG_USAGE,
-        ));
+        )
+        .into());
     };
     Ok(Command::Run {
         script,
@@ -289,13 +290,13 @@ fn script(words: Vec<OsString>, limits: Limits, subcommand: &str) -> Result<Comm
     })
 }
 
-fn fragment(eval: EvalWords) -> Result<Command, Parsed> {
+fn fragment(eval: EvalWords) -> Result<Command, Box<Parsed>> {
     let mut args = Rest::words(eval.rest);
     let source = match eval.file {
         Some(file) => FragmentSource::File(file),
         None if args.is_empty() => {
             let usage = "Usage: aether eval [--result] [--file FILE | CODE | -] [ARG…]";
-            return Err(wrong("eval: no code given", Some(usage), WRONG_USAGE));
+            return Err(wrong("eval: no code given", Some(usage), WRONG_USAGE).into());
         }
         None => match args.remove(0).to_string_lossy().into_owned() {
             code if code == "-" => FragmentSource::Stdin,
