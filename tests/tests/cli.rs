@@ -368,3 +368,29 @@ fn limits_come_from_options_and_environment() {
         (3, "Error: [line 2] Step limit exceeded (1000)\n")
     );
 }
+
+/// Ctrl-C once: `finally` blocks run, `catch` blocks do not, status 130.
+#[test]
+#[cfg(unix)]
+fn an_interrupt_runs_finally_blocks() {
+    let scratch = Scratch::new("interrupt");
+    let script = "try {\n    try {\n        println(\"ready\")\n        input()\n        while (true) { }\n    } catch(e) { println(\"caught\") }\n} finally { println(\"cleaned\") }\n";
+    scratch.file("loop.ae", script);
+    let mut child = scratch
+        .command(&["loop.ae"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut seen = [0; 6];
+    // `input` has flushed this: the loop runs.
+    stdout.read_exact(&mut seen).unwrap();
+    let sent = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+    let mut rest = String::new();
+    stdout.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!((&seen, rest.as_str()), (b"ready\n", "cleaned\n"));
+}

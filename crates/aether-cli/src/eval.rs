@@ -5,13 +5,14 @@ use std::mem::ManuallyDrop;
 
 use aether::{Error, SystemHost};
 
+use crate::interrupt;
 use crate::options::{Color, Fragment, FragmentSource};
 use crate::report;
 use crate::run::{self, Limits};
 
 /// Runs a fragment and gives the exit status.
 pub(crate) fn fragment(fragment: &Fragment, color: Color) -> u8 {
-    let host = SystemHost::new();
+    let host = SystemHost::new().interrupted_by(interrupt::flag());
     let output = host.output();
     let directory = match &fragment.source {
         FragmentSource::File(path) => path.rfind('/').map_or("", |at| &path[..=at]),

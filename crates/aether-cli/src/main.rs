@@ -14,6 +14,7 @@ mod options;
 
 mod eval;
 mod inspect;
+mod interrupt;
 mod run;
 
 mod long_form;

@@ -13,12 +13,16 @@ use crate::{long_form, streams};
 /// Exit status of a budget that was exceeded.
 const BUDGET_EXCEEDED: u8 = 3;
 /// Exit status of an interrupted run.
-const INTERRUPTED: u8 = 130;
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// Writes an error and gives the exit status.
 pub(crate) fn failure(error: &Error, engine: Option<&Engine>, color: Color) -> u8 {
     if matches!(error, Error::Exit) {
         return 0;
+    }
+    if error.kind() == Some(ErrorKind::Interrupted) {
+        // Whoever pressed Ctrl-C knows.
+        return INTERRUPTED;
     }
     if is_long(color) {
         streams::write_err(&long_form::render(error, engine, is_coloured(color)));
@@ -32,7 +36,6 @@ pub(crate) fn failure(error: &Error, engine: Option<&Engine>, color: Color) -> u
         Some(ErrorKind::OutOfMemory) if engine.is_some_and(|engine| engine.heap().limit().is_some()) => {
             BUDGET_EXCEEDED
         }
-        Some(ErrorKind::Interrupted) => INTERRUPTED,
         _ => 1,
     }
 }

@@ -7,7 +7,7 @@ use aether::{DEFAULT_MAX_NESTING, Engine, EngineBuilder, Error, SystemHost};
 
 use crate::memory::Reports;
 use crate::options::{self, Color};
-use crate::report;
+use crate::{interrupt, report};
 
 /// Limits from the command line; what is not set there comes from the environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,7 +25,10 @@ pub(crate) struct Limits {
 /// Runs a script and gives the exit status.
 pub(crate) fn script(file: &OsStr, args: &[OsString], limits: &Limits, color: Color) -> u8 {
     let path = file.to_string_lossy();
-    let engine = match builder(args, limits).host(SystemHost::new()).build() {
+    let engine = match builder(args, limits)
+        .host(SystemHost::new().interrupted_by(interrupt::flag()))
+        .build()
+    {
         Ok(engine) => engine,
         Err(error) => return report::failure(&error, None, color),
     };

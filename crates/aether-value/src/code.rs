@@ -20,6 +20,8 @@ pub struct Handler {
     pub register: u16,
     /// The first register to release.
     pub live: u16,
+    /// Whether it is a `finally` block's, which an interrupt runs too.
+    pub finally: bool,
 }
 
 /// Where a closure gets a capture from.

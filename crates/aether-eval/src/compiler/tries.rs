@@ -48,7 +48,7 @@ impl Compiler<'_> {
             self.jump(entry);
         }
         let end = self.here() as u32;
-        self.handler(start, end, value, value + 1);
+        self.handler(start, end, value, value + 1, true);
         self.load_int(i64::from(RAISED), kind);
 
         self.bind(entry);
@@ -101,7 +101,7 @@ impl Compiler<'_> {
         let after = self.label();
         self.jump(after);
         let end = self.here() as u32;
-        self.handler(start, end, error, error + 1);
+        self.handler(start, end, error, error + 1, false);
         self.open_scope_of(catch_body)?;
         match binding.map(|binding| self.resolution.use_of(binding)) {
             Some(Use::Local(binding)) => {
@@ -122,7 +122,7 @@ impl Compiler<'_> {
     }
 
     /// Errors raised in the words from `start` to `end` go on at the next word, with the error in `register`.
-    fn handler(&mut self, start: u32, end: u32, register: u16, live: u16) {
+    fn handler(&mut self, start: u32, end: u32, register: u16, live: u16, finally: bool) {
         let target = self.here() as u32;
         self.function.handlers.push(Handler {
             start,
@@ -130,6 +130,7 @@ impl Compiler<'_> {
             target,
             register,
             live,
+            finally,
         });
         self.function.reachable = true;
     }

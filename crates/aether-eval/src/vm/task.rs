@@ -340,7 +340,7 @@ impl Vm {
             if let Value::Promise(promise) = promise {
                 let state = match result {
                     Ok(value) => PromiseState::Fulfilled(value),
-                    Err(raise) if !raise.kind().is_catchable() => {
+                    Err(raise) if !raise.kind().is_catchable() && raise.kind() != ErrorKind::Interrupted => {
                         self.main = None;
                         return Err(raise);
                     }

@@ -103,9 +103,12 @@ impl Vm {
                     return Err(raise);
                 };
                 let word = word_of(code, self.ip) as u32;
-                if raise.kind().is_catchable()
-                    && let Some(handler) = code.handlers.iter().find(|h| h.start <= word && word < h.end)
-                {
+                let handles = |handler: &&aether_value::Handler| {
+                    let sees = raise.kind().is_catchable()
+                        || handler.finally && raise.kind() == ErrorKind::Interrupted;
+                    sees && handler.start <= word && word < handler.end
+                };
+                if let Some(handler) = code.handlers.iter().find(handles) {
                     self.release_window(base, handler.live as usize, code.registers as usize);
                     let error = raise.0.error.take();
                     let value = error.map_or(Raw::null(), Raw::from_rc);

@@ -13,6 +13,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aether_eval::{Host, Permission};
@@ -39,6 +41,7 @@ pub struct SystemHost {
     direct: bool,
     line_start: Rc<Cell<bool>>,
     latest: f64,
+    stop: Option<Arc<AtomicBool>>,
 }
 
 impl Default for SystemHost {
@@ -55,7 +58,16 @@ impl SystemHost {
             direct: io::stdout().is_terminal(),
             line_start: Rc::new(Cell::new(true)),
             latest: 0.0,
+            stop: None,
         }
+    }
+
+    /// The same host, whose runs end as interrupted soon after the flag is set, `finally` blocks run. The host
+    /// clears it when it has seen it.
+    #[must_use]
+    pub fn interrupted_by(mut self, flag: Arc<AtomicBool>) -> Self {
+        self.stop = Some(flag);
+        self
     }
 
     /// A handle that tells about the output.
@@ -75,6 +87,12 @@ impl SystemHost {
 }
 
 impl Host for SystemHost {
+    fn interrupted(&mut self) -> bool {
+        self.stop
+            .as_ref()
+            .is_some_and(|flag| flag.swap(false, Ordering::Relaxed))
+    }
+
     fn write_out(&mut self, text: &str) -> io::Result<()> {
         if let Some(last) = text.as_bytes().last() {
             self.line_start.set(*last == b'\n');
