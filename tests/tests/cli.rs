@@ -49,6 +49,7 @@ impl Scratch {
             "AETHER_BACKTRACE",
             "AETHER_CALL_DEPTH",
             "AETHER_MAX_MEMORY",
+            "AETHER_PATH",
             "NO_COLOR",
             "CLICOLOR_FORCE",
         ] {
@@ -367,6 +368,29 @@ fn limits_come_from_options_and_environment() {
         (status, text.as_str()),
         (3, "Error: [line 2] Step limit exceeded (1000)\n")
     );
+}
+
+#[test]
+fn modules_are_found_along_the_path_last() {
+    let scratch = Scratch::new("path");
+    fs::create_dir_all(scratch.0.join("lib")).unwrap();
+    fs::create_dir_all(scratch.0.join("more")).unwrap();
+    scratch
+        .file("lib/far.ae", "let name = \"lib\"\n")
+        .file("more/far.ae", "let name = \"more\"\n")
+        .file("lib/near.ae", "let name = \"lib\"\n")
+        .file("near.ae", "let name = \"beside\"\n")
+        .file("m.ae", "import far\nimport near\nprintln(far.name, near.name)\n");
+    let (status, _, error) = scratch.run(&["m.ae"]);
+    assert_eq!(
+        (status, error.as_str()),
+        (1, "Error: [line 1] Module not found: 'far'\n")
+    );
+    let found = scratch
+        .command(&["m.ae"])
+        .env("AETHER_PATH", ":more:lib")
+        .output();
+    assert_eq!(told(found.unwrap()), ok("more beside\n"));
 }
 
 /// Ctrl-C once: `finally` blocks run, `catch` blocks do not, status 130.

@@ -56,11 +56,21 @@ pub(crate) fn builder(args: &[OsString], limits: &Limits) -> EngineBuilder {
         .args(args.iter().map(|arg| arg.to_string_lossy()))
         .max_nesting(DEFAULT_MAX_NESTING)
         .max_memory(memory)
-        .max_steps(limits.steps);
+        .max_steps(limits.steps)
+        .module_path(module_path());
     match depth {
         Some(depth) if depth > 0 => builder.max_depth(depth),
         _ => builder,
     }
+}
+
+/// The directories of `AETHER_PATH`.
+fn module_path() -> Vec<String> {
+    let path = std::env::var("AETHER_PATH").unwrap_or_default();
+    path.split(':')
+        .filter(|directory| !directory.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// A setting from the environment; what cannot be understood is ignored.

@@ -22,6 +22,8 @@ pub struct MachineOptions {
     pub max_steps: Option<u64>,
     /// How deep source may nest.
     pub max_nesting: u32,
+    /// Further directories that modules are searched in, after the working directory's.
+    pub module_path: Vec<String>,
     /// The script's arguments.
     pub args: Vec<String>,
     /// Directory that serves the imports of texts without a file, empty or ending in `/`.
@@ -36,6 +38,7 @@ impl Default for MachineOptions {
             max_depth: DEFAULT_DEPTH,
             max_steps: None,
             max_nesting: aether_parser::DEFAULT_MAX_NESTING,
+            module_path: Vec::new(),
             args: Vec::new(),
             directory: String::new(),
         }
@@ -105,6 +108,7 @@ impl Machine {
             let mut vm = Box::new(Vm::new(heap.clone(), host, limits)?);
             vm.is_full = options.full;
             vm.max_nesting = options.max_nesting;
+            vm.module_path.clone_from(&options.module_path);
             vm.directory.clone_from(&options.directory);
             install(&mut vm, options, extra)?;
             let module = vm.tables.add_module();

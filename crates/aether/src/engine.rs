@@ -135,6 +135,13 @@ impl EngineBuilder {
         self
     }
 
+    /// Further directories that modules are searched in, after the script's and the working one.
+    #[must_use]
+    pub fn module_path(mut self, directories: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.options.module_path = directories.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// The directory that serves imports of texts without a file.
     #[must_use]
     pub fn directory(mut self, directory: impl Into<String>) -> Self {

@@ -186,19 +186,25 @@ impl Vm {
         }
     }
 
-    /// The file of a module: beside the importing file, then in the working directory, then below `modules` of both.
+    /// The file of a module: beside the importing file, then in the working directory, then below `modules` of both, then
+    /// in the further directories of the module path.
     fn find_module(&mut self, name: &str) -> Result<String, Raise> {
         let importer = super::unwind::file_here(self);
         let beside = match importer.as_deref() {
             Some(path) => path.rfind('/').map_or(String::new(), |at| path[..=at].to_owned()),
             None => self.directory.clone(),
         };
-        let candidates = [
+        let near = [
             format!("{beside}{name}.ae"),
             format!("{name}.ae"),
             format!("{beside}modules/{name}.ae"),
             format!("modules/{name}.ae"),
         ];
+        let far = self.module_path.iter().map(|directory| {
+            let slash = if directory.ends_with('/') { "" } else { "/" };
+            format!("{directory}{slash}{name}.ae")
+        });
+        let candidates: Vec<String> = near.into_iter().chain(far).collect();
         for path in candidates {
             if self.host.is_file(&path).unwrap_or(false) {
                 let plain = path.strip_prefix("./").unwrap_or(&path);
