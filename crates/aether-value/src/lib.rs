@@ -70,7 +70,7 @@ pub use ops::{
 pub use promise::{Promise, PromiseState};
 pub use raw::Raw;
 pub use rc::{Object, Rc};
-pub use string::{Str, StrBuilder};
+pub use string::{Str, StrBuilder, decimal};
 pub use structs::{Instance, StructDef};
 pub use table::{EntryIndex, Table};
 pub use value::Value;

@@ -2,7 +2,7 @@
 //!
 //! Source: library reference §3.
 
-use aether_value::{ErrorKind, Raise, Value};
+use aether_value::{ErrorKind, Raise, Value, decimal};
 use std::io;
 
 use super::BuiltinDef;
@@ -45,25 +45,6 @@ fn write_all(ctx: &mut Ctx<'_>, operation: &str, args: &[Value]) -> Result<(), R
         }
     }
     Ok(())
-}
-
-/// The decimal digits of `value`.
-fn decimal(value: i64, digits: &mut [u8; 20]) -> &str {
-    let mut at = digits.len();
-    let mut rest = value.unsigned_abs();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    if value < 0 {
-        at -= 1;
-        digits[at] = b'-';
-    }
-    std::str::from_utf8(&digits[at..]).expect("digits are ASCII")
 }
 
 /// Writes to standard output for the built-in `operation`.

@@ -4,7 +4,9 @@
     reason = "reads operands from registers as the dispatch loop does"
 )]
 
-use aether_value::{ErrorKind, Raise, Raw, Rc, Str, StrBuilder, Value, compare_order, display, equal, tag};
+use aether_value::{
+    ErrorKind, Raise, Raw, Rc, Str, StrBuilder, Value, compare_order, decimal, display, equal, tag,
+};
 use std::cmp::Ordering;
 
 use super::Vm;
@@ -396,25 +398,6 @@ unsafe fn consume(ip: *mut u64, left: *mut Raw, right: *mut Raw) {
             old.release();
         }
     }
-}
-
-/// The decimal digits of an integer.
-fn decimal(value: i64, digits: &mut [u8; 20]) -> &str {
-    let mut at = digits.len();
-    let mut rest = value.unsigned_abs();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    if value < 0 {
-        at -= 1;
-        digits[at] = b'-';
-    }
-    std::str::from_utf8(&digits[at..]).unwrap_or("")
 }
 
 fn compute(kind: Kind, left: &Value, right: &Value) -> Result<Raw, Raise> {

@@ -503,23 +503,7 @@ unsafe fn invoke(
 ) -> Result<Flow, Raise> {
     // SAFETY: the window lies on the current stack with `argc` values behind its first register.
     unsafe {
-        let given = argc - receivers;
-        let (least, most) = (def.info.min_args as usize, def.info.max_args as usize);
-        if given < least {
-            return Err(Raise::arity(least, given));
-        }
-        if given > most && most != 255 {
-            return Err(Raise::arity(most, given));
-        }
-        let params = if is_library(def) {
-            def.info.params.len()
-        } else {
-            argc
-        };
-        let slots = match def.run {
-            Run::Simple(_) => params,
-            Run::Frame { slots, .. } => (slots as usize).max(params),
-        };
+        let (params, slots) = plan(def, argc, receivers)?;
         let offset = vm.offset(window) as usize;
         let base_offset = vm.offset(vm.base) as usize;
         vm.reserve_registers(vm.base, window.add((slots + 2) * 16))?;
@@ -551,6 +535,46 @@ unsafe fn invoke(
                 drive(vm, values.cast(), Event::Start)
             }
         }
+    }
+}
+
+/// Checks a built-in's argument count; gives the values it sees, padding included, and the slots of its frame.
+fn plan(def: &BuiltinDef, argc: usize, receivers: usize) -> Result<(usize, usize), Raise> {
+    let given = argc - receivers;
+    let (least, most) = (def.info.min_args as usize, def.info.max_args as usize);
+    if given < least {
+        return Err(Raise::arity(least, given));
+    }
+    if given > most && most != 255 {
+        return Err(Raise::arity(most, given));
+    }
+    let params = if is_library(def) {
+        def.info.params.len()
+    } else {
+        argc
+    };
+    Ok(match def.run {
+        Run::Simple(_) => (params, params),
+        Run::Frame { slots, .. } => (params, (slots as usize).max(params)),
+    })
+}
+
+/// Turns the arguments of a call into the slots of the draining frame that makes it later. The frame's record has
+/// been pushed, so that nothing can fail while values are between their places.
+unsafe fn fill_drain(def: &'static BuiltinDef, first: *mut Raw, index: usize, params: usize, slots: usize) {
+    // SAFETY: the caller's window has this many slots behind its first register, and `params` values in them.
+    unsafe {
+        let values = first.add(1);
+        for at in (0..params).rev() {
+            *values.add(at + 2) = take(values.add(at));
+        }
+        for at in params + 2..slots {
+            *values.add(at) = Raw::null();
+        }
+        *values = Raw::builtin(&def.info);
+        *values.add(1) = Raw::int(index as i64);
+        take(first).release();
+        *first = Raw::builtin(&builtins::DRAIN.info);
     }
 }
 
@@ -602,19 +626,9 @@ unsafe fn drain(
         vm.reserve_registers(vm.base, end)?;
         vm.base = vm.registers.add(base_offset);
         let first = vm.registers.add(offset).cast::<Raw>();
-        let values = first.add(1);
-        for at in (0..params).rev() {
-            *values.add(at + 2) = take(values.add(at));
-        }
-        for at in params + 2..slots as usize {
-            *values.add(at) = Raw::null();
-        }
-        *values = Raw::builtin(&def.info);
-        *values.add(1) = Raw::int(index as i64);
-        take(first).release();
-        *first = Raw::builtin(&builtins::DRAIN.info);
         vm.push_builtin(return_ip, extra)?;
-        drive(vm, values.cast(), Event::Start)
+        fill_drain(def, first, index, params, slots as usize);
+        drive(vm, first.add(1).cast(), Event::Start)
     }
 }
 
@@ -1004,22 +1018,7 @@ unsafe fn invoke_nested(
 ) -> Result<Option<Value>, Raise> {
     // SAFETY: as `invoke`.
     unsafe {
-        let (least, most) = (def.info.min_args as usize, def.info.max_args as usize);
-        if argc < least {
-            return Err(Raise::arity(least, argc));
-        }
-        if argc > most && most != 255 {
-            return Err(Raise::arity(most, argc));
-        }
-        let params = if is_library(def) {
-            def.info.params.len()
-        } else {
-            argc
-        };
-        let slots = match def.run {
-            Run::Simple(_) => params,
-            Run::Frame { slots, .. } => (slots as usize).max(params),
-        };
+        let (params, slots) = plan(def, argc, 0)?;
         let Run::Frame {
             slots: drain_slots, ..
         } = builtins::DRAIN.run
@@ -1039,16 +1038,8 @@ unsafe fn invoke_nested(
             drain_arguments(vm, def, values, params.min(8))?
         };
         if let Some(index) = pending {
-            for at in (0..params).rev() {
-                *values.add(at + 2) = take(values.add(at));
-            }
-            for at in params + 2..drain_slots as usize {
-                *values.add(at) = Raw::null();
-            }
-            *values = Raw::builtin(&def.info);
-            *values.add(1) = Raw::int(index as i64);
-            *first = Raw::builtin(&builtins::DRAIN.info);
             vm.push_builtin(std::ptr::null(), flags::TO_BUILTIN)?;
+            fill_drain(def, first, index, params, drain_slots as usize);
             return Ok(None);
         }
         match def.run {

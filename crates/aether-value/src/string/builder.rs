@@ -70,22 +70,7 @@ impl StrBuilder {
     /// # Errors
     /// Out of memory.
     pub fn push_int(&mut self, value: i64) -> Result<(), Raise> {
-        let mut digits = [0_u8; 20];
-        let mut at = digits.len();
-        let mut rest = value.unsigned_abs();
-        loop {
-            at -= 1;
-            digits[at] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
-        }
-        if value < 0 {
-            at -= 1;
-            digits[at] = b'-';
-        }
-        self.push_str(std::str::from_utf8(&digits[at..]).expect("digits are ASCII"))
+        self.push_str(decimal(value, &mut [0; 20]))
     }
 
     /// Adds a float as the language shows it: the shortest text that reads back as the same float, never with an
@@ -150,4 +135,23 @@ impl std::fmt::Write for Sink<'_> {
             std::fmt::Error
         })
     }
+}
+
+/// The decimal digits of an integer, written to the end of `digits`.
+pub fn decimal(value: i64, digits: &mut [u8; 20]) -> &str {
+    let mut at = digits.len();
+    let mut rest = value.unsigned_abs();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if value < 0 {
+        at -= 1;
+        digits[at] = b'-';
+    }
+    std::str::from_utf8(&digits[at..]).expect("digits are ASCII")
 }

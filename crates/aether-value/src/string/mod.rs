@@ -17,7 +17,7 @@ use std::ptr::NonNull;
 
 use crate::{Header, Heap, Object, Raise, Rc, heap, tag};
 
-pub use builder::StrBuilder;
+pub use builder::{StrBuilder, decimal};
 
 /// Immutable text.
 #[repr(C)]
