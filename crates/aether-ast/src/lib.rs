@@ -16,6 +16,7 @@ mod build;
 mod dump;
 mod print;
 mod shape;
+mod stack;
 mod walk;
 
 pub use build::Ast;
@@ -25,3 +26,4 @@ pub use node::{
     StructId, Symbol, UnaryOp,
 };
 pub use print::print;
+pub use stack::ensure_stack;

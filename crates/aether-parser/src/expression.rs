@@ -4,7 +4,7 @@
 //! Nesting that needs no bracket (prefix operators, `**`, ternaries) is counted when the operator is taken and
 //! uncounted when it is folded; a failure in between is put right by recovery.
 
-use aether_ast::{BinaryOp, Function, FunctionKind, List, LogicalOp, Node, NodeId, UnaryOp};
+use aether_ast::{BinaryOp, Function, FunctionKind, List, LogicalOp, Node, NodeId, UnaryOp, ensure_stack};
 use aether_lexer::TokenKind as T;
 use chumsky::error::EmptyErr;
 use chumsky::input::MapExtra;
@@ -19,16 +19,6 @@ use crate::declaration::{params, with_function_scope};
 use crate::list::{braces, bracketed, comma_items, parens, squares};
 use crate::literal::{interpolation, literal};
 use crate::precedence::{self, Infix, power, starts_expression};
-
-/// Native stack kept free below an expression; a level of nesting needs far less.
-const RED_ZONE: usize = 128 << 10;
-const STACK_STEP: usize = 1 << 20;
-
-/// Runs `inner` with room on the native stack.
-#[inline]
-pub(crate) fn ensure_stack<T>(inner: impl FnOnce() -> T) -> T {
-    stacker::maybe_grow(RED_ZONE, STACK_STEP, inner)
-}
 
 /// What may follow an operand.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,6 @@
 //! Statements, the lists of them, and the entry to the grammar.
 
-use aether_ast::{FunctionKind, Node, NodeId};
+use aether_ast::{FunctionKind, Node, NodeId, ensure_stack};
 use aether_lexer::TokenKind as T;
 use chumsky::prelude::*;
 
@@ -17,7 +17,7 @@ use crate::declaration::{
     enum_declaration, from_import, function_declaration, function_rest, import, let_declaration, let_rest,
     struct_declaration,
 };
-use crate::expression::{ensure_stack, expression};
+use crate::expression::expression;
 use crate::foreign::{Foreign, foreign_word};
 use crate::list::{braces, close};
 use crate::precedence::{compound, is_reserved_assignment};

@@ -21,12 +21,10 @@
 #![forbid(unsafe_code)]
 
 mod resolver;
-mod stack;
 mod suggest;
 mod tables;
 
 pub use resolver::resolve;
-pub use stack::ensure_stack;
 pub use suggest::{suggest, undefined_names};
 pub use tables::{
     Binding, BindingId, BindingKind, FunctionIndex, FunctionInfo, GlobalDeclaration, Resolution, Use,

@@ -7,10 +7,9 @@
 //! function, it is kept *pending* and offered to every scope of the enclosing functions as that scope ends,
 //! innermost first: the first one that has declared the name by then owns it, as a forward binding.
 
-use aether_ast::{Ast, FunctionId, FunctionKind, Node, NodeId, Symbol};
+use aether_ast::{Ast, FunctionId, FunctionKind, Node, NodeId, Symbol, ensure_stack};
 use ahash::AHashMap;
 
-use crate::stack::ensure_stack;
 use crate::tables::{
     Binding, BindingId, BindingKind, FunctionIndex, FunctionInfo, GlobalDeclaration, Resolution, Use,
 };

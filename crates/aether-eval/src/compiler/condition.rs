@@ -1,7 +1,6 @@
 //! Conditions: code that jumps instead of making a bool.
 
-use aether_ast::{BinaryOp, LogicalOp, Node, NodeId, UnaryOp};
-use aether_resolve::ensure_stack;
+use aether_ast::{BinaryOp, LogicalOp, Node, NodeId, UnaryOp, ensure_stack};
 
 use super::function::Label;
 use super::{Compiler, Result};

@@ -3,8 +3,8 @@
 //! Two ways to a value: [`Compiler::expr`] puts it into a given dead register, which may serve as scratch
 //! meanwhile; [`Compiler::operand`] leaves it where it is if it is a plain local, and otherwise makes a temporary.
 
-use aether_ast::{BinaryOp, FunctionKind, List, LogicalOp, Node, NodeId, UnaryOp};
-use aether_resolve::{BindingId, FunctionIndex, Use, ensure_stack};
+use aether_ast::{BinaryOp, FunctionKind, List, LogicalOp, Node, NodeId, UnaryOp, ensure_stack};
+use aether_resolve::{BindingId, FunctionIndex, Use};
 
 use super::scalar::is_scalar;
 use super::{Compiler, Result};

@@ -4,8 +4,8 @@
 //! no release at the end of its scope. Arithmetic other than `+` yields numbers or raises, so it is scalar whatever
 //! its operands; `+` is scalar if both sides are.
 
-use aether_ast::{Ast, BinaryOp, Node, NodeId, UnaryOp};
-use aether_resolve::{BindingId, Resolution, Use, ensure_stack};
+use aether_ast::{Ast, BinaryOp, Node, NodeId, UnaryOp, ensure_stack};
+use aether_resolve::{BindingId, Resolution, Use};
 
 /// Per binding, whether all its values are uncounted.
 pub(super) fn scalar_bindings(ast: &Ast, resolution: &Resolution) -> Vec<bool> {

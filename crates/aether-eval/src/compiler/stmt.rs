@@ -1,7 +1,6 @@
 //! Statements.
 
-use aether_ast::{Node, NodeId};
-use aether_resolve::ensure_stack;
+use aether_ast::{Node, NodeId, ensure_stack};
 
 use super::function::Exit;
 use super::{Compiler, Result};

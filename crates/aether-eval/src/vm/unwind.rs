@@ -197,20 +197,20 @@ impl Vm {
     /// Code and word of every Aether activation, innermost first, top levels included.
     fn trace(&self) -> Vec<TraceEntry> {
         let mut entries = Vec::new();
-        let Some(current) = &self.current else {
-            return entries;
-        };
+        self.activations(|code, word, _| entries.push(TraceEntry { code, word }));
+        entries
+    }
+
+    /// Visits every Aether activation of the current stack, innermost first, top levels included: its code, the
+    /// word it stands at, and its frame's base.
+    pub(super) fn activations(&self, mut visit: impl FnMut(&Code, u32, *mut u8)) {
+        let Some(current) = &self.current else { return };
         // SAFETY: the records in use describe live frames.
         unsafe {
-            let mut ip = self.ip.cast_const();
-            let mut base = self.base;
-            let mut record = self.fp;
+            let (mut ip, mut base, mut record) = (self.ip.cast_const(), self.base, self.fp);
             loop {
                 if let Some(code) = code_of(base) {
-                    entries.push(TraceEntry {
-                        code,
-                        word: word_of(code, ip) as u32,
-                    });
+                    visit(code, word_of(code, ip) as u32, base);
                 }
                 if record <= current.frames() {
                     break;
@@ -228,7 +228,6 @@ impl Vm {
                 base = self.registers.add(frame.base as usize);
             }
         }
-        entries
     }
 }
 

@@ -226,51 +226,29 @@ impl Vm {
                 found.push(("module".to_owned(), format!("global '{name}'")));
             }
         }
-        let Some(current) = &self.current else {
-            return found;
-        };
-        // SAFETY: the records in use describe live frames, whose windows are registers.
-        unsafe {
-            let (mut ip, mut base, mut record) = (self.ip.cast_const(), self.base, self.fp);
-            loop {
-                if let Some(code) = code_of(base) {
-                    let word = word_of(code, ip) as u32;
-                    for local in code
-                        .locals
-                        .iter()
-                        .filter(|local| local.start <= word && word < local.end)
-                    {
-                        let mut raw = *base.cast::<Raw>().add(local.register as usize);
-                        if raw.tag == tag::CELL {
-                            raw = raw.object::<aether_value::Cell>().get_raw();
-                        }
-                        if raw.is_counted() && raw.payload == wanted.payload {
-                            let function = match code.name.as_deref() {
-                                Some("") => "the top level",
-                                Some(name) => name,
-                                None => "<anonymous>",
-                            };
-                            let path = format!("local '{}' in {function}", local.name.as_str());
-                            found.push(("stack".to_owned(), path));
-                        }
+        self.activations(|code, word, base| {
+            let in_scope = |local: &&aether_value::LocalInfo| local.start <= word && word < local.end;
+            for local in code.locals.iter().filter(in_scope) {
+                // SAFETY: a local's register lies in its frame's window; a cell's tag says what it is.
+                let raw = unsafe {
+                    let raw = *base.cast::<Raw>().add(local.register as usize);
+                    if raw.tag == tag::CELL {
+                        raw.object::<aether_value::Cell>().get_raw()
+                    } else {
+                        raw
                     }
-                }
-                if record <= current.frames() {
-                    break;
-                }
-                record = record.sub(1);
-                let frame = *record;
-                if frame.flags & flags::BOTTOM != 0 {
-                    break;
-                }
-                ip = if frame.return_ip.is_null() {
-                    frame.return_ip
-                } else {
-                    frame.return_ip.sub(1)
                 };
-                base = self.registers.add(frame.base as usize);
+                if raw.is_counted() && raw.payload == wanted.payload {
+                    let function = match code.name.as_deref() {
+                        Some("") => "the top level",
+                        Some(name) => name,
+                        None => "<anonymous>",
+                    };
+                    let path = format!("local '{}' in {function}", local.name.as_str());
+                    found.push(("stack".to_owned(), path));
+                }
             }
-        }
+        });
         found
     }
 
