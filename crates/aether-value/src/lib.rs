@@ -62,7 +62,7 @@ pub use heap::{
 };
 pub use iter::{Iter, IterState};
 pub use module::Module;
-pub use native::{Native, NativeObject};
+pub use native::{Items, Native, NativeObject};
 pub use ops::{
     compare_order, copy_shallow, deep_equals, display, display_text, equal, float_to_text, hashable_check,
     sort_order,

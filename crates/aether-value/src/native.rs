@@ -6,7 +6,16 @@ use std::cell::Cell;
 use std::ptr::NonNull;
 
 use crate::heap::Visitor;
-use crate::{Header, Heap, Object, Raise, Raw, Rc, StrBuilder, tag};
+use crate::{Builtin, Header, Heap, Object, Raise, Raw, Rc, StrBuilder, Value, tag};
+
+/// Items that a native object hands out one by one, for `for` and for whatever takes an iterable.
+pub trait Items {
+    /// The next item; `None` at the end, and from then on.
+    ///
+    /// # Errors
+    /// What stands in the way of the next item.
+    fn next(&self, heap: &Heap) -> Result<Option<Value>, Raise>;
+}
 
 /// What a native object can do. Dropping one runs no script.
 pub trait Native: 'static {
@@ -32,6 +41,32 @@ pub trait Native: 'static {
         out.push_char('<')?;
         out.push_str(self.type_name())?;
         out.push_char('>')
+    }
+
+    /// What `value.name` gives; `None` if there is no such member.
+    ///
+    /// # Errors
+    /// Out of memory, or whatever reading the member meets.
+    fn member(&self, heap: &Heap, name: &str) -> Result<Option<Value>, Raise> {
+        let _ = (heap, name);
+        Ok(None)
+    }
+
+    /// The method that `value.name(…)` runs: the evaluator's description of a built-in, whose first argument is the
+    /// value. A name without one may still be a member that can be called.
+    fn method(&self, name: &str) -> Option<Builtin> {
+        let _ = name;
+        None
+    }
+
+    /// What `value(…)` runs, if the value can be called: a method without frame.
+    fn callee(&self) -> Option<Builtin> {
+        None
+    }
+
+    /// Its items, if it can be iterated.
+    fn items(&self) -> Option<&dyn Items> {
+        None
     }
 
     /// For a built-in that knows the type behind.

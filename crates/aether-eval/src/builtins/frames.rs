@@ -121,6 +121,13 @@ pub(crate) fn collect_iterable(heap: &Heap, value: &Value) -> Result<Option<Rc<A
             }
             items
         }
+        Value::Native(native) if let Some(source) = native.get().items() => {
+            let items = heap.array(0)?;
+            while let Some(item) = source.next(heap)? {
+                items.push(item)?;
+            }
+            items
+        }
         Value::Instance(instance) => {
             let definition = instance.definition();
             if definition.method_str("has_next").is_some() && definition.method_str("next").is_some() {

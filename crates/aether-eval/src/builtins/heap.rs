@@ -64,7 +64,7 @@ fn is_callable(value: &Value) -> bool {
             | Value::BoundMethod(_)
             | Value::Builtin(_)
             | Value::EnumConstructor(_)
-    )
+    ) || matches!(value, Value::Native(native) if native.get().callee().is_some())
 }
 
 fn finalizer(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {

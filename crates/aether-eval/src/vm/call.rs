@@ -4,8 +4,8 @@
 #![expect(unsafe_code, reason = "moves values between registers")]
 
 use aether_value::{
-    Array, Closure, EnumConstructor, ErrorKind, Frame, Header, Instance, PromiseState, Raise, Raw, Rc, Value,
-    tag,
+    Array, Closure, EnumConstructor, ErrorKind, Frame, Header, Instance, NativeObject, PromiseState, Raise,
+    Raw, Rc, Value, tag,
 };
 
 use super::{Flow, SLACK, Vm, flags};
@@ -360,11 +360,29 @@ unsafe fn call_plain(
                 vm.unstarted(closure, values)
             }
             Value::EnumConstructor(constructor) => construct(vm, constructor, values),
+            Value::Native(native) if let Some(callee) = native.get().callee() => call_native(
+                vm,
+                definition(Raw::builtin(callee.0)),
+                Value::Native(native.clone()),
+                values,
+            ),
             other if from_builtin => Err(Raise::not_callable(&other.type_name())),
             Value::EnumValue(_) => Err(Raise::not_callable(&callee.as_value().type_name())),
             other => Err(Raise::not_a_function(&other.type_name())),
         }
     }
+}
+
+/// Calls the simple method that stands for a call of a native object.
+fn call_native(vm: &mut Vm, def: &BuiltinDef, receiver: Value, values: &[Value]) -> Result<Raw, Raise> {
+    let Run::Simple(function) = def.run else {
+        return Err(internal("a native object is called through a frame"));
+    };
+    plan(def, values.len() + 1, 1)?;
+    let mut arguments = Vec::with_capacity(values.len() + 1);
+    arguments.push(receiver);
+    arguments.extend_from_slice(values);
+    Ok(Raw::from_value(function(&mut Ctx { vm }, &arguments)?))
 }
 
 fn construct(vm: &mut Vm, constructor: &Rc<EnumConstructor>, values: &[Value]) -> Result<Raw, Raise> {
@@ -1095,7 +1113,7 @@ pub(super) unsafe fn call_method(vm: &mut Vm, ip: *mut u64, argc: u16) -> Result
             if receiver.tag == tag::INSTANCE {
                 return call_instance_method(vm, ip, window_offset, argc, name, number);
             }
-            if let Some(def) = builtins::method_by_number(number, receiver.tag) {
+            if let Some(def) = method_of(vm, receiver, number, name) {
                 let is_then = def.info.name == "then";
                 let hidden = is_then && matches!(receiver.tag, tag::MODULE | tag::DICT | tag::WEAK);
                 if !hidden {
@@ -1130,6 +1148,7 @@ pub(super) unsafe fn call_method(vm: &mut Vm, ip: *mut u64, argc: u16) -> Result
                     .filter(|raw| is_callable(**raw))
                     .map(|raw| raw.clone_value()),
                 Value::Module(module) => Some(vm.module_member(module, &name_text)?),
+                Value::Native(native) => native.get().member(&vm.heap, name_text.as_str())?,
                 Value::EnumDef(definition) => {
                     let value = super::member::enum_member(vm, definition, &name_text)?;
                     Some(value)
@@ -1155,7 +1174,22 @@ fn is_callable(raw: Raw) -> bool {
     matches!(
         raw.tag,
         tag::FUNCTION | tag::ASYNC_FUNCTION | tag::BOUND_METHOD | tag::BUILTIN | tag::ENUM_CONSTRUCTOR
-    )
+    ) || raw.tag == tag::NATIVE && {
+        // SAFETY: by its tag.
+        unsafe { raw.object::<NativeObject>() }.get().callee().is_some()
+    }
+}
+
+/// The built-in method of a value; a native object's own go first.
+fn method_of(vm: &Vm, receiver: Raw, number: u16, name: u32) -> Option<&'static BuiltinDef> {
+    if receiver.tag == tag::NATIVE {
+        // SAFETY: the receiver is a value in a register, and this is its tag.
+        let native = unsafe { receiver.object::<NativeObject>() };
+        if let Some(method) = native.get().method(vm.tables.text(name).as_str()) {
+            return Some(definition(Raw::builtin(method.0)));
+        }
+    }
+    builtins::method_by_number(number, receiver.tag)
 }
 
 /// Calls `function` with the arguments of a method call, whose receiver goes away.

@@ -360,12 +360,10 @@ impl Vm {
             let value = (*from).as_value();
             let source = match value {
                 Value::Array(source) => source.clone(),
-                Value::String(_) | Value::Dict(_) | Value::Set(_) | Value::Iterator(_) => {
-                    match builtins::collect_iterable(&self.heap, value)? {
-                        Some(source) => source,
-                        None => return Err(Raise::spread(&value.type_name())),
-                    }
-                }
+                value if is_spreadable(value) => match builtins::collect_iterable(&self.heap, value)? {
+                    Some(source) => source,
+                    None => return Err(Raise::spread(&value.type_name())),
+                },
                 other => return Err(Raise::spread(&other.type_name())),
             };
             call::extend_from(array, &source)?;
@@ -415,5 +413,14 @@ impl Vm {
             self.tables.text((names >> 32) as u32),
         );
         value.variant_name() == variant.as_str() && value.definition().name().as_str() == enum_name.as_str()
+    }
+}
+
+/// Whether `...` takes the items of a value that is no array.
+fn is_spreadable(value: &Value) -> bool {
+    match value {
+        Value::String(_) | Value::Dict(_) | Value::Set(_) | Value::Iterator(_) => true,
+        Value::Native(native) => native.get().items().is_some(),
+        _ => false,
     }
 }

@@ -6,11 +6,11 @@
 //! | array | snapshot of its items | next index |
 //! | dict, set | snapshot of its table | next entry |
 //! | string | the string | byte offset |
-//! | iterator | itself | |
+//! | iterator, native object with items | itself | |
 //! | instance | itself; the loop calls `has_next` and `next` | |
 #![expect(unsafe_code, reason = "reads and writes the loop's registers")]
 
-use aether_value::{Buffer, Instance, Iter, Raise, Raw, Rc, Str, Table, Value, tag};
+use aether_value::{Buffer, Instance, Iter, NativeObject, Raise, Raw, Rc, Str, Table, Value, tag};
 
 use super::Vm;
 
@@ -39,6 +39,10 @@ impl Vm {
                 Value::Dict(dict) => Raw::from_rc(dict.snapshot()),
                 Value::Set(set) => Raw::from_rc(set.snapshot()),
                 Value::String(_) | Value::Iterator(_) => {
+                    *state.add(1) = Raw::int(0);
+                    return Ok(());
+                }
+                Value::Native(native) if native.get().items().is_some() => {
                     *state.add(1) = Raw::int(0);
                     return Ok(());
                 }
@@ -133,6 +137,15 @@ impl Vm {
                 tag::ITERATOR => {
                     let iterator = (*state).object::<Iter>();
                     if let Some(value) = iterator.next(&self.heap)? {
+                        *item = Raw::from_value(value);
+                        return Ok(Turn::Item);
+                    }
+                }
+                tag::NATIVE => {
+                    let native = (*state).object::<NativeObject>();
+                    if let Some(items) = native.get().items()
+                        && let Some(value) = items.next(&self.heap)?
+                    {
                         *item = Raw::from_value(value);
                         return Ok(Turn::Item);
                     }

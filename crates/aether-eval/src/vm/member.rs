@@ -96,18 +96,13 @@ pub(super) fn get_member(vm: &mut Vm, object: &Value, name: &Rc<Str>) -> Result<
             return get_member(vm, &target, name);
         }
         Value::Native(native) => {
-            if let Some(value) = native_member(native, text) {
+            if let Some(value) = native.get().member(&vm.heap, text)? {
                 return Ok(value);
             }
         }
         _ => {}
     }
     Err(Raise::no_property(&object.type_name(), text))
-}
-
-/// Members of native objects: none of today's kinds has any.
-fn native_member(_native: &Rc<aether_value::NativeObject>, _name: &str) -> Option<Value> {
-    None
 }
 
 /// A variant of an enum: a value without payload, else its constructor.
