@@ -15,9 +15,11 @@
 #![forbid(unsafe_code)]
 
 mod case;
+mod command;
 mod diff;
 mod execute;
 
 pub use case::{Case, Mode, find_cases, repository};
+pub use command::{Scratch, binary, told};
 pub use diff::diff;
 pub use execute::{Outcome, compare, execute, execute_text};

@@ -1,95 +1,10 @@
 //! The binary as a whole: what only a process can show.
 #![forbid(unsafe_code)]
-#![expect(clippy::unwrap_used, reason = "a failure is the test's")]
 
-use aether_tests::repository;
+use aether_tests::{Scratch, told};
 use std::fs;
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
-
-/// The binary of the profile that these tests are built with.
-fn binary() -> &'static Path {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let test = std::env::current_exe().unwrap();
-        let directory = test.parent().and_then(Path::parent).unwrap().to_owned();
-        let mut build = Command::new(env!("CARGO"));
-        build
-            .args(["build", "--quiet", "-p", "aether-cli"])
-            .current_dir(repository());
-        if directory.ends_with("release") {
-            build.arg("--release");
-        }
-        assert!(build.status().unwrap().success());
-        directory.join("aether")
-    })
-}
-
-/// A directory of the test's own, removed at its end.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("aether-cli-{}-{name}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn file(&self, name: &str, text: impl AsRef<[u8]>) -> &Self {
-        fs::write(self.0.join(name), text).unwrap();
-        self
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(binary());
-        command.args(args).current_dir(&self.0).stdin(Stdio::null());
-        for name in [
-            "AETHER_BACKTRACE",
-            "AETHER_CALL_DEPTH",
-            "AETHER_MAX_MEMORY",
-            "AETHER_PATH",
-            "NO_COLOR",
-            "CLICOLOR_FORCE",
-        ] {
-            command.env_remove(name);
-        }
-        command
-    }
-
-    /// Status, standard output and standard error.
-    fn run(&self, args: &[&str]) -> (i32, String, String) {
-        told(self.command(args).output().unwrap())
-    }
-
-    fn run_with_input(&self, args: &[&str], input: &str) -> (i32, String, String) {
-        let mut command = self.command(args);
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        told(child.wait_with_output().unwrap())
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn told(output: Output) -> (i32, String, String) {
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (
-        output.status.code().unwrap_or(-1),
-        text(output.stdout),
-        text(output.stderr),
-    )
-}
+use std::io::Read;
+use std::process::{Command, Stdio};
 
 fn ok(text: &str) -> (i32, String, String) {
     (0, text.to_owned(), String::new())
@@ -190,7 +105,7 @@ fn trees_as_text_json_and_file() {
     assert_eq!(status, 0);
     assert!(json.starts_with("{\n  \"statements\": [") && json.ends_with("\"type\": \"Program\"\n}\n"));
     assert_eq!(scratch.run(&["ast", "--output", "out.txt", "m.ae"]), ok(""));
-    assert_eq!(fs::read_to_string(scratch.0.join("out.txt")).unwrap(), tree);
+    assert_eq!(fs::read_to_string(scratch.path().join("out.txt")).unwrap(), tree);
     let usage = "Usage: aether ast [--json] [--output FILE] FILE\n";
     assert_eq!(
         scratch.run(&["ast"]),
@@ -227,7 +142,7 @@ fn what_is_no_script_is_told_clearly() {
     scratch
         .file("latin1.ae", b"// caf\xe9\nprintln(1)\n")
         .file("empty.ae", "");
-    fs::create_dir(scratch.0.join("folder")).unwrap();
+    fs::create_dir(scratch.path().join("folder")).unwrap();
     let line = |path: &str, why: &str| failed(1, &format!("Error: Failed to read file '{path}': {why}\n"));
     assert_eq!(
         scratch.run(&["no.ae"]),
@@ -373,8 +288,8 @@ fn limits_come_from_options_and_environment() {
 #[test]
 fn modules_are_found_along_the_path_last() {
     let scratch = Scratch::new("path");
-    fs::create_dir_all(scratch.0.join("lib")).unwrap();
-    fs::create_dir_all(scratch.0.join("more")).unwrap();
+    fs::create_dir_all(scratch.path().join("lib")).unwrap();
+    fs::create_dir_all(scratch.path().join("more")).unwrap();
     scratch
         .file("lib/far.ae", "let name = \"lib\"\n")
         .file("more/far.ae", "let name = \"more\"\n")

@@ -2,7 +2,7 @@
 //!
 //! The evaluator never prints, opens, sleeps or reads a clock by itself; it asks its [`Host`].
 
-use std::io;
+use std::io::{self, Read};
 
 /// What a built-in needs to be allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,7 +32,23 @@ impl Permission {
     }
 }
 
-/// The world outside an engine.
+/// A file that is being read.
+pub struct OpenFile {
+    /// Its bytes from the beginning. It may go to another thread.
+    pub reader: Box<dyn Read + Send>,
+    /// How many bytes it had when it was opened; 0 if that cannot be said.
+    pub size: u64,
+}
+
+/// The names in a directory.
+pub type Names = Box<dyn Iterator<Item = io::Result<String>>>;
+
+/// What a host that has no such ability says.
+fn refused() -> io::Error {
+    io::ErrorKind::PermissionDenied.into()
+}
+
+/// The world outside an engine. Abilities that a host does not provide are refused.
 pub trait Host {
     /// Writes to standard output.
     ///
@@ -64,29 +80,105 @@ pub trait Host {
     /// A seed from the system.
     fn entropy(&mut self) -> u64;
 
-    /// The bytes of a file.
+    /// Opens a file to read it from its beginning.
+    ///
+    /// # Errors
+    /// What the system says; a directory cannot be read.
+    fn open_file(&mut self, path: &str) -> io::Result<OpenFile> {
+        let _ = path;
+        Err(refused())
+    }
+
+    /// The bytes of a file that is known to be small enough, such as a source.
     ///
     /// # Errors
     /// What the system says.
-    fn read_file(&mut self, path: &str) -> io::Result<Vec<u8>>;
+    fn read_file(&mut self, path: &str) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.open_file(path)?.reader.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
 
-    /// Whether a path names a file, following links.
+    /// Whether a path names a file, following links; `false` if there is nothing.
     ///
     /// # Errors
     /// Whatever is not merely a missing path.
-    fn is_file(&mut self, path: &str) -> io::Result<bool>;
+    fn is_file(&mut self, path: &str) -> io::Result<bool> {
+        let _ = path;
+        Err(refused())
+    }
 
-    /// Whether a path names a directory, following links.
+    /// Whether a path names a directory, following links; `false` if there is nothing.
     ///
     /// # Errors
     /// Whatever is not merely a missing path.
-    fn is_dir(&mut self, path: &str) -> io::Result<bool>;
+    fn is_dir(&mut self, path: &str) -> io::Result<bool> {
+        let _ = path;
+        Err(refused())
+    }
+
+    /// Whether there is anything at a path, following links.
+    ///
+    /// # Errors
+    /// Whatever is not merely a missing path.
+    fn exists(&mut self, path: &str) -> io::Result<bool> {
+        let _ = path;
+        Err(refused())
+    }
 
     /// Replaces a file with these bytes: afterwards it holds the old content or the new.
     ///
     /// # Errors
     /// What the system says.
-    fn write_file(&mut self, path: &str, bytes: &[u8]) -> io::Result<()>;
+    fn write_file(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let _ = (path, bytes);
+        Err(refused())
+    }
+
+    /// Adds bytes to the end of a file, which is made if there is none.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn append_file(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let _ = (path, bytes);
+        Err(refused())
+    }
+
+    /// Makes a directory and those above it; one that exists is fine.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn make_dir(&mut self, path: &str) -> io::Result<()> {
+        let _ = path;
+        Err(refused())
+    }
+
+    /// The names in a directory, in no order, without `.` and `..`.
+    ///
+    /// # Errors
+    /// What the system says, about the directory or about an entry.
+    fn list_dir(&mut self, path: &str) -> io::Result<Names> {
+        let _ = path;
+        Err(refused())
+    }
+
+    /// Gives a file or directory another name, replacing a file that has it.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        let _ = (from, to);
+        Err(refused())
+    }
+
+    /// Removes a file; a directory is an error.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn remove_file(&mut self, path: &str) -> io::Result<()> {
+        let _ = path;
+        Err(refused())
+    }
 
     /// Whether an access is allowed; `what` is a path or name.
     ///

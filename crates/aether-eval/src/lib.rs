@@ -20,7 +20,7 @@ mod vm;
 
 pub use builtins::{Args, BuiltinDef, Each, Event, LibraryModule, Resume, Returned, Run, Simple, Step};
 pub use context::Ctx;
-pub use host::{Host, Permission};
+pub use host::{Host, Names, OpenFile, Permission};
 pub use machine::{Machine, MachineOptions, RunError, RuntimeError};
 pub use memory::{
     Alive, HeapProfile, LEAK_LIMIT, Leak, LeakPlace, LeakReport, LeakStep, MemoryWatch, ProfilePoint,

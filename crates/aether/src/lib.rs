@@ -57,12 +57,12 @@ pub use error::{Error, lines_of};
 pub use host::{DenyHost, MemoryHost, Output, SystemHost};
 
 pub use aether_eval::{
-    Args, BuiltinDef, Ctx, Event, HeapProfile, Host, LEAK_LIMIT, LeakReport, MemoryWatch, Permission, Run,
-    RuntimeError, Step, TracePlace,
+    Args, BuiltinDef, Ctx, Event, HeapProfile, Host, LEAK_LIMIT, LeakReport, MemoryWatch, Names, OpenFile,
+    Permission, Run, RuntimeError, Step, TracePlace,
 };
 pub use aether_parser::{DEFAULT_MAX_NESTING, EMBEDDED_MAX_NESTING};
 pub use aether_source::{Diagnostic, Label, Severity, SourceFile, Span};
-pub use aether_value::{ErrorKind, Heap, Native, Raise, Value};
+pub use aether_value::{ErrorKind, Heap, Items, Native, Raise, Value};
 
 /// The parts, for tools that want one of them alone.
 pub mod parts {

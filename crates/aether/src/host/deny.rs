@@ -4,13 +4,9 @@ use std::io;
 
 use aether_eval::{Host, Permission};
 
-/// Output vanishes, input is empty, everything else is denied.
+/// Output vanishes, input is empty, everything else is denied: the trait's own answers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DenyHost;
-
-fn denied() -> io::Error {
-    io::ErrorKind::PermissionDenied.into()
-}
 
 impl Host for DenyHost {
     fn write_out(&mut self, _: &str) -> io::Result<()> {
@@ -35,22 +31,6 @@ impl Host for DenyHost {
 
     fn entropy(&mut self) -> u64 {
         0
-    }
-
-    fn read_file(&mut self, _: &str) -> io::Result<Vec<u8>> {
-        Err(denied())
-    }
-
-    fn is_file(&mut self, _: &str) -> io::Result<bool> {
-        Err(denied())
-    }
-
-    fn is_dir(&mut self, _: &str) -> io::Result<bool> {
-        Err(denied())
-    }
-
-    fn write_file(&mut self, _: &str, _: &[u8]) -> io::Result<()> {
-        Err(denied())
     }
 
     fn permit(&mut self, permission: Permission, what: &str) -> Result<(), String> {

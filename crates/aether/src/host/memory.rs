@@ -6,12 +6,12 @@
 //! - The clock moves only by [`MemoryHost::advance`]; entropy is a fixed seed.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use aether_eval::{Host, Permission};
+use aether_eval::{Host, Names, OpenFile, Permission};
 
 /// A world in memory.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +25,9 @@ struct World {
     stderr: String,
     stdin: VecDeque<String>,
     files: BTreeMap<String, Vec<u8>>,
+    directories: BTreeSet<String>,
+    /// What a script has removed and the directory still has.
+    removed: BTreeSet<String>,
     base: Option<PathBuf>,
     clock: f64,
     seed: u64,
@@ -111,26 +114,158 @@ fn os_error(number: i32) -> io::Error {
 }
 
 const NOT_FOUND: i32 = 2;
+const EXISTS: i32 = 17;
+const NOT_A_DIRECTORY: i32 = 20;
 const IS_A_DIRECTORY: i32 = 21;
+const NOT_EMPTY: i32 = 39;
+
+/// What is at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    File,
+    Directory,
+}
+
+fn parent(path: &str) -> &str {
+    path.rfind('/').map_or("", |at| &path[..at])
+}
 
 impl World {
+    /// The path in the directory below, unless a script has removed what was there.
     fn below_base(&self, path: &str) -> Option<PathBuf> {
-        self.base.as_ref().map(|base| base.join(path))
+        let base = self.base.as_ref()?;
+        (!self.removed.contains(path)).then(|| base.join(path))
     }
 
-    fn has_directory(&self, path: &str) -> bool {
-        if path.is_empty() {
-            return true;
-        }
+    /// Whether memory has files or directories below a path.
+    fn holds_some_below(&self, path: &str) -> bool {
         let inside = format!("{path}/");
-        self.files
-            .range(inside.clone()..)
-            .next()
-            .is_some_and(|(name, _)| name.starts_with(&inside))
+        let below = |name: Option<&String>| name.is_some_and(|name| name.starts_with(&inside));
+        below(self.files.range(inside.clone()..).next().map(|(name, _)| name))
+            || below(self.directories.range(inside.clone()..).next())
     }
 
-    fn is_dir(&self, path: &str) -> bool {
-        self.has_directory(path) || self.below_base(path).is_some_and(|path| path.is_dir())
+    /// What is at a path without detours. A file in the middle of it is an error, as on the system.
+    fn find(&self, path: &str) -> io::Result<Option<Kind>> {
+        if path.is_empty() || path == "/" || self.directories.contains(path) {
+            return Ok(Some(Kind::Directory));
+        }
+        if self.files.contains_key(path) {
+            return Ok(Some(Kind::File));
+        }
+        if self.holds_some_below(path) {
+            return Ok(Some(Kind::Directory));
+        }
+        let mut above = parent(path);
+        while !above.is_empty() {
+            if self.files.contains_key(above) {
+                return Err(os_error(NOT_A_DIRECTORY));
+            }
+            above = parent(above);
+        }
+        let Some(real) = self.below_base(path) else {
+            return Ok(None);
+        };
+        match std::fs::metadata(real) {
+            Ok(found) if found.is_dir() => Ok(Some(Kind::Directory)),
+            Ok(_) => Ok(Some(Kind::File)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        match self.find(path)? {
+            None => Err(os_error(NOT_FOUND)),
+            Some(Kind::Directory) => Err(os_error(IS_A_DIRECTORY)),
+            Some(Kind::File) => match (self.files.get(path), self.below_base(path)) {
+                (Some(bytes), _) => Ok(bytes.clone()),
+                (None, Some(real)) => std::fs::read(real),
+                (None, None) => Err(os_error(NOT_FOUND)),
+            },
+        }
+    }
+
+    /// Whether a file may be made at a path: it is no directory, and its directory exists. An empty world has every
+    /// directory.
+    fn check_writable(&self, path: &str) -> io::Result<()> {
+        match self.find(path)? {
+            Some(Kind::Directory) => Err(os_error(IS_A_DIRECTORY)),
+            Some(Kind::File) => Ok(()),
+            None if self.base.is_some() && self.find(parent(path))?.is_none() => Err(os_error(NOT_FOUND)),
+            None => Ok(()),
+        }
+    }
+
+    /// The names in a directory.
+    fn names(&self, path: &str) -> io::Result<BTreeSet<String>> {
+        match self.find(path)? {
+            None => return Err(os_error(NOT_FOUND)),
+            Some(Kind::File) => return Err(os_error(NOT_A_DIRECTORY)),
+            Some(Kind::Directory) => {}
+        }
+        let inside = if path.is_empty() || path == "/" {
+            path.to_owned()
+        } else {
+            format!("{path}/")
+        };
+        let mut names = BTreeSet::new();
+        for known in self.files.keys().chain(&self.directories) {
+            if let Some(rest) = known.strip_prefix(&inside)
+                && !(inside.is_empty() && rest.starts_with('/'))
+            {
+                names.extend(rest.split('/').next().map(str::to_owned));
+            }
+        }
+        if let Some(real) = self.below_base(path).filter(|real| real.is_dir()) {
+            for entry in std::fs::read_dir(real)? {
+                let name = entry?.file_name().to_string_lossy().into_owned();
+                if !self.removed.contains(&format!("{inside}{name}")) {
+                    names.insert(name);
+                }
+            }
+        }
+        Ok(names)
+    }
+
+    /// Takes a file away, in memory and from sight.
+    fn hide(&mut self, path: &str) {
+        self.files.remove(path);
+        self.removed.insert(path.to_owned());
+    }
+
+    fn put(&mut self, path: String, bytes: Vec<u8>) {
+        self.removed.remove(&path);
+        self.files.insert(path, bytes);
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        match (self.find(from)?, self.find(to)?) {
+            (None, _) => return Err(os_error(NOT_FOUND)),
+            (Some(Kind::File), Some(Kind::Directory)) => return Err(os_error(IS_A_DIRECTORY)),
+            (Some(Kind::Directory), Some(Kind::File)) => return Err(os_error(NOT_A_DIRECTORY)),
+            (Some(Kind::Directory), Some(Kind::Directory)) if !self.names(to)?.is_empty() => {
+                return Err(os_error(NOT_EMPTY));
+            }
+            (Some(Kind::File), _) => {
+                self.check_writable(to)?;
+                let bytes = self.read(from)?;
+                if from != to {
+                    self.hide(from);
+                    self.put(to.to_owned(), bytes);
+                }
+                return Ok(());
+            }
+            (Some(Kind::Directory), _) => {}
+        }
+        self.removed.remove(to);
+        self.directories.insert(to.to_owned());
+        for name in self.names(from)? {
+            self.rename(&format!("{from}/{name}"), &format!("{to}/{name}"))?;
+        }
+        self.directories.remove(from);
+        self.removed.insert(from.to_owned());
+        Ok(())
     }
 }
 
@@ -161,39 +296,84 @@ impl Host for MemoryHost {
         self.world.borrow().seed
     }
 
-    fn read_file(&mut self, path: &str) -> io::Result<Vec<u8>> {
-        let path = plain(path);
-        let world = self.world.borrow();
-        match (world.files.get(&path), world.below_base(&path)) {
-            (Some(bytes), _) => Ok(bytes.clone()),
-            (None, _) if world.has_directory(&path) => Err(os_error(IS_A_DIRECTORY)),
-            (None, Some(real)) => std::fs::read(real),
-            (None, None) => Err(os_error(NOT_FOUND)),
-        }
+    fn open_file(&mut self, path: &str) -> io::Result<OpenFile> {
+        let bytes = self.world.borrow().read(&plain(path))?;
+        let size = bytes.len() as u64;
+        Ok(OpenFile {
+            reader: Box::new(io::Cursor::new(bytes)),
+            size,
+        })
     }
 
     fn is_file(&mut self, path: &str) -> io::Result<bool> {
-        let path = plain(path);
-        let world = self.world.borrow();
-        Ok(world.files.contains_key(&path) || world.below_base(&path).is_some_and(|path| path.is_file()))
+        Ok(self.world.borrow().find(&plain(path))? == Some(Kind::File))
     }
 
     fn is_dir(&mut self, path: &str) -> io::Result<bool> {
-        Ok(self.world.borrow().is_dir(&plain(path)))
+        Ok(self.world.borrow().find(&plain(path))? == Some(Kind::Directory))
+    }
+
+    fn exists(&mut self, path: &str) -> io::Result<bool> {
+        Ok(self.world.borrow().find(&plain(path))?.is_some())
     }
 
     fn write_file(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
         let path = plain(path);
         let mut world = self.world.borrow_mut();
-        if world.is_dir(&path) {
-            return Err(os_error(IS_A_DIRECTORY));
-        }
-        let parent = path.rfind('/').map_or("", |at| &path[..at]);
-        if world.base.is_some() && !world.is_dir(parent) {
+        world.check_writable(&path)?;
+        world.put(path, bytes.to_vec());
+        Ok(())
+    }
+
+    fn append_file(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let path = plain(path);
+        let mut world = self.world.borrow_mut();
+        world.check_writable(&path)?;
+        let mut content = match world.find(&path)? {
+            Some(_) => world.read(&path)?,
+            None => Vec::new(),
+        };
+        content.extend_from_slice(bytes);
+        world.put(path, content);
+        Ok(())
+    }
+
+    fn make_dir(&mut self, path: &str) -> io::Result<()> {
+        if path.is_empty() {
             return Err(os_error(NOT_FOUND));
         }
-        world.files.insert(path, bytes.to_vec());
-        Ok(())
+        let path = plain(path);
+        let mut world = self.world.borrow_mut();
+        match world.find(&path)? {
+            Some(Kind::Directory) => Ok(()),
+            Some(Kind::File) => Err(os_error(EXISTS)),
+            None => {
+                world.directories.insert(path);
+                Ok(())
+            }
+        }
+    }
+
+    fn list_dir(&mut self, path: &str) -> io::Result<Names> {
+        let names = self.world.borrow().names(&plain(path))?;
+        Ok(Box::new(names.into_iter().map(Ok)))
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        self.world.borrow_mut().rename(&plain(from), &plain(to))
+    }
+
+    fn remove_file(&mut self, path: &str) -> io::Result<()> {
+        let path = plain(path);
+        let mut world = self.world.borrow_mut();
+        match world.find(&path)? {
+            None => Err(os_error(NOT_FOUND)),
+            Some(Kind::Directory) => Err(os_error(IS_A_DIRECTORY)),
+            Some(Kind::File) => {
+                world.hide(&path);
+                Ok(())
+            }
+        }
     }
 
     fn permit(&mut self, _: Permission, _: &str) -> Result<(), String> {
@@ -227,5 +407,33 @@ mod tests {
             host.write_file("out", b"").unwrap_err().to_string(),
             "Is a directory (os error 21)"
         );
+        assert_eq!(
+            host.is_file("out/a.txt/b").unwrap_err().to_string(),
+            "Not a directory (os error 20)"
+        );
+    }
+
+    #[test]
+    fn what_is_below_can_be_hidden_but_not_changed() {
+        let directory = std::env::temp_dir().join(format!("aether-memory-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(directory.join("real.txt"), "real").unwrap();
+        let mut host = MemoryHost::new().over_directory(&directory);
+        let names = |host: &mut MemoryHost| -> Vec<String> {
+            let names = host.list_dir(".").unwrap();
+            names.collect::<io::Result<_>>().unwrap()
+        };
+        host.append_file("real.txt", b"+").unwrap();
+        assert_eq!(host.read_file("real.txt").unwrap(), b"real+");
+        host.make_dir("a/b").unwrap();
+        assert_eq!(names(&mut host), ["a", "real.txt"]);
+        host.rename("real.txt", "a/moved.txt").unwrap();
+        host.rename("a", "c").unwrap();
+        assert_eq!(names(&mut host), ["c"]);
+        assert!(host.is_dir("c/b").unwrap());
+        host.remove_file("c/moved.txt").unwrap();
+        assert!(!host.exists("real.txt").unwrap());
+        assert_eq!(std::fs::read(directory.join("real.txt")).unwrap(), b"real");
+        std::fs::remove_dir_all(directory).unwrap();
     }
 }

@@ -17,10 +17,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use aether_eval::{Host, Permission};
+use aether_eval::{Host, Names, OpenFile, Permission};
 
 /// Bytes that are collected before they are written.
 const BUFFER: usize = 64 << 10;
+
+/// The number of the error for reading a directory.
+const IS_A_DIRECTORY: i32 = 21;
+/// The number of the error for links that lead in a circle.
+const TOO_MANY_LINKS: i32 = 40;
+/// Links that are followed before a path is taken for a circle.
+const MAX_LINKS: usize = 40;
 
 /// What can be asked about the output while an engine owns the host.
 #[derive(Clone, Debug)]
@@ -84,6 +91,16 @@ impl SystemHost {
         self.buffer.clear();
         written
     }
+
+    /// Writes bytes to standard output, behind everything printed before.
+    fn write_through(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_buffer()?;
+        if let Some(last) = bytes.last() {
+            self.line_start.set(*last == b'\n');
+        }
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(bytes).and_then(|()| stdout.flush())
+    }
 }
 
 impl Host for SystemHost {
@@ -135,8 +152,16 @@ impl Host for SystemHost {
         RandomState::new().hash_one(0_u8)
     }
 
-    fn read_file(&mut self, path: &str) -> io::Result<Vec<u8>> {
-        fs::read(path)
+    fn open_file(&mut self, path: &str) -> io::Result<OpenFile> {
+        let file = File::open(path)?;
+        let found = file.metadata()?;
+        if found.is_dir() {
+            return Err(io::Error::from_raw_os_error(IS_A_DIRECTORY));
+        }
+        Ok(OpenFile {
+            reader: Box::new(file),
+            size: found.len(),
+        })
     }
 
     fn is_file(&mut self, path: &str) -> io::Result<bool> {
@@ -147,8 +172,52 @@ impl Host for SystemHost {
         metadata(path).map(|found| found.is_some_and(|found| found.is_dir()))
     }
 
+    fn exists(&mut self, path: &str) -> io::Result<bool> {
+        metadata(path).map(|found| found.is_some())
+    }
+
     fn write_file(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
-        replace_file(Path::new(path), bytes)
+        match final_place(Path::new(path))? {
+            Place::Output => self.write_through(bytes),
+            Place::Errors => self
+                .write_buffer()
+                .and_then(|()| io::stderr().lock().write_all(bytes)),
+            Place::File(path) => replace_file(&path, bytes),
+        }
+    }
+
+    fn append_file(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        match final_place(Path::new(path))? {
+            Place::Output => self.write_through(bytes),
+            Place::Errors => self
+                .write_buffer()
+                .and_then(|()| io::stderr().lock().write_all(bytes)),
+            Place::File(path) => {
+                let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+                file.write_all(bytes)
+            }
+        }
+    }
+
+    fn make_dir(&mut self, path: &str) -> io::Result<()> {
+        if path.is_empty() {
+            // Making all directories of no path would succeed.
+            return fs::create_dir(path);
+        }
+        fs::create_dir_all(path)
+    }
+
+    fn list_dir(&mut self, path: &str) -> io::Result<Names> {
+        let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+        Ok(Box::new(fs::read_dir(path)?.map(move |entry| entry.map(name))))
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove_file(&mut self, path: &str) -> io::Result<()> {
+        fs::remove_file(path)
     }
 
     fn permit(&mut self, _: Permission, _: &str) -> Result<(), String> {
@@ -160,43 +229,59 @@ impl Host for SystemHost {
 fn metadata(path: &str) -> io::Result<Option<fs::Metadata>> {
     match fs::metadata(path) {
         Ok(found) => Ok(Some(found)),
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            Ok(None)
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// Writes a file beside its final place and renames it. Links are followed and permissions kept; what is no regular
-/// file, such as a pipe or `/dev/null`, is written to directly.
+/// Where a path that is written to leads.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    /// The standard output of this process. Opening it anew would write over what was printed if it is a file.
+    Output,
+    /// The standard error of this process.
+    Errors,
+    /// A file, behind all links; it need not exist.
+    File(PathBuf),
+}
+
+fn final_place(path: &Path) -> io::Result<Place> {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        match path.to_str() {
+            Some("/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1") => return Ok(Place::Output),
+            Some("/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2") => return Ok(Place::Errors),
+            _ => {}
+        }
+        // A missing file is one to be made; whatever else is wrong shows when it is opened.
+        let is_link = fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink());
+        if !is_link {
+            return Ok(Place::File(path));
+        }
+        let target = fs::read_link(&path)?;
+        path = path
+            .parent()
+            .map_or_else(|| target.clone(), |parent| parent.join(&target));
+    }
+    Err(io::Error::from_raw_os_error(TOO_MANY_LINKS))
+}
+
+/// Writes a file beside its final place and renames it. Permissions and owner are kept; what is no regular file, such
+/// as a pipe or `/dev/null`, is written to directly. The path is no link.
 fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let existing = match OpenOptions::new().write(true).open(path) {
         Ok(file) => Some(file),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
-    let permissions = match &existing {
-        Some(file) => {
-            let found = file.metadata()?;
-            if !found.is_file() {
-                return (&*file).write_all(bytes);
-            }
-            Some(found.permissions())
-        }
-        None => None,
-    };
-    let target = if existing.is_some() {
-        fs::canonicalize(path)?
-    } else {
-        path.to_owned()
-    };
-    let (temporary, file) = temporary_beside(&target)?;
-    let written = fill(file, bytes, permissions).and_then(|()| fs::rename(&temporary, &target));
+    let found = existing.as_ref().map(File::metadata).transpose()?;
+    if let (Some(mut file), Some(found)) = (existing, &found)
+        && (!found.is_file() || path.starts_with("/proc") || path.starts_with("/sys"))
+    {
+        return file.write_all(bytes);
+    }
+    let (temporary, file) = temporary_beside(path)?;
+    let written = fill(file, bytes, found.as_ref()).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         // The first error is the one to tell.
         let _ = fs::remove_file(&temporary);
@@ -204,26 +289,49 @@ fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
-fn fill(mut file: File, bytes: &[u8], permissions: Option<fs::Permissions>) -> io::Result<()> {
+/// Writes the new content, with permissions and owner of the old.
+fn fill(mut file: File, bytes: &[u8], old: Option<&fs::Metadata>) -> io::Result<()> {
     file.write_all(bytes)?;
-    if let Some(permissions) = permissions {
-        file.set_permissions(permissions)?;
+    if let Some(old) = old {
+        keep_owner(&file, old)?;
+        // After the owner, whose change takes away some bits.
+        file.set_permissions(old.permissions())?;
     }
     file.sync_all()
 }
 
+/// Gives a file the owner and group of another; only where they differ, which takes a privileged user.
+#[cfg(unix)]
+fn keep_owner(file: &File, old: &fs::Metadata) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, fchown};
+    let new = file.metadata()?;
+    if (new.uid(), new.gid()) == (old.uid(), old.gid()) {
+        return Ok(());
+    }
+    match fchown(file, Some(old.uid()), Some(old.gid())) {
+        // Whoever may write a file may replace it, as its own owner.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        changed => changed,
+    }
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_: &File, _: &fs::Metadata) -> io::Result<()> {
+    Ok(())
+}
+
 /// A new, empty file in the directory of `target`.
 fn temporary_beside(target: &Path) -> io::Result<(PathBuf, File)> {
-    let name = target
-        .file_name()
-        .ok_or(io::ErrorKind::InvalidFilename)?
-        .to_string_lossy();
-    let mut attempt = 0_u32;
+    // Something like `..` is a directory that does not exist.
+    if target.file_name().is_none() {
+        return Err(io::Error::from_raw_os_error(IS_A_DIRECTORY));
+    }
     loop {
-        let temporary = target.with_file_name(format!(".{name}.{}-{attempt}.tmp", std::process::id()));
+        let unique = RandomState::new().hash_one(std::process::id());
+        let temporary = target.with_file_name(format!(".aether-{unique:016x}.tmp"));
         match OpenOptions::new().write(true).create_new(true).open(&temporary) {
             Ok(file) => return Ok((temporary, file)),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 100 => attempt += 1,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
     }
@@ -260,11 +368,32 @@ mod tests {
         let link = directory.join("link.txt");
         fs::write(&path, "old").unwrap();
         std::os::unix::fs::symlink("file.txt", &link).unwrap();
-        replace_file(&link, b"new").unwrap();
+        let mut host = SystemHost::new();
+        let mut write = |path: &Path, text: &str| host.write_file(path.to_str().unwrap(), text.as_bytes());
+        write(&link, "new").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-        replace_file(Path::new("/dev/null"), b"gone").unwrap();
-        assert!(replace_file(&directory, b"x").is_err());
+        let dangling = directory.join("dangling.txt");
+        std::os::unix::fs::symlink("made.txt", &dangling).unwrap();
+        write(&dangling, "made").unwrap();
+        assert_eq!(fs::read_to_string(directory.join("made.txt")).unwrap(), "made");
+        assert!(fs::symlink_metadata(&dangling).unwrap().is_symlink());
+        let circle = directory.join("circle.txt");
+        std::os::unix::fs::symlink("circle.txt", &circle).unwrap();
+        assert_eq!(
+            write(&circle, "x").unwrap_err().to_string(),
+            "Too many levels of symbolic links (os error 40)"
+        );
+        write(Path::new("/dev/null"), "gone").unwrap();
+        assert_eq!(
+            write(Path::new("/dev/full"), "x").unwrap_err().to_string(),
+            "No space left on device (os error 28)"
+        );
+        assert_eq!(
+            write(&directory, "x").unwrap_err().to_string(),
+            "Is a directory (os error 21)"
+        );
+        assert_eq!(final_place(Path::new("/dev/stdout")).unwrap(), Place::Output);
         fs::remove_dir_all(directory).unwrap();
     }
 

@@ -1,0 +1,187 @@
+//! Whole files: as text, as lines, as bytes.
+//!
+//! Invariants
+//! - What a file holds is charged as it is read, before there is a value of it.
+//! - Nothing is written unless all of it can be.
+
+use aether_eval::{Ctx, Permission};
+use aether_value::{Array, Heap, Raise, Rc, Value};
+use std::io::{self, Read};
+
+use super::{allowed, failed, permit};
+
+/// The text of the error for bytes that are not UTF-8, as the standard library has it.
+pub(super) const NOT_UTF8: &str = "stream did not contain valid UTF-8";
+
+/// Bytes read at a time from a file that does not tell its size.
+const CHUNK: usize = 64 << 10;
+/// The longest text.
+const MAX_SIZE: usize = i32::MAX as usize;
+
+/// Bytes outside the heap's objects, charged.
+struct Bytes {
+    heap: Heap,
+    data: Vec<u8>,
+    charged: usize,
+}
+
+impl Bytes {
+    fn new(heap: &Heap) -> Self {
+        Self {
+            heap: heap.clone(),
+            data: Vec::new(),
+            charged: 0,
+        }
+    }
+
+    /// Makes room for `bytes` in all.
+    fn reserve(&mut self, bytes: usize) -> Result<(), Raise> {
+        let more = bytes.saturating_sub(self.data.capacity());
+        if more == 0 {
+            return Ok(());
+        }
+        if bytes > MAX_SIZE {
+            return Err(self.heap.out_of_memory(bytes));
+        }
+        self.heap.charge(more)?;
+        self.charged += more;
+        let free = bytes - self.data.len();
+        if self.data.try_reserve_exact(free).is_err() {
+            return Err(self.heap.out_of_memory(more));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Bytes {
+    fn drop(&mut self) {
+        self.data = Vec::new();
+        self.heap.discharge(self.charged);
+    }
+}
+
+/// The rest of a reader, whose size is expected to be `size`.
+fn read_all(
+    ctx: &mut Ctx<'_>,
+    mut reader: impl Read,
+    size: u64,
+    failed: impl Fn(&io::Error) -> Raise,
+) -> Result<Bytes, Raise> {
+    let mut bytes = Bytes::new(ctx.heap());
+    // One more than expected, so that the end is met without growing.
+    bytes.reserve(usize::try_from(size).unwrap_or(usize::MAX).saturating_add(1))?;
+    loop {
+        let used = bytes.data.len();
+        if bytes.data.capacity() - used == 0 {
+            bytes.reserve((used * 2).max(CHUNK).min(MAX_SIZE.max(used + 1)))?;
+        }
+        let room = (bytes.data.capacity() - used).min(CHUNK * 16);
+        bytes.data.resize(used + room, 0);
+        let read = reader.read(&mut bytes.data[used..]);
+        bytes.data.truncate(used + *read.as_ref().unwrap_or(&0));
+        match read {
+            Ok(0) => return Ok(bytes),
+            Ok(read) => ctx.tick(read / 64)?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(failed(&error)),
+        }
+    }
+}
+
+/// The bytes of the file that an argument names.
+fn read(ctx: &mut Ctx<'_>, operation: &str, path: &Value) -> Result<Bytes, Raise> {
+    let path = allowed(ctx, Permission::Read, path)?;
+    let failed = |error: &io::Error| failed(operation, path, error);
+    let opened = ctx.host().open_file(path);
+    let file = opened.map_err(|error| failed(&error))?;
+    read_all(ctx, file.reader, file.size, failed)
+}
+
+/// The text of the file that an argument names, for `use_text`.
+fn with_text<R>(
+    ctx: &mut Ctx<'_>,
+    operation: &str,
+    path: &Value,
+    use_text: impl FnOnce(&Heap, &str) -> Result<R, Raise>,
+) -> Result<R, Raise> {
+    let bytes = read(ctx, operation, path)?;
+    match std::str::from_utf8(&bytes.data) {
+        Ok(text) => use_text(ctx.heap(), text),
+        Err(_) => Err(Raise::io(operation, crate::string(path)?.as_str(), NOT_UTF8)),
+    }
+}
+
+pub(super) fn read_file(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    with_text(ctx, "read_file", &args[0], |heap, text| {
+        Ok(Value::String(heap.string(text)?))
+    })
+}
+
+pub(super) fn read_lines(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    with_text(ctx, "read_lines", &args[0], |heap, text| {
+        let lines = heap.array(text.lines().count())?;
+        for line in text.lines() {
+            lines.push(Value::String(super::lines::fresh(heap, line)?))?;
+        }
+        Ok(Value::Array(lines))
+    })
+}
+
+pub(super) fn read_bytes(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let bytes = read(ctx, "read_bytes", &args[0])?;
+    ctx.tick(bytes.data.len() / 16)?;
+    let array = ctx.heap().array(bytes.data.len())?;
+    for &byte in &bytes.data {
+        array.push(Value::Int(i64::from(byte)))?;
+    }
+    Ok(Value::Array(array))
+}
+
+pub(super) fn write_file(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let path = allowed(ctx, Permission::Write, &args[0])?;
+    let text = ctx.text(&args[1])?;
+    ctx.tick(text.len_bytes() / 64)?;
+    let written = ctx.host().write_file(path, text.as_str().as_bytes());
+    written.map_err(|error| failed("write_file", path, &error))?;
+    Ok(Value::Null)
+}
+
+pub(super) fn append_file(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let path = allowed(ctx, Permission::Write, &args[0])?;
+    let text = ctx.text(&args[1])?;
+    ctx.tick(text.len_bytes() / 64)?;
+    let written = ctx.host().append_file(path, text.as_str().as_bytes());
+    written.map_err(|error| failed("append_file", path, &error))?;
+    Ok(Value::Null)
+}
+
+pub(super) fn write_bytes(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let path = crate::string(&args[0])?.as_str();
+    let Value::Array(array) = &args[1] else {
+        return Err(crate::wrong_type("array", &args[1]));
+    };
+    permit(ctx, Permission::Write, path)?;
+    let bytes = collect_bytes(ctx, array)?;
+    let written = ctx.host().write_file(path, &bytes.data);
+    written.map_err(|error| failed("write_bytes", path, &error))?;
+    Ok(Value::Null)
+}
+
+/// The bytes in an array of ints.
+fn collect_bytes(ctx: &mut Ctx<'_>, array: &Rc<Array>) -> Result<Bytes, Raise> {
+    ctx.tick(array.len() / 16)?;
+    let mut bytes = Bytes::new(ctx.heap());
+    bytes.reserve(array.len())?;
+    for (index, item) in array.snapshot().iter().enumerate() {
+        let Value::Int(value) = item else {
+            return Err(crate::wrong_type("int (0–255)", item));
+        };
+        let Ok(byte) = u8::try_from(*value) else {
+            return Err(Raise::operation(&format!(
+                "write_bytes: byte at index {index} is {value} (must be 0–255)"
+            )));
+        };
+        bytes.data.push(byte);
+    }
+    Ok(bytes)
+}

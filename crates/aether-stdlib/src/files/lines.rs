@@ -1,0 +1,382 @@
+//! `lines_iter`: the lines of a file, one at a time.
+//!
+//! Invariants
+//! - In memory are one buffer and at most one line; a line that is longer than the buffer grows as a charged string.
+//! - Nothing is read ahead: a line of a pipe is handed out as soon as its end has come. Whether another follows is
+//!   found out when somebody asks.
+//! - The file is closed at its end, after a failure, or when the stream is dropped.
+//!
+//! Source: library reference §6.2, §9.3.
+
+use aether_eval::{BuiltinDef, Ctx, Permission};
+use aether_value::{Builtin, Heap, Items, Native, Raise, Rc, Str, StrBuilder, Value};
+use std::any::Any;
+use std::cell::RefCell;
+use std::io::{self, Read};
+
+use super::allowed;
+use super::content::NOT_UTF8;
+
+/// Bytes of the buffer.
+const BUFFER: usize = 64 << 10;
+
+static METHODS: &[BuiltinDef] = &[
+    BuiltinDef::method("next", 0, 0, next),
+    BuiltinDef::method("has_next", 0, 0, has_next),
+];
+
+pub(super) fn lines_iter(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let path = allowed(ctx, Permission::Read, &args[0])?;
+    let failed = |error: &io::Error| Raise::operation(&format!("lines_iter failed: {error}"));
+    let opened = ctx.host().open_file(path);
+    let file = opened.map_err(|error| failed(&error))?;
+    let stream = ctx
+        .heap()
+        .native(Box::new(FileLines(RefCell::new(Lines::new(file.reader)))))?;
+    if let Some(FileLines(lines)) = stream.downcast() {
+        let mut lines = lines.borrow_mut();
+        lines.first = lines.read_line(ctx.heap()).map_err(|error| match error {
+            Failure::System(error) => failed(&error),
+            Failure::Raised(raise) => raise,
+        })?;
+    }
+    Ok(Value::Native(stream))
+}
+
+/// The receiver of a method.
+fn receiver(args: &[Value]) -> &RefCell<Lines> {
+    match &args[0] {
+        Value::Native(native) => match native.downcast::<FileLines>() {
+            Some(FileLines(lines)) => lines,
+            None => unreachable!("a method of line streams"),
+        },
+        _ => unreachable!("a method of line streams"),
+    }
+}
+
+fn next(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let line = receiver(args).borrow_mut().next(ctx.heap())?;
+    Ok(line.map_or(Value::Null, Value::String))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature of built-ins")]
+fn has_next(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    Ok(Value::Bool(receiver(args).borrow_mut().has_next()))
+}
+
+/// The stream as a value.
+struct FileLines(RefCell<Lines>);
+
+impl Native for FileLines {
+    fn type_name(&self) -> &'static str {
+        "file_lines"
+    }
+
+    fn size(&self) -> usize {
+        size_of::<Self>() + BUFFER
+    }
+
+    fn display(&self, out: &mut StrBuilder) -> Result<(), Raise> {
+        out.push_str(if self.0.borrow_mut().has_next() {
+            "<file_lines:open>"
+        } else {
+            "<file_lines:eof>"
+        })
+    }
+
+    fn member(&self, _: &Heap, name: &str) -> Result<Option<Value>, Raise> {
+        Ok((name == "has_next").then(|| Value::Bool(self.0.borrow_mut().has_next())))
+    }
+
+    fn method(&self, name: &str) -> Option<Builtin> {
+        let found = METHODS.iter().find(|method| method.info.name == name)?;
+        Some(Builtin(&found.info))
+    }
+
+    fn items(&self) -> Option<&dyn Items> {
+        Some(self)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl Items for FileLines {
+    fn next(&self, heap: &Heap) -> Result<Option<Value>, Raise> {
+        let line = self.0.borrow_mut().next(heap)?;
+        Ok(line.map(Value::String))
+    }
+}
+
+/// A file and what has been read of it.
+struct Lines {
+    /// `None` once it is closed.
+    reader: Option<Box<dyn Read + Send>>,
+    buffer: Box<[u8]>,
+    /// The bytes in the buffer that have not been handed out.
+    start: usize,
+    end: usize,
+    /// The line that was read when the file was opened.
+    first: Option<Rc<Str>>,
+    /// What went wrong when somebody asked whether there is more; for the next line.
+    failure: Option<io::Error>,
+}
+
+/// Why there is no line.
+enum Failure {
+    System(io::Error),
+    Raised(Raise),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
+    }
+}
+
+impl From<Raise> for Failure {
+    fn from(raise: Raise) -> Self {
+        Self::Raised(raise)
+    }
+}
+
+fn invalid() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, NOT_UTF8)
+}
+
+impl Lines {
+    fn new(reader: Box<dyn Read + Send>) -> Self {
+        Self {
+            reader: Some(reader),
+            buffer: vec![0; BUFFER].into(),
+            start: 0,
+            end: 0,
+            first: None,
+            failure: None,
+        }
+    }
+
+    fn has_next(&mut self) -> bool {
+        if self.first.is_some() || self.failure.is_some() || self.start < self.end {
+            return true;
+        }
+        match self.fill() {
+            Ok(more) => more,
+            Err(error) => {
+                self.failure = Some(error);
+                true
+            }
+        }
+    }
+
+    fn next(&mut self, heap: &Heap) -> Result<Option<Rc<Str>>, Raise> {
+        if let Some(line) = self.first.take() {
+            return Ok(Some(line));
+        }
+        let line = match self.failure.take() {
+            Some(error) => Err(Failure::System(error)),
+            None => self.read_line(heap),
+        };
+        line.map_err(|failure| match failure {
+            Failure::System(error) => Raise::operation(&format!("lines_iter read error: {error}")),
+            Failure::Raised(raise) => raise,
+        })
+    }
+
+    /// The next line without its end; `None` at the end of the file.
+    fn read_line(&mut self, heap: &Heap) -> Result<Option<Rc<Str>>, Failure> {
+        let mut long: Option<StrBuilder> = None;
+        // Bytes of the window that hold no line end.
+        let mut searched = 0;
+        loop {
+            let window = &self.buffer[self.start..self.end];
+            if let Some(at) = window[searched..].iter().position(|&byte| byte == b'\n') {
+                let line = &window[..searched + at];
+                let line = line.strip_suffix(b"\r").unwrap_or(line);
+                let text = std::str::from_utf8(line).map_err(|_| invalid());
+                self.start += searched + at + 1;
+                return Ok(Some(finish(heap, long, text?)?));
+            }
+            searched = window.len();
+            if searched == BUFFER {
+                // Full without a line end: what is certain goes to the line, the rest stays.
+                let certain = complete(window)?;
+                let line = long.get_or_insert_with(|| StrBuilder::new(heap));
+                line.push_str(certain)?;
+                self.start += certain.len();
+                searched -= certain.len();
+            }
+            if !self.fill()? {
+                let window = &self.buffer[self.start..self.end];
+                if window.is_empty() && long.is_none() {
+                    return Ok(None);
+                }
+                let text = std::str::from_utf8(window).map_err(|_| invalid());
+                self.start = self.end;
+                return Ok(Some(finish(heap, long, text?)?));
+            }
+        }
+    }
+
+    /// Reads more behind the window, which moves to the front if there is no room; `false` at the end of the file.
+    fn fill(&mut self) -> io::Result<bool> {
+        let Some(reader) = &mut self.reader else {
+            return Ok(false);
+        };
+        if self.end == BUFFER || self.start == self.end {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        loop {
+            match reader.read(&mut self.buffer[self.end..]) {
+                Ok(0) => {
+                    self.reader = None;
+                    return Ok(false);
+                }
+                Ok(read) => {
+                    self.end += read;
+                    return Ok(true);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.reader = None;
+                    self.start = self.end;
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+/// The characters of a window that are complete and are not the beginning of a line end.
+fn complete(window: &[u8]) -> Result<&str, Failure> {
+    let text = match std::str::from_utf8(window) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_some() => return Err(invalid().into()),
+        Err(error) => std::str::from_utf8(&window[..error.valid_up_to()]).map_err(|_| invalid())?,
+    };
+    Ok(text.strip_suffix('\r').unwrap_or(text))
+}
+
+fn finish(heap: &Heap, long: Option<StrBuilder>, text: &str) -> Result<Rc<Str>, Raise> {
+    match long {
+        None => fresh(heap, text),
+        Some(mut line) => {
+            line.push_str(text)?;
+            line.finish()
+        }
+    }
+}
+
+/// A string with this text, a shared one if it is very short.
+pub(super) fn fresh(heap: &Heap, text: &str) -> Result<Rc<Str>, Raise> {
+    if text.is_empty() {
+        heap.empty_string()
+    } else {
+        heap.char_string(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BUFFER, Failure, Lines};
+    use aether_value::{Heap, HeapConfig};
+    use proptest::prelude::*;
+    use std::io::{self, Read};
+
+    /// A reader that gives as much at a time as its list says, then fails or ends.
+    struct Pieces {
+        bytes: Vec<u8>,
+        sizes: Vec<usize>,
+        at: usize,
+        fails: bool,
+    }
+
+    impl Read for Pieces {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            let size = self.sizes.pop().unwrap_or(usize::MAX);
+            let rest = &self.bytes[self.at..];
+            if rest.is_empty() && self.fails {
+                return Err(io::Error::from_raw_os_error(5));
+            }
+            let count = size.max(1).min(rest.len()).min(out.len());
+            out[..count].copy_from_slice(&rest[..count]);
+            self.at += count;
+            Ok(count)
+        }
+    }
+
+    fn lines(bytes: &[u8], sizes: Vec<usize>) -> Result<Vec<String>, String> {
+        let heap = Heap::new(HeapConfig::default());
+        let bytes = bytes.to_vec();
+        let mut lines = Lines::new(Box::new(Pieces {
+            bytes,
+            sizes,
+            at: 0,
+            fails: false,
+        }));
+        let mut found = Vec::new();
+        loop {
+            match lines.read_line(&heap) {
+                Ok(Some(line)) => found.push(line.as_str().to_owned()),
+                Ok(None) => return Ok(found),
+                Err(Failure::System(error)) => return Err(error.to_string()),
+                Err(Failure::Raised(raise)) => return Err(raise.message().to_owned()),
+            }
+        }
+    }
+
+    #[test]
+    fn lines_longer_than_the_buffer_come_whole() {
+        let long = "é".repeat(BUFFER) + "\r";
+        let text = format!("a\n{long}\n{long}x\n\r\n{long}");
+        let expected: Vec<&str> = text.lines().collect();
+        assert_eq!(lines(text.as_bytes(), vec![]).unwrap(), expected);
+        for shift in 0..4 {
+            let text = format!("{}é\r\nend", "a".repeat(BUFFER - shift));
+            let expected: Vec<&str> = text.lines().collect();
+            assert_eq!(lines(text.as_bytes(), vec![]).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn text_that_is_not_utf8_fails() {
+        assert!(lines(b"a\n\xff\nb", vec![]).is_err());
+        assert!(lines(b"a\xc3", vec![]).is_err());
+        let mut long = "x".repeat(2 * BUFFER).into_bytes();
+        long[BUFFER + 9] = 0xc3;
+        assert!(lines(&long, vec![]).is_err());
+    }
+
+    #[test]
+    fn a_failure_is_kept_for_the_next_line() {
+        let heap = Heap::new(HeapConfig::default());
+        let mut lines = Lines::new(Box::new(Pieces {
+            bytes: b"one\n".to_vec(),
+            sizes: vec![],
+            at: 0,
+            fails: true,
+        }));
+        assert_eq!(lines.next(&heap).unwrap().unwrap().as_str(), "one");
+        assert!(lines.has_next());
+        assert_eq!(
+            lines.next(&heap).expect_err("the second").message(),
+            "Invalid operation: lines_iter read error: Input/output error (os error 5)"
+        );
+        assert!(!lines.has_next());
+        assert!(lines.next(&heap).unwrap().is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn lines_are_those_of_the_standard_library(
+            text in r"[a\r\né]{0,60}",
+            sizes in prop::collection::vec(1_usize..9, 0..40),
+        ) {
+            let expected: Vec<&str> = text.lines().collect();
+            prop_assert_eq!(lines(text.as_bytes(), sizes).unwrap(), expected);
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Files on a real file system: what memory cannot show.
+//!
+//! Source: library reference §9.3.
+#![forbid(unsafe_code)]
+#![cfg(unix)]
+
+use aether_tests::{Scratch, binary, told};
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+
+/// What a script prints in a directory of its own.
+fn output(scratch: &Scratch, script: &str) -> String {
+    scratch.file("script.ae", script);
+    let (status, stdout, stderr) = scratch.run(&["script.ae"]);
+    assert_eq!((status, stderr.as_str()), (0, ""), "{stdout}");
+    stdout
+}
+
+/// Everything again that the suite does in memory.
+#[test]
+fn the_system_says_what_memory_says() {
+    for name in [
+        "read-and-write",
+        "append",
+        "read-lines",
+        "lines-iter",
+        "lines-iter-errors",
+        "lines-iter-memory",
+        "bytes",
+        "exists",
+        "directories",
+        "rename-and-rm",
+        "errors",
+    ] {
+        let source = aether_tests::repository().join("tests/conformance/lib-09-files");
+        let scratch = Scratch::new(name);
+        fs::create_dir(scratch.path().join("data")).unwrap();
+        for entry in fs::read_dir(source.join("data")).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), scratch.path().join("data").join(entry.file_name())).unwrap();
+        }
+        let script = fs::read_to_string(source.join(format!("{name}.ae"))).unwrap();
+        let expected = fs::read_to_string(source.join(format!("{name}.out"))).unwrap();
+        assert_eq!(output(&scratch, &script), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_full_device_is_an_error() {
+    let scratch = Scratch::new("full");
+    let script = "for f in [write_file, append_file] {\n    try { println(f(\"/dev/full\", \"x\")) } catch(e) { println(e) }\n}\ntry { write_bytes(\"/dev/full\", [1]) } catch(e) { println(e) }\nprintln(file_exists(\"/dev/full\"), is_file(\"/dev/full\"))\n";
+    let text = "No space left on device (os error 28)";
+    assert_eq!(
+        output(&scratch, script),
+        format!(
+            "I/O error in write_file: /dev/full: {text}\nI/O error in append_file: /dev/full: {text}\nI/O error in write_bytes: /dev/full: {text}\ntrue false\n"
+        )
+    );
+    let mut full = scratch.command(&["script.ae"]);
+    full.stdout(fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+    let (status, _, stderr) = told(full.output().unwrap());
+    assert_eq!(status, 1);
+    assert!(stderr.contains("No space left on device"), "{stderr}");
+}
+
+/// Files that their owner may not read or write. A process of root is run as another user, whom nothing belongs to.
+#[test]
+fn no_permission_is_an_error() {
+    let scratch = Scratch::new("permission");
+    let directory = scratch.path().join("locked");
+    fs::create_dir(&directory).unwrap();
+    fs::write(directory.join("file.txt"), "x").unwrap();
+    fs::write(scratch.path().join("secret.txt"), "x").unwrap();
+    scratch.file(
+        "script.ae",
+        r#"
+fn attempt(f) { try { println(f()) } catch (e) { println(e) } }
+for f in [read_file, read_lines, read_bytes, lines_iter] { attempt(fn() { return f("secret.txt") }) }
+for f in [write_file, append_file] { attempt(fn() { return f("secret.txt", "") }) }
+attempt(fn() { return write_bytes("secret.txt", []) })
+for f in [list_dir] { attempt(fn() { return f("locked") }) }
+for f in [file_exists, is_file, is_dir, rm] { attempt(fn() { return f("locked/file.txt") }) }
+attempt(fn() { return mkdir("locked/inner") })
+attempt(fn() { return write_file("locked/new.txt", 1) })
+attempt(fn() { return rename("locked/file.txt", "locked/other.txt") })
+"#,
+    );
+    // The command where anybody may run it.
+    let command = scratch.path().join("aether");
+    fs::copy(binary(), &command).unwrap();
+    let lock = |path: &str, mode| {
+        fs::set_permissions(scratch.path().join(path), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    lock("", 0o755);
+    lock("aether", 0o755);
+    lock("secret.txt", 0);
+    lock("locked", 0);
+    let mut run = Command::new(&command);
+    run.arg("script.ae").current_dir(scratch.path());
+    if fs::metadata(scratch.path()).unwrap().uid() == 0 {
+        run.uid(65534).gid(65534);
+    }
+    let (status, stdout, stderr) = told(run.output().unwrap());
+    lock("locked", 0o755);
+    assert_eq!((status, stderr.as_str()), (0, ""));
+    let operations = |names: &[&str], path: &str| -> Vec<String> {
+        let line = |name: &&str| format!("I/O error in {name}: {path}");
+        names.iter().map(line).collect()
+    };
+    let expected = [
+        operations(&["read_file", "read_lines", "read_bytes"], "secret.txt"),
+        vec!["Invalid operation: lines_iter failed".to_owned()],
+        operations(&["write_file", "append_file", "write_bytes"], "secret.txt"),
+        operations(&["list_dir"], "locked"),
+        operations(&["file_exists", "is_file", "is_dir", "rm"], "locked/file.txt"),
+        operations(&["mkdir"], "locked/inner"),
+        operations(&["write_file"], "locked/new.txt"),
+        operations(&["rename"], "'locked/file.txt' -> 'locked/other.txt'"),
+    ];
+    let expected: String = expected
+        .concat()
+        .into_iter()
+        .map(|text| text + ": Permission denied (os error 13)\n")
+        .collect();
+    assert_eq!(stdout, expected);
+}
+
+/// The old content or the new one: with no room for the new one, the old stays.
+#[test]
+fn a_write_that_fails_leaves_the_old_content() {
+    let scratch = Scratch::new("whole");
+    scratch.file("kept.txt", "old").file(
+        "script.ae",
+        "try { write_file(\"kept.txt\", repeat(\"x\", 5000000)) } catch(e) { println(e) }\nprintln(read_file(\"kept.txt\"), list_dir(\".\"))\n",
+    );
+    // A limit on the size of files stands in for a full disk.
+    let mut limited = Command::new("bash");
+    limited
+        .args(["-c", "trap '' XFSZ; ulimit -f 1000; exec \"$0\" script.ae"])
+        .arg(binary())
+        .current_dir(scratch.path());
+    let (status, stdout, stderr) = told(limited.output().unwrap());
+    assert_eq!(
+        (status, stdout.as_str(), stderr.as_str()),
+        (
+            0,
+            "I/O error in write_file: kept.txt: File too large (os error 27)\nold [kept.txt, script.ae]\n",
+            ""
+        )
+    );
+}
+
+#[test]
+fn writing_to_the_standard_streams_keeps_the_order() {
+    let scratch = Scratch::new("streams");
+    let script = "println(1)\nwrite_file(\"/dev/stdout\", \"2\\n\")\nprintln(3)\nappend_file(\"/dev/stdout\", \"4\\n\")\nprintln(5)\nwrite_file(\"/dev/stderr\", \"e\\n\")\n";
+    scratch.file("script.ae", script);
+    let expected = "1\n2\n3\n4\n5\n";
+    assert_eq!(
+        scratch.run(&["script.ae"]),
+        (0, expected.to_owned(), "e\n".to_owned())
+    );
+    let path = scratch.path().join("out.txt");
+    let mut to_file = scratch.command(&["script.ae"]);
+    to_file
+        .stdout(fs::File::create(&path).unwrap())
+        .stderr(Stdio::null());
+    assert!(to_file.status().unwrap().success());
+    assert_eq!(fs::read_to_string(path).unwrap(), expected);
+}
+
+/// A line of a pipe arrives when it ends, not when the next one begins.
+#[test]
+fn lines_of_a_pipe_are_not_held_back() {
+    let scratch = Scratch::new("pipe");
+    let fifo = scratch.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    scratch.file(
+        "script.ae",
+        "let lines = lines_iter(\"fifo\")\nprintln(lines.next())\nwrite_file(\"seen\", 1)\nprintln(lines.next(), lines.next())\n",
+    );
+    let child = scratch
+        .command(&["script.ae"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut pipe = fs::OpenOptions::new().write(true).open(&fifo).unwrap();
+    pipe.write_all(b"first\n").unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !scratch.path().join("seen").exists() {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "the first line is held back"
+        );
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    pipe.write_all(b"second").unwrap();
+    drop(pipe);
+    assert_eq!(
+        told(child.wait_with_output().unwrap()),
+        (0, "first\nsecond null\n".to_owned(), String::new())
+    );
+}
+
+/// More streams than there may be descriptors: each is closed when it is dropped or at its end.
+#[test]
+fn streams_close_at_their_end_and_when_dropped() {
+    let scratch = Scratch::new("descriptors");
+    scratch.file("two.txt", "a\nb\n").file(
+        "script.ae",
+        "let kept = []\nfor i in range(2000) {\n    let lines = lines_iter(\"two.txt\")\n    lines.next()\n}\nfor i in range(500) {\n    let lines = lines_iter(\"two.txt\")\n    for line in lines { }\n    kept.push(lines)\n}\nprintln(len(kept), kept[0])\n",
+    );
+    let mut limited = Command::new("bash");
+    limited
+        .args(["-c", "ulimit -n 64; exec \"$0\" script.ae"])
+        .arg(binary())
+        .current_dir(scratch.path());
+    assert_eq!(
+        told(limited.output().unwrap()),
+        (0, "500 <file_lines:eof>\n".to_owned(), String::new())
+    );
+}

@@ -1,0 +1,164 @@
+//! Every built-in that reaches outside asks the host first, and takes no for an answer.
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a failure is the test's")]
+
+use aether::{BuiltinDef, Engine, Host, MemoryHost, Names, OpenFile, Permission, parts::stdlib};
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+
+/// A host that has one file, counts what is done to it, and denies one permission.
+struct Watched {
+    inner: MemoryHost,
+    denied: Permission,
+    touched: Rc<RefCell<u32>>,
+}
+
+impl Watched {
+    fn touch(&mut self) -> &mut MemoryHost {
+        *self.touched.borrow_mut() += 1;
+        &mut self.inner
+    }
+}
+
+impl Host for Watched {
+    fn write_out(&mut self, text: &str) -> io::Result<()> {
+        self.inner.write_out(text)
+    }
+
+    fn write_err(&mut self, text: &str) -> io::Result<()> {
+        self.inner.write_err(text)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+
+    fn read_line(&mut self) -> io::Result<String> {
+        self.inner.read_line()
+    }
+
+    fn clock(&mut self) -> f64 {
+        self.inner.clock()
+    }
+
+    fn entropy(&mut self) -> u64 {
+        self.inner.entropy()
+    }
+
+    fn open_file(&mut self, path: &str) -> io::Result<OpenFile> {
+        self.touch().open_file(path)
+    }
+
+    fn is_file(&mut self, path: &str) -> io::Result<bool> {
+        self.touch().is_file(path)
+    }
+
+    fn is_dir(&mut self, path: &str) -> io::Result<bool> {
+        self.touch().is_dir(path)
+    }
+
+    fn exists(&mut self, path: &str) -> io::Result<bool> {
+        self.touch().exists(path)
+    }
+
+    fn write_file(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        self.touch().write_file(path, bytes)
+    }
+
+    fn append_file(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        self.touch().append_file(path, bytes)
+    }
+
+    fn make_dir(&mut self, path: &str) -> io::Result<()> {
+        self.touch().make_dir(path)
+    }
+
+    fn list_dir(&mut self, path: &str) -> io::Result<Names> {
+        self.touch().list_dir(path)
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        self.touch().rename(from, to)
+    }
+
+    fn remove_file(&mut self, path: &str) -> io::Result<()> {
+        self.touch().remove_file(path)
+    }
+
+    fn permit(&mut self, permission: Permission, what: &str) -> Result<(), String> {
+        if permission == self.denied {
+            Err(format!("{} access to \"{what}\"", permission.as_str()))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// A call with arguments of the types that the built-in wants.
+fn call(def: &BuiltinDef) -> String {
+    let argument = |name: &&str| match *name {
+        "bytes" => "[1]",
+        _ => "\"file.txt\"",
+    };
+    let needed = def.info.params.iter().take(def.info.min_args as usize);
+    let args: Vec<&str> = needed.map(argument).collect();
+    format!("{}({})", def.info.name, args.join(", "))
+}
+
+/// What the call throws when `denied` is denied, and how often it reached out.
+fn throws(def: &BuiltinDef, denied: Permission) -> (Option<String>, u32) {
+    let inner = MemoryHost::new();
+    inner.add_file("file.txt", "text");
+    let touched = Rc::new(RefCell::new(0));
+    let host = Watched {
+        inner,
+        denied,
+        touched: touched.clone(),
+    };
+    let mut engine = Engine::builder().host(host).build().unwrap();
+    let error = engine.eval(call(def)).err().map(|error| error.to_string());
+    let touched = *touched.borrow();
+    (error, touched)
+}
+
+/// What reaches nothing outside the engine.
+const HARMLESS: &[&str] = &[
+    "json_parse",
+    "json_stringify",
+    "csv_parse",
+    "csv_stringify",
+    "path_join",
+];
+
+const EVERY: &[Permission] = &[
+    Permission::Read,
+    Permission::Write,
+    Permission::Clock,
+    Permission::Random,
+    Permission::Env,
+];
+
+#[test]
+fn each_built_in_is_refused_its_permission() {
+    let mut asked = 0;
+    for def in stdlib::ALL.iter().copied().flatten() {
+        let name = def.info.name;
+        let Some(permission) = def.permission else {
+            assert!(HARMLESS.contains(&name), "{name} names no permission");
+            continue;
+        };
+        asked += 1;
+        let (error, touched) = throws(def, permission);
+        let error = error.unwrap_or_default();
+        let expected = format!("Permission denied: {} access to ", permission.as_str());
+        assert!(error.contains(&expected), "{name}: {error}");
+        assert_eq!(touched, 0, "{name} reaches out before it asks");
+        for other in EVERY.iter().filter(|other| **other != permission) {
+            let (error, _) = throws(def, *other);
+            let error = error.unwrap_or_default();
+            assert!(!error.contains("Permission denied"), "{name}: {error}");
+        }
+    }
+    assert!(asked > 10);
+}
