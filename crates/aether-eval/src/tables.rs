@@ -146,6 +146,11 @@ impl Tables {
         self.prelude.contains_key(name)
     }
 
+    /// All values of the prelude, in no order.
+    pub(crate) fn prelude_values(&self) -> impl Iterator<Item = &Value> {
+        self.prelude.values()
+    }
+
     /// All names of the prelude, in no order.
     pub(crate) fn prelude_names(&self) -> impl Iterator<Item = &'static str> {
         self.prelude.keys().copied()

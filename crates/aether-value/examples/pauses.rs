@@ -27,11 +27,12 @@ fn main() {
     let start = Instant::now();
     let (mut young, mut full, mut all) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
     let mut passes = 0;
+    let live: Value = heap.array(LEAVES).unwrap().into();
     let mut safe_point = |heap: &Heap| {
         if heap.collection_due() {
             let is_full = heap.next_pass_is_full();
             let start = Instant::now();
-            heap.collect_auto();
+            heap.collect_auto(|roots| roots.value(&live));
             let took = start.elapsed();
             let longest = if is_full { &mut full } else { &mut young };
             *longest = took.max(*longest);
@@ -40,9 +41,11 @@ fn main() {
         }
     };
     // Half a million pairs that stay: a million live objects in cycles.
-    let live = heap.array(LEAVES).unwrap();
+    let Value::Array(array) = live.clone() else {
+        return;
+    };
     for _ in 0..LEAVES {
-        live.push(pair(&heap, &def).into()).unwrap();
+        array.push(pair(&heap, &def).into()).unwrap();
         safe_point(&heap);
     }
     let built = start.elapsed();
@@ -55,7 +58,7 @@ fn main() {
         let made = pair(&heap, &def);
         if turn % 16 == 0 {
             // One of the live ones becomes garbage, old by now.
-            drop(live.set(turn.wrapping_mul(7919) % LEAVES, made.into()).unwrap());
+            drop(array.set(turn.wrapping_mul(7919) % LEAVES, made.into()).unwrap());
         }
         safe_point(&heap);
     }
@@ -66,7 +69,7 @@ fn main() {
         all.as_secs_f64() / whole.as_secs_f64() * 100.0,
         heap.peak_bytes() >> 20
     );
-    drop(Value::from(live));
+    drop((array, live));
     let start = Instant::now();
     let freed = heap.collect();
     println!(

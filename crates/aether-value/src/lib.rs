@@ -58,7 +58,7 @@ pub use error::{ErrorKind, Raise, RaiseData};
 pub use error_object::{ErrorObject, TraceEntry};
 pub use heap::{
     Census, CollectStats, CycleGroup, CycleReport, CycleStep, Header, Heap, HeapConfig, HeapRef, HeapStats,
-    Holder, KindStats, Profile, Recorder, SiteProfile, Tally, flag,
+    Holder, KindStats, Profile, Recorder, Roots, SiteProfile, Tally, flag,
 };
 pub use iter::{Iter, IterState};
 pub use module::Module;

@@ -38,6 +38,7 @@ mod dispatch;
 mod iterate;
 mod member;
 mod modules;
+mod roots;
 mod task;
 mod unwind;
 mod watch;
@@ -247,7 +248,7 @@ impl Vm {
             return Err(Raise::new(ErrorKind::Interrupted, "interrupted"));
         }
         if self.heap.collection_due() {
-            self.heap.collect_auto();
+            self.collect_due();
         }
         Ok(())
     }

@@ -19,6 +19,14 @@ pub(crate) struct Wake {
     promise: Rc<Promise>,
 }
 
+impl Wake {
+    /// Marks what is about to go on.
+    pub(super) fn mark(&self, roots: &mut aether_value::Roots<'_>) {
+        roots.object(&self.coroutine);
+        roots.object(&self.promise);
+    }
+}
+
 /// Where a parked coroutine stands.
 mod parked {
     /// It runs, or has ended: a promise that wakes it now wakes it in vain.

@@ -600,6 +600,36 @@ impl Inner {
         (taken, all)
     }
 
+    /// Number of objects of kinds that can hold others.
+    pub(crate) fn containers(&self) -> usize {
+        let small = self.chunks.with(|chunks| {
+            let containers = chunks.iter().filter_map(|chunk| {
+                // SAFETY: chunks in the vector are alive.
+                let record = unsafe { chunk.as_ref() };
+                ((record.class as usize) < GROUP).then(|| record.used.get() as usize)
+            });
+            containers.sum::<usize>()
+        });
+        let large = self.large.with(|large| {
+            let kinds = large.iter().map(|object| {
+                // SAFETY: objects in the vector are alive.
+                unsafe { object.as_ref() }.kind
+            });
+            kinds.filter(|&kind| tag::is_container(kind)).count()
+        });
+        small + large
+    }
+
+    /// A pass has taken everything: all is old.
+    pub(crate) fn age_all_chunks(&self) {
+        self.chunks.with(|chunks| {
+            for chunk in chunks.iter() {
+                Self::age_chunk(*chunk);
+            }
+        });
+        self.age_large();
+    }
+
     /// Shows `f` every container by chunk; it answers whether the object is a member of the pass that begins.
     pub(crate) fn list_objects(&self, mut f: impl FnMut(NonNull<Header>) -> bool) {
         self.chunks.with(|chunks| {

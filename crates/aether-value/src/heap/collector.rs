@@ -15,7 +15,8 @@
 //!
 //! The set is a *generation*. A *young* pass takes objects that no pass has seen (they lie in chunks marked fresh), up
 //! to a visiting budget, newest chunks first; chunks beyond it stay fresh and wait for a later pass. What survives is
-//! marked old. A *full* pass takes everything. Any set will do for safety: a reference from outside it is a count that
+//! marked old. A *full* pass takes everything, or, given roots, what `mark` does not reach from them. Any set will do
+//! for safety: a reference from outside it is a count that
 //! is left over, so an object referred to by an old one survives a young pass, dead or not. See [`Pace`] for when.
 //!
 //! Invariants
@@ -32,7 +33,7 @@ use std::ptr::NonNull;
 use crate::{Array, Buffer, Header, Instance, Raw, StructDef, Table, tag};
 
 use super::visit::Visitor;
-use super::{Heap, Inner, alloc, flag};
+use super::{Heap, Inner, Roots, alloc, flag};
 
 /// What a pass freed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,7 +49,7 @@ pub(super) const GARBAGE_FLOOR: usize = 1 << 20;
 /// Most objects that a young pass takes: a few milliseconds.
 const BUDGET: usize = 1 << 16;
 /// Most objects that it takes while passes find nothing: a sample.
-const SAMPLE: usize = 1 << 13;
+const SAMPLE: usize = 1 << 11;
 /// Entries of a large buffer or table whose children are put on the work stack at a time.
 const SLICE: usize = 512;
 
@@ -130,12 +131,26 @@ impl Heap {
         })
     }
 
-    /// The pass that is due, young or full; see [`Heap::collection_due`].
-    pub fn collect_auto(&self) -> CollectStats {
+    /// Like [`Heap::collect`], quicker the more of the heap is in reach of what `roots` names.
+    pub fn collect_from(&self, roots: impl FnOnce(&mut Roots<'_>)) -> CollectStats {
+        self.pass(|inner| {
+            inner.turn_mark();
+            let mut marking = Roots::new(inner);
+            roots(&mut marking);
+            inner.age_all_chunks();
+            if marking.count() == inner.containers() {
+                return (Vec::new(), true);
+            }
+            (inner.find_garbage(&Listed(inner.list_unmarked())), true)
+        })
+    }
+
+    /// The pass that is due, young or full; see [`Heap::collection_due`]. A full one marks from `roots`.
+    pub fn collect_auto(&self, roots: impl FnOnce(&mut Roots<'_>)) -> CollectStats {
         if self.next_pass_is_full() {
-            return self.collect();
+            return self.collect_from(roots);
         }
-        self.pass(|inner| (inner.find_garbage(&Young(inner.list_young())), false))
+        self.pass(|inner| (inner.find_garbage(&Listed(inner.list_young())), false))
     }
 
     /// Whether the automatic pass that is due will take everything.
@@ -198,13 +213,13 @@ trait Members {
     fn count(&self) -> usize;
 }
 
-/// A young set.
-struct Young(Vec<NonNull<Header>>);
+/// A set of which there is a list.
+struct Listed(Vec<NonNull<Header>>);
 
 /// Every listed object of the heap, and their number.
 struct All<'a>(&'a Inner, usize);
 
-impl Members for Young {
+impl Members for Listed {
     #[inline]
     fn each(&self, mut f: impl FnMut(NonNull<Header>) -> bool) {
         let _ = self.0.iter().all(|object| f(*object));
@@ -360,11 +375,10 @@ impl Inner {
                     return false;
                 }
                 let listed = self.leads_on(object, &mut def);
-                header.set_flag(if listed {
-                    flag::OLD | flag::LISTED
-                } else {
-                    flag::OLD
-                });
+                self.age(header);
+                if listed {
+                    header.set_flag(flag::LISTED);
+                }
                 count += usize::from(listed);
                 listed
             });
@@ -385,7 +399,7 @@ impl Inner {
                 if header.has(flag::OLD) || !tag::is_container(header.kind) {
                     return;
                 }
-                header.set_flag(flag::OLD);
+                self.age(header);
                 if header.kind == tag::ARRAY {
                     let array = object.cast::<Array>().as_ref();
                     array.sync_buffer_length();
@@ -396,7 +410,8 @@ impl Inner {
                         return;
                     }
                     if !buffer.as_ref().has(flag::LISTED) {
-                        buffer.as_ref().set_flag(flag::LISTED | flag::OLD);
+                        self.age(buffer.as_ref());
+                        buffer.as_ref().set_flag(flag::LISTED);
                         set.push(buffer);
                     }
                 } else if header.kind == tag::BUFFER || !self.leads_on(object, &mut def) {

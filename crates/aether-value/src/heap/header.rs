@@ -30,6 +30,8 @@ pub mod flag {
     pub const INTERNED: u8 = 16;
     /// Collector: the items of an array that the pass under way has taken.
     pub const LISTED: u8 = 32;
+    /// Collector: marked by the last full pass, or not, as `mark` explains.
+    pub const MARK: u8 = 64;
     /// Generation: a pass has found the object reachable. Objects without it are young.
     pub const OLD: u8 = 128;
 }

@@ -21,6 +21,7 @@ mod edges;
 mod header;
 mod inspect;
 mod intern;
+mod mark;
 mod memory;
 mod release;
 mod side;
@@ -38,6 +39,7 @@ use ahash::RandomState;
 pub use collector::CollectStats;
 pub use header::{Header, flag};
 pub use inspect::{Census, Holder, Tally};
+pub use mark::Roots;
 pub use sites::{CycleGroup, CycleReport, CycleStep, Profile, Recorder, SiteProfile};
 pub use stats::{HeapStats, KindStats};
 
@@ -129,6 +131,8 @@ pub(crate) struct Inner {
     /// Large objects below this index are older than the last pass.
     old_large: Cell<usize>,
     pace: collector::Pace,
+    /// What `flag::MARK` is in objects that the last full pass has marked; see `mark`.
+    mark_value: Cell<u8>,
     side: Exclusive<hashbrown::HashMap<usize, Box<Side>, RandomState>>,
     shapes: Exclusive<Vec<*const StructDef>>,
     code: Exclusive<BTreeMap<usize, NonNull<Code>>>,
@@ -186,6 +190,7 @@ impl Heap {
             large: Exclusive::new(Vec::new()),
             old_large: Cell::new(0),
             pace: collector::Pace::default(),
+            mark_value: Cell::new(0),
             side: Exclusive::new(hashbrown::HashMap::with_hasher(hasher.clone())),
             shapes: Exclusive::new(vec![std::ptr::null()]),
             code: Exclusive::new(BTreeMap::new()),
