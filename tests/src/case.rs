@@ -29,6 +29,8 @@ pub struct Case {
     pub mode: Mode,
     /// Limit of activations, if it sets one.
     pub depth: Option<usize>,
+    /// Workers of the I/O pool, if it has one.
+    pub workers: Option<usize>,
     /// Script arguments.
     pub args: Vec<String>,
 }
@@ -79,6 +81,7 @@ impl Case {
             path,
             mode: Mode::Program,
             depth: None,
+            workers: None,
             args: Vec::new(),
         };
         let options = text
@@ -99,6 +102,10 @@ impl Case {
             Some(("depth", depth)) => {
                 self.depth = depth.parse().ok();
                 self.depth.is_some()
+            }
+            Some(("workers", workers)) => {
+                self.workers = workers.parse().ok();
+                self.workers.is_some()
             }
             Some(("args", args)) => {
                 self.args = args.split(',').map(str::to_owned).collect();

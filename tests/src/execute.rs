@@ -26,7 +26,7 @@ pub struct Outcome {
 pub fn execute(case: &Case) -> Result<(Outcome, HeapReport), Error> {
     let host = MemoryHost::new().over_directory(case.directory());
     let name = case.file_name();
-    let mut builder = builder().args(case.args.iter().cloned());
+    let mut builder = builder().args(case.args.iter().cloned()).io_workers(case.workers);
     if let Some(depth) = case.depth {
         builder = builder.max_depth(depth);
     }

@@ -5,7 +5,8 @@
 //! helpers that cases import, and directories named `modules` or `data` hold no cases.
 //!
 //! - The first line may be `// run: key=value …`: `depth=N` (limit of activations), `args=a,b` (script arguments),
-//!   `mode=eval` (as `aether eval --result --file` does it), `mode=bare` (without the names of the library).
+//!   `workers=N` (an I/O pool), `mode=eval` (as `aether eval --result --file` does it), `mode=bare` (without the
+//!   names of the library).
 //! - `name.out` is the exact standard output; missing means none.
 //! - `name.err` has `exit: N` in its first line, then the exact standard error; missing means status 0 and none.
 //!

@@ -2,7 +2,9 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a failure is the test's")]
 
-use aether::{BuiltinDef, Engine, Host, MemoryHost, Names, OpenFile, Permission, parts::stdlib};
+use aether::{
+    BuiltinDef, Doorbell, Engine, Host, MemoryHost, Names, OpenFile, Permission, Waiting, parts::stdlib,
+};
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
@@ -40,6 +42,14 @@ impl Host for Watched {
 
     fn clock(&mut self) -> f64 {
         self.inner.clock()
+    }
+
+    fn monotonic(&mut self) -> u64 {
+        self.inner.monotonic()
+    }
+
+    fn wait(&mut self, bell: &Doorbell, waiting: Waiting) {
+        self.inner.wait(bell, waiting);
     }
 
     fn entropy(&mut self) -> u64 {

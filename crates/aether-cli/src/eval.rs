@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::mem::ManuallyDrop;
 
-use aether::{Error, SystemHost};
+use aether::Error;
 
 use crate::interrupt;
 use crate::options::{Color, Fragment, FragmentSource};
@@ -12,7 +12,7 @@ use crate::run::{self, Limits};
 
 /// Runs a fragment and gives the exit status.
 pub(crate) fn fragment(fragment: &Fragment, color: Color) -> u8 {
-    let host = SystemHost::new().interrupted_by(interrupt::flag());
+    let host = interrupt::host();
     let output = host.output();
     let directory = match &fragment.source {
         FragmentSource::File(path) => path.rfind('/').map_or("", |at| &path[..=at]),
@@ -32,6 +32,7 @@ pub(crate) fn fragment(fragment: &Fragment, color: Color) -> u8 {
         FragmentSource::Code(code) => engine.eval(code.as_str()),
         FragmentSource::Stdin => read_stdin().and_then(|code| engine.eval(code)),
     };
+    engine.complete_writes();
     let result = value.and_then(|value| {
         if fragment.result || !value.is_null() {
             engine.print_result(&value, output.at_line_start())

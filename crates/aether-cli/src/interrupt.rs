@@ -1,17 +1,26 @@
 //! Ctrl-C: once asks the run to end, which runs its `finally` blocks; twice ends the process at once.
 //!
+//! A signal sets a flag, which the engine looks at now and then while code runs. While it waits it looks at nothing, so
+//! a thread passes the signal on to the bell that ends waits. Few scripts wait: the thread is made when one does.
+//!
 //! Not here: what the engine does when asked (see [`aether::Host::interrupted`]).
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use aether::{Doorbell, SystemHost};
 use signal_hook::consts::SIGINT;
 use signal_hook::flag;
 
 use crate::report::INTERRUPTED;
 
+/// The machine as a host whose runs Ctrl-C ends.
+pub(crate) fn host() -> SystemHost {
+    SystemHost::new().interrupted_by(stop_flag()).woken_by(pass_on)
+}
+
 /// A flag that Ctrl-C sets. Where signals cannot be caught, it stays as it is and Ctrl-C ends the process.
-pub(crate) fn flag() -> Arc<AtomicBool> {
+fn stop_flag() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let armed = Arc::new(AtomicBool::new(false));
     // In this order: the first press arms the shutdown only after it has been looked at.
@@ -21,3 +30,34 @@ pub(crate) fn flag() -> Arc<AtomicBool> {
     drop(registered);
     stop
 }
+
+/// Rings the bell at every signal from now on. Without a thread for it, Ctrl-C ends the process at its second press.
+#[cfg(unix)]
+fn pass_on(bell: Doorbell) {
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
+    /// The thread only reads and rings.
+    const STACK: usize = 64 << 10;
+
+    let Ok((mut signals, sender)) = UnixStream::pair() else {
+        return;
+    };
+    // After the flags, so that whoever is woken sees them.
+    if signal_hook::low_level::pipe::register(SIGINT, sender).is_err() {
+        return;
+    }
+    let watch = move || {
+        let mut byte = [0];
+        while matches!(signals.read(&mut byte), Ok(1)) {
+            bell.ring();
+        }
+    };
+    let thread = std::thread::Builder::new()
+        .name("signals".to_owned())
+        .stack_size(STACK)
+        .spawn(watch);
+    drop(thread);
+}
+
+#[cfg(not(unix))]
+fn pass_on(_: Doorbell) {}

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::mem::ManuallyDrop;
 
-use aether::{DEFAULT_MAX_NESTING, Engine, EngineBuilder, Error, SystemHost};
+use aether::{DEFAULT_MAX_NESTING, Engine, EngineBuilder, Error};
 
 use crate::memory::Reports;
 use crate::options::{self, Color};
@@ -25,10 +25,7 @@ pub(crate) struct Limits {
 /// Runs a script and gives the exit status.
 pub(crate) fn script(file: &OsStr, args: &[OsString], limits: &Limits, color: Color) -> u8 {
     let path = file.to_string_lossy();
-    let engine = match builder(args, limits)
-        .host(SystemHost::new().interrupted_by(interrupt::flag()))
-        .build()
-    {
+    let engine = match builder(args, limits).host(interrupt::host()).build() {
         Ok(engine) => engine,
         Err(error) => return report::failure(&error, None, color),
     };
@@ -57,7 +54,13 @@ pub(crate) fn builder(args: &[OsString], limits: &Limits) -> EngineBuilder {
         .max_nesting(DEFAULT_MAX_NESTING)
         .max_memory(memory)
         .max_steps(limits.steps)
+        .io_workers(setting("AETHER_IO_WORKERS", |text| text.parse().ok()))
+        .event_loop_timeout(setting("AETHER_EVENT_LOOP_TIMEOUT", seconds))
         .module_path(module_path());
+    let builder = match setting("AETHER_QUEUE_LIMIT", |text| text.parse().ok()) {
+        Some(limit) if limit > 0 => builder.queue_limit(limit),
+        _ => builder,
+    };
     match depth {
         Some(depth) if depth > 0 => builder.max_depth(depth),
         _ => builder,
@@ -71,6 +74,11 @@ fn module_path() -> Vec<String> {
         .filter(|directory| !directory.is_empty())
         .map(str::to_owned)
         .collect()
+}
+
+/// A positive number of seconds.
+fn seconds(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|&seconds: &f64| seconds > 0.0)
 }
 
 /// A setting from the environment; what cannot be understood is ignored.

@@ -4,6 +4,8 @@
 
 use std::io::{self, Read};
 
+use crate::task::{Doorbell, Waiting};
+
 /// What a built-in needs to be allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Permission {
@@ -31,6 +33,9 @@ impl Permission {
         }
     }
 }
+
+/// Work on the world that any thread can do.
+pub type Background<T> = Box<dyn FnOnce() -> io::Result<T> + Send>;
 
 /// A file that is being read.
 pub struct OpenFile {
@@ -77,6 +82,14 @@ pub trait Host {
     /// Seconds since the epoch, never decreasing.
     fn clock(&mut self) -> f64;
 
+    /// Nanoseconds since some moment, never decreasing, whatever happens to the clock that people see.
+    fn monotonic(&mut self) -> u64;
+
+    /// Blocks until what the engine waits for may have happened: the bell rings, its moment has come, there is a
+    /// message. May return early; the engine looks and waits again. Someone who wants the wait to end, such as a
+    /// handler of signals, rings the bell.
+    fn wait(&mut self, bell: &Doorbell, waiting: Waiting);
+
     /// A seed from the system.
     fn entropy(&mut self) -> u64;
 
@@ -97,6 +110,12 @@ pub trait Host {
         let mut bytes = Vec::new();
         self.open_file(path)?.reader.read_to_end(&mut bytes)?;
         Ok(bytes)
+    }
+
+    /// [`Host::open_file`] as work for another thread. A host whose files cannot be reached from there does it now.
+    fn opener(&mut self, path: &str) -> Background<OpenFile> {
+        let opened = self.open_file(path);
+        Box::new(move || opened)
     }
 
     /// Whether a path names a file, following links; `false` if there is nothing.
@@ -178,6 +197,12 @@ pub trait Host {
     fn remove_file(&mut self, path: &str) -> io::Result<()> {
         let _ = path;
         Err(refused())
+    }
+
+    /// [`Host::write_file`] as work for another thread. A host whose files cannot be reached from there does it now.
+    fn writer(&mut self, path: &str, bytes: Vec<u8>) -> Background<()> {
+        let written = self.write_file(path, &bytes);
+        Box::new(move || written)
     }
 
     /// Whether an access is allowed; `what` is a path or name.

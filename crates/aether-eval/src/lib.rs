@@ -16,13 +16,17 @@ mod host;
 mod machine;
 mod memory;
 mod tables;
+mod task;
 mod vm;
 
-pub use builtins::{Args, BuiltinDef, Each, Event, LibraryModule, Resume, Returned, Run, Simple, Step};
+pub use builtins::{
+    Args, BuiltinDef, Each, Event, LibraryModule, Resume, Returned, Run, Simple, Step, Until,
+};
 pub use context::Ctx;
-pub use host::{Host, Names, OpenFile, Permission};
+pub use host::{Background, Host, Names, OpenFile, Permission};
 pub use machine::{Machine, MachineOptions, RunError, RuntimeError};
 pub use memory::{
     Alive, HeapProfile, LEAK_LIMIT, Leak, LeakPlace, LeakReport, LeakStep, MemoryWatch, ProfilePoint,
 };
+pub use task::{Doorbell, Effect, Waiting};
 pub use vm::{Limits, ScriptFrame, TracePlace};

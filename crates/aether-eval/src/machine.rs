@@ -7,6 +7,7 @@ use aether_value::{ErrorKind, Heap, HeapConfig, Raise, Rc, Value, display_text};
 use crate::builtins::{self, BuiltinDef};
 use crate::compiler::{self, CompileError, Kind};
 use crate::host::Host;
+use crate::task::DEFAULT_QUEUE_LIMIT;
 use crate::vm::{DEFAULT_DEPTH, Limits, TracePlace, Vm, is_exit, trace_places, trace_text};
 
 /// How a machine starts out.
@@ -26,6 +27,12 @@ pub struct MachineOptions {
     pub module_path: Vec<String>,
     /// The script's arguments.
     pub args: Vec<String>,
+    /// Workers of the I/O pool; none for no pool until the script asks for one.
+    pub io_workers: Option<usize>,
+    /// Most callbacks that may be queued.
+    pub queue_limit: usize,
+    /// Seconds that `event_loop()` takes unless told, and after which queued callbacks are dropped; none for no limit.
+    pub event_loop_timeout: Option<f64>,
     /// Directory that serves the imports of texts without a file, empty or ending in `/`.
     pub directory: String,
 }
@@ -40,6 +47,9 @@ impl Default for MachineOptions {
             max_nesting: aether_parser::DEFAULT_MAX_NESTING,
             module_path: Vec::new(),
             args: Vec::new(),
+            io_workers: None,
+            queue_limit: DEFAULT_QUEUE_LIMIT,
+            event_loop_timeout: None,
             directory: String::new(),
         }
     }
@@ -110,6 +120,12 @@ impl Machine {
             vm.max_nesting = options.max_nesting;
             vm.module_path.clone_from(&options.module_path);
             vm.directory.clone_from(&options.directory);
+            if let Some(workers) = options.io_workers {
+                vm.scheduler.set_workers(workers);
+            }
+            vm.scheduler.queue_limit = options.queue_limit;
+            vm.scheduler.loop_timeout = options.event_loop_timeout;
+            vm.scheduler.task_timeout = options.event_loop_timeout;
             install(&mut vm, options, extra)?;
             let module = vm.tables.add_module();
             Ok(Self { vm, module })
@@ -137,14 +153,21 @@ impl Machine {
         &mut *self.vm.host
     }
 
-    /// Runs a program: its top level, then `main` if it declares one, awaiting it.
+    /// Runs a program: its top level, then `main` if it declares one, awaiting it, then the callbacks still queued.
     ///
     /// # Errors
     /// See [`RunError`].
     pub fn run(&mut self, file: SourceFile) -> Result<(), RunError> {
         self.execute(file, Kind::Program)?;
-        self.call_main()?;
-        self.run_finalizers()
+        self.call_main()
+    }
+
+    /// Serves the callbacks that are queued, until there are none, and the finalizers of objects that have died.
+    ///
+    /// # Errors
+    /// What ends a program for good; what a callback throws is reported and forgotten.
+    fn drain(&mut self) -> Result<(), RunError> {
+        self.vm.drain_queue().map_err(RunError::from)
     }
 
     /// Runs the finalizers of objects that have died; what they throw goes to standard error.
@@ -155,12 +178,19 @@ impl Machine {
         self.vm.run_finalizers().map_err(RunError::from)
     }
 
-    /// The program's end: lets go of the data in its globals and runs the finalizers that this brings about. Nothing
+    /// Waits until the files are written that the program has begun to write in the background, for some seconds at
+    /// most, and gives up everything else that is out.
+    pub fn complete_writes(&mut self) {
+        self.vm.complete_writes();
+    }
+
+    /// The program's end: completes writes, lets go of the data in its globals and runs the finalizers that this brings about. Nothing
     /// else runs in this machine afterwards.
     ///
     /// # Errors
     /// See [`RunError`].
     pub fn finish(&mut self) -> Result<(), RunError> {
+        self.complete_writes();
         if self.vm.heap.finalizers() > 0 {
             self.vm.heap.collect();
             self.run_finalizers()?;
@@ -171,13 +201,13 @@ impl Machine {
         Ok(())
     }
 
-    /// Calls `main` if the module scope has one.
+    /// Calls `main` if the module scope has one, and serves the callbacks that are queued then.
     ///
     /// # Errors
     /// See [`RunError`].
     pub fn call_main(&mut self) -> Result<(), RunError> {
         let Some(main) = self.global("main") else {
-            return Ok(());
+            return self.drain();
         };
         let params = match &main {
             Value::Function(closure) | Value::AsyncFunction(closure) => closure.code().params,
@@ -188,7 +218,8 @@ impl Machine {
         }
         let result = self.vm.call_value(&main, &[], true);
         drop(main);
-        result.map(drop).map_err(RunError::from)
+        drop(result?);
+        self.drain()
     }
 
     /// Runs a fragment in the machine's module scope and gives the value of a last expression statement.

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 
-use aether_eval::{Host, Machine, MachineOptions, MemoryWatch, Permission, RunError};
+use aether_eval::{Doorbell, Host, Machine, MachineOptions, MemoryWatch, Permission, RunError, Waiting};
 use aether_source::SourceFile;
 use aether_value::ErrorKind;
 
@@ -29,6 +29,12 @@ impl Host for Quiet {
     }
     fn clock(&mut self) -> f64 {
         0.0
+    }
+    fn monotonic(&mut self) -> u64 {
+        0
+    }
+    fn wait(&mut self, bell: &Doorbell, waiting: Waiting) {
+        bell.wait(None, waiting.messages);
     }
     fn entropy(&mut self) -> u64 {
         1

@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 
 use crate::exclusive::Exclusive;
 use crate::heap::Visitor;
-use crate::{Array, Closure, Coroutine, ErrorObject, Header, Heap, Object, Raise, Rc, Value, tag};
+use crate::{Array, Closure, ErrorObject, Header, Heap, Object, Raise, Rc, Value, tag};
 
 /// How far a promise is.
 #[derive(Clone, Debug)]
@@ -17,13 +17,13 @@ pub enum PromiseState {
         /// Its arguments.
         args: Rc<Array>,
     },
-    /// The body runs or is parked.
-    Running(Rc<Coroutine>),
+    /// The body runs or is parked; whatever it waits for holds its stack.
+    Running,
     /// Done.
     Fulfilled(Value),
     /// Failed.
     Rejected(Rc<ErrorObject>),
-    /// Someone outside the script settles it.
+    /// Something outside the script settles it.
     External,
 }
 
@@ -54,7 +54,7 @@ impl Promise {
         self.state.with(|state| match state {
             PromiseState::Fulfilled(value) => Some(Ok(value.clone())),
             PromiseState::Rejected(error) => Some(Err(error.clone())),
-            PromiseState::Unstarted { .. } | PromiseState::Running(_) | PromiseState::External => None,
+            PromiseState::Unstarted { .. } | PromiseState::Running | PromiseState::External => None,
         })
     }
 
@@ -63,7 +63,7 @@ impl Promise {
         self.state.with(|state| {
             matches!(
                 state,
-                PromiseState::Unstarted { .. } | PromiseState::Running(_) | PromiseState::External
+                PromiseState::Unstarted { .. } | PromiseState::Running | PromiseState::External
             )
         })
     }
@@ -100,6 +100,21 @@ impl Promise {
         waiters
     }
 
+    /// Whether something outside the script is to settle it, and has not yet.
+    pub fn is_external(&self) -> bool {
+        self.state.with(|state| matches!(state, PromiseState::External))
+    }
+
+    /// Removes the last one among those who wait that `is_it` picks; answers whether there was one. The search begins
+    /// with whoever came last.
+    pub fn remove_waiter(&self, is_it: impl Fn(&Value) -> bool) -> bool {
+        let removed = self.waiters.with(|waiters| {
+            let at = waiters.iter().rposition(is_it)?;
+            Some(waiters.remove(at))
+        });
+        removed.is_some()
+    }
+
     /// Whether someone waits.
     pub fn has_waiters(&self) -> bool {
         self.waiters.with(|waiters| !waiters.is_empty())
@@ -111,7 +126,7 @@ impl Promise {
                 visitor.rc(function);
                 visitor.rc(args);
             }
-            PromiseState::Running(coroutine) => visitor.rc(coroutine),
+            PromiseState::Running => {}
             PromiseState::Fulfilled(value) => visitor.value(value),
             PromiseState::Rejected(error) => visitor.rc(error),
             PromiseState::External => {}

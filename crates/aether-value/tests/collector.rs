@@ -216,7 +216,8 @@ fn stacks_errors_and_bound_methods_are_seen() {
             stack.registers().add(50).write(Raw::from_rc(array.clone()));
         }
         stack.top.set(51);
-        let promise = heap.promise(PromiseState::Running(stack.clone())).unwrap();
+        let promise = heap.promise(PromiseState::Running).unwrap();
+        promise.add_waiter(Value::Coroutine(stack.clone())).unwrap();
         stack.set_promise(Raw::from_rc(promise.clone()));
         let message = heap.string("m").unwrap();
         let error = heap

@@ -72,13 +72,19 @@ impl Default for EngineBuilder {
         };
         Self {
             options,
-            host: Box::new(DenyHost),
+            host: Box::new(DenyHost::default()),
             builtins: Vec::new(),
         }
     }
 }
 
 impl EngineBuilder {
+    /// A sensible number of workers on this machine: one fewer than it has processors, and at least four.
+    pub fn default_workers() -> usize {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        (processors - 1).max(4)
+    }
+
     /// Only the built-in functions, without the names of the standard library; modules can still be imported.
     #[must_use]
     pub fn bare(mut self) -> Self {
@@ -132,6 +138,28 @@ impl EngineBuilder {
     #[must_use]
     pub fn max_nesting(mut self, levels: u32) -> Self {
         self.options.max_nesting = levels;
+        self
+    }
+
+    /// Workers of the I/O pool, under which (io) functions give promises from the start; none for no pool until the
+    /// script asks for one. [`EngineBuilder::default_workers`] tells how many are sensible.
+    #[must_use]
+    pub fn io_workers(mut self, workers: Option<usize>) -> Self {
+        self.options.io_workers = workers.filter(|&workers| workers > 0);
+        self
+    }
+
+    /// How many callbacks may be queued.
+    #[must_use]
+    pub fn queue_limit(mut self, callbacks: usize) -> Self {
+        self.options.queue_limit = callbacks;
+        self
+    }
+
+    /// Seconds that `event_loop()` takes unless told, and after which a queued callback is dropped; none for no limit.
+    #[must_use]
+    pub fn event_loop_timeout(mut self, seconds: Option<f64>) -> Self {
+        self.options.event_loop_timeout = seconds;
         self
     }
 
@@ -242,7 +270,8 @@ impl Engine {
         })
     }
 
-    /// Calls `main` if the module scope has one, and awaits it if it is async.
+    /// Calls `main` if the module scope has one, and awaits it if it is async; then serves the callbacks that are
+    /// queued.
     ///
     /// # Errors
     /// See [`Error`].
@@ -311,7 +340,7 @@ impl Engine {
         };
         Some(match promise.state() {
             PromiseState::Unstarted { .. } => PromiseStatus::NotStarted,
-            PromiseState::Running(_) | PromiseState::External => PromiseStatus::Waiting,
+            PromiseState::Running | PromiseState::External => PromiseStatus::Waiting,
             PromiseState::Fulfilled(_) => PromiseStatus::Fulfilled,
             PromiseState::Rejected(_) => PromiseStatus::Rejected,
         })
@@ -372,6 +401,12 @@ impl Engine {
     /// The profile of all allocations so far, for the viewer of DHAT; `command` is what its title says.
     pub fn heap_profile(&self, command: &str) -> HeapProfile {
         self.machine.heap_profile(command)
+    }
+
+    /// Waits until the files are written that the program has begun to write in the background, for some seconds at
+    /// most. A process that ends without [`Engine::end_program`] and without dropping the engine calls this.
+    pub fn complete_writes(&mut self) {
+        self.machine.complete_writes();
     }
 
     /// The program's end: lets go of the data in its globals and runs the finalizers that wait. Dropping the engine

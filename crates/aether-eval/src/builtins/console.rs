@@ -53,8 +53,9 @@ pub(super) fn write(ctx: &mut Ctx<'_>, operation: &str, text: &str) -> Result<()
     written.map_err(|error| output_error(operation, &error))
 }
 
+/// What a built-in raises when output cannot be written.
 #[cold]
-fn output_error(operation: &str, error: &io::Error) -> Raise {
+pub(crate) fn output_error(operation: &str, error: &io::Error) -> Raise {
     if error.kind() == io::ErrorKind::BrokenPipe {
         // Nobody reads on: the program ends quietly.
         return Raise::new(ErrorKind::Exit, "");

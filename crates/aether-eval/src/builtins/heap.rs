@@ -6,7 +6,7 @@
 
 use aether_value::{Census, Dict, Heap, Raise, Rc, Tally, Value};
 
-use super::support::{int, take, wrong_type};
+use super::support::{int, wrong_type};
 use super::{Args, BuiltinDef, Event, Step};
 use crate::context::Ctx;
 
@@ -56,7 +56,7 @@ pub(super) fn run_finalizers(ctx: &mut Ctx<'_>, _: &mut [Value], event: Event) -
     }
 }
 
-fn is_callable(value: &Value) -> bool {
+pub(super) fn is_callable(value: &Value) -> bool {
     matches!(
         value,
         Value::Function(_)
@@ -321,15 +321,4 @@ fn auto(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         }
         ref value => Err(wrong_type("bool", value)),
     }
-}
-
-/// What `event_loop` does for now: checks its argument and runs the finalizers that wait.
-pub(super) fn event_loop(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
-    if matches!(event, Event::Start) {
-        match take(&mut slots[0]) {
-            Value::Null | Value::Int(_) | Value::Float(_) => {}
-            value => return Err(wrong_type("number", &value)),
-        }
-    }
-    run_finalizers(ctx, slots, event)
 }

@@ -36,9 +36,12 @@ mod strings;
 mod support;
 mod testing;
 mod text;
+mod time;
 
+pub(crate) use console::output_error;
 pub(crate) use frames::{DRAIN, collect_iterable};
 pub(crate) use heap::RUN_FINALIZERS;
+pub(crate) use promise::DRAIN_QUEUE;
 
 /// A built-in that computes its result at once.
 pub type Simple = fn(&mut Ctx<'_>, &[Value]) -> Result<Value, Raise>;
@@ -86,8 +89,24 @@ pub enum Step {
     },
     /// Wait for a value: a promise's result, any other value at once.
     Await(Value),
-    /// Wait until one of the pending promises of this array settles; resumes with null.
-    AwaitAny(Value),
+    /// Wait for the pending promises of an array. Bodies that have not begun begin, in order.
+    AwaitMany {
+        /// The array.
+        promises: Value,
+        /// How long.
+        until: Until,
+    },
+}
+
+/// How long a frame waits for several promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Until one settles; resumes with its outcome.
+    First,
+    /// Until all have settled; resumes with null.
+    All,
+    /// Until all have settled or one has failed; resumes with null.
+    AllOrFailure,
 }
 
 /// Arguments of a callback.
@@ -310,6 +329,7 @@ pub(crate) static CORE: &[&[BuiltinDef]] = &[
     conversion::DEFS,
     format::DEFS,
     random::DEFS,
+    time::DEFS,
     promise::DEFS,
     heap::GLOBALS,
 ];

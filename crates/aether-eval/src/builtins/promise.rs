@@ -1,74 +1,147 @@
-//! Waiting for values: `on_ready`, the event loop's settings, and the members of `Promise`.
-//!
-//! Nothing outside the script settles promises yet, so the queue of the event loop is always empty: its functions
-//! check their arguments and return.
+//! Waiting for values: `on_ready` and `then`, the event loop and its settings, the members of `Promise`.
 //!
 //! Source: library reference §11.4–§11.6.
 
-use aether_value::{Promise, Raise, Rc, Value};
+use aether_value::{Raise, Value};
 
+use super::heap::{is_callable, run_finalizers};
 use super::support::{buffer, int, take, wrong_type};
-use super::{Args, BuiltinDef, Event, Step};
+use super::{Args, BuiltinDef, Event, Step, Until};
 use crate::context::Ctx;
+use crate::task::nanos;
 
 pub(super) static DEFS: &[BuiltinDef] = &[
     BuiltinDef::core_frame("on_ready", &["value", "callback"], 2, 2, 3, on_ready),
-    BuiltinDef::core_frame("event_loop", &["timeout"], 0, 1, 1, super::heap::event_loop),
+    BuiltinDef::core_frame("event_loop", &["timeout"], 0, 1, 2, event_loop).catching(),
     BuiltinDef::core("set_queue_limit", &["n"], 1, 1, set_queue_limit),
     BuiltinDef::core("set_task_timeout", &["seconds"], 1, 1, set_task_timeout),
 ];
 
+/// What happens after `main`: the event loop without an overall timeout. The machine calls it, no script sees it.
+pub(crate) static DRAIN_QUEUE: BuiltinDef =
+    BuiltinDef::core_frame("event_loop", &[], 0, 0, 2, drain_queue).catching();
+
 /// Members of the global `Promise`.
 pub(super) static MEMBERS: &[BuiltinDef] = &[
-    BuiltinDef::core_frame("all", &["promises"], 1, 1, 3, all),
-    BuiltinDef::core_frame("race", &["promises"], 1, 1, 3, race),
-    BuiltinDef::core_frame("allSettled", &["promises"], 1, 1, 3, all_settled),
+    BuiltinDef::core_frame("all", &["promises"], 1, 1, 2, all),
+    BuiltinDef::core_frame("race", &["promises"], 1, 1, 1, race),
+    BuiltinDef::core_frame("allSettled", &["promises"], 1, 1, 2, all_settled),
 ];
 
-/// `on_ready(value, callback)`, and `value.then(callback)`. Slots: value, callback, whether the callback was called.
-pub(super) fn on_ready(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+/// `on_ready(value, callback)`, and `value.then(callback)`. Slots: value, callback, how far it is.
+pub(super) fn on_ready(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    /// The callback has been called.
+    const CALLED: i64 = 1;
+    /// What an async callback gave is awaited.
+    const AWAITED: i64 = 2;
     let value = match event {
-        Event::Start if matches!(slots[0], Value::Promise(_)) => return Ok(Step::Await(slots[0].clone())),
-        Event::Start => take(&mut slots[0]),
+        Event::Start => match slots[0].clone() {
+            Value::Promise(promise) if promise.is_external() => {
+                let callback = take(&mut slots[1]);
+                if !is_callable(&callback) {
+                    return Err(Raise::not_callable(&callback.type_name()));
+                }
+                ctx.vm.queue_callback(&promise, callback)?;
+                return Ok(Step::Done(Value::Null));
+            }
+            promise @ Value::Promise(_) => return Ok(Step::Await(promise)),
+            value => value,
+        },
         Event::Returned(value) => value,
         Event::Failed(raise) => return Err(raise),
     };
-    if slots[2].truthy() {
-        return Ok(Step::Done(Value::Null));
+    match slots[2].as_int() {
+        None => {
+            slots[2] = Value::Int(CALLED);
+            Ok(Step::Call {
+                function: slots[1].clone(),
+                args: Args::One(value),
+                lenient: true,
+            })
+        }
+        // The runtime demands what an async callback gives: its body would not run otherwise.
+        Some(CALLED) if is_async(&slots[1]) => {
+            slots[2] = Value::Int(AWAITED);
+            Ok(Step::Await(value))
+        }
+        Some(_) => Ok(Step::Done(Value::Null)),
     }
-    slots[2] = Value::Bool(true);
-    Ok(Step::Call {
-        function: slots[1].clone(),
-        args: Args::One(value),
-        lenient: true,
-    })
 }
 
-fn set_queue_limit(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    if int(&args[0])? < 1 {
-        return Err(Raise::operation("set_queue_limit requires a positive integer"));
+/// Whether calling a function gives a promise of its result.
+fn is_async(function: &Value) -> bool {
+    match function {
+        Value::AsyncFunction(_) => true,
+        Value::BoundMethod(bound) => bound.closure().is_async(),
+        _ => false,
     }
+}
+
+/// `event_loop([timeout])`. Slots: the timeout, then the moment at which it is over or null.
+///
+/// The callbacks run on stacks of their own; this waits until there are no more. One that is called by a callback
+/// does not wait for callbacks that have begun: it would wait for itself.
+fn event_loop(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    if matches!(event, Event::Start) {
+        let timeout = match take(&mut slots[0]) {
+            Value::Null => ctx.vm.scheduler.loop_timeout,
+            Value::Int(seconds) => Some(seconds as f64),
+            Value::Float(seconds) => Some(seconds),
+            value => return Err(wrong_type("number", &value)),
+        };
+        if let Some(seconds) = timeout {
+            let until = ctx.host().monotonic().saturating_add(nanos(seconds));
+            slots[1] = Value::Int(i64::try_from(until).unwrap_or(i64::MAX));
+        }
+    }
+    serve(ctx, slots, event)
+}
+
+fn drain_queue(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    serve(ctx, slots, event)
+}
+
+/// One turn of an event loop. Slot 1 holds the moment at which it is over, or null.
+fn serve(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    match run_finalizers(ctx, slots, event)? {
+        Step::Done(_) => {}
+        step => return Ok(step),
+    }
+    let until = slots[1].as_int().map(|until| until as u64);
+    let scheduler = &ctx.vm.scheduler;
+    let idle = scheduler.queued() == 0 && (scheduler.callbacks_running == 0 || ctx.vm.in_callback());
+    if idle || until.is_some_and(|until| ctx.host().monotonic() >= until) {
+        return Ok(Step::Done(Value::Null));
+    }
+    Ok(Step::Await(ctx.vm.wait_for_queue(until)?))
+}
+
+fn set_queue_limit(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let limit = usize::try_from(int(&args[0])?).ok().filter(|&limit| limit > 0);
+    let Some(limit) = limit else {
+        return Err(Raise::operation("set_queue_limit requires a positive integer"));
+    };
+    ctx.vm.scheduler.queue_limit = limit;
     Ok(Value::Null)
 }
 
-fn set_task_timeout(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let positive = match &args[0] {
-        Value::Null => true,
-        Value::Int(seconds) => *seconds > 0,
-        Value::Float(seconds) => *seconds > 0.0,
+fn set_task_timeout(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let seconds = match &args[0] {
+        Value::Null => None,
+        Value::Int(seconds) => Some(*seconds as f64),
+        Value::Float(seconds) => Some(*seconds),
         value => return Err(wrong_type("positive number or null", value)),
     };
-    if positive {
-        Ok(Value::Null)
-    } else {
-        Err(Raise::operation(
+    if seconds.is_some_and(|seconds| seconds.is_nan() || seconds <= 0.0) {
+        return Err(Raise::operation(
             "set_task_timeout requires a positive number or null",
-        ))
+        ));
     }
+    ctx.vm.scheduler.task_timeout = seconds;
+    Ok(Value::Null)
 }
 
-// The combinators. Slots: the elements at the beginning (a buffer), the promises that were pending at the last look
-// (an array), where the look stands.
+// The combinators. Slots: the elements at the beginning (a buffer), whether it has waited.
 
 /// Replaces the argument by a snapshot of its elements.
 fn begin(slots: &mut [Value]) -> Result<(), Raise> {
@@ -79,12 +152,9 @@ fn begin(slots: &mut [Value]) -> Result<(), Raise> {
     Ok(())
 }
 
-/// The element as a promise without an outcome.
-fn pending(element: &Value) -> Option<&Rc<Promise>> {
-    match element {
-        Value::Promise(promise) if promise.is_pending() => Some(promise),
-        _ => None,
-    }
+/// Whether the element is a promise without an outcome.
+fn is_pending(element: &Value) -> bool {
+    matches!(element, Value::Promise(promise) if promise.is_pending())
 }
 
 /// The outcome of an element that has one; a plain value is its own.
@@ -95,40 +165,53 @@ fn outcome(element: &Value) -> Option<Result<Value, Raise>> {
     }
 }
 
-/// Waits for one of the elements that are still pending, if there are any; raises the first failure among those
-/// looked at if `failing`.
-fn wait(ctx: &mut Ctx<'_>, slots: &mut [Value], failing: bool) -> Result<Option<Step>, Raise> {
-    let heap = ctx.heap();
-    let still = heap.array(0)?;
-    let look = |element: &Value| -> Result<(), Raise> {
-        if pending(element).is_some() {
-            return still.push(element.clone());
-        }
-        match outcome(element) {
-            Some(Err(raise)) if failing => Err(raise),
-            _ => Ok(()),
-        }
-    };
-    if let Value::Array(before) = &slots[1] {
-        before.snapshot().iter().try_for_each(look)?;
-    } else {
-        buffer(&slots[0]).iter().try_for_each(look)?;
-    }
-    if still.is_empty() {
-        return Ok(None);
-    }
-    ctx.tick(still.len())?;
-    slots[1] = Value::Array(still);
-    Ok(Some(Step::AwaitAny(slots[1].clone())))
+/// Waits for the elements.
+fn wait(slots: &[Value], until: Until) -> Result<Step, Raise> {
+    let elements = buffer(&slots[0]);
+    let promises = aether_value::Heap::of(&**elements).array_from_buffer(elements.clone())?;
+    Ok(Step::AwaitMany {
+        promises: Value::Array(promises),
+        until,
+    })
 }
 
-fn all(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+/// The first part of `all` and `allSettled`: waits unless every element has an outcome.
+fn wait_for_all(
+    ctx: &mut Ctx<'_>,
+    slots: &mut [Value],
+    event: Event,
+    until: Until,
+) -> Result<Option<Step>, Raise> {
     match event {
         Event::Start => begin(slots)?,
         Event::Returned(_) => {}
         Event::Failed(raise) => return Err(raise),
     }
-    if let Some(step) = wait(ctx, slots, true)? {
+    let elements = buffer(&slots[0]).clone();
+    ctx.tick(elements.len())?;
+    if until == Until::AllOrFailure {
+        first_failure(elements.as_slice())?;
+    }
+    if slots[1].is_null() && elements.iter().any(is_pending) {
+        slots[1] = Value::Bool(true);
+        return wait(slots, until).map(Some);
+    }
+    Ok(None)
+}
+
+fn first_failure(elements: &[Value]) -> Result<(), Raise> {
+    for element in elements {
+        if let Value::Promise(promise) = element
+            && let Some(Err(error)) = promise.settled()
+        {
+            return Err(Raise::again(error));
+        }
+    }
+    Ok(())
+}
+
+fn all(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    if let Some(step) = wait_for_all(ctx, slots, event, Until::AllOrFailure)? {
         return Ok(step);
     }
     let elements = buffer(&slots[0]);
@@ -141,38 +224,22 @@ fn all(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Rai
 
 fn race(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
     match event {
-        Event::Start => {
-            begin(slots)?;
-            if buffer(&slots[0]).is_empty() {
-                return Err(Raise::operation("Promise.race requires at least one promise"));
-            }
-        }
-        Event::Returned(winner @ Value::Promise(_)) => {
-            if let Some(result) = outcome(&winner) {
-                return result.map(Step::Done);
-            }
-        }
-        Event::Returned(_) => {}
+        Event::Start => begin(slots)?,
+        Event::Returned(winner) => return Ok(Step::Done(winner)),
         Event::Failed(raise) => return Err(raise),
     }
     let elements = buffer(&slots[0]);
-    if let Some(result) = elements.iter().find_map(outcome) {
-        return result.map(Step::Done);
+    if elements.is_empty() {
+        return Err(Raise::operation("Promise.race requires at least one promise"));
     }
-    if slots[1].is_null() {
-        let all = aether_value::Heap::of(&**elements).array_from_buffer(elements.clone())?;
-        slots[1] = Value::Array(all);
+    match elements.iter().find_map(outcome) {
+        Some(result) => result.map(Step::Done),
+        None => wait(slots, Until::First),
     }
-    Ok(Step::AwaitAny(slots[1].clone()))
 }
 
 fn all_settled(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
-    match event {
-        Event::Start => begin(slots)?,
-        Event::Returned(_) => {}
-        Event::Failed(raise) => return Err(raise),
-    }
-    if let Some(step) = wait(ctx, slots, false)? {
+    if let Some(step) = wait_for_all(ctx, slots, event, Until::All)? {
         return Ok(step);
     }
     let elements = buffer(&slots[0]).clone();

@@ -774,11 +774,13 @@ unsafe fn resume_loop(vm: &mut Vm, mut window: *mut u8, mut event: Input) -> Res
                     Ok(None) => return vm.park(),
                     Err(raise) => event = Input::Event(Event::Failed(raise)),
                 },
-                Ok(Step::AwaitAny(value)) => match vm.await_any_in_builtin(window, &value) {
-                    Ok(true) => event = Input::Event(Event::Returned(Value::Null)),
-                    Ok(false) => return vm.park(),
-                    Err(raise) => event = Input::Event(Event::Failed(raise)),
-                },
+                Ok(Step::AwaitMany { promises, until }) => {
+                    match vm.await_many_in_builtin(window, &promises, until) {
+                        Ok(true) => event = Input::Event(Event::Returned(Value::Null)),
+                        Ok(false) => return vm.park(),
+                        Err(raise) => event = Input::Event(Event::Failed(raise)),
+                    }
+                }
                 Err(raise) => {
                     release_all(window.cast(), count);
                     let frame = vm.pop_builtin();
@@ -1077,7 +1079,7 @@ unsafe fn invoke_nested(
 }
 
 /// How many arguments a callback declares.
-fn declared_parameters(function: &Value) -> usize {
+pub(super) fn declared_parameters(function: &Value) -> usize {
     match function {
         Value::Function(closure) | Value::AsyncFunction(closure) => closure.code().params as usize,
         Value::BoundMethod(bound) => bound.closure().code().params as usize,
@@ -1170,7 +1172,7 @@ pub(super) unsafe fn call_method(vm: &mut Vm, ip: *mut u64, argc: u16) -> Result
     }
 }
 
-fn is_callable(raw: Raw) -> bool {
+pub(super) fn is_callable(raw: Raw) -> bool {
     matches!(
         raw.tag,
         tag::FUNCTION | tag::ASYNC_FUNCTION | tag::BOUND_METHOD | tag::BUILTIN | tag::ENUM_CONSTRUCTOR

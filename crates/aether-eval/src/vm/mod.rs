@@ -41,6 +41,7 @@ mod modules;
 mod roots;
 mod task;
 mod unwind;
+mod wait;
 mod watch;
 
 use aether_value::{Coroutine, ErrorKind, Frame, Heap, Module, Raise, Raw, Rc, Str, Value};
@@ -48,6 +49,7 @@ use std::collections::VecDeque;
 
 use crate::host::Host;
 use crate::tables::Tables;
+use crate::task::{Message, Scheduler};
 pub(crate) use arithmetic::{number_operator, power_of};
 pub use call::Returned;
 pub(crate) use modules::ModuleState;
@@ -126,6 +128,12 @@ pub(crate) struct Vm {
     /// Activations on the stacks that wait for the current one.
     pub(super) outer_depth: usize,
     pub(super) ready: VecDeque<task::Wake>,
+    /// Wakes of main coroutines whose loops are further out on the native stack, last first.
+    pub(super) deferred: Vec<task::Wake>,
+    pub(super) outer_mains: Vec<Rc<Coroutine>>,
+    pub(super) turns: u32,
+    pub(crate) scheduler: Scheduler,
+    pub(super) messages: Vec<Message>,
     pub(super) reentry: usize,
     pub(super) steps: u64,
 
@@ -176,6 +184,11 @@ impl Vm {
             uncounted: 0,
             outer_depth: 0,
             ready: VecDeque::new(),
+            deferred: Vec::new(),
+            outer_mains: Vec::new(),
+            turns: 0,
+            scheduler: Scheduler::default(),
+            messages: Vec::new(),
             reentry: 0,
             steps: 0,
             modules: Vec::new(),

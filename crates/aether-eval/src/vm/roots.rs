@@ -34,6 +34,7 @@ impl Vm {
         for wake in &self.ready {
             wake.mark(roots);
         }
+        self.scheduler.mark(roots);
         for value in self.tables.constants.iter().chain(self.tables.prelude_values()) {
             roots.value(value);
         }

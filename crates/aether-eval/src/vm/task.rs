@@ -9,36 +9,72 @@ use aether_value::{Closure, Code, Coroutine, ErrorKind, Promise, PromiseState, R
 use std::ptr::NonNull;
 
 use super::call::{self, release_all, take};
+use super::wait::CALLBACK;
 use super::{Flow, MAX_REENTRY, Vm, dispatch, flags};
-use crate::builtins::Event;
+use crate::builtins::{Event, Until};
 use crate::bytecode::{Op, encode};
 
-/// A coroutine that may go on, and the promise that woke it.
-pub(crate) struct Wake {
-    coroutine: Rc<Coroutine>,
-    promise: Rc<Promise>,
+/// Coroutines that go on before messages and timers are looked at again, while there are coroutines that may.
+const TURNS: u32 = 64;
+
+/// What `await` says when nothing can settle its promise.
+const NEVER: &str = "the awaited promise can never settle";
+
+/// Something that may go on.
+pub(crate) enum Wake {
+    /// A parked coroutine.
+    Coroutine {
+        /// Its stack.
+        coroutine: Rc<Coroutine>,
+        /// What it waited for: a promise, or a [`Join`](super::wait::Join) of several.
+        cause: Value,
+        /// The promise that has settled.
+        promise: Rc<Promise>,
+    },
+    /// A queued callback.
+    Callback {
+        /// In which order it was registered.
+        number: u64,
+        /// What to call.
+        function: Value,
+        /// With what.
+        value: Value,
+    },
 }
 
 impl Wake {
     /// Marks what is about to go on.
     pub(super) fn mark(&self, roots: &mut aether_value::Roots<'_>) {
-        roots.object(&self.coroutine);
-        roots.object(&self.promise);
+        match self {
+            Self::Coroutine {
+                coroutine,
+                cause,
+                promise,
+            } => {
+                roots.object(coroutine);
+                roots.value(cause);
+                roots.object(promise);
+            }
+            Self::Callback { function, value, .. } => {
+                roots.value(function);
+                roots.value(value);
+            }
+        }
     }
 }
 
 /// Where a parked coroutine stands.
-mod parked {
+pub(super) mod parked {
     /// It runs, or has ended: a promise that wakes it now wakes it in vain.
-    pub(super) const NO: u8 = 0;
+    pub(in crate::vm) const NO: u8 = 0;
     /// At an `Await` instruction.
-    pub(super) const INSTRUCTION: u8 = 1;
-    /// In a built-in that awaits one value.
-    pub(super) const BUILTIN: u8 = 2;
-    /// In a built-in that awaits any of several promises.
-    pub(super) const BUILTIN_ANY: u8 = 3;
+    pub(in crate::vm) const INSTRUCTION: u8 = 1;
+    /// In a built-in that awaits one value, or the first of several promises.
+    pub(in crate::vm) const BUILTIN: u8 = 2;
+    /// In a built-in that awaits several promises and looks at their outcomes itself.
+    pub(in crate::vm) const BUILTIN_ALL: u8 = 3;
     /// It has not begun.
-    pub(super) const NEW: u8 = 4;
+    pub(in crate::vm) const NEW: u8 = 4;
 }
 
 impl Vm {
@@ -65,7 +101,7 @@ impl Vm {
     }
 
     /// Code that calls its first argument with the other `argc`; made once for each shape of call.
-    fn stub(&mut self, argc: u16, awaited: bool) -> NonNull<Code> {
+    pub(super) fn stub(&mut self, argc: u16, awaited: bool) -> NonNull<Code> {
         if let Some(&code) = self.stubs.get(&(argc, awaited)) {
             return code;
         }
@@ -119,9 +155,18 @@ impl Vm {
         let saved_frames = saved.0.as_ref().map_or(0, |current| {
             (self.fp as usize - current.frames() as usize) / size_of::<aether_value::Frame>()
         });
+        let outer_main = saved.1.clone();
+        let is_nested = outer_main.is_some();
+        self.outer_mains.extend(outer_main);
         self.reentry += 1;
         let result = self.execute_inner(closure, args, outer_depth);
         self.reentry -= 1;
+        if is_nested {
+            self.outer_mains.pop();
+            while let Some(wake) = self.deferred.pop() {
+                self.ready.push_front(wake);
+            }
+        }
         let (current, main, ip, base, uncounted, outer) = saved;
         let offset = if base.is_null() { 0 } else { base as usize };
         self.main = main;
@@ -156,7 +201,11 @@ impl Vm {
     }
 
     /// A stack on which a closure is about to begin with these arguments.
-    fn new_coroutine(&mut self, closure: &Rc<Closure>, args: &[Value]) -> Result<Rc<Coroutine>, Raise> {
+    pub(super) fn new_coroutine(
+        &mut self,
+        closure: &Rc<Closure>,
+        args: &[Value],
+    ) -> Result<Rc<Coroutine>, Raise> {
         let coroutine = self.heap.coroutine()?;
         let code = closure.code();
         let needed = code.registers as usize + args.len() + 2 + super::SLACK;
@@ -193,7 +242,7 @@ impl Vm {
     // --- switching ---
 
     /// Makes a coroutine the current one, at its saved position.
-    fn load(&mut self, coroutine: Rc<Coroutine>) {
+    pub(super) fn load(&mut self, coroutine: Rc<Coroutine>) {
         coroutine.top.set(0);
         self.uncounted = coroutine.uncounted.get() as usize;
         self.outer_depth = coroutine.outer.get() as usize;
@@ -240,37 +289,72 @@ impl Vm {
         self.go_on()
     }
 
-    /// Goes on with the next coroutine that may.
-    fn go_on(&mut self) -> Result<Flow, Raise> {
+    /// Goes on with the next coroutine or callback that may.
+    pub(super) fn go_on(&mut self) -> Result<Flow, Raise> {
         loop {
-            let Some(wake) = self.ready.pop_front() else {
-                return self.deadlock();
-            };
-            let status = wake.coroutine.status.get();
-            match status {
-                parked::NO => continue,
-                parked::NEW => {
-                    wake.coroutine.status.set(parked::NO);
-                    self.load(wake.coroutine);
-                    return Ok(Flow::Switched);
-                }
-                _ => {}
+            self.turns = self.turns.wrapping_add(1);
+            if self.turns.is_multiple_of(TURNS)
+                && let Err(raise) = self.collect_outside()
+            {
+                return self.raise_in_main(raise);
             }
-            let awaiting = wake.coroutine.awaiting();
-            let expected = match status {
-                parked::BUILTIN_ANY => awaiting.tag == tag::ARRAY,
-                _ => Raw::same(awaiting, Raw::of_rc(&wake.promise)),
+            let flow = match self.ready.pop_front() {
+                Some(Wake::Coroutine {
+                    coroutine,
+                    cause,
+                    promise,
+                }) => self.wake(coroutine, &cause, promise)?,
+                Some(Wake::Callback { function, value, .. }) => self.start_callback(function, value),
+                None => match self.wait_outside() {
+                    Ok(true) => None,
+                    Ok(false) => return self.raise_in_main(Raise::operation(NEVER)),
+                    Err(raise) => return self.raise_in_main(raise),
+                },
             };
-            if !expected {
-                // Woken by a promise it no longer waits for.
-                continue;
+            if let Some(flow) = flow {
+                return Ok(flow);
             }
-            let outcome = wake.promise.settled();
-            wake.coroutine.status.set(parked::NO);
-            wake.coroutine.set_awaiting(Raw::null());
-            self.load(wake.coroutine);
-            return self.resume(status, outcome);
         }
+    }
+
+    /// Goes on with a coroutine, unless it no longer waits for what has happened.
+    fn wake(
+        &mut self,
+        coroutine: Rc<Coroutine>,
+        cause: &Value,
+        promise: Rc<Promise>,
+    ) -> Result<Option<Flow>, Raise> {
+        if self.outer_mains.iter().any(|main| Rc::ptr_eq(main, &coroutine)) {
+            // Its own loop is further out on the native stack.
+            let cause = cause.clone();
+            self.deferred.push(Wake::Coroutine {
+                coroutine,
+                cause,
+                promise,
+            });
+            return Ok(None);
+        }
+        let status = coroutine.status.get();
+        match status {
+            parked::NO => return Ok(None),
+            parked::NEW => {
+                coroutine.status.set(parked::NO);
+                self.load(coroutine);
+                return Ok(Some(Flow::Switched));
+            }
+            _ => {}
+        }
+        let expected = super::wait::awaited_by(cause);
+        if !Raw::same(coroutine.awaiting(), expected) {
+            // Woken by what it no longer waits for.
+            return Ok(None);
+        }
+        self.leave_join(cause);
+        let outcome = promise.settled();
+        coroutine.status.set(parked::NO);
+        coroutine.set_awaiting(Raw::null());
+        self.load(coroutine);
+        self.resume(status, outcome).map(Some)
     }
 
     /// Resumes the current coroutine with what it waited for.
@@ -282,7 +366,7 @@ impl Vm {
         let outcome = match outcome {
             Some(Ok(value)) => Ok(value),
             Some(Err(error)) => Err(Raise::again(error)),
-            None => Err(Raise::operation("the awaited promise can never settle")),
+            None => Err(Raise::operation(NEVER)),
         };
         // SAFETY: the saved position is an `Await` instruction or a built-in's window.
         unsafe {
@@ -300,12 +384,7 @@ impl Vm {
             } else {
                 let window = self.base;
                 let event = match outcome {
-                    Ok(_) if status == parked::BUILTIN_ANY => Event::Returned(Value::Null),
-                    Err(raise) if status == parked::BUILTIN_ANY => {
-                        // Which promise failed is for the built-in to find.
-                        drop(raise);
-                        Event::Returned(Value::Null)
-                    }
+                    _ if status == parked::BUILTIN_ALL => Event::Returned(Value::Null),
                     Ok(value) => Event::Returned(value),
                     Err(raise) => Event::Failed(raise),
                 };
@@ -314,15 +393,15 @@ impl Vm {
         }
     }
 
-    /// Nothing can go on, but the main coroutine has not ended: it waits for what never comes.
-    fn deadlock(&mut self) -> Result<Flow, Raise> {
+    /// Has the main coroutine go on with an error, whatever it waits for: that nothing else can go on, or that the
+    /// user asks to stop.
+    pub(super) fn raise_in_main(&mut self, raise: Raise) -> Result<Flow, Raise> {
         let Some(main) = self.main.clone() else {
             return Err(call::internal("no main coroutine"));
         };
         let status = main.status.replace(parked::NO);
         main.set_awaiting(Raw::null());
         self.load(main);
-        let raise = Raise::operation("the awaited promise can never settle");
         if status == parked::INSTRUCTION || status == parked::NO {
             return Err(raise);
         }
@@ -342,6 +421,10 @@ impl Vm {
             return result.map(Flow::Exit);
         }
         let promise = ended.promise();
+        if promise.tag == CALLBACK.tag {
+            drop(ended);
+            return self.end_callback(result);
+        }
         if promise.tag == tag::PROMISE {
             // SAFETY: by its tag; the coroutine holds a count.
             let promise = unsafe { promise.clone_value() };
@@ -369,23 +452,10 @@ impl Vm {
         self.main.is_none()
     }
 
-    /// Settles a promise and wakes its waiters.
-    pub(crate) fn settle(&mut self, promise: &Rc<Promise>, state: PromiseState) {
-        drop(promise.replace_state(state));
-        for waiter in promise.take_waiters() {
-            if let Value::Coroutine(coroutine) = waiter {
-                self.ready.push_back(Wake {
-                    coroutine,
-                    promise: promise.clone(),
-                });
-            }
-        }
-    }
-
     // --- await ---
 
     /// Begins an async call whose body has not begun. `at_once` puts it before everything that is ready.
-    fn begin(&mut self, promise: &Rc<Promise>, at_once: bool) -> Result<(), Raise> {
+    pub(super) fn begin(&mut self, promise: &Rc<Promise>, at_once: bool) -> Result<(), Raise> {
         let PromiseState::Unstarted { function, args } = promise.state() else {
             return Ok(());
         };
@@ -398,9 +468,10 @@ impl Vm {
         }
         coroutine.outer.set(outer as u32);
         coroutine.set_promise(Raw::from_rc(promise.clone()));
-        drop(promise.replace_state(PromiseState::External));
-        let wake = Wake {
+        drop(promise.replace_state(PromiseState::Running));
+        let wake = Wake::Coroutine {
             coroutine,
+            cause: Value::Null,
             promise: promise.clone(),
         };
         if at_once {
@@ -446,7 +517,7 @@ impl Vm {
     /// Enters the current coroutine among a promise's waiters.
     fn wait_for(&mut self, promise: &Rc<Promise>, awaiting: Raw) -> Result<(), Raise> {
         if let Some(current) = self.current.clone() {
-            let added = promise.add_waiter(Value::Coroutine(current.clone()));
+            let added = self.demand(promise, Value::Coroutine(current.clone()));
             current.set_awaiting(awaiting);
             added?;
         }
@@ -479,40 +550,31 @@ impl Vm {
         Ok(None)
     }
 
-    /// Waits for any pending promise of an array for the built-in frame at `window`: `false` says that the
-    /// coroutine has been saved and must be parked. Bodies that have not begun begin, in order.
+    /// Waits for several promises of an array for the built-in frame at `window`: `false` says that the coroutine has
+    /// been saved and must be parked. Bodies that have not begun begin, in order.
     ///
     /// # Safety
     /// `window` is the innermost frame's.
-    pub(super) unsafe fn await_any_in_builtin(
+    pub(super) unsafe fn await_many_in_builtin(
         &mut self,
         window: *mut u8,
-        value: &Value,
+        promises: &Value,
+        until: Until,
     ) -> Result<bool, Raise> {
-        let Value::Array(array) = value else {
+        let (Value::Array(promises), Some(current)) = (promises, self.current.clone()) else {
             return Ok(true);
         };
-        let Some(current) = self.current.clone() else {
-            return Ok(true);
-        };
-        let items = array.snapshot();
-        let mut waits = false;
-        for item in items.as_slice() {
-            if let Value::Promise(promise) = item
-                && promise.is_pending()
-            {
-                self.begin(promise, false)?;
-                promise.add_waiter(Value::Coroutine(current.clone()))?;
-                waits = true;
-            }
-        }
-        if !waits {
+        if !self.join(&current, promises, until)? {
             return Ok(true);
         }
-        current.set_awaiting(Raw::from_rc(array.clone()));
+        current.set_awaiting(Raw::from_rc(promises.clone()));
         self.base = window;
+        let status = match until {
+            Until::First => parked::BUILTIN,
+            Until::All | Until::AllOrFailure => parked::BUILTIN_ALL,
+        };
         // SAFETY: the caller's promise.
-        unsafe { self.save(parked::BUILTIN_ANY, window) };
+        unsafe { self.save(status, window) };
         Ok(false)
     }
 
@@ -522,7 +584,9 @@ impl Vm {
     pub(crate) fn shut_down(&mut self) {
         self.heap.stop_recording();
         self.growth = None;
+        self.scheduler.clear(&self.heap);
         self.ready.clear();
+        self.deferred.clear();
         self.current = None;
         self.main = None;
         for slot in (0..self.tables.globals.len()).rev() {

@@ -167,22 +167,20 @@ impl Vm {
 
     /// Gives an error its object, with place and trace, unless it has one.
     fn with_object(&mut self, raise: Raise) -> Raise {
-        if raise.0.error.is_some() {
+        if let Some(error) = &raise.0.error {
+            if !error.has_trace() {
+                // It was made outside the script, and surfaces here for the first time.
+                self.place(error);
+            }
             return raise;
         }
-        let entries = self.trace();
         let kind = raise.kind();
         let message = raise.0.message.clone();
         let value = raise.0.value.clone();
         let error = self.heap.past_the_limit(|| self.heap.error(raise));
         match error {
             Ok(error) => {
-                if let Some(entry) = entries.first() {
-                    // SAFETY: code lives as long as the heap.
-                    let line = unsafe { &*entry.code }.line_at(entry.word as usize);
-                    error.set_line(line);
-                }
-                error.set_trace(entries);
+                self.place(&error);
                 Raise(Box::new(aether_value::RaiseData {
                     kind,
                     message,
@@ -192,6 +190,17 @@ impl Vm {
             }
             Err(raise) => raise,
         }
+    }
+
+    /// Gives an error object the present place and trace.
+    fn place(&self, error: &ErrorObject) {
+        let entries = self.trace();
+        if let Some(entry) = entries.first() {
+            // SAFETY: code lives as long as the heap.
+            let line = unsafe { &*entry.code }.line_at(entry.word as usize);
+            error.set_line(line);
+        }
+        error.set_trace(entries);
     }
 
     /// Code and word of every Aether activation, innermost first, top levels included.

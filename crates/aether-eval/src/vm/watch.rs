@@ -312,6 +312,18 @@ impl Vm {
             .map(drop)
     }
 
+    /// Serves the queue of callbacks until it is empty, and runs finalizers.
+    ///
+    /// # Errors
+    /// As [`Vm::run_finalizers`].
+    pub(crate) fn drain_queue(&mut self) -> Result<(), Raise> {
+        if self.scheduler.queued() == 0 && self.scheduler.callbacks_running == 0 {
+            return self.run_finalizers();
+        }
+        self.call_value(&builtins::DRAIN_QUEUE.value(), &[], true)
+            .map(drop)
+    }
+
     /// Lets go of the data in module scopes, keeping functions, types and modules, so that finalizers of what they
     /// held can still run.
     pub(crate) fn release_data(&mut self) {

@@ -4,7 +4,7 @@
 //! - What a file holds is charged as it is read, before there is a value of it.
 //! - Nothing is written unless all of it can be.
 
-use aether_eval::{Ctx, Permission};
+use aether_eval::{Ctx, Effect, Permission};
 use aether_value::{Array, Heap, Raise, Rc, Value};
 use std::io::{self, Read};
 
@@ -112,8 +112,39 @@ fn with_text<R>(
 }
 
 pub(super) fn read_file(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    if ctx.has_pool() {
+        return read_file_in_background(ctx, args);
+    }
     with_text(ctx, "read_file", &args[0], |heap, text| {
         Ok(Value::String(heap.string(text)?))
+    })
+}
+
+/// Another thread reads as much as the heap has room for now; what a value is made of is charged then.
+fn read_file_in_background(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let path = allowed(ctx, Permission::Read, &args[0])?.to_owned();
+    let open = ctx.host().opener(&path);
+    let heap = ctx.heap();
+    let room = heap
+        .limit()
+        .map_or(MAX_SIZE, |limit| limit.saturating_sub(heap.live_bytes()));
+    let most = room.min(MAX_SIZE);
+    let work = move || {
+        let file = open()?;
+        let mut data = Vec::new();
+        file.reader.take(most as u64 + 1).read_to_end(&mut data)?;
+        Ok(data)
+    };
+    ctx.offload(Effect::Query, 0, work, move |ctx, read: io::Result<Vec<u8>>| {
+        let data = read.map_err(|error| failed("read_file", &path, &error))?;
+        let heap = ctx.heap();
+        if data.len() > most {
+            return Err(heap.out_of_memory(data.len()));
+        }
+        match std::str::from_utf8(&data) {
+            Ok(text) => Ok(Value::String(heap.string(text)?)),
+            Err(_) => Err(Raise::io("read_file", &path, NOT_UTF8)),
+        }
     })
 }
 
@@ -141,6 +172,14 @@ pub(super) fn write_file(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Rai
     let path = allowed(ctx, Permission::Write, &args[0])?;
     let text = ctx.text(&args[1])?;
     ctx.tick(text.len_bytes() / 64)?;
+    if ctx.has_pool() {
+        let path = path.to_owned();
+        let write = ctx.host().writer(&path, text.as_str().as_bytes().to_vec());
+        return ctx.offload(Effect::Write, text.len_bytes(), write, move |_, written| {
+            written.map_err(|error| failed("write_file", &path, &error))?;
+            Ok(Value::Null)
+        });
+    }
     let written = ctx.host().write_file(path, text.as_str().as_bytes());
     written.map_err(|error| failed("write_file", path, &error))?;
     Ok(Value::Null)

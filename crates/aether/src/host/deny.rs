@@ -1,12 +1,18 @@
 //! The embedder's default: a world without streams, files, clock or randomness.
 
 use std::io;
+use std::time::Instant;
 
-use aether_eval::{Host, Permission};
+use aether_eval::{Doorbell, Host, Permission, Waiting};
 
-/// Output vanishes, input is empty, everything else is denied: the trait's own answers.
+use super::{nanos_since, wait_really};
+
+/// Output vanishes, input is empty, everything else is denied: the trait's own answers. Waiting is no access: time
+/// passes here too.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct DenyHost;
+pub struct DenyHost {
+    begun: Option<Instant>,
+}
 
 impl Host for DenyHost {
     fn write_out(&mut self, _: &str) -> io::Result<()> {
@@ -27,6 +33,15 @@ impl Host for DenyHost {
 
     fn clock(&mut self) -> f64 {
         0.0
+    }
+
+    fn monotonic(&mut self) -> u64 {
+        nanos_since(*self.begun.get_or_insert_with(Instant::now))
+    }
+
+    fn wait(&mut self, bell: &Doorbell, waiting: Waiting) {
+        let now = self.monotonic();
+        wait_really(bell, waiting, now);
     }
 
     fn entropy(&mut self) -> u64 {

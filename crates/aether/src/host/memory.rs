@@ -3,7 +3,8 @@
 //! Invariants
 //! - A clone is a handle to the same world, so output can be read after the engine has gone.
 //! - Nothing is ever written outside memory: a written file hides the one in the directory.
-//! - The clock moves only by [`MemoryHost::advance`]; entropy is a fixed seed.
+//! - The clock moves only by [`MemoryHost::advance`] and by waiting, which takes no time: it jumps to the moment that
+//!   the engine waits for, unless jobs are out, which are waited for first. Entropy is a fixed seed.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -11,7 +12,10 @@ use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use aether_eval::{Host, Names, OpenFile, Permission};
+use aether_eval::{Doorbell, Host, Names, OpenFile, Permission, Waiting};
+
+/// Nanoseconds of a second.
+const NANOS: f64 = 1e9;
 
 /// A world in memory.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +33,8 @@ struct World {
     /// What a script has removed and the directory still has.
     removed: BTreeSet<String>,
     base: Option<PathBuf>,
-    clock: f64,
+    /// Nanoseconds.
+    clock: u64,
     seed: u64,
 }
 
@@ -83,7 +88,7 @@ impl MemoryHost {
 
     /// Moves the clock on by `seconds`.
     pub fn advance(&self, seconds: f64) {
-        self.world.borrow_mut().clock += seconds;
+        self.world.borrow_mut().clock += (seconds * NANOS) as u64;
     }
 
     /// Sets the seed of `random()`.
@@ -289,7 +294,21 @@ impl Host for MemoryHost {
     }
 
     fn clock(&mut self) -> f64 {
+        self.world.borrow().clock as f64 / NANOS
+    }
+
+    fn monotonic(&mut self) -> u64 {
         self.world.borrow().clock
+    }
+
+    fn wait(&mut self, bell: &Doorbell, waiting: Waiting) {
+        match waiting.until {
+            Some(until) if !waiting.jobs => {
+                let mut world = self.world.borrow_mut();
+                world.clock = world.clock.max(until);
+            }
+            _ => bell.wait(None, waiting.messages),
+        }
     }
 
     fn entropy(&mut self) -> u64 {

@@ -7,3 +7,19 @@ mod system;
 pub use deny::DenyHost;
 pub use memory::MemoryHost;
 pub use system::{Output, SystemHost};
+
+use aether_eval::{Doorbell, Waiting};
+use std::time::{Duration, Instant};
+
+/// Nanoseconds since a moment.
+fn nanos_since(begun: Instant) -> u64 {
+    u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Blocks this thread as an engine asks, `now` being the moment at which it asks.
+fn wait_really(bell: &Doorbell, waiting: Waiting, now: u64) {
+    let timeout = waiting
+        .until
+        .map(|until| Duration::from_nanos(until.saturating_sub(now)));
+    bell.wait(timeout, waiting.messages);
+}

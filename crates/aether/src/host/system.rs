@@ -15,9 +15,11 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use aether_eval::{Host, Names, OpenFile, Permission};
+use aether_eval::{Background, Doorbell, Host, Names, OpenFile, Permission, Waiting};
+
+use super::{nanos_since, wait_really};
 
 /// Bytes that are collected before they are written.
 const BUFFER: usize = 64 << 10;
@@ -41,14 +43,16 @@ impl Output {
 }
 
 /// The operating system as a host.
-#[derive(Debug)]
 pub struct SystemHost {
     buffer: Vec<u8>,
     /// Whether every write goes out at once.
     direct: bool,
     line_start: Rc<Cell<bool>>,
-    latest: f64,
+    /// A moment on both clocks.
+    begun: Instant,
+    begun_at: f64,
     stop: Option<Arc<AtomicBool>>,
+    waker: Option<Box<dyn FnOnce(Doorbell)>>,
 }
 
 impl Default for SystemHost {
@@ -64,8 +68,13 @@ impl SystemHost {
             buffer: Vec::new(),
             direct: io::stdout().is_terminal(),
             line_start: Rc::new(Cell::new(true)),
-            latest: 0.0,
+            begun: Instant::now(),
+            begun_at: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default()
+                .as_secs_f64(),
             stop: None,
+            waker: None,
         }
     }
 
@@ -74,6 +83,14 @@ impl SystemHost {
     #[must_use]
     pub fn interrupted_by(mut self, flag: Arc<AtomicBool>) -> Self {
         self.stop = Some(flag);
+        self
+    }
+
+    /// The same host, which before its first wait gives `waker` the bell that ends waits: to be rung when the flag of
+    /// [`SystemHost::interrupted_by`] is set, so that an engine that waits sees it.
+    #[must_use]
+    pub fn woken_by(mut self, waker: impl FnOnce(Doorbell) + 'static) -> Self {
+        self.waker = Some(Box::new(waker));
         self
     }
 
@@ -142,9 +159,27 @@ impl Host for SystemHost {
     }
 
     fn clock(&mut self) -> f64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.latest = self.latest.max(since.as_secs_f64());
-        self.latest
+        // Set once and counted on: it never goes back.
+        self.begun_at + self.begun.elapsed().as_secs_f64()
+    }
+
+    fn monotonic(&mut self) -> u64 {
+        nanos_since(self.begun)
+    }
+
+    fn wait(&mut self, bell: &Doorbell, waiting: Waiting) {
+        if let Some(waker) = self.waker.take() {
+            waker(bell.clone());
+            if self
+                .stop
+                .as_ref()
+                .is_some_and(|flag| flag.load(Ordering::Relaxed))
+            {
+                return;
+            }
+        }
+        let now = self.monotonic();
+        wait_really(bell, waiting, now);
     }
 
     fn entropy(&mut self) -> u64 {
@@ -153,15 +188,17 @@ impl Host for SystemHost {
     }
 
     fn open_file(&mut self, path: &str) -> io::Result<OpenFile> {
-        let file = File::open(path)?;
-        let found = file.metadata()?;
-        if found.is_dir() {
-            return Err(io::Error::from_raw_os_error(IS_A_DIRECTORY));
-        }
-        Ok(OpenFile {
-            reader: Box::new(file),
-            size: found.len(),
-        })
+        open(Path::new(path))
+    }
+
+    fn opener(&mut self, path: &str) -> Background<OpenFile> {
+        let path = path.to_owned();
+        Box::new(move || open(Path::new(&path)))
+    }
+
+    fn writer(&mut self, path: &str, bytes: Vec<u8>) -> Background<()> {
+        let path = path.to_owned();
+        Box::new(move || replace_file(Path::new(&path), &bytes))
     }
 
     fn is_file(&mut self, path: &str) -> io::Result<bool> {
@@ -223,6 +260,19 @@ impl Host for SystemHost {
     fn permit(&mut self, _: Permission, _: &str) -> Result<(), String> {
         Ok(())
     }
+}
+
+/// Opens a file to read it.
+fn open(path: &Path) -> io::Result<OpenFile> {
+    let file = File::open(path)?;
+    let found = file.metadata()?;
+    if found.is_dir() {
+        return Err(io::Error::from_raw_os_error(IS_A_DIRECTORY));
+    }
+    Ok(OpenFile {
+        reader: Box::new(file),
+        size: found.len(),
+    })
 }
 
 /// What is at a path, following links; `None` for nothing.
@@ -398,9 +448,15 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_never_goes_back() {
+    fn clocks_never_go_back() {
         let mut host = SystemHost::new();
-        host.latest = f64::MAX;
-        assert!(host.clock() >= f64::MAX);
+        let (mut clock, mut moment) = (host.clock(), host.monotonic());
+        for _ in 0..1000 {
+            let (later_clock, later) = (host.clock(), host.monotonic());
+            assert!(later_clock >= clock && later >= moment);
+            (clock, moment) = (later_clock, later);
+        }
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        assert!((clock - since.as_secs_f64()).abs() < 5.0);
     }
 }

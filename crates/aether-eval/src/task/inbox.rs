@@ -1,0 +1,163 @@
+//! The engine's inbox: how other threads reach the interpreter's.
+//!
+//! Invariants
+//! - A message is plain data, or a function over plain data; values never cross threads.
+//! - Posting never blocks for longer than a lock is held, and never fails: to an engine that has gone it does nothing.
+//! - What was posted before a wait ends that wait at once: no wake-up is lost.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::Finish;
+
+/// What another thread has to say.
+pub(crate) enum Message {
+    /// A job is done; the function makes its value.
+    Done(u64, Finish),
+}
+
+#[derive(Default)]
+struct State {
+    messages: Vec<Message>,
+    /// Someone wants the waiting to end, without a message.
+    rung: bool,
+    /// The engine has gone.
+    closed: bool,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Whether there are messages, to be asked without the lock.
+    full: AtomicBool,
+}
+
+/// The receiving end of one engine, and whoever posts to it.
+#[derive(Clone, Default)]
+pub(crate) struct Inbox(Arc<Shared>);
+
+/// Ends an engine's waiting from any thread.
+#[derive(Clone)]
+pub struct Doorbell(Inbox);
+
+/// What an engine waits for, as [`Host::wait`](crate::Host::wait) is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The moment at which it wants to go on, as [`Host::monotonic`](crate::Host::monotonic) counts; none for never.
+    pub until: Option<u64>,
+    /// Whether a message ends the wait.
+    pub messages: bool,
+    /// Whether jobs are out whose end is a message.
+    pub jobs: bool,
+}
+
+impl Inbox {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A thread that died while it held the lock left the list whole: pushing is its last act.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves a message.
+    pub(crate) fn post(&self, message: Message) {
+        let mut state = self.lock();
+        if !state.closed {
+            state.messages.push(message);
+            self.0.full.store(true, Ordering::Release);
+            self.0.changed.notify_one();
+        }
+    }
+
+    /// Moves every message into `into`.
+    pub(crate) fn take(&self, into: &mut Vec<Message>) {
+        if self.0.full.swap(false, Ordering::Acquire) {
+            into.append(&mut self.lock().messages);
+        }
+    }
+
+    /// Nobody listens any more.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        let messages = std::mem::take(&mut state.messages);
+        drop(state);
+        drop(messages);
+    }
+
+    /// The bell of this engine.
+    pub(crate) fn bell(&self) -> Doorbell {
+        Doorbell(self.clone())
+    }
+}
+
+impl Doorbell {
+    /// Ends the present wait, or the next one if there is none.
+    pub fn ring(&self) {
+        self.0.lock().rung = true;
+        self.0.0.changed.notify_all();
+    }
+
+    /// Blocks this thread until the bell rings, `timeout` has passed, or, with `messages`, there is a message.
+    pub fn wait(&self, timeout: Option<Duration>, messages: bool) {
+        let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut state = self.0.lock();
+        loop {
+            if std::mem::take(&mut state.rung) || messages && !state.messages.is_empty() {
+                return;
+            }
+            let changed = &self.0.0.changed;
+            state = match end {
+                None => changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(end) => {
+                    let left = end.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return;
+                    }
+                    changed
+                        .wait_timeout(state, left)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
+                }
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bell_rung_before_the_wait_ends_it() {
+        let bell = Inbox::default().bell();
+        bell.ring();
+        bell.wait(None, false);
+        let begun = Instant::now();
+        bell.wait(Some(Duration::from_millis(5)), true);
+        assert!(begun.elapsed() >= Duration::from_millis(5));
+    }
+
+    #[test]
+    fn messages_end_only_the_waits_that_ask_for_them() {
+        let inbox = Inbox::default();
+        inbox.post(Message::Done(7, Box::new(|_| Ok(aether_value::Value::Null))));
+        inbox.bell().wait(Some(Duration::from_millis(1)), false);
+        inbox.bell().wait(None, true);
+        let mut messages = Vec::new();
+        inbox.take(&mut messages);
+        assert!(matches!(messages.as_slice(), [Message::Done(7, _)]));
+        inbox.take(&mut messages);
+        assert_eq!(messages.len(), 1);
+    }
+
+    #[test]
+    fn a_closed_inbox_takes_nothing() {
+        let inbox = Inbox::default();
+        inbox.close();
+        inbox.post(Message::Done(1, Box::new(|_| Ok(aether_value::Value::Null))));
+        let mut messages = Vec::new();
+        inbox.take(&mut messages);
+        assert!(messages.is_empty());
+    }
+}

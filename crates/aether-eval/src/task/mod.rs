@@ -1,0 +1,381 @@
+//! The scheduler's tables: what the engine waits for outside the script.
+//!
+//! Jobs in other threads and timers settle promises; callbacks are queued for promises that have no outcome yet;
+//! event loops wait for the queue to be empty. This module keeps the books. `vm::task` has the coroutines, and is the
+//! one place where promises are settled and waiting happens.
+//!
+//! Invariants
+//! - A promise leaves *pending* only while the program waits, however long its job has been done.
+//! - Nothing polls: the engine sleeps in [`Host::wait`](crate::Host::wait) until a message or a deadline.
+//! - The books hold a count of every promise and callback in them, and nothing of them outlives the engine.
+//!
+//! Not here: where time and waiting come from ([`crate::Host`]).
+
+mod inbox;
+mod pool;
+mod timers;
+
+use aether_value::{Heap, Promise, Raise, Rc, Roots, Value};
+use ahash::AHashMap;
+
+use crate::context::Ctx;
+pub use inbox::{Doorbell, Waiting};
+pub(crate) use inbox::{Inbox, Message};
+use pool::{Pool, Task};
+use timers::{Alarm, Timers};
+
+/// Makes the value of a finished job, on the interpreter's thread.
+pub(crate) type Finish = Box<dyn FnOnce(&mut Ctx<'_>) -> Result<Value, Raise> + Send>;
+
+/// What a job does to the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing that lasts: when the program ends it is abandoned.
+    Query,
+    /// It writes: the program's end waits for it.
+    Write,
+}
+
+/// Nanoseconds of a second.
+const NANOS: f64 = 1e9;
+
+/// Workers for what the runtime itself must have done in the background, such as resolving names.
+const HELPERS: usize = 4;
+
+/// Bytes charged for an entry of a table: the largest entry, and the table's slack.
+const ENTRY: usize = 96;
+
+/// A span of time as the clock of waiting counts it; what is not above zero is none.
+pub(crate) fn nanos(seconds: f64) -> u64 {
+    // Saturates at both ends; NaN is 0.
+    (seconds * NANOS) as u64
+}
+
+/// A job that is out.
+struct Job {
+    promise: Rc<Promise>,
+    effect: Effect,
+    /// What is charged for it.
+    bytes: usize,
+}
+
+/// A callback that waits for its promise.
+pub(crate) struct Callback {
+    /// What to call.
+    pub(crate) function: Value,
+    /// What it waits for.
+    pub(crate) promise: Rc<Promise>,
+}
+
+/// An event loop that waits for the queue to be empty.
+pub(crate) struct LoopWait {
+    pub(crate) number: u64,
+    pub(crate) promise: Rc<Promise>,
+    /// Whether it waits no longer than some time.
+    pub(crate) bounded: bool,
+}
+
+/// What a moment brought about.
+pub(crate) enum Due {
+    /// A promise of `sleep`.
+    Sleep(Rc<Promise>),
+    /// An event loop may look again.
+    Loop(Rc<Promise>),
+    /// A callback has waited too long.
+    Callback(u64),
+}
+
+/// The books.
+pub(crate) struct Scheduler {
+    pub(crate) inbox: Inbox,
+    timers: Timers,
+    jobs: AHashMap<u64, Job>,
+    pool: Option<Pool>,
+    helpers: Option<Pool>,
+    callbacks: AHashMap<u64, Callback>,
+    loops: Vec<LoopWait>,
+    number: u64,
+    /// Callbacks that are ready but have not been called.
+    pub(crate) callbacks_ready: usize,
+    /// Callbacks that have been called and have not returned.
+    pub(crate) callbacks_running: usize,
+    /// Outside promises that someone waits for.
+    pub(crate) demanded: usize,
+    /// Most callbacks that may be queued.
+    pub(crate) queue_limit: usize,
+    /// Seconds after which a queued callback is dropped.
+    pub(crate) task_timeout: Option<f64>,
+    /// Seconds that `event_loop()` takes unless told.
+    pub(crate) loop_timeout: Option<f64>,
+}
+
+/// Queued callbacks, unless set otherwise.
+pub(crate) const DEFAULT_QUEUE_LIMIT: usize = 1024;
+
+impl Default for Scheduler {
+    fn default() -> Self {
+        Self {
+            inbox: Inbox::default(),
+            timers: Timers::default(),
+            jobs: AHashMap::new(),
+            pool: None,
+            helpers: None,
+            callbacks: AHashMap::new(),
+            loops: Vec::new(),
+            number: 0,
+            callbacks_ready: 0,
+            callbacks_running: 0,
+            demanded: 0,
+            queue_limit: DEFAULT_QUEUE_LIMIT,
+            task_timeout: None,
+            loop_timeout: None,
+        }
+    }
+}
+
+impl Scheduler {
+    fn next_number(&mut self) -> u64 {
+        self.number += 1;
+        self.number
+    }
+
+    // --- the pool and jobs ---
+
+    /// Makes (io) functions give promises from now on, with this many workers.
+    pub(crate) fn set_workers(&mut self, workers: usize) {
+        self.pool = Some(Pool::new(workers));
+    }
+
+    /// Whether (io) functions give promises.
+    pub(crate) fn has_pool(&self) -> bool {
+        self.pool.is_some()
+    }
+
+    /// Submits work that settles a promise and holds so many bytes. Work for the runtime's own needs is done by
+    /// threads of its own: `helper`.
+    pub(crate) fn submit(
+        &mut self,
+        heap: &Heap,
+        promise: &Rc<Promise>,
+        effect: Effect,
+        bytes: usize,
+        helper: bool,
+        work: Box<dyn FnOnce() -> Finish + Send>,
+    ) -> Result<(), Raise> {
+        let bytes = bytes.saturating_add(ENTRY);
+        heap.charge(bytes)?;
+        let id = self.next_number();
+        let promise = promise.clone();
+        self.jobs.insert(
+            id,
+            Job {
+                promise,
+                effect,
+                bytes,
+            },
+        );
+        let task = Task {
+            id,
+            effect,
+            work,
+            inbox: self.inbox.clone(),
+        };
+        let pool = match &self.pool {
+            Some(pool) if !helper => pool,
+            _ => self.helpers.get_or_insert_with(|| Pool::new(HELPERS)),
+        };
+        if let Err(task) = pool.submit(task) {
+            // No thread can be had: the job fails as one does whose thread died.
+            task.inbox.post(Message::Done(id, pool::lost()));
+        }
+        Ok(())
+    }
+
+    /// Takes a job's promise, now that it is done.
+    pub(crate) fn take_job(&mut self, heap: &Heap, id: u64) -> Option<Rc<Promise>> {
+        let job = self.jobs.remove(&id)?;
+        heap.discharge(job.bytes);
+        Some(job.promise)
+    }
+
+    /// Whether any job is out.
+    pub(crate) fn has_jobs(&self) -> bool {
+        !self.jobs.is_empty()
+    }
+
+    /// Gives up the jobs that leave no trace; answers whether others are out.
+    pub(crate) fn abandon_queries(&mut self, heap: &Heap) -> bool {
+        for pool in [&self.pool, &self.helpers].into_iter().flatten() {
+            pool.forget_queries();
+        }
+        let queries = self.jobs.iter().filter(|(_, job)| job.effect == Effect::Query);
+        let mut queries: Vec<u64> = queries.map(|(id, _)| *id).collect();
+        // Promises die in the order in which they were made.
+        queries.sort_unstable();
+        for id in queries {
+            drop(self.take_job(heap, id));
+        }
+        !self.jobs.is_empty()
+    }
+
+    // --- time ---
+
+    /// Settles a promise at a moment.
+    pub(crate) fn sleep_until(&mut self, heap: &Heap, due: u64, promise: Rc<Promise>) -> Result<(), Raise> {
+        self.timers.set(heap, due, Alarm::Sleep(promise))
+    }
+
+    /// The next moment at which something is due.
+    pub(crate) fn next_due(&self) -> Option<u64> {
+        self.timers.next_due()
+    }
+
+    /// Takes what is due next, with its moment.
+    pub(crate) fn take_due(&mut self, heap: &Heap, now: u64) -> Option<(u64, Due)> {
+        loop {
+            let (due, alarm) = self.timers.take_due(now)?;
+            match alarm {
+                Alarm::Sleep(promise) => return Some((due, Due::Sleep(promise))),
+                Alarm::Loop(number) => {
+                    let at = self.loops.iter().position(|wait| wait.number == number);
+                    if let Some(at) = at {
+                        heap.discharge(ENTRY);
+                        return Some((due, Due::Loop(self.loops.remove(at).promise)));
+                    }
+                }
+                Alarm::Callback(number) if self.callbacks.contains_key(&number) => {
+                    return Some((due, Due::Callback(number)));
+                }
+                Alarm::Callback(_) => {}
+            }
+        }
+    }
+
+    /// Whether a message or a moment could still come that somebody waits for.
+    pub(crate) fn may_continue(&self) -> bool {
+        let unbounded = self.loops.iter().filter(|wait| !wait.bounded).count();
+        (self.has_jobs() || !self.timers.is_empty()) && self.demanded > unbounded
+    }
+
+    fn sweep_timers(&mut self) {
+        let (loops, callbacks) = (&self.loops, &self.callbacks);
+        self.timers.unwant(|alarm| match alarm {
+            Alarm::Sleep(_) => true,
+            Alarm::Loop(number) => loops.iter().any(|wait| wait.number == *number),
+            Alarm::Callback(number) => callbacks.contains_key(number),
+        });
+    }
+
+    // --- callbacks ---
+
+    /// Callbacks that wait or are ready.
+    pub(crate) fn queued(&self) -> usize {
+        self.callbacks.len() + self.callbacks_ready
+    }
+
+    /// Queues a callback; gives its number. `now` is asked only if callbacks have a deadline.
+    pub(crate) fn queue(
+        &mut self,
+        heap: &Heap,
+        function: Value,
+        promise: &Rc<Promise>,
+        now: impl FnOnce() -> u64,
+    ) -> Result<u64, Raise> {
+        if self.queued() >= self.queue_limit {
+            return Err(Raise::queue_full(self.queue_limit));
+        }
+        heap.charge(ENTRY)?;
+        let number = self.next_number();
+        if let Some(seconds) = self.task_timeout {
+            let due = now().saturating_add(nanos(seconds));
+            if let Err(raise) = self.timers.set(heap, due, Alarm::Callback(number)) {
+                heap.discharge(ENTRY);
+                return Err(raise);
+            }
+        }
+        let promise = promise.clone();
+        self.callbacks.insert(number, Callback { function, promise });
+        Ok(number)
+    }
+
+    /// Takes a queued callback out.
+    pub(crate) fn take_callback(&mut self, heap: &Heap, number: u64) -> Option<Callback> {
+        let callback = self.callbacks.remove(&number)?;
+        heap.discharge(ENTRY);
+        if self.task_timeout.is_some() {
+            self.sweep_timers();
+        }
+        Some(callback)
+    }
+
+    // --- event loops ---
+
+    /// Enters an event loop among those that wait.
+    pub(crate) fn add_loop(
+        &mut self,
+        heap: &Heap,
+        promise: &Rc<Promise>,
+        until: Option<u64>,
+    ) -> Result<(), Raise> {
+        heap.charge(ENTRY)?;
+        let number = self.next_number();
+        if let Some(due) = until
+            && let Err(raise) = self.timers.set(heap, due, Alarm::Loop(number))
+        {
+            heap.discharge(ENTRY);
+            return Err(raise);
+        }
+        self.loops.push(LoopWait {
+            number,
+            promise: promise.clone(),
+            bounded: until.is_some(),
+        });
+        Ok(())
+    }
+
+    /// Takes every event loop that waits, to have it look again.
+    pub(crate) fn take_loops(&mut self, heap: &Heap) -> Vec<LoopWait> {
+        let loops = std::mem::take(&mut self.loops);
+        heap.discharge(ENTRY * loops.len());
+        for wait in &loops {
+            if wait.bounded {
+                self.sweep_timers();
+            }
+        }
+        loops
+    }
+
+    /// Marks what the books hold.
+    pub(crate) fn mark(&self, roots: &mut Roots<'_>) {
+        for job in self.jobs.values() {
+            roots.object(&job.promise);
+        }
+        for callback in self.callbacks.values() {
+            roots.value(&callback.function);
+            roots.object(&callback.promise);
+        }
+        for wait in &self.loops {
+            roots.object(&wait.promise);
+        }
+        self.timers.mark(roots);
+    }
+
+    // --- the end ---
+
+    /// Lets go of everything.
+    pub(crate) fn clear(&mut self, heap: &Heap) {
+        self.inbox.close();
+        for pool in [&self.pool, &self.helpers].into_iter().flatten() {
+            pool.forget_queries();
+        }
+        self.pool = None;
+        self.helpers = None;
+        let entries = self.callbacks.len() + self.loops.len();
+        let jobs: usize = self.jobs.values().map(|job| job.bytes).sum();
+        heap.discharge(ENTRY * entries + jobs);
+        self.timers.clear(heap);
+        drop(std::mem::take(&mut self.jobs));
+        drop(std::mem::take(&mut self.callbacks));
+        drop(std::mem::take(&mut self.loops));
+    }
+}

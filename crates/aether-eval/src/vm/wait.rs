@@ -1,0 +1,558 @@
+//! Waiting: who waits for a promise, what settles it, and what the engine does while nothing can go on.
+//!
+//! A promise's waiters are values: a coroutine that awaits it, a [`Join`] of a coroutine that awaits several, or the
+//! number of a queued callback. Settling it is the one way on for all of them. Callbacks run on stacks of their own,
+//! so that one that awaits does not hold up the others.
+//!
+//! Invariants
+//! - Messages and timers are looked at only while something waits (`go_on`), never between two statements.
+//! - `demanded` counts the external promises that have waiters. When it is zero, nothing outside can make the program
+//!   go on, however much is still out.
+
+use std::cell::{Cell, RefCell};
+
+use aether_value::{Array, Coroutine, ErrorKind, Native, Promise, PromiseState, Raise, Raw, Rc, Value};
+
+use super::call::declared_parameters;
+use super::task::Wake;
+use super::{Flow, Vm};
+use crate::builtins::Until;
+use crate::context::Ctx;
+use crate::task::{Due, Effect, Finish, Message, Waiting, nanos};
+
+/// In place of a coroutine's promise: it runs a callback.
+pub(super) const CALLBACK: Raw = Raw::int(1);
+
+/// How long a program's end waits for files to be written.
+const LAST_WRITES: f64 = 5.0;
+
+/// A coroutine that waits for several promises. All of them name it among their waiters; settling one costs the same
+/// however many there are.
+pub(super) struct Join {
+    /// Until it goes on.
+    coroutine: RefCell<Option<Rc<Coroutine>>>,
+    promises: Rc<Array>,
+    until: Until,
+    remaining: Cell<usize>,
+}
+
+impl Native for Join {
+    fn type_name(&self) -> &'static str {
+        "join"
+    }
+
+    fn size(&self) -> usize {
+        size_of::<Self>()
+    }
+
+    fn trace(&self, visit: &mut dyn FnMut(&Raw)) {
+        if let Some(coroutine) = &*self.coroutine.borrow() {
+            visit(&Raw::of_rc(coroutine));
+        }
+        visit(&Raw::of_rc(&self.promises));
+    }
+
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+impl Join {
+    /// One of its promises has settled: gives the coroutine if it may go on.
+    fn settled(&self, failed: bool) -> Option<Rc<Coroutine>> {
+        self.remaining.set(self.remaining.get().saturating_sub(1));
+        let goes_on = match self.until {
+            Until::First => true,
+            Until::All => self.remaining.get() == 0,
+            Until::AllOrFailure => failed || self.remaining.get() == 0,
+        };
+        if goes_on { self.coroutine.take() } else { None }
+    }
+}
+
+/// The join behind a waiter.
+fn as_join(waiter: &Value) -> Option<&Join> {
+    match waiter {
+        Value::Native(native) => native.downcast(),
+        _ => None,
+    }
+}
+
+/// What a coroutine that waits for this says it awaits.
+pub(super) fn awaited_by(cause: &Value) -> Raw {
+    as_join(cause).map_or_else(|| Raw::of_value(cause), |join| Raw::of_rc(&join.promises))
+}
+
+fn is_same(a: &Value, b: &Value) -> bool {
+    Raw::same(Raw::of_value(a), Raw::of_value(b))
+}
+
+impl Vm {
+    // --- waiters ---
+
+    /// Enters someone among a promise's waiters.
+    pub(super) fn demand(&mut self, promise: &Rc<Promise>, waiter: Value) -> Result<(), Raise> {
+        let first = promise.is_external() && !promise.has_waiters();
+        promise.add_waiter(waiter)?;
+        self.scheduler.demanded += usize::from(first);
+        Ok(())
+    }
+
+    /// Removes someone from a promise's waiters.
+    fn forsake(&mut self, promise: &Promise, waiter: &Value) {
+        let removed = promise.remove_waiter(|other| is_same(other, waiter));
+        if removed && promise.is_external() && !promise.has_waiters() {
+            self.scheduler.demanded -= 1;
+        }
+    }
+
+    /// Has a coroutine wait for several promises; `false` if it need not wait.
+    pub(super) fn join(
+        &mut self,
+        coroutine: &Rc<Coroutine>,
+        promises: &Rc<Array>,
+        until: Until,
+    ) -> Result<bool, Raise> {
+        let join = self.heap.native(Box::new(Join {
+            coroutine: RefCell::new(Some(coroutine.clone())),
+            promises: promises.clone(),
+            until,
+            remaining: Cell::new(1),
+        }))?;
+        let cause = Value::Native(join);
+        let items = promises.snapshot();
+        let mut waits = 0;
+        for item in items.as_slice() {
+            if let Value::Promise(promise) = item
+                && promise.is_pending()
+            {
+                let entered = self
+                    .begin(promise, false)
+                    .and_then(|()| self.demand(promise, cause.clone()));
+                if let Err(raise) = entered {
+                    self.leave_join(&cause);
+                    return Err(raise);
+                }
+                waits += 1;
+            }
+        }
+        if let Some(join) = as_join(&cause) {
+            join.remaining.set(waits);
+            if waits == 0 {
+                join.coroutine.take();
+            }
+        }
+        Ok(waits > 0)
+    }
+
+    /// A coroutine goes on that waited for several promises: those that are still pending need not wake it.
+    pub(super) fn leave_join(&mut self, cause: &Value) {
+        let Some(join) = as_join(cause) else { return };
+        join.coroutine.take();
+        if join.remaining.get() == 0 && join.until != Until::First {
+            return;
+        }
+        let items = join.promises.snapshot();
+        for item in items.as_slice() {
+            if let Value::Promise(promise) = item
+                && promise.is_pending()
+            {
+                self.forsake(promise, cause);
+            }
+        }
+    }
+
+    /// Settles a promise: wakes the coroutines that wait for it and readies the callbacks.
+    pub(crate) fn settle(&mut self, promise: &Rc<Promise>, state: PromiseState) {
+        if promise.is_external() && promise.has_waiters() {
+            self.scheduler.demanded -= 1;
+        }
+        let failed = matches!(state, PromiseState::Rejected(_));
+        drop(promise.replace_state(state));
+        for waiter in promise.take_waiters() {
+            let coroutine = match &waiter {
+                Value::Coroutine(coroutine) => Some(coroutine.clone()),
+                Value::Int(number) => {
+                    self.ready_callback(*number as u64);
+                    None
+                }
+                other => as_join(other).and_then(|join| join.settled(failed)),
+            };
+            if let Some(coroutine) = coroutine {
+                let cause = match waiter {
+                    Value::Coroutine(_) => Value::Promise(promise.clone()),
+                    join => join,
+                };
+                self.ready.push_back(Wake::Coroutine {
+                    coroutine,
+                    cause,
+                    promise: promise.clone(),
+                });
+            }
+        }
+    }
+
+    // --- callbacks ---
+
+    /// Queues a callback for an external promise.
+    pub(crate) fn queue_callback(&mut self, promise: &Rc<Promise>, function: Value) -> Result<(), Raise> {
+        let host = &mut self.host;
+        let number = self
+            .scheduler
+            .queue(&self.heap, function, promise, || host.monotonic())?;
+        let waiter = Value::Int(number as i64);
+        let entered = self.demand(promise, waiter);
+        if entered.is_err() {
+            self.scheduler.take_callback(&self.heap, number);
+        }
+        entered
+    }
+
+    /// The promise of a queued callback has settled.
+    fn ready_callback(&mut self, number: u64) {
+        let Some(callback) = self.scheduler.take_callback(&self.heap, number) else {
+            return;
+        };
+        match callback.promise.settled() {
+            Some(Ok(value)) => {
+                self.scheduler.callbacks_ready += 1;
+                self.ready.push_back(Wake::Callback {
+                    number,
+                    function: callback.function,
+                    value,
+                });
+            }
+            Some(Err(error)) => self.skip_callback(error.message().as_str()),
+            None => {}
+        }
+    }
+
+    /// Tells that a callback will not be called.
+    fn skip_callback(&mut self, message: &str) {
+        self.tell(&format!(
+            "event_loop: task failed (callback skipped): {message}\n"
+        ));
+        self.tell_loops();
+    }
+
+    /// Writes to standard error. Nobody is left to tell if that cannot be done.
+    fn tell(&mut self, text: &str) {
+        let _ = self.host.write_err(text);
+    }
+
+    /// Calls a callback on a stack of its own.
+    pub(super) fn start_callback(&mut self, function: Value, value: Value) -> Option<Flow> {
+        self.scheduler.callbacks_ready -= 1;
+        let argc = declared_parameters(&function).min(1);
+        match self.callback_stack(function, value, argc) {
+            Ok(coroutine) => {
+                self.scheduler.callbacks_running += 1;
+                self.load(coroutine);
+                Some(Flow::Switched)
+            }
+            Err(raise) => {
+                self.fail_callback(&raise);
+                self.tell_loops();
+                None
+            }
+        }
+    }
+
+    fn callback_stack(&mut self, function: Value, value: Value, argc: usize) -> Result<Rc<Coroutine>, Raise> {
+        let code = self.stub(argc as u16, true);
+        let closure = self.heap.closure(code, &[], false)?;
+        let coroutine = self.new_coroutine(&closure, &[function, value][..=argc])?;
+        coroutine.uncounted.set(1);
+        coroutine.set_promise(CALLBACK);
+        coroutine.status.set(super::task::parked::NO);
+        Ok(coroutine)
+    }
+
+    fn fail_callback(&mut self, raise: &Raise) {
+        self.tell(&format!("event_loop: callback error: {}\n", raise.message()));
+    }
+
+    /// A callback has returned, or raised.
+    pub(super) fn end_callback(&mut self, result: Result<Value, Raise>) -> Result<Flow, Raise> {
+        self.scheduler.callbacks_running -= 1;
+        self.tell_loops();
+        match result {
+            Ok(value) => drop(value),
+            Err(raise) if raise.kind() == ErrorKind::Interrupted => return self.raise_in_main(raise),
+            Err(raise) if !raise.kind().is_catchable() => {
+                self.main = None;
+                return Err(raise);
+            }
+            Err(raise) => self.fail_callback(&raise),
+        }
+        self.go_on()
+    }
+
+    // --- event loops ---
+
+    /// Whether the current coroutine runs a callback.
+    pub(crate) fn in_callback(&self) -> bool {
+        let current = self.current.as_ref();
+        current.is_some_and(|current| Raw::same(current.promise(), CALLBACK))
+    }
+
+    /// A promise that settles when the queue is empty, or at a moment.
+    pub(crate) fn wait_for_queue(&mut self, until: Option<u64>) -> Result<Value, Raise> {
+        let promise = self.heap.promise(PromiseState::External)?;
+        self.scheduler.add_loop(&self.heap, &promise, until)?;
+        Ok(Value::Promise(promise))
+    }
+
+    /// Has the event loops look again, if the queue is empty.
+    fn tell_loops(&mut self) {
+        if self.scheduler.queued() == 0 {
+            self.release_loops();
+        }
+    }
+
+    /// Has the event loops look again; answers whether there are any.
+    fn release_loops(&mut self) -> bool {
+        let loops = self.scheduler.take_loops(&self.heap);
+        for wait in &loops {
+            self.settle(&wait.promise, PromiseState::Fulfilled(Value::Null));
+        }
+        !loops.is_empty()
+    }
+
+    // --- the world ---
+
+    /// Submits work whose outcome settles the promise that this gives.
+    pub(crate) fn submit(
+        &mut self,
+        effect: Effect,
+        bytes: usize,
+        helper: bool,
+        work: Box<dyn FnOnce() -> Finish + Send>,
+    ) -> Result<Value, Raise> {
+        let promise = self.heap.promise(PromiseState::External)?;
+        self.scheduler
+            .submit(&self.heap, &promise, effect, bytes, helper, work)?;
+        Ok(Value::Promise(promise))
+    }
+
+    /// A promise that settles after a time.
+    pub(crate) fn sleep_promise(&mut self, seconds: f64) -> Result<Value, Raise> {
+        let promise = self.heap.promise(PromiseState::External)?;
+        let due = self.host.monotonic().saturating_add(nanos(seconds));
+        self.scheduler.sleep_until(&self.heap, due, promise.clone())?;
+        Ok(Value::Promise(promise))
+    }
+
+    /// Blocks the program for a time.
+    pub(crate) fn sleep(&mut self, seconds: f64) -> Result<(), Raise> {
+        let due = self.host.monotonic().saturating_add(nanos(seconds));
+        self.flush()?;
+        let waiting = Waiting {
+            until: Some(due),
+            messages: false,
+            jobs: false,
+        };
+        while self.host.monotonic() < due {
+            self.check_interrupt()?;
+            self.host.wait(&self.scheduler.inbox.bell(), waiting);
+        }
+        self.check_interrupt()
+    }
+
+    fn check_interrupt(&mut self) -> Result<(), Raise> {
+        if self.host.interrupted() {
+            return Err(Raise::new(ErrorKind::Interrupted, "interrupted"));
+        }
+        Ok(())
+    }
+
+    /// Shows what has been printed before a wait.
+    fn flush(&mut self) -> Result<(), Raise> {
+        let flushed = self.host.flush();
+        flushed.map_err(|error| crate::builtins::output_error("print", &error))
+    }
+
+    /// Nothing is ready: waits until something has happened outside. `false` if nothing can.
+    ///
+    /// # Errors
+    /// The user asks to stop; out of memory; nobody reads the output any more.
+    pub(super) fn wait_outside(&mut self) -> Result<bool, Raise> {
+        self.collect_outside()?;
+        if !self.ready.is_empty() {
+            return Ok(true);
+        }
+        if !self.scheduler.may_continue() {
+            return Ok(self.release_loops());
+        }
+        self.block()?;
+        self.collect_outside()?;
+        Ok(true)
+    }
+
+    fn block(&mut self) -> Result<(), Raise> {
+        self.flush()?;
+        self.check_interrupt()?;
+        let waiting = Waiting {
+            until: self.scheduler.next_due(),
+            messages: true,
+            jobs: self.scheduler.has_jobs(),
+        };
+        self.host.wait(&self.scheduler.inbox.bell(), waiting);
+        self.check_interrupt()
+    }
+
+    /// Brings in what has happened outside: messages, then what is due.
+    pub(super) fn collect_outside(&mut self) -> Result<(), Raise> {
+        let mut messages = std::mem::take(&mut self.messages);
+        self.scheduler.inbox.take(&mut messages);
+        let mut result = Ok(());
+        for message in messages.drain(..) {
+            match message {
+                Message::Done(id, finish) => result = result.and(self.finish_job(id, finish)),
+            }
+        }
+        self.messages = messages;
+        result?;
+        if self.scheduler.next_due().is_some() {
+            let now = self.host.monotonic();
+            self.ring_alarms(now);
+        }
+        Ok(())
+    }
+
+    /// Settles the promise of a job. An error gets its place where it surfaces.
+    fn finish_job(&mut self, id: u64, finish: Finish) -> Result<(), Raise> {
+        let Some(promise) = self.scheduler.take_job(&self.heap, id) else {
+            return Ok(());
+        };
+        let state = match finish(&mut Ctx { vm: self }) {
+            Ok(value) => PromiseState::Fulfilled(value),
+            Err(raise) => {
+                let heap = &self.heap;
+                PromiseState::Rejected(heap.past_the_limit(|| heap.error(raise))?)
+            }
+        };
+        self.settle(&promise, state);
+        Ok(())
+    }
+
+    /// Does everything that is due. What is due at the same moment is a tie, in which callbacks go by their
+    /// registration.
+    fn ring_alarms(&mut self, now: u64) {
+        let mut moment = None;
+        let mut from = self.ready.len();
+        while let Some((due, what)) = self.scheduler.take_due(&self.heap, now) {
+            if moment.replace(due).is_some_and(|before| before != due) {
+                self.sort_ties(from);
+                from = self.ready.len();
+            }
+            match what {
+                Due::Sleep(promise) | Due::Loop(promise) => {
+                    self.settle(&promise, PromiseState::Fulfilled(Value::Null));
+                }
+                Due::Callback(number) => self.drop_late_callback(number),
+            }
+        }
+        self.sort_ties(from);
+    }
+
+    fn sort_ties(&mut self, from: usize) {
+        if self.ready.len() > from + 1 {
+            self.ready.make_contiguous()[from..].sort_by_key(|wake| match wake {
+                Wake::Coroutine { .. } => 0,
+                Wake::Callback { number, .. } => *number,
+            });
+        }
+    }
+
+    fn drop_late_callback(&mut self, number: u64) {
+        if let Some(callback) = self.scheduler.take_callback(&self.heap, number) {
+            self.forsake(&callback.promise, &Value::Int(number as i64));
+            self.skip_callback("task timed out");
+        }
+    }
+
+    /// The program's end: files that are being written are finished, within bounds; all else is abandoned.
+    pub(crate) fn complete_writes(&mut self) {
+        if !self.scheduler.abandon_queries(&self.heap) {
+            return;
+        }
+        let end = self.host.monotonic().saturating_add(nanos(LAST_WRITES));
+        let waiting = Waiting {
+            until: Some(end),
+            messages: true,
+            jobs: true,
+        };
+        let mut messages = Vec::new();
+        loop {
+            self.scheduler.inbox.take(&mut messages);
+            for message in messages.drain(..) {
+                match message {
+                    Message::Done(id, finish) => {
+                        drop(finish);
+                        drop(self.scheduler.take_job(&self.heap, id));
+                    }
+                }
+            }
+            if !self.scheduler.has_jobs() || self.host.monotonic() >= end {
+                return;
+            }
+            self.host.wait(&self.scheduler.inbox.bell(), waiting);
+        }
+    }
+}
+
+impl Ctx<'_> {
+    /// Whether (io) functions give promises. Only those need to ask that do better without a pool than do their work
+    /// at once.
+    pub fn has_pool(&self) -> bool {
+        self.vm.scheduler.has_pool()
+    }
+
+    /// Does blocking work and makes a value of its outcome: with a pool in the background, giving a promise; without
+    /// one at once, giving the value.
+    ///
+    /// `work` runs on any thread and hands plain data to `finish`, which runs on the interpreter's. The `bytes` that
+    /// it holds are charged while it is out. At the program's end, work that is a [`Effect::Query`] is abandoned, and
+    /// an [`Effect::Write`] completed.
+    ///
+    /// # Errors
+    /// What `finish` raises, without a pool; out of memory.
+    pub fn offload<T: Send + 'static>(
+        &mut self,
+        effect: Effect,
+        bytes: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+        finish: impl FnOnce(&mut Ctx<'_>, T) -> Result<Value, Raise> + Send + 'static,
+    ) -> Result<Value, Raise> {
+        if !self.vm.scheduler.has_pool() {
+            let outcome = work();
+            return finish(self, outcome);
+        }
+        self.vm.submit(effect, bytes, false, deferred(work, finish))
+    }
+
+    /// Has blocking work done in the background, pool or none, and gives the promise of its outcome. For what is
+    /// asynchronous anyway, such as resolving the name of a host.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn in_background<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce() -> T + Send + 'static,
+        finish: impl FnOnce(&mut Ctx<'_>, T) -> Result<Value, Raise> + Send + 'static,
+    ) -> Result<Value, Raise> {
+        self.vm.submit(Effect::Query, 0, true, deferred(work, finish))
+    }
+}
+
+/// Work that hands its outcome to a function.
+fn deferred<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+    finish: impl FnOnce(&mut Ctx<'_>, T) -> Result<Value, Raise> + Send + 'static,
+) -> Box<dyn FnOnce() -> Finish + Send> {
+    Box::new(move || {
+        let outcome = work();
+        Box::new(move |ctx| finish(ctx, outcome))
+    })
+}
