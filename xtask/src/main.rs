@@ -1,4 +1,4 @@
-//! Chores: `cargo xtask check | bless | memcheck | bench [DIR]`.
+//! Chores: `cargo xtask check | bless | memcheck | probes | bench [DIR] | bench-data`.
 //!
 //! Invariants
 //! - `check` and `.ci/run` are the same list: the one runs the other.
@@ -11,6 +11,7 @@
 )]
 
 mod bench;
+mod data;
 mod memcheck;
 mod probes;
 mod tools;
@@ -23,7 +24,8 @@ Usage: cargo xtask CHORE
   bless          record what the conformance programs do as what they must do
   memcheck       the suite under dhat, and the probes in the release binary
   probes         the probes alone
-  bench [DIR]    the programs of benches/programs, or DIR, beside other languages";
+  bench [DIR]    the programs of benches/programs, or DIR, beside other languages
+  bench-data     JSON and CSV of 50 MB beside CPython";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         ["memcheck"] => memcheck::run(),
         ["probes"] => probes::run(),
         ["bench"] => bench::run("benches/programs"),
+        ["bench-data"] => data::run(),
         ["bench", directory] => bench::run(directory),
         _ => Err(USAGE.to_owned()),
     };

@@ -3,7 +3,10 @@
 //! Source: library reference chapter 8.
 
 use aether_eval::{BuiltinDef, Ctx};
-use aether_value::{Array, Heap, Raise, Rc, Str, StrBuilder, Value};
+use aether_value::{Array, Heap, Raise, Rc, Str, StrBuilder, Value, decimal};
+
+use crate::scan;
+use crate::text::Text;
 
 /// `csv_parse` and `csv_stringify`.
 pub static CSV: &[BuiltinDef] = &[
@@ -106,10 +109,7 @@ impl Reader<'_> {
     fn plain(&mut self) -> &str {
         let rest = &self.text[self.at..];
         let delimiter = self.delimiter;
-        let end = rest
-            .bytes()
-            .position(|byte| byte == delimiter || byte == b'\n' || byte == b'\r');
-        let piece = &rest[..end.unwrap_or(rest.len())];
+        let piece = &rest[..scan::any_of(rest.as_bytes(), [delimiter, b'\n', b'\r'])];
         self.at += piece.len();
         piece
     }
@@ -152,40 +152,46 @@ fn fresh(heap: &Heap, text: &str) -> Result<Rc<Str>, Raise> {
 
 /// The text of rows.
 fn write(heap: &Heap, rows: &Array, delimiter: u8) -> Result<Rc<Str>, Raise> {
-    let mut out = StrBuilder::new(heap);
+    let mut out = Text::new(heap);
+    let between = char::from(delimiter);
     for (index, row) in rows.snapshot().iter().enumerate() {
         let row = array(row)?.snapshot();
         if index > 0 {
-            out.push_str("\n")?;
+            out.push("\n")?;
         }
         for (index, field) in row.iter().enumerate() {
             if index > 0 {
-                out.push_char(char::from(delimiter))?;
+                out.push(between.encode_utf8(&mut [0; 4]))?;
             }
-            let text = match field {
-                Value::String(text) => text.clone(),
-                field => aether_value::display_text(heap, field)?,
-            };
-            write_field(text.as_str(), delimiter, row.len() == 1, &mut out)?;
+            let alone = row.len() == 1;
+            match field {
+                Value::String(text) => write_field(text.as_str(), delimiter, alone, &mut out)?,
+                Value::Int(value) => {
+                    write_field(decimal(*value, &mut [0; 20]), delimiter, alone, &mut out)?;
+                }
+                field => {
+                    let text = aether_value::display_text(heap, field)?;
+                    write_field(text.as_str(), delimiter, alone, &mut out)?;
+                }
+            }
         }
     }
     out.finish()
 }
 
-fn write_field(text: &str, delimiter: u8, alone: bool, out: &mut StrBuilder) -> Result<(), Raise> {
-    let special = |byte: u8| byte == delimiter || matches!(byte, b'"' | b'\n' | b'\r');
-    let needs_quotes = text.bytes().any(special) || alone && text.is_empty();
-    if !needs_quotes {
-        return out.push_str(text);
+fn write_field(text: &str, delimiter: u8, alone: bool, out: &mut Text) -> Result<(), Raise> {
+    let special = scan::any_of(text.as_bytes(), [delimiter, b'"', b'\n', b'\r']);
+    if special == text.len() && !(alone && text.is_empty()) {
+        return out.push(text);
     }
-    out.push_str("\"")?;
+    out.push("\"")?;
     for (index, piece) in text.split('"').enumerate() {
         if index > 0 {
-            out.push_str("\"\"")?;
+            out.push("\"\"")?;
         }
-        out.push_str(piece)?;
+        out.push(piece)?;
     }
-    out.push_str("\"")
+    out.push("\"")
 }
 
 #[cfg(test)]

@@ -18,8 +18,14 @@ mod csv;
 #[cfg(feature = "files")]
 mod files;
 
+#[cfg(any(feature = "json", feature = "csv"))]
+mod scan;
+
 #[cfg(feature = "json")]
 mod stack;
+
+#[cfg(any(feature = "json", feature = "csv"))]
+mod text;
 
 use aether_eval::BuiltinDef;
 

@@ -4,8 +4,9 @@
 //! continues. Error texts are those scripts know from serde's JSON parser; columns count characters, and an error at
 //! the end of the text is at its last one.
 
-use aether_value::{Array, Dict, Heap, Raise, Rc, Str, StrBuilder, Value};
+use aether_value::{Array, Dict, Heap, Raise, Rc, Str, Value};
 
+use crate::scan;
 use crate::stack::Stack;
 
 /// A container in the making.
@@ -20,12 +21,58 @@ const KEYS: usize = 64;
 /// Longest key that is remembered.
 const SHORT: usize = 32;
 
+/// Text outside the heap's objects, charged by its capacity.
+struct Scratch {
+    heap: Heap,
+    text: String,
+    charged: usize,
+}
+
+impl Scratch {
+    fn new(heap: &Heap) -> Self {
+        Self {
+            heap: heap.clone(),
+            text: String::new(),
+            charged: 0,
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    fn clear(&mut self) {
+        self.text.clear();
+    }
+
+    fn push(&mut self, text: &str) -> Result<(), Raise> {
+        let needed = self.text.len() + text.len();
+        let before = self.text.capacity();
+        if needed > before {
+            let more = needed.max(before * 2).max(256) - before;
+            self.heap.charge(more)?;
+            self.charged += more;
+            self.text.reserve_exact(before + more - self.text.len());
+        }
+        self.text.push_str(text);
+        Ok(())
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        self.text = String::new();
+        self.heap.discharge(self.charged);
+    }
+}
+
 struct Parser<'a> {
     heap: &'a Heap,
     text: &'a str,
     /// Byte offset of the next character.
     at: usize,
     keys: [Option<Rc<Str>>; KEYS],
+    scratch: Scratch,
 }
 
 /// The value of a JSON document.
@@ -35,6 +82,7 @@ pub(super) fn parse(heap: &Heap, text: &str) -> Result<Value, Raise> {
         text,
         at: 0,
         keys: [const { None }; KEYS],
+        scratch: Scratch::new(heap),
     };
     parser.document()
 }
@@ -236,49 +284,52 @@ impl Parser<'_> {
     /// A string with its quotes. Keys are looked up among recent ones.
     fn string(&mut self, is_key: bool) -> Result<Rc<Str>, Raise> {
         self.at += 1;
-        let mut start = self.at;
-        let mut out: Option<StrBuilder> = None;
-        loop {
-            let rest = &self.text.as_bytes()[self.at..];
-            let Some(plain) = rest
-                .iter()
-                .position(|&byte| matches!(byte, b'"' | b'\\' | 0..0x20))
-            else {
-                self.at = self.text.len();
-                return Err(self.error("EOF while parsing a string"));
+        let start = self.at;
+        let rest = &self.text[start..];
+        let plain = scan::json_special(rest.as_bytes());
+        if rest.as_bytes().get(plain) == Some(&b'"') {
+            self.at = start + plain + 1;
+            let text = &rest[..plain];
+            return if is_key {
+                self.shared(text)
+            } else {
+                self.fresh(text)
             };
+        }
+        self.escaped(plain)
+    }
+
+    /// A string that is not plain; at its beginning, of which `plain` bytes are plain.
+    #[inline(never)]
+    fn escaped(&mut self, mut plain: usize) -> Result<Rc<Str>, Raise> {
+        // What escapes stand for is never longer than they are, so one buffer of the longest string will do; it is
+        // kept for the next.
+        let mut scratch = std::mem::replace(&mut self.scratch, Scratch::new(self.heap));
+        scratch.clear();
+        loop {
+            let rest = &self.text[self.at..];
+            scratch.push(&rest[..plain])?;
             self.at += plain;
-            let piece = &self.text[start..self.at];
-            match rest[plain] {
-                b'"' => {
+            match rest.as_bytes().get(plain) {
+                None => return Err(self.error("EOF while parsing a string")),
+                Some(b'"') => {
                     self.at += 1;
-                    let Some(mut out) = out else {
-                        return if is_key {
-                            self.shared(piece)
-                        } else {
-                            self.fresh(piece)
-                        };
-                    };
-                    out.push_str(piece)?;
-                    return out.finish();
+                    let made = self.fresh(scratch.as_str());
+                    self.scratch = scratch;
+                    return made;
                 }
-                b'\\' => {
-                    let mut made = match out {
-                        Some(out) => out,
-                        None => StrBuilder::new(self.heap),
-                    };
-                    made.push_str(piece)?;
+                Some(b'\\') => {
                     self.at += 1;
-                    made.push_char(self.escape()?)?;
-                    out = Some(made);
-                    start = self.at;
+                    let character = self.escape()?;
+                    scratch.push(character.encode_utf8(&mut [0; 4]))?;
                 }
-                _ => {
+                Some(_) => {
                     return Err(
                         self.error("control character (\\u0000-\\u001F) found while parsing a string")
                     );
                 }
             }
+            plain = scan::json_special(&self.text.as_bytes()[self.at..]);
         }
     }
 

@@ -3,9 +3,12 @@
 //! A header flag marks the containers on the path from the root, so that a cycle is seen in constant time; whichever
 //! way writing ends, the marks are cleared.
 
-use aether_value::{Array, Dict, Header, Heap, Raise, Rc, Str, StrBuilder, Value, flag};
+use aether_value::{Array, Dict, Header, Heap, Raise, Rc, Str, Value, flag};
+use std::fmt::Write as _;
 
+use crate::scan;
 use crate::stack::Stack;
+use crate::text::Text;
 
 /// A container being written, and the position of its next item.
 enum Open {
@@ -55,7 +58,7 @@ fn refused(detail: &str) -> Raise {
 
 /// The JSON text of a value.
 pub(super) fn write(heap: &Heap, value: &Value) -> Result<Rc<Str>, Raise> {
-    let mut out = StrBuilder::new(heap);
+    let mut out = Text::new(heap);
     let mut path = Path(Stack::new(heap));
     begin(value, &mut out, &mut path)?;
     while let Some(open) = path.0.last_mut() {
@@ -63,7 +66,7 @@ pub(super) fn write(heap: &Heap, value: &Value) -> Result<Rc<Str>, Raise> {
             Open::Array(array, at) => {
                 let item = array.get_value(*at);
                 if item.is_some() && *at > 0 {
-                    out.push_str(",")?;
+                    out.push(",")?;
                 }
                 *at += 1;
                 item
@@ -77,10 +80,10 @@ pub(super) fn write(heap: &Heap, value: &Value) -> Result<Rc<Str>, Raise> {
                         )));
                     };
                     if *at > 0 {
-                        out.push_str(",")?;
+                        out.push(",")?;
                     }
                     text(key.as_str(), &mut out)?;
-                    out.push_str(":")?;
+                    out.push(":")?;
                     *at = next;
                     Some(value.clone())
                 }
@@ -91,72 +94,103 @@ pub(super) fn write(heap: &Heap, value: &Value) -> Result<Rc<Str>, Raise> {
             begin(&item, &mut out, &mut path)?;
         } else if let Some(open) = path.0.pop() {
             open.leave();
-            out.push_str(if matches!(open, Open::Array(..)) { "]" } else { "}" })?;
+            out.push(if matches!(open, Open::Array(..)) { "]" } else { "}" })?;
         }
     }
     out.finish()
 }
 
 /// Writes a scalar, or opens a container.
-fn begin(value: &Value, out: &mut StrBuilder, path: &mut Path) -> Result<(), Raise> {
+fn begin(value: &Value, out: &mut Text, path: &mut Path) -> Result<(), Raise> {
     match value {
-        Value::Null => out.push_str("null"),
-        Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+        Value::Null => out.push("null"),
+        Value::Bool(value) => out.push(if *value { "true" } else { "false" }),
         Value::Int(value) => out.push_int(*value),
         Value::Float(value) if value.is_finite() => float(*value, out),
         Value::Float(_) => Err(refused("cannot serialize non-finite float to JSON")),
         Value::String(value) => text(value.as_str(), out),
         Value::Array(array) => {
             path.enter(Open::Array(array.clone(), 0))?;
-            out.push_str("[")
+            out.push("[")
         }
         Value::Dict(dict) => {
             path.enter(Open::Dict(dict.clone(), 0))?;
-            out.push_str("{")
+            out.push("{")
         }
         value => Err(refused(&format!("cannot serialize {}", value.type_name()))),
     }
 }
 
 /// The shortest digits that read back, in a form that only floats have.
-fn float(value: f64, out: &mut StrBuilder) -> Result<(), Raise> {
+fn float(value: f64, out: &mut Text) -> Result<(), Raise> {
     let size = value.abs();
-    if size != 0.0 && !(1e-5..1e16).contains(&size) {
-        let digits = format!("{value:e}");
-        let (mantissa, exponent) = digits.split_once('e').unwrap_or((&digits, "0"));
-        out.push_str(mantissa)?;
-        out.push_str(if exponent.starts_with('-') { "e" } else { "e+" })?;
-        return out.push_str(exponent);
-    }
-    let digits = value.to_string();
-    out.push_str(&digits)?;
-    if digits.contains('.') {
-        Ok(())
+    let mut digits = Digits::default();
+    let written = if size != 0.0 && !(1e-5..1e16).contains(&size) {
+        write!(digits, "{value:e}")
     } else {
-        out.push_str(".0")
+        write!(digits, "{value}")
+    };
+    debug_assert!(written.is_ok(), "a float's digits fit");
+    let digits = digits.as_str();
+    match digits.split_once('e') {
+        Some((mantissa, exponent)) => {
+            out.push(mantissa)?;
+            out.push(if exponent.starts_with('-') { "e" } else { "e+" })?;
+            out.push(exponent)
+        }
+        None if digits.contains('.') => out.push(digits),
+        None => {
+            out.push(digits)?;
+            out.push(".0")
+        }
     }
 }
 
-fn text(text: &str, out: &mut StrBuilder) -> Result<(), Raise> {
-    out.push_str("\"")?;
-    let mut done = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        if !matches!(byte, b'"' | b'\\' | 0..0x20) {
-            continue;
-        }
-        out.push_str(&text[done..at])?;
-        done = at + 1;
-        match byte {
-            b'"' => out.push_str("\\\"")?,
-            b'\\' => out.push_str("\\\\")?,
-            8 => out.push_str("\\b")?,
-            9 => out.push_str("\\t")?,
-            10 => out.push_str("\\n")?,
-            12 => out.push_str("\\f")?,
-            13 => out.push_str("\\r")?,
-            _ => out.push_str(&format!("\\u{byte:04x}"))?,
-        }
+/// The digits of a float on the stack.
+#[derive(Default)]
+struct Digits {
+    bytes: [u8; 32],
+    len: usize,
+}
+
+impl Digits {
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.len]).unwrap_or("")
     }
-    out.push_str(&text[done..])?;
-    out.push_str("\"")
+}
+
+impl std::fmt::Write for Digits {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        let end = self.len + text.len();
+        let Some(room) = self.bytes.get_mut(self.len..end) else {
+            return Err(std::fmt::Error);
+        };
+        room.copy_from_slice(text.as_bytes());
+        self.len = end;
+        Ok(())
+    }
+}
+
+fn text(text: &str, out: &mut Text) -> Result<(), Raise> {
+    out.push("\"")?;
+    let mut rest = text;
+    loop {
+        let plain = scan::json_special(rest.as_bytes());
+        out.push(&rest[..plain])?;
+        let Some(&byte) = rest.as_bytes().get(plain) else {
+            break;
+        };
+        match byte {
+            b'"' => out.push("\\\"")?,
+            b'\\' => out.push("\\\\")?,
+            8 => out.push("\\b")?,
+            9 => out.push("\\t")?,
+            10 => out.push("\\n")?,
+            12 => out.push("\\f")?,
+            13 => out.push("\\r")?,
+            _ => out.push(&format!("\\u{byte:04x}"))?,
+        }
+        rest = &rest[plain + 1..];
+    }
+    out.push("\"")
 }
