@@ -103,7 +103,14 @@ attempt(fn() { return rename("locked/file.txt", "locked/other.txt") })
     if fs::metadata(scratch.path()).unwrap().uid() == 0 {
         run.uid(65534).gid(65534);
     }
-    let (status, stdout, stderr) = told(run.output().unwrap());
+    let output = loop {
+        match run.output() {
+            // A test on another thread that was starting a process just then still holds the copy open for writing.
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
+            output => break output.unwrap(),
+        }
+    };
+    let (status, stdout, stderr) = told(output);
     lock("locked", 0o755);
     assert_eq!((status, stderr.as_str()), (0, ""));
     let operations = |names: &[&str], path: &str| -> Vec<String> {
