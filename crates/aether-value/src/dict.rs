@@ -155,13 +155,24 @@ impl Dict {
         table.entry_str(key).map(|entry| table.value_at(entry))
     }
 
-    /// The value under a string key that has its hash; pointers are compared first.
+    /// The value under a string key.
     #[inline]
-    pub fn get_interned(&self, key: &Rc<Str>) -> Option<&Raw> {
+    pub fn get_text(&self, key: &Str) -> Option<&Raw> {
         let table = self.table()?;
-        // SAFETY: an `Rc<Str>` seen as a value, whose count stays with the caller.
-        let entry = unsafe { table.entry(Raw::of_rc(key).as_value()) };
-        entry.map(|entry| table.value_at(entry))
+        table.entry_of(key).map(|entry| table.value_at(entry))
+    }
+
+    /// The value under a string key, to be changed in place to one that is not counted, while no snapshot shares the
+    /// entries; null when there is no such entry.
+    #[inline]
+    pub fn place_of(&self, key: &Str) -> *mut Raw {
+        match self.table() {
+            Some(table) if !self.header.has(flag::SHARED_BUFFER) => match table.entry_of(key) {
+                Some(entry) => table.place(entry),
+                None => std::ptr::null_mut(),
+            },
+            _ => std::ptr::null_mut(),
+        }
     }
 
     /// The entry under a key, so that reading and writing it hashes once.

@@ -20,7 +20,7 @@ use crate::array::{MAX_ITEMS, grown};
 use crate::exclusive::Exclusive;
 use crate::hash::{SPREAD, hash_key, same_key};
 use crate::heap::{EMBEDDED, Inner, Memory, Visitor};
-use crate::{Header, Heap, Object, Raise, Raw, Rc, Value, tag};
+use crate::{Header, Heap, Object, Raise, Raw, Rc, Str, Value, tag};
 
 /// Entries that are searched without an index.
 const LINEAR: usize = 8;
@@ -190,11 +190,35 @@ impl Table {
         if self.is_empty() {
             return None;
         }
-        let hash = match key {
-            Value::String(text) => text.hash(),
-            _ => hash_key(&Heap::of(self), key)?,
-        };
+        if let Value::String(text) = key {
+            return self.entry_of(text);
+        }
+        let hash = hash_key(&Heap::of(self), key)?;
         self.entry_hashed(key, hash)
+    }
+
+    /// The entry with this string key.
+    #[inline]
+    pub fn entry_of(&self, text: &Str) -> Option<EntryIndex> {
+        let len = self.len.get();
+        if len == 0 {
+            return None;
+        }
+        let hash = text.hash();
+        let is_at = |position: u32| {
+            let key = self.read_key(position);
+            // SAFETY: a key with this tag refers to a string that is alive.
+            key.hash == hash && key.tag == tag::STRING && unsafe { key.raw().object::<Str>() }.equals(text)
+        };
+        if len as usize <= LINEAR {
+            return (self.first.get()..len)
+                .find(|&position| is_at(position))
+                .map(EntryIndex);
+        }
+        let found = self
+            .index
+            .with(|index| index.find(spread(hash), |&position| is_at(position)).copied());
+        found.map(EntryIndex)
     }
 
     #[inline]
@@ -218,6 +242,13 @@ impl Table {
         debug_assert!(entry.0 < self.len.get());
         // SAFETY: entries below `len` are initialised.
         unsafe { &*self.value_ptr(entry.0) }
+    }
+
+    /// Where the value of an entry of a dict's table is.
+    #[inline]
+    pub(crate) fn place(&self, entry: EntryIndex) -> *mut Raw {
+        debug_assert!(entry.0 < self.len.get());
+        self.value_ptr(entry.0)
     }
 
     /// Puts a value into an entry; gives the old one.

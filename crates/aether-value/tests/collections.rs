@@ -334,7 +334,7 @@ fn an_entry_is_read_and_written_with_one_hash() {
     assert_eq!(dict.set_value_at(entry, Value::Int(5)).unwrap().as_int(), Some(0));
     assert_eq!(dict.value_at(entry).as_int(), 5);
     assert_eq!(dict.get_str("50").unwrap().as_int(), 5);
-    assert_eq!(dict.get_interned(&name(&heap, "50")).unwrap().as_int(), 5);
+    assert_eq!(dict.get_text(&name(&heap, "50")).unwrap().as_int(), 5);
     assert_eq!(snapshot.value_at(entry).as_int(), 0);
 }
 

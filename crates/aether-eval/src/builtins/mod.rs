@@ -393,7 +393,7 @@ static EVERY: &[BuiltinDef] = methods::EVERY;
 struct MethodTable {
     numbers: AHashMap<&'static str, u16>,
     /// By number, then tag.
-    rows: Vec<[Option<&'static BuiltinDef>; tag::END as usize]>,
+    rows: Vec<MethodRow>,
 }
 
 static TABLE: LazyLock<MethodTable> = LazyLock::new(|| {
@@ -427,7 +427,10 @@ pub(crate) fn method_number(name: &str) -> u16 {
     TABLE.numbers.get(name).copied().unwrap_or(0)
 }
 
-/// The built-in method of a type, by number.
-pub(crate) fn method_by_number(number: u16, kind: u8) -> Option<&'static BuiltinDef> {
-    TABLE.rows[number as usize][kind as usize]
+/// The built-in methods of a name, by the tag of the receiver.
+pub(crate) type MethodRow = [Option<&'static BuiltinDef>; tag::END as usize];
+
+/// The built-in methods by [`method_number`].
+pub(crate) fn method_rows() -> &'static [MethodRow] {
+    &TABLE.rows
 }

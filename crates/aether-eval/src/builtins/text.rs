@@ -56,9 +56,12 @@ pub(super) fn split(ctx: &mut Ctx<'_>, text: &Str, separator: &Str) -> Result<Va
         ctx.tick(count)?;
         let heap = ctx.heap();
         let pieces = heap.array(count)?;
-        for piece in text.as_str().split(char::from(byte)) {
-            pieces.push(Value::String(short(heap, piece)?))?;
+        let mut rest = text.as_str();
+        while let Some(at) = rest.bytes().position(|other| other == byte) {
+            pieces.push(Value::String(short(heap, &rest[..at])?))?;
+            rest = &rest[at + 1..];
         }
+        pieces.push(Value::String(short(heap, rest)?))?;
         return Ok(Value::Array(pieces));
     }
     let count = text.as_str().matches(separator.as_str()).count() + 1;
@@ -107,10 +110,10 @@ pub(super) fn join(ctx: &mut Ctx<'_>, items: &Buffer, separator: &Str) -> Result
     let mut out = StrBuilder::with_capacity(ctx.heap(), size.unwrap_or(0))?;
     for (index, item) in items.iter().enumerate() {
         if index > 0 {
-            out.push_str(separator.as_str())?;
+            out.push(separator)?;
         }
         match item {
-            Value::String(text) => out.push_str(text.as_str())?,
+            Value::String(text) => out.push(text)?,
             item => ctx.display(item, &mut out)?,
         }
     }

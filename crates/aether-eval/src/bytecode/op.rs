@@ -287,6 +287,8 @@ ops! {
     SetIndexMoveC Abc 1;
     /// R\[a\]\[R\[b\]\] = R\[c\] + R\[b of word 1\], where R\[c\] is the element's own value read before; takes both.
     AddIndex Abc 2;
+    /// R\[a\]\[R\[b\]\] = R\[a\]\[R\[b\]\] + R\[c\]; consumes R\[c\] if bit 0 of word 1 is set.
+    AddElement Abc 2;
     /// R\[a\] = R\[b\]\[R\[b+1\]:R\[b+2\]\]; takes the three.
     Slice Ab 1;
 

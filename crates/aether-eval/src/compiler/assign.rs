@@ -308,6 +308,15 @@ impl Compiler<'_> {
     ) -> Result<()> {
         let object = self.operand(object)?;
         let index = self.operand(index)?;
+        if op == BinaryOp::Add && self.is_at_hand(value) {
+            // Reading it cannot fail, so the element may be read after it.
+            let right = self.operand(value)?;
+            self.at(target);
+            self.emit(Op::AddElement, object.register, index.register, right.register);
+            self.extend(u64::from(right.consumed()));
+            self.release_operands(&[index, object]);
+            return Ok(());
+        }
         let old = self.allocate()?;
         self.at(target);
         self.emit(Op::GetIndex, old, object.register, index.register);
@@ -372,6 +381,16 @@ impl Compiler<'_> {
         }
         self.release_operands(&[object]);
         Ok(())
+    }
+
+    /// Whether an expression is a literal or a local in a register.
+    fn is_at_hand(&self, id: NodeId) -> bool {
+        let id = self.ungroup(id);
+        match self.ast.node(id) {
+            Node::Null | Node::Bool(_) | Node::Int(_) | Node::Float(_) | Node::Str(_) => true,
+            Node::Name(_) => self.plain_local(id).is_some(),
+            _ => false,
+        }
     }
 
     /// Whether an expression runs no code of the script's and builds nothing: names, literals, operators, reads.

@@ -9,7 +9,7 @@ use aether_value::{
 };
 use std::cmp::Ordering;
 
-use super::Vm;
+use super::{Vm, call};
 use crate::bytecode::{Op, fields};
 
 /// The operator an instruction stands for.
@@ -73,6 +73,48 @@ fn decode(op: Op) -> (Kind, Form) {
 }
 
 impl Vm {
+    /// Executes an addition whose operands are not two ints or two floats, or whose sum does not fit.
+    ///
+    /// # Safety
+    /// `ip` is an addition of `left` and `right`, and `base` its frame.
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn add(
+        &mut self,
+        ip: *mut u64,
+        base: *mut u8,
+        left: *mut Raw,
+        right: *mut Raw,
+    ) -> Result<(), Raise> {
+        // SAFETY: the operands are values; each count is moved or released once.
+        unsafe {
+            if (*left).tag != tag::STRING || (*right).tag != tag::STRING {
+                return self.arithmetic(ip, base);
+            }
+            let op = Op::of(*ip);
+            let to = base.add(fields(*ip).0 as usize).cast::<Raw>();
+            let left_dies = matches!(op, Op::AddB | Op::AddBC) || (op == Op::AddK && left == to);
+            let (head, tail) = ((*left).object::<Str>(), (*right).object::<Str>());
+            let value = if left_dies && Str::try_extend(head, tail) {
+                call::take(left)
+            } else if left_dies && head.is_unique() {
+                // Grows with room to spare.
+                return self.arithmetic(ip, base);
+            } else {
+                let made = Raw::from_rc(self.heap.concat_strings(head, tail)?);
+                if left_dies {
+                    call::take(left).release();
+                }
+                made
+            };
+            if matches!(op, Op::AddC | Op::AddBC | Op::AddLeftKC) {
+                call::take(right).release();
+            }
+            *to = value;
+            Ok(())
+        }
+    }
+
     /// Executes an arithmetic instruction whose operands are not two ints or two floats, or whose result does not
     /// fit. On an error no operand has been touched.
     ///

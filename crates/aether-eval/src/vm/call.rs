@@ -131,6 +131,12 @@ pub(super) unsafe fn release_all(first: *mut Raw, count: usize) {
 }
 
 impl Vm {
+    /// The built-in method of a type, by the number of its name.
+    #[inline(always)]
+    fn method(&self, number: u16, kind: u8) -> Option<&'static BuiltinDef> {
+        self.methods[number as usize][kind as usize]
+    }
+
     /// The byte offset of a pointer into the registers.
     #[inline]
     pub(super) fn offset(&self, pointer: *mut u8) -> u32 {
@@ -1106,7 +1112,7 @@ pub(super) unsafe fn call_method(vm: &mut Vm, ip: *mut u64, argc: u16) -> Result
         let number = if Op::of(*ip) == Op::CallMethod {
             (*ip >> 48) as u16
         } else {
-            builtins::method_number("push")
+            vm.push_method
         };
         loop {
             let window = vm.base.add(window_offset as usize);
@@ -1116,8 +1122,8 @@ pub(super) unsafe fn call_method(vm: &mut Vm, ip: *mut u64, argc: u16) -> Result
                 return call_instance_method(vm, ip, window_offset, argc, name, number);
             }
             if let Some(def) = method_of(vm, receiver, number, name) {
-                let is_then = def.info.name == "then";
-                let hidden = is_then && matches!(receiver.tag, tag::MODULE | tag::DICT | tag::WEAK);
+                let hidden =
+                    number == vm.then_method && matches!(receiver.tag, tag::MODULE | tag::DICT | tag::WEAK);
                 if !hidden {
                     if let Run::Simple(function) = def.run
                         && def.iterables == 0
@@ -1146,7 +1152,7 @@ pub(super) unsafe fn call_method(vm: &mut Vm, ip: *mut u64, argc: u16) -> Result
                     continue;
                 }
                 Value::Dict(dict) => dict
-                    .get_interned(&name_text)
+                    .get_text(&name_text)
                     .filter(|raw| is_callable(**raw))
                     .map(|raw| raw.clone_value()),
                 Value::Module(module) => Some(vm.module_member(module, &name_text)?),
@@ -1158,7 +1164,7 @@ pub(super) unsafe fn call_method(vm: &mut Vm, ip: *mut u64, argc: u16) -> Result
                 _ => None,
             };
             let Some(function) = function else {
-                if let Some(def) = builtins::method_by_number(number, receiver.tag) {
+                if let Some(def) = vm.method(number, receiver.tag) {
                     *first = Raw::null();
                     return invoke(vm, def, window, argc as usize + 1, 1, ip.add(3), 0);
                 }
@@ -1191,7 +1197,7 @@ fn method_of(vm: &Vm, receiver: Raw, number: u16, name: u32) -> Option<&'static 
             return Some(definition(Raw::builtin(method.0)));
         }
     }
-    builtins::method_by_number(number, receiver.tag)
+    vm.method(number, receiver.tag)
 }
 
 /// Calls `function` with the arguments of a method call, whose receiver goes away.
@@ -1225,7 +1231,7 @@ unsafe fn call_instance_method(
         let receiver = *first.add(1);
         let instance = receiver.object::<Instance>();
         let name = vm.tables.text(name).clone();
-        let builtin = builtins::method_by_number(number, tag::INSTANCE);
+        let builtin = vm.method(number, tag::INSTANCE);
         if let Some(def) = builtin
             && def.info.name == "equals"
         {

@@ -391,7 +391,7 @@ impl Vm {
         // SAFETY: the compiler checks the type before.
         let value = unsafe {
             match object.as_value() {
-                Value::Dict(dict) => dict.get_interned(name).map(|raw| raw.clone_value()),
+                Value::Dict(dict) => dict.get_text(name).map(|raw| raw.clone_value()),
                 Value::Instance(instance) => instance.field(name),
                 _ => None,
             }

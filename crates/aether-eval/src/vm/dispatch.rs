@@ -168,6 +168,24 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         slow_arithmetic!()
                     }};
                 }
+                macro_rules! addition {
+                    ($left:expr, $right:expr) => {{
+                        let (left, right): (*mut Raw, *mut Raw) = ($left, $right);
+                        if (*left).tag == tag::INT && (*right).tag == tag::INT {
+                            if let Some(value) = ((*left).payload as i64).checked_add((*right).payload as i64)
+                            {
+                                set_int!(reg!(ip, base, 1), value);
+                            }
+                        } else if (*left).tag == tag::FLOAT && (*right).tag == tag::FLOAT {
+                            let value = f64::from_bits((*left).payload) + f64::from_bits((*right).payload);
+                            set_float!(reg!(ip, base, 1), value);
+                        }
+                        vm.ip = ip;
+                        vm.base = base;
+                        check!(vm.add(ip, base, left, right));
+                        next!()
+                    }};
+                }
                 macro_rules! arithmetic_immediate {
                     ($checked:ident, $float:tt) => {{
                         let left = reg!(ip, base, 2);
@@ -740,13 +758,19 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
 
                     // --- arithmetic ---
                     Op::Add | Op::AddB | Op::AddC | Op::AddBC => {
-                        arithmetic!(reg!(ip, base, 2), reg!(ip, base, 3), checked_add, +);
+                        addition!(reg!(ip, base, 2), reg!(ip, base, 3));
                     }
                     Op::AddK => {
-                        arithmetic!(reg!(ip, base, 2), vm.constants.add(field!(ip, 3) as usize), checked_add, +);
+                        addition!(
+                            reg!(ip, base, 2),
+                            vm.constants.add(field!(ip, 3) as usize).cast_mut()
+                        );
                     }
                     Op::AddLeftK | Op::AddLeftKC => {
-                        arithmetic!(vm.constants.add(field!(ip, 2) as usize), reg!(ip, base, 3), checked_add, +);
+                        addition!(
+                            vm.constants.add(field!(ip, 2) as usize).cast_mut(),
+                            reg!(ip, base, 3)
+                        );
                     }
                     Op::AddI => arithmetic_immediate!(checked_add, +),
                     Op::Subtract => arithmetic!(reg!(ip, base, 2), reg!(ip, base, 3), checked_sub, -),
@@ -950,6 +974,14 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 *reg!(ip, base, 1) = value;
                                 next!()
                             }
+                        } else if object.tag == tag::DICT && (*index).tag == tag::STRING {
+                            let found = member::entry_of(object, *index);
+                            if !found.is_null() {
+                                let value = *found;
+                                value.retain();
+                                *reg!(ip, base, 1) = value;
+                                next!()
+                            }
                         }
                         let value = {
                             vm.ip = ip;
@@ -1008,7 +1040,38 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 next!(2)
                             }
                         }
+                        vm.ip = ip;
+                        vm.base = base;
                         check!(member::add_index(vm, object, index, old, right));
+                        next!(2)
+                    }
+                    Op::AddElement => {
+                        let object = *reg!(ip, base, 1);
+                        let index = *reg!(ip, base, 2);
+                        let right = reg!(ip, base, 3);
+                        if object.tag == tag::ARRAY && index.tag == tag::INT {
+                            let array = object.pointer::<Array>();
+                            let at = index.payload as usize;
+                            if at < (*array).len() && !(*array).may_be_shared() {
+                                let slot = (*array).items().add(at).cast_mut();
+                                if (*slot).tag == tag::INT && (*right).tag == tag::INT {
+                                    let sum = ((*slot).payload as i64).checked_add((*right).payload as i64);
+                                    if let Some(sum) = sum {
+                                        (*slot).payload = sum as u64;
+                                        next!(2)
+                                    }
+                                } else if (*slot).tag == tag::FLOAT && (*right).tag == tag::FLOAT {
+                                    let sum =
+                                        f64::from_bits((*slot).payload) + f64::from_bits((*right).payload);
+                                    (*slot).payload = sum.to_bits();
+                                    next!(2)
+                                }
+                            }
+                        }
+                        let consumed = *ip.add(1) & 1 != 0;
+                        vm.ip = ip;
+                        vm.base = base;
+                        check!(member::add_element(vm, object, index, right, consumed));
                         next!(2)
                     }
                     Op::Slice => {

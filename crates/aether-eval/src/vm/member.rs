@@ -64,7 +64,7 @@ pub(super) fn get_member(vm: &mut Vm, object: &Value, name: &Rc<Str>) -> Result<
         }
         Value::Dict(dict) if is_length => return length(dict.len()),
         Value::Dict(dict) => {
-            return match dict.get_interned(name) {
+            return match dict.get_text(name) {
                 // SAFETY: dicts hold values.
                 Some(raw) => Ok(unsafe { raw.clone_value() }),
                 None => Err(Raise::key_member(text)),
@@ -235,6 +235,21 @@ pub(super) unsafe fn compound_field(
     }
 }
 
+/// Where the value under a string key of a dict is; null if there is none.
+///
+/// # Safety
+/// `object` is a dict, `key` a string.
+#[cold]
+#[inline(never)]
+pub(super) unsafe fn entry_of(object: Raw, key: Raw) -> *const Raw {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let dict = object.object::<Dict>();
+        let key = key.object::<Str>();
+        dict.get_text(key).map_or(std::ptr::null(), std::ptr::from_ref)
+    }
+}
+
 /// `object[index]` of any value.
 #[cold]
 #[inline(never)]
@@ -385,6 +400,45 @@ pub(super) unsafe fn add_index(
         super::call::take(old).release();
         super::call::take(right).release();
         Ok(())
+    }
+}
+
+/// `object[index] = object[index] + right`. Takes `right` if it is consumed, on success.
+///
+/// # Safety
+/// `right` is a register, the others values.
+#[cold]
+#[inline(never)]
+pub(super) unsafe fn add_element(
+    vm: &mut Vm,
+    object: Raw,
+    index: Raw,
+    right: *mut Raw,
+    consumed: bool,
+) -> Result<(), Raise> {
+    // SAFETY: the caller's promise; each count is moved or released once.
+    unsafe {
+        if object.tag == tag::DICT && index.tag == tag::STRING {
+            let place = object.object::<Dict>().place_of(index.object::<Str>());
+            if !place.is_null()
+                && (*place).tag == tag::INT
+                && (*right).tag == tag::INT
+                && let Some(sum) = ((*place).payload as i64).checked_add((*right).payload as i64)
+            {
+                *place = Raw::int(sum);
+                return Ok(());
+            }
+        }
+        let mut old = Raw::from_value(element(vm, object.as_value(), index.as_value())?);
+        let mut operand = Raw::from_value((*right).clone_value());
+        let result = add_index(vm, object, index, &raw mut old, &raw mut operand);
+        if result.is_err() {
+            old.release();
+            operand.release();
+        } else if consumed {
+            super::call::take(right).release();
+        }
+        result
     }
 }
 

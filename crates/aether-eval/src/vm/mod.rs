@@ -47,6 +47,7 @@ mod watch;
 use aether_value::{Coroutine, ErrorKind, Frame, Heap, Module, Raise, Raw, Rc, Str, Value};
 use std::collections::VecDeque;
 
+use crate::builtins;
 use crate::host::Host;
 use crate::tables::Tables;
 use crate::task::{Message, Scheduler};
@@ -150,6 +151,10 @@ pub(crate) struct Vm {
     /// Code for calls from outside, by number of arguments and whether the result is awaited.
     pub(super) stubs: ahash::AHashMap<(u16, bool), std::ptr::NonNull<aether_value::Code>>,
     pub(crate) names: Names,
+    /// The built-in methods by number and tag, and the numbers of two names.
+    pub(super) methods: &'static [builtins::MethodRow],
+    pub(super) push_method: u16,
+    pub(super) then_method: u16,
 }
 
 /// Names that the machine looks up itself.
@@ -203,6 +208,9 @@ impl Vm {
             witness: None,
             stubs: ahash::AHashMap::new(),
             names,
+            methods: builtins::method_rows(),
+            push_method: builtins::method_number("push"),
+            then_method: builtins::method_number("then"),
         })
     }
 

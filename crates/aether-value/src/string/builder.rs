@@ -2,7 +2,7 @@
 
 use crate::{Heap, Raise, Rc, Str};
 
-use super::STR_HEADER;
+use super::{STR_HEADER, count_chars};
 
 /// Text in the making. It is a string with one owner, extended in place.
 pub struct StrBuilder {
@@ -41,6 +41,27 @@ impl StrBuilder {
     /// Out of memory; what was gathered stays.
     #[inline]
     pub fn push_str(&mut self, text: &str) -> Result<(), Raise> {
+        match &self.text {
+            Some(so_far) if so_far.try_extend_with(text, count_chars) => Ok(()),
+            _ => self.push_slow(text),
+        }
+    }
+
+    /// Adds a string.
+    ///
+    /// # Errors
+    /// Out of memory; what was gathered stays.
+    #[inline]
+    pub fn push(&mut self, text: &Str) -> Result<(), Raise> {
+        match &self.text {
+            Some(so_far) if so_far.try_extend_with(text.as_str(), |_| text.len_chars()) => Ok(()),
+            _ => self.push_slow(text.as_str()),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_slow(&mut self, text: &str) -> Result<(), Raise> {
         let old = match self.text.take() {
             Some(old) => old,
             None => self.heap.alloc_str(text.len().max(40))?,

@@ -106,7 +106,31 @@ impl Str {
     /// Equality of texts: the same object, or the same bytes.
     #[inline]
     pub fn equals(&self, other: &Self) -> bool {
-        std::ptr::eq(self, other) || self.as_str() == other.as_str()
+        std::ptr::eq(self, other) || same_bytes(self.as_str().as_bytes(), other.as_str().as_bytes())
+    }
+
+    /// Whether there is one count only.
+    #[inline]
+    pub fn is_unique(&self) -> bool {
+        self.header.count.get() == 1
+    }
+
+    /// Appends `tail`, which may be `head` itself, in place if there is room and nobody else counts `head`; whether it
+    /// did. For the one owner to call.
+    #[inline]
+    pub fn try_extend(head: &Self, tail: &Self) -> bool {
+        head.try_extend_with(tail.as_str(), |_| tail.len_chars())
+    }
+
+    /// The same for any text, whose characters `chars` counts.
+    #[inline]
+    fn try_extend_with(&self, tail: &str, chars: impl Fn(&str) -> usize) -> bool {
+        let fits = self.is_unique() && self.len_bytes() + tail.len() <= self.capacity();
+        if fits {
+            // SAFETY: room was just found, and the owner of the only count has asked for it.
+            unsafe { self.extend(tail, chars(tail)) };
+        }
+        fits
     }
 
     /// The character at `index` as a string; `None` past the end.
@@ -152,7 +176,7 @@ impl Str {
         let len = this.len_bytes();
         if Rc::count(&this) == 1 && len + tail.len() <= this.capacity() {
             // SAFETY: one owner, and room for the tail; a tail inside `this` lies before the bytes written.
-            unsafe { this.extend(tail) };
+            unsafe { this.extend(tail, count_chars(tail)) };
             return Ok(this);
         }
         Self::append_grown(heap, this, tail)
@@ -193,7 +217,7 @@ impl Str {
                         )),
                         None => tail,
                     };
-                    this.extend(tail);
+                    this.extend(tail, count_chars(tail));
                     return Ok(this);
                 }
             }
@@ -201,7 +225,7 @@ impl Str {
                 // SAFETY: room for both parts was just made.
                 unsafe {
                     made.fill(&[this.as_str()], this.len_chars());
-                    made.extend(tail);
+                    made.extend(tail, count_chars(tail));
                 }
                 return Ok(made);
             }
@@ -210,16 +234,15 @@ impl Str {
         Err((this, raise))
     }
 
-    /// Writes `tail` behind the text.
+    /// Writes `tail`, of `chars` characters, behind the text.
     ///
     /// # Safety
     /// The caller is the only owner, and the capacity suffices.
     #[inline]
-    unsafe fn extend(&self, tail: &str) {
+    unsafe fn extend(&self, tail: &str, chars: usize) {
         let len = self.len_bytes();
         // SAFETY: the caller's promise; the areas do not overlap, since the tail is existing text.
-        unsafe { std::ptr::copy_nonoverlapping(tail.as_ptr(), self.text_ptr().add(len), tail.len()) };
-        let chars = count_chars(tail);
+        unsafe { copy_text(tail.as_ptr(), self.text_ptr().add(len), tail.len()) };
         self.byte_len.set((len + tail.len()) as u32);
         self.char_len.set(self.char_len.get() + chars as u32);
         self.header.shape.set(0);
@@ -232,15 +255,71 @@ impl Str {
     ///
     /// # Safety
     /// The capacity suffices for all parts, `chars` is their number of characters, and nothing else reads `self`.
+    #[inline]
     unsafe fn fill(&self, parts: &[&str], chars: usize) {
         let mut at = 0;
         for part in parts {
             // SAFETY: the caller's promise.
-            unsafe { std::ptr::copy_nonoverlapping(part.as_ptr(), self.text_ptr().add(at), part.len()) };
+            unsafe { copy_text(part.as_ptr(), self.text_ptr().add(at), part.len()) };
             at += part.len();
         }
         self.byte_len.set(at as u32);
         self.char_len.set(chars as u32);
+    }
+}
+
+/// Whether two texts are the same bytes; short ones, as most keys are, without a call.
+#[inline]
+fn same_bytes(left: &[u8], right: &[u8]) -> bool {
+    fn ends<const N: usize>(text: &[u8]) -> Option<([u8; N], [u8; N])> {
+        Some((*text.first_chunk()?, *text.last_chunk()?))
+    }
+    if left.len() != right.len() {
+        return false;
+    }
+    match left.len() {
+        0 => true,
+        1..4 => {
+            left[0] == right[0]
+                && ends::<1>(left) == ends::<1>(right)
+                && left[left.len() / 2] == right[left.len() / 2]
+        }
+        4..8 => ends::<4>(left) == ends::<4>(right),
+        8..=16 => ends::<8>(left) == ends::<8>(right),
+        _ => left == right,
+    }
+}
+
+/// Copies bytes; few of them, as in most texts, without a call.
+///
+/// # Safety
+/// As for `std::ptr::copy_nonoverlapping`.
+#[inline(always)]
+unsafe fn copy_text(from: *const u8, to: *mut u8, len: usize) {
+    // SAFETY: the two ends of a stretch of at least N bytes, read before they are written, cover up to 2 N.
+    unsafe {
+        if len > 16 {
+            std::ptr::copy_nonoverlapping(from, to, len);
+        } else if len >= 8 {
+            let (head, tail) = (
+                from.cast::<[u8; 8]>().read(),
+                from.add(len - 8).cast::<[u8; 8]>().read(),
+            );
+            to.cast::<[u8; 8]>().write(head);
+            to.add(len - 8).cast::<[u8; 8]>().write(tail);
+        } else if len >= 4 {
+            let (head, tail) = (
+                from.cast::<[u8; 4]>().read(),
+                from.add(len - 4).cast::<[u8; 4]>().read(),
+            );
+            to.cast::<[u8; 4]>().write(head);
+            to.add(len - 4).cast::<[u8; 4]>().write(tail);
+        } else if len > 0 {
+            let (head, middle, tail) = (from.read(), from.add(len / 2).read(), from.add(len - 1).read());
+            to.write(head);
+            to.add(len / 2).write(middle);
+            to.add(len - 1).write(tail);
+        }
     }
 }
 
@@ -277,6 +356,23 @@ impl Heap {
         Ok(made)
     }
 
+    /// A new string of two.
+    ///
+    /// # Errors
+    /// Out of memory.
+    #[inline]
+    pub fn concat_strings(&self, head: &Str, tail: &Str) -> Result<Rc<Str>, Raise> {
+        let made = self.alloc_str(head.len_bytes() + tail.len_bytes())?;
+        // SAFETY: room for both was just made.
+        unsafe {
+            made.fill(
+                &[head.as_str(), tail.as_str()],
+                head.len_chars() + tail.len_chars(),
+            );
+        };
+        Ok(made)
+    }
+
     /// A string for what is mostly one character: shared if ASCII.
     ///
     /// # Errors
@@ -297,6 +393,7 @@ impl Heap {
     }
 
     /// An empty string with room for `capacity` bytes.
+    #[inline]
     fn alloc_str(&self, capacity: usize) -> Result<Rc<Str>, Raise> {
         let size = STR_HEADER + capacity;
         let object = if capacity <= MAX_BYTES {
