@@ -48,6 +48,12 @@ impl SourceFile {
             .map(|path| path.rsplit(['/', '\\']).next().unwrap_or(path))
     }
 
+    /// Bytes that the text and its index take.
+    pub fn size(&self) -> usize {
+        let path = self.path.as_ref().map_or(0, String::capacity);
+        size_of::<Self>() + path + self.text.capacity() + self.line_starts.capacity() * size_of::<u32>()
+    }
+
     /// The whole text.
     pub fn text(&self) -> &str {
         &self.text

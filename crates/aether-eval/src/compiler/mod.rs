@@ -69,6 +69,8 @@ pub(crate) fn compile(
 ) -> Result<NonNull<Code>> {
     let declared = resolution.globals().iter().map(|global| global.name).collect();
     let scalars = scalar::scalar_bindings(ast, resolution);
+    let owners = std::rc::Rc::strong_count(&file);
+    let kept = file.clone();
     let mut compiler = Compiler {
         ast,
         resolution,
@@ -82,7 +84,13 @@ pub(crate) fn compile(
         function: FunctionState::new(FunctionIndex::TOP_LEVEL),
         mains: 0,
     };
-    compiler.top_level()
+    let code = compiler.top_level();
+    drop(compiler);
+    // `kept` took the place of the compiler's; a further owner is code, which says where it is.
+    if std::rc::Rc::strong_count(&kept) > owners {
+        heap.keep_for_code(kept.size());
+    }
+    code
 }
 
 pub(super) struct Compiler<'a> {

@@ -10,7 +10,7 @@
 //! Invariants
 //! - A free block's `kind` is 0; blocks above `bump` were never used. Walking a chunk needs nothing else.
 //! - Bytes are charged before a block is taken and discharged when it is given back: the class's size for small
-//!   objects, prefix included for large ones.
+//!   objects, prefix and place in the vector included for large ones.
 //!
 //! With the feature `system-alloc` every object is a large one.
 #![expect(
@@ -47,6 +47,11 @@ const RESERVE: usize = 16;
 const REFILL: usize = 4096;
 /// In front of a large object.
 const PREFIX: usize = 16;
+/// A large object's place in the heap's vector. The vector keeps no more than a quarter of its places unused, so this
+/// is what the place costs.
+const PLACE: usize = size_of::<NonNull<Header>>();
+/// Places that the vector always may have.
+const FEW_PLACES: usize = 64;
 pub(super) const SYSTEM_ALLOC: bool = cfg!(feature = "system-alloc");
 
 const CHUNK_LAYOUT: Layout = match Layout::from_size_align(CHUNK, CHUNK) {
@@ -197,7 +202,7 @@ pub(crate) fn object_bytes(object: NonNull<Header>) -> usize {
 pub(crate) fn charged_bytes(object: NonNull<Header>) -> usize {
     // SAFETY: callers pass live objects.
     match unsafe { object.as_ref() }.class {
-        LARGE => object_bytes(object) + PREFIX,
+        LARGE => object_bytes(object) + PREFIX + PLACE,
         EMBEDDED => 0,
         _ => object_bytes(object),
     }
@@ -339,10 +344,14 @@ impl Inner {
         let Some((total, units)) = large_size(size) else {
             return std::ptr::null_mut();
         };
-        if !self.charge(total) {
+        let charged = total + PLACE;
+        if !self.charge(charged) {
             return std::ptr::null_mut();
         }
-        let reserved = self.large.with(|large| large.try_reserve(1).is_ok());
+        let reserved = self.large.with(|large| {
+            let len = large.len();
+            len < large.capacity() || large.try_reserve_exact(len / 8 + FEW_PLACES).is_ok()
+        });
         let memory = if reserved {
             // SAFETY: the layout is not empty; size and alignment were checked by `large_size`.
             unsafe { std::alloc::alloc(Layout::from_size_align_unchecked(total, STEP)) }
@@ -350,7 +359,7 @@ impl Inner {
             std::ptr::null_mut()
         };
         if memory.is_null() {
-            self.live.set(self.live.get() - total);
+            self.live.set(self.live.get() - charged);
             return std::ptr::null_mut();
         }
         // SAFETY: fresh memory of at least prefix and header.
@@ -368,7 +377,7 @@ impl Inner {
             });
             self.count_made(kind);
             if self.is_watched() {
-                self.record_object(NonNull::new_unchecked(object), total);
+                self.record_object(NonNull::new_unchecked(object), charged);
             }
             object
         }
@@ -409,7 +418,7 @@ impl Inner {
                 self.move_side(old_address, moved);
             }
             if self.is_watched() {
-                self.record_block(old_address, object as usize, total);
+                self.record_block(old_address, object as usize, total + PLACE);
             }
             object
         }
@@ -473,9 +482,13 @@ impl Inner {
                 if index < large.len() {
                     place(large, index);
                 }
+                let len = large.len();
+                if large.capacity() > len + len / 4 + 2 * FEW_PLACES {
+                    large.shrink_to(len + len / 16 + FEW_PLACES);
+                }
             });
             let total = units as usize * STEP;
-            self.discharge_object(object, total);
+            self.discharge_object(object, total + PLACE);
             let layout = Layout::from_size_align_unchecked(total, STEP);
             std::alloc::dealloc(object.byte_sub(PREFIX).as_ptr().cast(), layout);
         }

@@ -272,14 +272,19 @@ impl Heap {
     /// Takes over a piece of code and keeps it until the heap goes.
     pub fn add_code(&self, code: Box<Code>) -> NonNull<Code> {
         let inner = self.inner();
-        let bytes = code.size();
-        inner.code_bytes.set(inner.code_bytes.get() + bytes);
-        // Past the budget if need be: the charge of what runs it will tell.
-        inner.settle(0, bytes);
+        self.keep_for_code(code.size());
         let start = code.words.as_ptr() as usize;
         let code = NonNull::from(Box::leak(code));
         inner.code.with(|map| map.insert(start, code));
         code
+    }
+
+    /// Charges what code keeps alive beside itself, its source text for one, until the heap lets go of its code. Past
+    /// the budget if need be: the charge of what runs it will tell.
+    pub fn keep_for_code(&self, bytes: usize) {
+        let inner = self.inner();
+        inner.code_bytes.set(inner.code_bytes.get() + bytes);
+        inner.settle(0, bytes);
     }
 
     /// The code that holds the instruction word at `ip`, and the word's index.
