@@ -20,6 +20,7 @@ use super::call::definition;
 use super::unwind::{code_of, word_of};
 use super::{FUEL, Vm, flags};
 use crate::builtins;
+use crate::bytecode::{Op, fields};
 
 /// Frames of a stack that are kept, innermost first.
 const MOST_FRAMES: usize = 48;
@@ -89,16 +90,53 @@ unsafe fn ask(data: *const ()) -> (u32, u64) {
             return (0, time);
         };
         let mut stack = [SiteFrame::Builtin(""); MOST_FRAMES];
-        let count = walk(
-            (*vm).ip,
-            (*vm).base,
-            (*vm).fp,
-            (*vm).registers,
-            current,
-            &mut stack,
-        );
+        let mut inside = 0;
+        if let Some(def) = running_builtin((*vm).ip, (*vm).base, (*vm).globals) {
+            stack[0] = SiteFrame::Builtin(def.info.name);
+            inside = 1;
+        }
+        let count = inside
+            + walk(
+                (*vm).ip,
+                (*vm).base,
+                (*vm).fp,
+                (*vm).registers,
+                current,
+                &mut stack[inside..],
+            );
         let number = witness.sites.borrow_mut().number(&stack[..count]);
         (number, time)
+    }
+}
+
+/// The built-in that runs without a frame: the one that the instruction at `ip` calls.
+unsafe fn running_builtin(
+    ip: *const u64,
+    base: *mut u8,
+    globals: *const Raw,
+) -> Option<&'static builtins::BuiltinDef> {
+    // SAFETY: the machine's position lies in the code that runs on `base`, if that is code; operands of a call name
+    // registers of the frame and globals that exist.
+    unsafe {
+        if base.is_null() || ip.is_null() {
+            return None;
+        }
+        let code = code_of(base)?;
+        if !code.words.as_ptr_range().contains(&ip) {
+            return None;
+        }
+        let (a, b, c) = fields(*ip);
+        let register = |offset: u16| *base.add(offset as usize).cast::<Raw>();
+        let method = |number: u16| builtins::method_by_number(number, register(a + 16).tag);
+        let callee = match Op::of(*ip) {
+            Op::Call => register(b),
+            Op::CallTop => register(a),
+            Op::CallGlobal => *globals.add(b as usize),
+            Op::CallMethod if c > 0 => return method(c),
+            Op::Push => return builtins::method_by_number(builtins::method_number("push"), register(b).tag),
+            _ => return None,
+        };
+        (callee.tag == tag::BUILTIN).then(|| definition(callee))
     }
 }
 
