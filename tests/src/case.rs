@@ -41,14 +41,22 @@ pub fn repository() -> PathBuf {
     tests.parent().map_or_else(|| tests.to_owned(), Path::to_owned)
 }
 
-/// Every case, sorted by name.
+/// Every case of the suite and the examples, sorted by name.
 ///
 /// # Errors
 /// A directory or file cannot be read, or a first line has an option that does not exist.
 pub fn find_cases() -> io::Result<Vec<Case>> {
+    find_cases_below(&["examples", "tests/conformance"])
+}
+
+/// Every case below these directories of the repository, sorted by name.
+///
+/// # Errors
+/// See [`find_cases`].
+pub fn find_cases_below(directories: &[&str]) -> io::Result<Vec<Case>> {
     let root = repository();
     let mut cases = Vec::new();
-    let mut pending = vec![root.join("examples"), root.join("tests/conformance")];
+    let mut pending: Vec<PathBuf> = directories.iter().map(|directory| root.join(directory)).collect();
     while let Some(directory) = pending.pop() {
         for entry in fs::read_dir(directory)? {
             let path = entry?.path();

@@ -1,6 +1,6 @@
 //! Running a program in this process.
 
-use aether::{DEFAULT_MAX_NESTING, Engine, EngineBuilder, Error, HeapReport, MemoryHost};
+use aether::{BuiltinDef, DEFAULT_MAX_NESTING, Engine, EngineBuilder, Error, HeapReport, MemoryHost};
 
 use crate::{Case, Mode, diff};
 use std::fmt::Write as _;
@@ -19,14 +19,57 @@ pub struct Outcome {
     pub status: i32,
 }
 
+/// How a case is run beyond what it says itself.
+#[derive(Clone, Copy)]
+pub struct Settings {
+    /// Built-in functions beyond the library.
+    pub builtins: &'static [BuiltinDef],
+    /// Calls and backward jumps after which the program is stopped.
+    pub max_steps: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            builtins: &[],
+            max_steps: MAX_STEPS,
+        }
+    }
+}
+
+/// A moment in the life of a case's engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// The engine is made, nothing has been read.
+    Ready,
+    /// The program has ended; its globals and all they lead to are alive.
+    Ended,
+}
+
 /// Runs a case and ends its engine.
 ///
 /// # Errors
 /// The engine cannot be made.
 pub fn execute(case: &Case) -> Result<(Outcome, HeapReport), Error> {
+    execute_watched(case, &Settings::default(), |_, _, _| {})
+}
+
+/// Runs a case and ends its engine; `watch` sees the engine and the world around it at each moment.
+///
+/// # Errors
+/// The engine cannot be made.
+pub fn execute_watched(
+    case: &Case,
+    settings: &Settings,
+    mut watch: impl FnMut(Moment, &Engine, &MemoryHost),
+) -> Result<(Outcome, HeapReport), Error> {
     let host = MemoryHost::new().over_directory(case.directory());
     let name = case.file_name();
-    let mut builder = builder().args(case.args.iter().cloned()).io_workers(case.workers);
+    let mut builder = builder()
+        .args(case.args.iter().cloned())
+        .io_workers(case.workers)
+        .builtins(settings.builtins)
+        .max_steps(Some(settings.max_steps));
     if let Some(depth) = case.depth {
         builder = builder.max_depth(depth);
     }
@@ -34,12 +77,14 @@ pub fn execute(case: &Case) -> Result<(Outcome, HeapReport), Error> {
         builder = builder.bare();
     }
     let mut engine = builder.host(host.clone()).build()?;
+    watch(Moment::Ready, &engine, &host);
     let result = match case.mode {
         Mode::Program | Mode::Bare => engine.run(&name),
         Mode::Eval => engine
             .eval_file(&name)
             .and_then(|value| engine.print_result(&value, host.at_line_start())),
     };
+    watch(Moment::Ended, &engine, &host);
     Ok(finish(engine, &host, result))
 }
 
@@ -101,6 +146,9 @@ pub fn compare(expected: &Outcome, actual: &Outcome, report: &HeapReport) -> Str
     }
     if report.live_objects != 0 {
         let _ = writeln!(message, "{} objects are alive after the end", report.live_objects);
+    }
+    if report.live_bytes != 0 {
+        let _ = writeln!(message, "{} bytes are charged after the end", report.live_bytes);
     }
     message
 }

@@ -19,8 +19,10 @@ mod case;
 mod command;
 mod diff;
 mod execute;
+mod plants;
 
-pub use case::{Case, Mode, find_cases, repository};
+pub use case::{Case, Mode, find_cases, find_cases_below, repository};
 pub use command::{Scratch, binary, told};
 pub use diff::diff;
-pub use execute::{Outcome, compare, execute, execute_text};
+pub use execute::{Moment, Outcome, Settings, compare, execute, execute_text, execute_watched};
+pub use plants::{PLANTS, end_planted};

@@ -1,4 +1,4 @@
-//! Chores: `cargo xtask check | bless | memcheck | probes | bench [DIR] | bench-data`.
+//! Chores: `cargo xtask check | bless | memcheck | probes | stress | bench [DIR] | bench-data`.
 //!
 //! Invariants
 //! - `check` and `.ci/run` are the same list: the one runs the other.
@@ -14,6 +14,7 @@ mod bench;
 mod data;
 mod memcheck;
 mod probes;
+mod stress;
 mod tools;
 
 use std::process::{Command, ExitCode};
@@ -22,8 +23,11 @@ const USAGE: &str = "\
 Usage: cargo xtask CHORE
   check          everything that .ci/run checks
   bless          record what the conformance programs do as what they must do
-  memcheck       the suite under dhat, and the probes in the release binary
+  memcheck       the suite under dhat and in the plain build, and the probes in the release binary
+                 (--bless, --only PATTERN, --top N, --json, --held FILE)
   probes         the probes alone
+  stress         the suite with a collection at every allocation, and with every charge refused in turn
+                 (--budget SECONDS, --only PATTERN, --jobs N)
   bench [DIR]    the programs of benches/programs, or DIR, beside other languages
   bench-data     JSON and CSV of 50 MB beside CPython";
 
@@ -37,8 +41,12 @@ fn main() -> ExitCode {
                 .args(["test", "-p", "aether-tests", "--test", "conformance"])
                 .env("UPDATE_EXPECT", "1"),
         ),
-        ["memcheck"] => memcheck::run(),
-        ["probes"] => probes::run(),
+        ["memcheck", options @ ..] => memcheck::run(options),
+        ["stress", options @ ..] => stress::run(options),
+        ["probes"] => probes::run(|line| println!("{line}")).and_then(|failed| match failed.len() {
+            0 => Ok(()),
+            count => Err(format!("{count} probes failed")),
+        }),
         ["bench"] => bench::run("benches/programs"),
         ["bench-data"] => data::run(),
         ["bench", directory] => bench::run(directory),

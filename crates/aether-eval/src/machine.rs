@@ -35,6 +35,8 @@ pub struct MachineOptions {
     pub event_loop_timeout: Option<f64>,
     /// Directory that serves the imports of texts without a file, empty or ending in `/`.
     pub directory: String,
+    /// For tests: the number of the heap's charge to refuse, counted from 1.
+    pub fail_charge: Option<u64>,
 }
 
 impl Default for MachineOptions {
@@ -51,6 +53,7 @@ impl Default for MachineOptions {
             queue_limit: DEFAULT_QUEUE_LIMIT,
             event_loop_timeout: None,
             directory: String::new(),
+            fail_charge: None,
         }
     }
 }
@@ -108,6 +111,7 @@ impl Machine {
     ) -> Result<Self, Box<RuntimeError>> {
         let heap = Heap::new(HeapConfig {
             limit: options.max_memory,
+            fail_charge: options.fail_charge,
             ..HeapConfig::default()
         });
         let limits = Limits {

@@ -181,6 +181,14 @@ impl EngineBuilder {
         self
     }
 
+    /// For tests: has the heap refuse its charge with this number, counted from 1.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn fail_charge(mut self, number: u64) -> Self {
+        self.options.fail_charge = Some(number);
+        self
+    }
+
     /// The engine.
     ///
     /// # Errors

@@ -127,13 +127,13 @@ unsafe fn running_builtin(
         }
         let (a, b, c) = fields(*ip);
         let register = |offset: u16| *base.add(offset as usize).cast::<Raw>();
-        let method = |number: u16| builtins::method_by_number(number, register(a + 16).tag);
+        let method = |number: u16, kind: u8| builtins::method_rows()[number as usize][kind as usize];
         let callee = match Op::of(*ip) {
             Op::Call => register(b),
             Op::CallTop => register(a),
             Op::CallGlobal => *globals.add(b as usize),
-            Op::CallMethod if c > 0 => return method(c),
-            Op::Push => return builtins::method_by_number(builtins::method_number("push"), register(b).tag),
+            Op::CallMethod => return method(c, register(a + 16).tag),
+            Op::Push => return method(builtins::method_number("push"), register(b).tag),
             _ => return None,
         };
         (callee.tag == tag::BUILTIN).then(|| definition(callee))

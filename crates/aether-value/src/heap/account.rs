@@ -44,9 +44,15 @@ pub(crate) mod watch {
 /// Provoked collections and refusals; see [`crate::HeapConfig`].
 #[derive(Default)]
 pub(crate) struct Stress {
-    pub(crate) collect_every: Cell<u64>,
-    pub(crate) charges: Cell<u64>,
-    pub(crate) fail_charge: Cell<u64>,
+    collect_every: Cell<u64>,
+    /// Live objects that a collection may walk for every charge; 0 for any number.
+    walk: Cell<u64>,
+    charges: Cell<u64>,
+    /// The charge at which the next collection comes.
+    next_collection: Cell<u64>,
+    fail_charge: Cell<u64>,
+    collections: Cell<u64>,
+    longest: Cell<u64>,
 }
 
 impl Heap {
@@ -130,12 +136,29 @@ impl Heap {
     pub fn set_stress(&self, collect_every: u64, fail_charge: Option<u64>) {
         let inner = self.inner();
         inner.stress.collect_every.set(collect_every);
+        inner.stress.next_collection.set(collect_every);
+        inner.stress.walk.set(0);
         inner.stress.fail_charge.set(fail_charge.unwrap_or(u64::MAX));
         inner.stress.charges.set(0);
+        inner.stress.collections.set(0);
+        inner.stress.longest.set(0);
         let on = collect_every > 0 || fail_charge.is_some();
         let watch = inner.watch.get() & !watch::STRESS;
         inner.watch.set(if on { watch | watch::STRESS } else { watch });
         inner.set_next_event();
+    }
+
+    /// Has provoked collections walk at most `objects` for every charge, after [`Heap::set_stress`]: while more are
+    /// live, they come at every second charge, at every third and so on. Without this a program with n objects takes
+    /// time in the square of n.
+    pub fn thin_stress(&self, objects: u64) {
+        self.inner().stress.walk.set(objects);
+    }
+
+    /// Collections provoked so far, and the most charges from one to the next.
+    pub fn provoked(&self) -> (u64, u64) {
+        let stress = &self.inner().stress;
+        (stress.collections.get(), stress.longest.get())
     }
 
     /// Whether growth asks for collections.
@@ -246,8 +269,13 @@ impl Inner {
         let number = stress.charges.get() + 1;
         stress.charges.set(number);
         let every = stress.collect_every.get();
-        if every > 0 && number.is_multiple_of(every) {
+        if every > 0 && number >= stress.next_collection.get() {
+            let live = self.live_objects() as u64;
             self.collect_for_budget();
+            let interval = live.checked_div(stress.walk.get()).unwrap_or(0).max(every);
+            stress.next_collection.set(number + interval);
+            stress.collections.set(stress.collections.get() + 1);
+            stress.longest.set(stress.longest.get().max(interval));
         }
         number != stress.fail_charge.get()
     }

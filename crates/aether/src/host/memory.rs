@@ -86,6 +86,18 @@ impl MemoryHost {
         self.world.borrow().files.get(&plain(path)).cloned()
     }
 
+    /// Bytes that the captured output, the input that waits and the files in memory take.
+    pub fn held_bytes(&self) -> usize {
+        let world = self.world.borrow();
+        let stdin: usize = world.stdin.iter().map(String::capacity).sum();
+        let files: usize = world
+            .files
+            .iter()
+            .map(|(name, bytes)| name.capacity() + bytes.capacity())
+            .sum();
+        world.stdout.capacity() + world.stderr.capacity() + stdin + files
+    }
+
     /// Moves the clock on by `seconds`.
     pub fn advance(&self, seconds: f64) {
         self.world.borrow_mut().clock += (seconds * NANOS) as u64;

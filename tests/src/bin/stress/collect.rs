@@ -1,0 +1,86 @@
+//! A full collection at every allocation: whatever a program does between two, nothing live may be freed, and nothing
+//! that it does may change.
+//!
+//! Every collection walks all containers, so a program with n objects would take time in the square of n. So a
+//! collection may walk [`WALK`] objects for every charge; where more are live, it comes at every second charge, every
+//! third, and so on. The report says where that was so.
+
+use std::sync::Mutex;
+use std::time::Instant;
+
+use aether_tests::{Case, Moment, compare, execute_watched};
+
+use crate::{Work, settings};
+
+/// Live objects that a collection may walk for every charge.
+const WALK: u64 = 2000;
+
+#[derive(Default)]
+struct Total {
+    collections: u64,
+    /// Programs in which collections were thinned out, with the most charges from one to the next.
+    thinned: Vec<(u64, String)>,
+}
+
+/// Runs every program.
+pub(crate) fn run(work: &Work, started: Instant) {
+    let total = Mutex::new(Total::default());
+    work.each(|case, _| {
+        let mut provoked = (0, 0);
+        let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| collected(case, &mut provoked)));
+        match found {
+            Ok(message) if message.is_empty() => {}
+            Ok(message) => work.breach(format!(
+                "{}: collecting at every allocation: {}",
+                case.name,
+                message.trim_end()
+            )),
+            Err(_) => work.breach(format!("{}: a panic, collecting at every allocation", case.name)),
+        }
+        if let Ok(mut total) = total.lock() {
+            total.collections += provoked.0;
+            if provoked.1 > 1 {
+                total.thinned.push((provoked.1, case.name.clone()));
+            }
+        }
+    });
+    let Ok(mut total) = total.into_inner() else {
+        return;
+    };
+    total.thinned.sort();
+    println!(
+        "collections: {} programs, {} collections, one at every allocation, in {:.1} s",
+        work.cases.len(),
+        total.collections,
+        started.elapsed().as_secs_f64()
+    );
+    if let (Some(first), Some(last)) = (total.thinned.first(), total.thinned.last()) {
+        println!(
+            "  {} programs hold more than {WALK} objects and get fewer there: at least one in {} ({}) to {} ({})",
+            total.thinned.len(),
+            first.0,
+            first.1,
+            last.0,
+            last.1
+        );
+    }
+}
+
+/// What a program did otherwise than expected.
+fn collected(case: &Case, provoked: &mut (u64, u64)) -> String {
+    let result = execute_watched(case, &settings(), |moment, engine, _| match moment {
+        Moment::Ready => {
+            engine.heap().set_stress(1, None);
+            engine.heap().thin_stress(WALK);
+        }
+        Moment::Ended => {
+            *provoked = engine.heap().provoked();
+            engine.heap().set_stress(0, None);
+        }
+    });
+    match (result, case.expected()) {
+        (Ok((outcome, report)), Ok(expected)) => compare(&expected, &outcome, &report),
+        (Err(error), _) => error.to_string(),
+        (_, Err(error)) => error.to_string(),
+    }
+}

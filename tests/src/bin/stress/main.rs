@@ -1,0 +1,164 @@
+//! The runner of `cargo xtask stress`: the suite again, with a collection at every allocation (`collect`), and with
+//! every single charge refused in turn (`refuse`).
+//!
+//! Options: `--budget SECONDS` for a part of the work that visits every program, `--only PATTERN` for the programs
+//! whose names contain it, `--jobs N`, `--progress DIR` where each worker notes which program it is at, `--planted`
+//! for the programs of `tests/planted/stress`, which misbehave on purpose. What was left out is said, never silent.
+//!
+//! Invariants that it holds, for every program
+//! - Collections at any moment change nothing that it does.
+//! - Whatever charge is refused: no panic, and when the engine is gone no object is alive and no byte charged. A
+//!   program that catches nothing does what it always does, or ends in that error.
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, reason = "the report is this program's purpose")]
+
+mod collect;
+mod refuse;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use aether_tests::{Case, PLANTS, Settings, find_cases, find_cases_below};
+
+/// Calls and backward jumps after which a program is considered to hang: forty times what the longest takes.
+const MAX_STEPS: u64 = 100_000_000;
+
+/// What the command line asks for.
+#[derive(Debug)]
+struct Options {
+    budget: Option<Duration>,
+    only: Option<String>,
+    jobs: usize,
+    progress: Option<PathBuf>,
+    planted: bool,
+}
+
+impl Options {
+    fn read(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut options = Self {
+            budget: None,
+            only: None,
+            jobs: std::thread::available_parallelism().map_or(1, usize::from),
+            progress: None,
+            planted: false,
+        };
+        while let Some(word) = words.next() {
+            if word == "--planted" {
+                options.planted = true;
+                continue;
+            }
+            let value = words.next().ok_or(format!("{word} requires a value"))?;
+            let invalid = || format!("{word} {value}: not a number");
+            match word.as_str() {
+                "--budget" => {
+                    options.budget = Some(Duration::from_secs(value.parse().map_err(|_| invalid())?));
+                }
+                "--only" => options.only = Some(value),
+                "--jobs" => options.jobs = value.parse::<usize>().map_err(|_| invalid())?.max(1),
+                "--progress" => options.progress = Some(value.into()),
+                _ => return Err(format!("unknown option '{word}'")),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// What has to be done when, shared by the workers.
+struct Work {
+    cases: Vec<Case>,
+    options: Options,
+    breaches: Mutex<Vec<String>>,
+}
+
+impl Work {
+    /// Adds what was found wrong.
+    fn breach(&self, text: String) {
+        println!("BREACH {text}");
+        if let Ok(mut breaches) = self.breaches.lock() {
+            breaches.push(text);
+        }
+    }
+
+    /// Runs `f` with every case that it is given the index of, on all workers; `next` hands them out.
+    fn share(&self, next: impl Fn() -> Option<usize> + Sync, f: impl Fn(&Case, usize) + Sync) {
+        std::thread::scope(|scope| {
+            for worker in 0..self.options.jobs {
+                let (next, f) = (&next, &f);
+                scope.spawn(move || {
+                    while let Some(index) = next() {
+                        let case = &self.cases[index];
+                        self.note(worker, &case.name);
+                        f(case, index);
+                    }
+                    self.note(worker, "");
+                });
+            }
+        });
+    }
+
+    /// Runs `f` once with every case.
+    fn each(&self, f: impl Fn(&Case, usize) + Sync) {
+        let position = AtomicUsize::new(0);
+        let next =
+            || Some(position.fetch_add(1, Ordering::Relaxed)).filter(|&index| index < self.cases.len());
+        self.share(next, f);
+    }
+
+    /// Notes what a worker is at, so that a crash can be told of.
+    fn note(&self, worker: usize, name: &str) {
+        if let Some(directory) = &self.options.progress {
+            // Only a crash misses it.
+            let _ = fs::write(directory.join(worker.to_string()), name);
+        }
+    }
+}
+
+/// How every program is run.
+fn settings() -> Settings {
+    // The plants are no harm to programs that do not call them.
+    Settings {
+        builtins: PLANTS,
+        max_steps: MAX_STEPS,
+    }
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(message) => {
+            println!("stress: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run() -> Result<bool, String> {
+    let options = Options::read(std::env::args().skip(1))?;
+    let found = if options.planted {
+        find_cases_below(&["tests/planted/stress"])
+    } else {
+        find_cases()
+    };
+    let mut cases = found.map_err(|error| error.to_string())?;
+    if let Some(only) = &options.only {
+        cases.retain(|case| case.name.contains(only));
+    }
+    if cases.is_empty() {
+        return Err("no such programs".to_owned());
+    }
+    let work = Work {
+        cases,
+        options,
+        breaches: Mutex::default(),
+    };
+    let started = Instant::now();
+    collect::run(&work, started);
+    refuse::run(&work, started);
+    let breaches = work.breaches.into_inner().map_err(|error| error.to_string())?;
+    Ok(breaches.is_empty())
+}
