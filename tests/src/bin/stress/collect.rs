@@ -14,6 +14,8 @@ use crate::{Work, settings};
 
 /// Live objects that a collection may walk for every charge.
 const WALK: u64 = 2000;
+/// The same on a budget.
+const WALK_LESS: u64 = 100;
 
 #[derive(Default)]
 struct Total {
@@ -23,11 +25,19 @@ struct Total {
 }
 
 /// Runs every program.
-pub(crate) fn run(work: &Work, started: Instant) {
+pub(crate) fn run(work: &Work) {
+    let started = Instant::now();
+    let walk = if work.options.budget.is_some() {
+        WALK_LESS
+    } else {
+        WALK
+    };
     let total = Mutex::new(Total::default());
     work.each(|case, _| {
         let mut provoked = (0, 0);
-        let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| collected(case, &mut provoked)));
+        let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            collected(case, walk, &mut provoked)
+        }));
         match found {
             Ok(message) if message.is_empty() => {}
             Ok(message) => work.breach(format!(
@@ -56,7 +66,7 @@ pub(crate) fn run(work: &Work, started: Instant) {
     );
     if let (Some(first), Some(last)) = (total.thinned.first(), total.thinned.last()) {
         println!(
-            "  {} programs hold more than {WALK} objects and get fewer there: at least one in {} ({}) to {} ({})",
+            "  {} programs hold more than {walk} objects and get fewer there: at least one in {} ({}) to {} ({})",
             total.thinned.len(),
             first.0,
             first.1,
@@ -67,11 +77,11 @@ pub(crate) fn run(work: &Work, started: Instant) {
 }
 
 /// What a program did otherwise than expected.
-fn collected(case: &Case, provoked: &mut (u64, u64)) -> String {
+fn collected(case: &Case, walk: u64, provoked: &mut (u64, u64)) -> String {
     let result = execute_watched(case, &settings(), |moment, engine, _| match moment {
         Moment::Ready => {
             engine.heap().set_stress(1, None);
-            engine.heap().thin_stress(WALK);
+            engine.heap().thin_stress(walk);
         }
         Moment::Ended => {
             *provoked = engine.heap().provoked();

@@ -1,7 +1,7 @@
 //! Refusing the n-th charge, for every n.
 //!
 //! A program makes as many charges as it makes; each up to [`EVERY`] is refused in a run of its own, and [`SPREAD`]
-//! more, evenly spread, beyond. With a budget the same runs are made in an order that visits all programs again and
+//! more, evenly spread, beyond. The budget, if there is one, is for these runs. With it the same runs are made in an order that visits all programs again and
 //! again, each time taking one run of those that have had the least work so far, their own charges before those far
 //! apart being equal: 1 and the last first, then the middle of the widest gap. So any budget gives a fair part, and
 //! the same part on every machine that gets as far.
@@ -71,8 +71,8 @@ fn turns(count: u64) -> u64 {
 }
 
 /// Runs what the budget allows, or everything.
-pub(crate) fn run(work: &Work, started: Instant) {
-    let begun = Instant::now();
+pub(crate) fn run(work: &Work) {
+    let started = Instant::now();
     let programs: Vec<Mutex<Option<Program>>> = work.cases.iter().map(|_| Mutex::new(None)).collect();
     work.each(|case, index| match refused(case, None) {
         Ok(Run { outcome, charges, .. }) => {
@@ -168,7 +168,7 @@ pub(crate) fn run(work: &Work, started: Instant) {
         programs.len(),
         done.iter().sum::<u64>(),
         known().map(|(program, _)| program.runs()).sum::<u64>(),
-        begun.elapsed().as_secs_f64()
+        started.elapsed().as_secs_f64()
     );
     println!(
         "  {long} programs make more than {EVERY} charges: of those beyond, {SPREAD} are refused, evenly spread"
