@@ -44,6 +44,8 @@ const HELPERS: usize = 4;
 
 /// Bytes charged for an entry of a table: the largest entry, and the table's slack.
 const ENTRY: usize = 96;
+/// Room for so many entries that a table may keep while it is empty: what it holds is charged, its room is not.
+pub(crate) const FEW: usize = 64;
 
 /// A span of time as the clock of waiting counts it; what is not above zero is none.
 pub(crate) fn nanos(seconds: f64) -> u64 {
@@ -302,6 +304,9 @@ impl Scheduler {
     pub(crate) fn take_callback(&mut self, heap: &Heap, number: u64) -> Option<Callback> {
         let callback = self.callbacks.remove(&number)?;
         heap.discharge(ENTRY);
+        if self.callbacks.is_empty() && self.callbacks.capacity() > FEW {
+            self.callbacks = AHashMap::new();
+        }
         if self.task_timeout.is_some() {
             self.sweep_timers();
         }

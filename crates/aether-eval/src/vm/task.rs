@@ -6,6 +6,7 @@
 #![expect(unsafe_code, reason = "switches register stacks")]
 
 use aether_value::{Closure, Code, Coroutine, ErrorKind, Promise, PromiseState, Raise, Raw, Rc, Value, tag};
+use std::collections::VecDeque;
 use std::ptr::NonNull;
 
 use super::call::{self, release_all, take};
@@ -298,7 +299,11 @@ impl Vm {
             {
                 return self.raise_in_main(raise);
             }
-            let flow = match self.ready.pop_front() {
+            let wake = self.ready.pop_front();
+            if self.ready.is_empty() && self.ready.capacity() > crate::task::FEW {
+                self.ready = VecDeque::new();
+            }
+            let flow = match wake {
                 Some(Wake::Coroutine {
                     coroutine,
                     cause,

@@ -9,7 +9,7 @@
 //! Reading the account: between the moment the engine is ready and the program's end, dhat's current bytes grow by
 //! what the program holds and what its host has captured. The heap must have charged that, the captured text aside.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aether::{Engine, Error, HeapReport};
 use aether_tests::{
@@ -28,6 +28,9 @@ static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 const FEW_FRAMES: usize = 4;
 /// What a program holds at its end is compared with what the heap charged if it is more than this.
 const ACCOUNTED: i64 = 64 * 1024;
+
+/// How long threads of an engine may take to end when it is gone.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Growth between the engine's start and the program's end.
 #[derive(Clone, Copy, Debug, Default)]
@@ -171,7 +174,7 @@ fn alone(case: &Case, settings: &Settings) -> (Row, Vec<String>) {
     });
     end_planted();
     let heap = result.map(|(_, report): (Outcome, HeapReport)| report);
-    let stats = dhat::HeapStats::get();
+    let stats = settled_stats();
     drop(profiler);
     let row = Row {
         name: case.name.clone(),
@@ -187,6 +190,18 @@ fn alone(case: &Case, settings: &Settings) -> (Row, Vec<String>) {
     };
     let breaches = judge(case, &row, heap);
     (row, breaches)
+}
+
+/// What dhat has counted, once threads that the engine has told to end had a moment to do so.
+fn settled_stats() -> dhat::HeapStats {
+    let since = Instant::now();
+    loop {
+        let stats = dhat::HeapStats::get();
+        if stats.curr_bytes == 0 || since.elapsed() > PATIENCE {
+            return stats;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Refuses each charge that making an engine takes, one after the other; gives what was wrong.

@@ -207,7 +207,7 @@ fn refused(case: &Case, number: Option<u64>) -> Result<Run, String> {
     })
 }
 
-/// Whether a program may handle the error of a refused charge.
+/// Whether a program may handle the error of a refused charge, or goes on after it in another task.
 fn handles(case: &Case) -> bool {
     let text = std::fs::read_to_string(&case.path).unwrap_or_default();
     [
