@@ -216,6 +216,8 @@ fn handles(case: &Case) -> bool {
         "await",
         "Promise",
         "finalizer",
+        "event_loop",
+        "then(",
         "test(",
         "import",
     ]
