@@ -2,7 +2,7 @@
 //! beside it.
 //!
 //! A case is a file `name.ae` below `tests/conformance` or in `examples`; files whose names start with `_` are
-//! helpers that cases import, and directories named `modules` or `data` hold no cases.
+//! helpers that cases import, and directories named `modules`, `data` or `plugins` hold no cases.
 //!
 //! - The first line may be `// run: key=value …`: `depth=N` (limit of activations), `args=a,b` (script arguments),
 //!   `workers=N` (an I/O pool), `mode=eval` (as `aether eval --result --file` does it), `mode=bare` (without the

@@ -24,6 +24,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("cli", &["aether", "source"]),
+    // What authors of plugins depend on: nothing of the engine.
+    ("plugin", &["plugin-macros"]),
+    ("plugin-macros", &[]),
 ];
 
 /// Libraries of others that only one crate may name.
@@ -32,6 +35,8 @@ const CONFINED: &[(&str, &str)] = &[
     ("logos", "lexer"),
     ("clap", "cli"),
     ("annotate-snippets", "cli"),
+    ("libloading", "stdlib"),
+    ("syn", "plugin-macros"),
 ];
 
 fn short(name: &str) -> &str {

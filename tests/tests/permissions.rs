@@ -147,6 +147,7 @@ const EVERY: &[Permission] = &[
     Permission::Clock,
     Permission::Random,
     Permission::Env,
+    Permission::Plugin,
 ];
 
 #[test]

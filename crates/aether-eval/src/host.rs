@@ -19,6 +19,8 @@ pub enum Permission {
     Random,
     /// The environment.
     Env,
+    /// Foreign code in this process.
+    Plugin,
 }
 
 impl Permission {
@@ -30,6 +32,7 @@ impl Permission {
             Self::Clock => "clock",
             Self::Random => "random",
             Self::Env => "env",
+            Self::Plugin => "plugin",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Built-ins beyond the language itself: JSON, CSV, files.
+//! Built-ins beyond the language itself: JSON, CSV, files, plugins.
 //!
 //! Each theme is a list of built-ins behind a cargo feature; an engine installs the lists it wants, [`ALL`] of them as
 //! a rule. The evaluator needs none.
@@ -7,7 +7,7 @@
 //! - The world is reached through the host alone, with the permission that the built-in names.
 //! - Nothing recurses over data: documents nest as deep as memory allows, which is charged for the nesting too.
 //! - A built-in that fails leaves its arguments as they were.
-#![forbid(unsafe_code)]
+//! - `unsafe` is confined to the C interface of plugins.
 
 #[cfg(feature = "json")]
 mod json;
@@ -17,6 +17,9 @@ mod csv;
 
 #[cfg(feature = "files")]
 mod files;
+
+#[cfg(feature = "plugins")]
+mod plugins;
 
 #[cfg(any(feature = "json", feature = "csv"))]
 mod scan;
@@ -35,6 +38,8 @@ pub use csv::CSV;
 pub use files::FILES;
 #[cfg(feature = "json")]
 pub use json::JSON;
+#[cfg(feature = "plugins")]
+pub use plugins::PLUGINS;
 
 /// Every list that was compiled in.
 pub static ALL: &[&[BuiltinDef]] = &[
@@ -44,17 +49,19 @@ pub static ALL: &[&[BuiltinDef]] = &[
     CSV,
     #[cfg(feature = "files")]
     FILES,
+    #[cfg(feature = "plugins")]
+    PLUGINS,
 ];
 
 /// The type error for an argument.
 #[cold]
-#[cfg(any(feature = "json", feature = "csv", feature = "files"))]
+#[cfg(any(feature = "json", feature = "csv", feature = "files", feature = "plugins"))]
 fn wrong_type(expected: &str, value: &aether_value::Value) -> aether_value::Raise {
     aether_value::Raise::type_error(expected, &value.type_name())
 }
 
 /// The string in an argument.
-#[cfg(any(feature = "json", feature = "csv", feature = "files"))]
+#[cfg(any(feature = "json", feature = "csv", feature = "files", feature = "plugins"))]
 fn string(value: &aether_value::Value) -> Result<&aether_value::Rc<aether_value::Str>, aether_value::Raise> {
     match value {
         aether_value::Value::String(text) => Ok(text),
