@@ -3,6 +3,11 @@
 //! Source: library reference chapter 16.
 #![forbid(unsafe_code)]
 #![cfg(target_os = "linux")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a failure is the test's, and a test that is skipped says so"
+)]
 
 use aether_tests::{Scratch, binary, repository};
 use std::fs;
