@@ -3,16 +3,31 @@
 //! A signal sets a flag, which the engine looks at now and then while code runs. While it waits it looks at nothing, so
 //! a thread passes the signal on to the bell that ends waits. Few scripts wait: the thread is made when one does.
 //!
+//! SIGUSR1 is looked at in the same way, and only by runs that write a heap profile: others leave it to the system.
+//!
 //! Not here: what the engine does when asked (see [`aether::Host::interrupted`]).
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use aether::{Doorbell, SystemHost};
 use signal_hook::consts::SIGINT;
 use signal_hook::flag;
 
 use crate::report::INTERRUPTED;
+
+/// Whether SIGUSR1 asks for something.
+static REQUESTS: AtomicBool = AtomicBool::new(false);
+
+/// A flag that SIGUSR1 sets from now on. Where signals cannot be caught, it stays as it is.
+pub(crate) fn request_flag() -> Arc<AtomicBool> {
+    let asked = Arc::new(AtomicBool::new(false));
+    #[cfg(unix)]
+    if flag::register(signal_hook::consts::SIGUSR1, asked.clone()).is_ok() {
+        REQUESTS.store(true, Ordering::Relaxed);
+    }
+    asked
+}
 
 /// The machine as a host whose runs Ctrl-C ends.
 pub(crate) fn host() -> SystemHost {
@@ -43,6 +58,15 @@ fn pass_on(bell: Doorbell) {
         return;
     };
     // After the flags, so that whoever is woken sees them.
+    if REQUESTS.load(Ordering::Relaxed)
+        && let Ok(sender) = sender.try_clone()
+    {
+        // Without it, a request waits until the script goes on.
+        drop(signal_hook::low_level::pipe::register(
+            signal_hook::consts::SIGUSR1,
+            sender,
+        ));
+    }
     if signal_hook::low_level::pipe::register(SIGINT, sender).is_err() {
         return;
     }

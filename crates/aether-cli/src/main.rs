@@ -1,4 +1,4 @@
-//! The `aether` command: runs scripts and fragments, shows trees, tokens and bytecode.
+//! The `aether` command: runs scripts and fragments, shows trees, tokens, bytecode and heap profiles.
 //!
 //! The first argument decides (rule 1.1): if it names no subcommand and no option it is a script, and everything
 //! behind it is the script's. That case is decided here, before the option parser is even built, because most
@@ -13,6 +13,7 @@
 mod options;
 
 mod eval;
+mod heap;
 mod inspect;
 mod interrupt;
 mod run;
@@ -56,6 +57,7 @@ fn dispatch(arguments: &[OsString]) -> u8 {
             }
             Parsed::Command(Command::Eval(fragment), color) => eval::fragment(&fragment, color),
             Parsed::Command(Command::Ast(tree), color) => inspect::ast(&tree, color),
+            Parsed::Command(Command::Heap(profiles), _) => heap::show(&profiles),
             Parsed::Command(Command::Dump { what, file }, color) => inspect::dump(what, &file, color),
             Parsed::Text(text) => {
                 streams::write_out(&text);

@@ -15,8 +15,10 @@ use crate::run::Limits;
 /// The usage line.
 pub(crate) const USAGE: &str = "Usage: aether [OPTIONS] [SUBCOMMAND] [script] [args...]";
 
+const HEAP_USAGE: &str = "Usage: aether heap [--top N] [--json] FILE, or aether heap --diff A B";
+
 /// First arguments that are not scripts.
-const SUBCOMMANDS: &[&str] = &["run", "eval", "ast", "dump"];
+const SUBCOMMANDS: &[&str] = &["run", "eval", "ast", "dump", "heap"];
 
 /// Subcommands of the specification that later versions bring.
 const PLANNED: &[&str] = &["check", "fmt", "test"];
@@ -59,6 +61,8 @@ pub(crate) enum Command {
     Ast(Tree),
     /// Show what the implementation sees.
     Dump { what: Dump, file: String },
+    /// Show heap profiles.
+    Heap(Profiles),
 }
 
 /// What the arguments mean.
@@ -114,6 +118,9 @@ enum Subcommands {
         /// The script.
         file: String,
     },
+    /// Print the sites of a heap profile with most bytes, or how they grew from one profile to another.
+    #[command(override_usage = "aether heap [--top N] [--json] FILE\n       aether heap --diff A B")]
+    Heap(Profiles),
     /// A script with its arguments.
     #[command(external_subcommand)]
     Script(Vec<OsString>),
@@ -142,6 +149,9 @@ struct RunWords {
     /// Write a profile of all allocations for the viewer of DHAT.
     #[arg(long, value_name = "FILE")]
     heap_profile: Option<std::path::PathBuf>,
+    /// Have the profile follow one block for every so many bytes allocated, instead of all.
+    #[arg(long, value_name = "BYTES", value_parser = size, default_value = "0", hide_default_value = true)]
+    heap_interval: usize,
     #[command(subcommand)]
     rest: Option<Rest>,
 }
@@ -205,6 +215,23 @@ pub(crate) struct Tree {
     pub(crate) file: String,
 }
 
+/// What `heap` is asked.
+#[derive(Debug, Args)]
+pub(crate) struct Profiles {
+    /// How many sites to show.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) top: usize,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Show growth by site from the first profile to the second.
+    #[arg(long)]
+    pub(crate) diff: bool,
+    /// The profiles: one, or two with --diff.
+    #[arg(required = true)]
+    pub(crate) files: Vec<String>,
+}
+
 /// A view for people who work on the implementation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Dump {
@@ -254,12 +281,24 @@ pub(crate) fn parse(arguments: &[OsString]) -> Parsed {
                     leak_limit: run.leak_limit,
                     json: run.json,
                     heap_profile: run.heap_profile,
+                    heap_interval: run.heap_interval,
                 },
             };
             script(Rest::words(run.rest), limits, "run")
         }
         Some(Subcommands::Eval(eval)) => fragment(eval),
         Some(Subcommands::Ast(tree)) => Ok(Command::Ast(tree)),
+        Some(Subcommands::Heap(profiles)) => match (profiles.diff, profiles.files.len()) {
+            (false, 1) | (true, 2) => Ok(Command::Heap(profiles)),
+            (diff, _) => {
+                let wanted = if diff {
+                    "--diff takes two files"
+                } else {
+                    "one file at a time"
+                };
+                Err(wrong(&format!("heap: {wanted}"), Some(HEAP_USAGE), WRONG_USAGE).into())
+            }
+        },
         Some(Subcommands::Dump { what, file }) => Ok(Command::Dump { what, file }),
     };
     match command {
@@ -336,6 +375,7 @@ fn explain(error: &clap::Error, arguments: &[OsString]) -> Parsed {
     let usage = match subcommand {
         "ast" => "Usage: aether ast [--json] [--output FILE] FILE",
         "dump" => "Usage: aether dump tokens|ast|bytecode FILE",
+        "heap" => HEAP_USAGE,
         _ => USAGE,
     };
     match error.kind() {

@@ -30,7 +30,7 @@ pub(crate) fn script(file: &OsStr, args: &[OsString], limits: &Limits, color: Co
         Err(error) => return report::failure(&error, None, color),
     };
     let mut engine = ManuallyDrop::new(engine);
-    limits.reports.begin(&mut engine);
+    limits.reports.begin(&mut engine, &path);
     let result = engine.run(&path);
     let status = conclude(result, &engine, color);
     limits.reports.end(&mut engine, &path, status, color)

@@ -14,7 +14,7 @@ use std::fmt::Write;
 use aether_value::{CycleGroup, Tally, Value};
 
 use crate::machine::Machine;
-use crate::vm::ScriptFrame;
+use crate::vm::{ScriptFrame, Vm};
 
 /// Groups that a text shows unless told otherwise.
 pub const LEAK_LIMIT: usize = 20;
@@ -26,6 +26,14 @@ pub enum MemoryWatch {
     Leaks,
     /// Every block, for a profile; sites and cycles too.
     Profile,
+    /// A block for every so many bytes allocated, for a profile; with `sites` those of all objects too, for a leak
+    /// report.
+    Sample {
+        /// Bytes from one block to the next.
+        interval: usize,
+        /// Whether a leak report is wanted too.
+        sites: bool,
+    },
 }
 
 /// A place and function.
@@ -166,7 +174,21 @@ fn weak_edge(path: &[LeakStep]) -> usize {
 impl Machine {
     /// Watches memory from now on.
     pub fn watch_memory(&mut self, watch: MemoryWatch) {
-        self.vm().record_sites(watch == MemoryWatch::Profile);
+        let (sites, profile) = match watch {
+            MemoryWatch::Leaks => (true, None),
+            MemoryWatch::Profile => (true, Some(0)),
+            MemoryWatch::Sample { interval, sites } => (sites, Some(interval)),
+        };
+        self.vm().record_sites(sites, profile);
+    }
+
+    /// Has `write` called with a profile soon after `flag` has been set, while code runs.
+    pub fn on_profile_request(
+        &mut self,
+        flag: std::sync::Arc<std::sync::atomic::AtomicBool>,
+        write: impl FnMut(&HeapProfile) + 'static,
+    ) {
+        self.vm().on_profile_request(flag, Box::new(write));
     }
 
     /// `file:line` of the script's frame in which a value was allocated, if that was recorded.
@@ -281,23 +303,29 @@ impl Machine {
         }
     }
 
-    /// The profile as a file for DHAT's viewer; empty of program points unless one was recorded.
-    pub fn heap_profile(&self, command: &str) -> HeapProfile {
-        let profile = self.heap().profile();
+    /// The profile of all allocations; empty of program points unless one was recorded.
+    pub fn heap_profile(&self) -> HeapProfile {
+        self.vm_ref().heap_profile()
+    }
+}
+
+impl Vm {
+    /// The profile so far.
+    pub(crate) fn heap_profile(&self) -> HeapProfile {
+        let profile = self.heap.profile();
         let mut points: Vec<ProfilePoint> = Vec::new();
         for (site, figures) in &profile.sites {
-            let frames = self.vm_ref().site_frames(*site);
             points.push(ProfilePoint {
-                frames,
+                frames: self.site_frames(*site),
                 figures: *figures,
             });
         }
         points.sort_by_key(|point| std::cmp::Reverse(point.figures.peak_bytes));
         HeapProfile {
-            command: command.to_owned(),
             points,
             peak_bytes: profile.peak_bytes,
             peak_time: profile.peak_time,
+            peak_at: self.site_text(profile.peak_site),
             end_time: profile.time,
         }
     }
@@ -335,7 +363,9 @@ impl LeakReport {
         )?;
         for (index, leak) in self.cycles.iter().take(most).enumerate() {
             let mut names: Vec<&str> = leak.path.iter().map(|step| step.type_name.as_str()).collect();
-            names.extend(names.first().copied());
+            if names.len() == 1 {
+                names.push("itself");
+            }
             write!(out, "  cycle {}: {}", index + 1, names.join(" -> "))?;
             if leak.groups > 1 {
                 write!(out, "   ({} times, {} bytes)", leak.groups, leak.total.bytes)?;
@@ -489,21 +519,21 @@ pub struct ProfilePoint {
 /// A profile of all allocations.
 #[derive(Clone, Debug)]
 pub struct HeapProfile {
-    /// What was run.
-    pub command: String,
     /// Points, those with most bytes at the peak first.
     pub points: Vec<ProfilePoint>,
     /// Most bytes at one time.
     pub peak_bytes: u64,
     /// When that was.
     pub peak_time: u64,
+    /// The line whose allocation brought it about.
+    pub peak_at: Option<String>,
     /// When the program ended.
     pub end_time: u64,
 }
 
 impl HeapProfile {
-    /// The profile in the JSON form of DHAT's viewer.
-    pub fn json(&self) -> String {
+    /// The profile in the JSON form of DHAT's viewer. `command` is what its title says, `process` the number there.
+    pub fn json(&self, command: &str, process: u32) -> String {
         let mut table: Vec<String> = vec!["[root]".to_owned()];
         let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
         let mut points = Vec::new();
@@ -536,9 +566,9 @@ impl HeapProfile {
         }
         format!(
             "{{\"dhatFileVersion\":2,\"mode\":\"script-heap\",\"verb\":\"Allocated\",\"bklt\":true,\"bkacc\":false,\
-             \"tu\":\"instrs\",\"Mtu\":\"Minstr\",\"tuth\":500,\"cmd\":{},\"pid\":0,\
+             \"tu\":\"instrs\",\"Mtu\":\"Minstr\",\"tuth\":500,\"cmd\":{},\"pid\":{process},\
              \"tg\":{},\"te\":{},\"pps\":[\n{}\n],\"ftbl\":[{}]}}\n",
-            quoted(&self.command),
+            quoted(command),
             self.peak_time,
             self.end_time,
             points.join(",\n"),
@@ -546,7 +576,8 @@ impl HeapProfile {
         )
     }
 
-    /// Three lines: the total, the peak with the line that held most of it, what is left at the end.
+    /// Three lines: the total; the peak with the line that set it and the one that held most of it; what is left at the
+    /// end.
     pub fn summary(&self) -> String {
         let sum = |figure: fn(&aether_value::SiteProfile) -> u64| -> u64 {
             self.points.iter().map(|point| figure(&point.figures)).sum()
@@ -570,6 +601,9 @@ impl HeapProfile {
             self.peak_bytes,
             sum(|f| f.peak_blocks)
         );
+        if let Some(place) = &self.peak_at {
+            let _ = write!(out, ", set by {place}");
+        }
         if let Some(place) = place {
             let _ = write!(out, ", most of it from {}", place.place());
         }

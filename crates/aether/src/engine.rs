@@ -9,6 +9,8 @@ use aether_eval::{BuiltinDef, HeapProfile, Host, LeakReport, Machine, MachineOpt
 use aether_source::SourceFile;
 use aether_value::{Heap, PromiseState, Value};
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::convert::Arguments;
 use crate::host::DenyHost;
@@ -406,9 +408,14 @@ impl Engine {
         self.machine.leak_report()
     }
 
-    /// The profile of all allocations so far, for the viewer of DHAT; `command` is what its title says.
-    pub fn heap_profile(&self, command: &str) -> HeapProfile {
-        self.machine.heap_profile(command)
+    /// The profile of all allocations so far, for the viewer of DHAT.
+    pub fn heap_profile(&self) -> HeapProfile {
+        self.machine.heap_profile()
+    }
+
+    /// Has `write` called with the profile so far soon after `flag` has been set, while code runs.
+    pub fn on_profile_request(&mut self, flag: Arc<AtomicBool>, write: impl FnMut(&HeapProfile) + 'static) {
+        self.machine.on_profile_request(flag, write);
     }
 
     /// Waits until the files are written that the program has begun to write in the background, for some seconds at

@@ -148,6 +148,11 @@ pub(crate) struct Vm {
     pub(super) random: Option<fastrand::Rng>,
     pub(super) growth: Option<watch::Growth>,
     pub(super) witness: Option<Box<watch::Witness>>,
+    /// Who wants a profile when this flag is set.
+    profile_request: Option<(
+        std::sync::Arc<std::sync::atomic::AtomicBool>,
+        watch::ProfileWriter,
+    )>,
     /// Code for calls from outside, by number of arguments and whether the result is awaited.
     pub(super) stubs: ahash::AHashMap<(u16, bool), std::ptr::NonNull<aether_value::Code>>,
     pub(crate) names: Names,
@@ -206,6 +211,7 @@ impl Vm {
             random: None,
             growth: None,
             witness: None,
+            profile_request: None,
             stubs: ahash::AHashMap::new(),
             names,
             methods: builtins::method_rows(),
@@ -267,6 +273,9 @@ impl Vm {
         }
         if self.host.interrupted() {
             return Err(Raise::new(ErrorKind::Interrupted, "interrupted"));
+        }
+        if self.profile_request.is_some() {
+            self.serve_profile_request();
         }
         if self.heap.collection_due() {
             self.collect_due();

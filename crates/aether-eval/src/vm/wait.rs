@@ -363,6 +363,7 @@ impl Vm {
         if self.host.interrupted() {
             return Err(Raise::new(ErrorKind::Interrupted, "interrupted"));
         }
+        self.serve_profile_request();
         Ok(())
     }
 

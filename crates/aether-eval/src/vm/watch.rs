@@ -12,6 +12,8 @@
 
 use std::cell::RefCell;
 use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use aether_value::{Code, Coroutine, Frame, Raise, Raw, Recorder, Value, tag};
 use ahash::AHashMap;
@@ -21,6 +23,7 @@ use super::unwind::{code_of, word_of};
 use super::{FUEL, Vm, flags};
 use crate::builtins;
 use crate::bytecode::{Op, fields};
+use crate::memory::HeapProfile;
 
 /// Frames of a stack that are kept, innermost first.
 const MOST_FRAMES: usize = 48;
@@ -38,6 +41,8 @@ pub(crate) enum SiteFrame {
 #[derive(Default)]
 pub(crate) struct Sites {
     numbers: AHashMap<Box<[SiteFrame]>, u32>,
+    /// The same with lines for words: stacks that look the same are one site.
+    by_line: AHashMap<Box<[SiteFrame]>, u32>,
     stacks: Vec<Box<[SiteFrame]>>,
 }
 
@@ -46,6 +51,9 @@ pub(crate) struct Witness {
     vm: *const Vm,
     sites: RefCell<Sites>,
 }
+
+/// What writes a profile that was asked for while the program runs.
+pub(crate) type ProfileWriter = Box<dyn FnMut(&HeapProfile)>;
 
 /// A script's wish to hear of growth.
 pub(crate) struct Growth {
@@ -189,16 +197,28 @@ impl Sites {
         if let Some(&number) = self.numbers.get(stack) {
             return number;
         }
-        self.stacks.push(stack.into());
-        let number = self.stacks.len() as u32;
+        let lines = stack.iter().map(|frame| match *frame {
+            SiteFrame::Code(code, word) => {
+                // SAFETY: code lives as long as the heap.
+                let line = unsafe { code.as_ref() }.line_at(word as usize);
+                SiteFrame::Code(code, line)
+            }
+            builtin @ SiteFrame::Builtin(_) => builtin,
+        });
+        let next = self.stacks.len() as u32 + 1;
+        let number = *self.by_line.entry(lines.collect()).or_insert(next);
+        if number == next {
+            self.stacks.push(stack.into());
+        }
         self.numbers.insert(stack.into(), number);
         number
     }
 }
 
 impl Vm {
-    /// Records allocation sites from now on; with `profile` every block. The machine stays where it is.
-    pub(crate) fn record_sites(&mut self, profile: bool) {
+    /// Records from now on: with `sites` where every object was allocated, with `profile` a block for every so many bytes
+    /// or, for 0, all. The machine stays where it is.
+    pub(crate) fn record_sites(&mut self, sites: bool, profile: Option<usize>) {
         let vm: *const Self = self;
         let witness = self.witness.get_or_insert_with(|| {
             Box::new(Witness {
@@ -209,6 +229,7 @@ impl Vm {
         let recorder = Recorder {
             ask,
             data: std::ptr::from_ref::<Witness>(witness).cast(),
+            sites,
             profile,
         };
         // SAFETY: the machine is boxed and stops recording before it goes, and so does the witness.
@@ -305,6 +326,24 @@ impl Vm {
             }
         }
         held
+    }
+
+    // --- profiles on request ---
+
+    /// Has `write` called with a profile soon after `flag` has been set.
+    pub(crate) fn on_profile_request(&mut self, flag: Arc<AtomicBool>, write: ProfileWriter) {
+        self.profile_request = Some((flag, write));
+    }
+
+    /// Serves a request, if one was made.
+    pub(super) fn serve_profile_request(&mut self) {
+        let Some((flag, mut write)) = self.profile_request.take() else {
+            return;
+        };
+        if flag.swap(false, Ordering::Relaxed) {
+            write(&self.heap_profile());
+        }
+        self.profile_request = Some((flag, write));
     }
 
     // --- growth ---

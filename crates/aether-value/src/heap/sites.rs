@@ -9,6 +9,9 @@
 //! The profile follows each block from its allocation to its free. The bytes that a site had at the heap's peak are
 //! found without looking at all sites when a peak is reached: leaving a peak begins a new *era*, and a site that
 //! changes in a later era than its last change first notes what it had, which is what it had at the peak.
+//!
+//! A sampled profile follows one block for every so many bytes allocated, and enters it with all that was allocated
+//! since the one before: totals stay exact to that many bytes, sites are as likely as they are large.
 #![expect(
     unsafe_code,
     reason = "asks the evaluator through a pointer, reads the headers of garbage"
@@ -33,8 +36,10 @@ pub struct Recorder {
     pub ask: unsafe fn(data: *const ()) -> (u32, u64),
     /// What is passed to `ask`.
     pub data: *const (),
-    /// Whether to follow every block, for a profile.
-    pub profile: bool,
+    /// Whether every object remembers its site; otherwise only the blocks of the profile do.
+    pub sites: bool,
+    /// Which blocks to follow for a profile: one for every so many bytes allocated, all for 0, none without.
+    pub profile: Option<usize>,
 }
 
 /// What a profile says of a site.
@@ -80,6 +85,8 @@ pub struct Profile {
     pub peak_bytes: u64,
     /// When that was.
     pub peak_time: u64,
+    /// The site whose allocation brought it about.
+    pub peak_site: u32,
     /// Now.
     pub time: u64,
 }
@@ -120,39 +127,69 @@ pub struct CycleReport {
 /// Kinds of groups told apart in a report; others only count.
 const MOST_GROUPS: usize = 1000;
 
+/// A block that is followed. When blocks are sampled it stands for those before it too.
+struct Block {
+    site: u32,
+    born: u64,
+    bytes: u64,
+    blocks: u64,
+}
+
 #[derive(Default)]
 pub(crate) struct Recording {
     recorder: Option<Recorder>,
-    blocks: AHashMap<usize, (u32, u64, usize)>,
+    blocks: AHashMap<usize, Block>,
     sites: BTreeMap<u32, SiteProfile>,
+    /// Allocated since the block that was followed last.
+    pending_bytes: u64,
+    pending_blocks: u64,
     live: u64,
     peak: u64,
     peak_time: u64,
+    peak_site: u32,
     at_peak: bool,
     era: u64,
     cycles: CycleReport,
 }
 
 impl Recording {
-    fn add(&mut self, address: usize, site: u32, time: u64, bytes: usize) {
+    /// Counts a block that is allocated; whether it is one to follow.
+    fn is_due(&mut self, interval: usize, bytes: usize) -> bool {
+        self.pending_bytes += bytes as u64;
+        self.pending_blocks += 1;
+        self.pending_bytes >= interval as u64
+    }
+
+    /// Follows a block, which stands for all that is pending.
+    fn add(&mut self, address: usize, site: u32, time: u64) {
+        let bytes = std::mem::take(&mut self.pending_bytes);
+        let blocks = std::mem::take(&mut self.pending_blocks);
         let entry = self.sites.entry(site).or_default();
         entry.enter(self.era);
-        entry.blocks += 1;
-        entry.bytes += bytes as u64;
-        entry.live_bytes += bytes as u64;
-        entry.live_blocks += 1;
+        entry.blocks += blocks;
+        entry.bytes += bytes;
+        entry.live_bytes += bytes;
+        entry.live_blocks += blocks;
         if entry.live_bytes > entry.most_bytes {
             (entry.most_bytes, entry.most_blocks) = (entry.live_bytes, entry.live_blocks);
         }
-        self.live += bytes as u64;
+        self.live += bytes;
         if self.live > self.peak {
-            (self.peak, self.peak_time, self.at_peak) = (self.live, time, true);
+            (self.peak, self.peak_time, self.peak_site) = (self.live, time, site);
+            self.at_peak = true;
         }
-        self.blocks.insert(address, (site, time, bytes));
+        let born = time;
+        let block = Block {
+            site,
+            born,
+            bytes,
+            blocks,
+        };
+        self.blocks.insert(address, block);
     }
 
-    fn remove(&mut self, address: usize, now: u64) {
-        let Some((site, born, bytes)) = self.blocks.remove(&address) else {
+    fn remove(&mut self, address: usize, now: impl FnOnce() -> u64) {
+        let Some(block) = self.blocks.remove(&address) else {
             return;
         };
         if self.at_peak {
@@ -160,13 +197,13 @@ impl Recording {
             self.era += 1;
         }
         let era = self.era;
-        if let Some(entry) = self.sites.get_mut(&site) {
+        if let Some(entry) = self.sites.get_mut(&block.site) {
             entry.enter(era);
-            entry.live_bytes -= bytes as u64;
-            entry.live_blocks -= 1;
-            entry.lifetimes += now.saturating_sub(born);
+            entry.live_bytes -= block.bytes;
+            entry.live_blocks -= block.blocks;
+            entry.lifetimes += now().saturating_sub(block.born) * block.blocks;
         }
-        self.live -= bytes as u64;
+        self.live -= block.bytes;
     }
 }
 
@@ -212,9 +249,9 @@ impl Heap {
                 .recorder
                 .map_or(0, |recorder| unsafe { (recorder.ask)(recorder.data) }.1);
             let mut sites = recording.sites.clone();
-            for (site, born, _) in recording.blocks.values() {
-                if let Some(entry) = sites.get_mut(site) {
-                    entry.lifetimes += now.saturating_sub(*born);
+            for block in recording.blocks.values() {
+                if let Some(entry) = sites.get_mut(&block.site) {
+                    entry.lifetimes += now.saturating_sub(block.born) * block.blocks;
                 }
             }
             let era = if recording.at_peak {
@@ -229,6 +266,7 @@ impl Heap {
                 sites,
                 peak_bytes: recording.peak,
                 peak_time: recording.peak_time,
+                peak_site: recording.peak_site,
                 time: now,
             }
         })
@@ -243,12 +281,18 @@ impl Inner {
             let Some(recorder) = recording.recorder else {
                 return;
             };
+            let followed = recorder
+                .profile
+                .is_some_and(|interval| recording.is_due(interval, bytes));
+            if !followed && !recorder.sites {
+                return;
+            }
             // SAFETY: the promise of `record`.
             let (site, time) = unsafe { (recorder.ask)(recorder.data) };
             // SAFETY: a new object.
             unsafe { object.as_ref() }.site.set(site);
-            if recorder.profile {
-                recording.add(object.as_ptr() as usize, site, time, bytes);
+            if followed {
+                recording.add(object.as_ptr() as usize, site, time);
             }
         });
     }
@@ -257,13 +301,19 @@ impl Inner {
     #[cold]
     pub(super) fn record_block(&self, old: usize, new: usize, bytes: usize) {
         self.recording.with(|recording| {
-            let Some(recorder) = recording.recorder.filter(|recorder| recorder.profile) else {
+            let Some((recorder, interval)) = recording
+                .recorder
+                .and_then(|recorder| Some((recorder, recorder.profile?)))
+            else {
                 return;
             };
             // SAFETY: the promise of `record`.
-            let (site, time) = unsafe { (recorder.ask)(recorder.data) };
-            recording.remove(old, time);
-            recording.add(new, site, time, bytes);
+            let ask = || unsafe { (recorder.ask)(recorder.data) };
+            recording.remove(old, || ask().1);
+            if recording.is_due(interval, bytes) {
+                let (site, time) = ask();
+                recording.add(new, site, time);
+            }
         });
     }
 
@@ -271,12 +321,9 @@ impl Inner {
     #[cold]
     pub(super) fn record_free(&self, address: usize) {
         self.recording.with(|recording| {
-            if let Some(recorder) = recording.recorder
-                && recorder.profile
-            {
+            if let Some(recorder) = recording.recorder.filter(|recorder| recorder.profile.is_some()) {
                 // SAFETY: the promise of `record`.
-                let (_, time) = unsafe { (recorder.ask)(recorder.data) };
-                recording.remove(address, time);
+                recording.remove(address, || unsafe { (recorder.ask)(recorder.data) }.1);
             }
         });
     }

@@ -19,7 +19,7 @@ use aether_tests::{
 
 use crate::baseline::{self, Baseline, Figures};
 use crate::report::{self, Report, Row};
-use crate::{Options, PEAK_LIMIT};
+use crate::{Options, PEAK_LIMIT, shape};
 
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
@@ -80,6 +80,9 @@ pub(crate) fn run(options: &Options) -> Result<bool, String> {
     }
     breaches.extend(engines());
     let suite = together(&cases, &settings, options.profile.as_deref());
+    if let Some(path) = &options.profile {
+        breaches.extend(shape::compare(path)?);
+    }
     if suite.peak >= PEAK_LIMIT as u64 {
         breaches.push(format!(
             "the suite: peak {} bytes, allowed {PEAK_LIMIT}",

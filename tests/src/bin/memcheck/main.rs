@@ -18,6 +18,8 @@ mod baseline;
 mod counted;
 #[cfg(feature = "dhat")]
 mod report;
+#[cfg(feature = "dhat")]
+mod shape;
 
 #[cfg(not(feature = "dhat"))]
 mod plain;

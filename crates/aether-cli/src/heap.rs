@@ -1,0 +1,228 @@
+//! `aether heap`: what a heap profile says, by site; and how that grew from one profile to another.
+//!
+//! A profile is a file of DHAT's viewer, version 2, as `--heap-profile` writes it. A site is the innermost line of a
+//! script, with the built-ins that ran there; stacks that lead to the same site are added up.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::options::Profiles;
+use crate::streams;
+
+/// What a site allocated. Negative in a difference.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Figures {
+    total_bytes: i64,
+    total_blocks: i64,
+    peak_bytes: i64,
+    exit_bytes: i64,
+}
+
+impl Figures {
+    fn plus(self, other: Self, sign: i64) -> Self {
+        Self {
+            total_bytes: self.total_bytes + sign * other.total_bytes,
+            total_blocks: self.total_blocks + sign * other.total_blocks,
+            peak_bytes: self.peak_bytes + sign * other.peak_bytes,
+            exit_bytes: self.exit_bytes + sign * other.exit_bytes,
+        }
+    }
+}
+
+type Sites = BTreeMap<String, Figures>;
+
+/// Prints what is asked for and gives the exit status.
+pub(crate) fn show(asked: &Profiles) -> u8 {
+    let profiles: Result<Vec<Sites>, String> = asked.files.iter().map(|file| read(file)).collect();
+    let text = profiles.map(|profiles| match profiles.as_slice() {
+        [before, after] => growth(before, after, asked),
+        [sites] => top(sites, asked),
+        _ => String::new(),
+    });
+    match text {
+        Ok(text) => {
+            streams::write_out(&text);
+            0
+        }
+        Err(message) => {
+            streams::write_err(&format!("heap: {message}\n"));
+            1
+        }
+    }
+}
+
+fn read(file: &str) -> Result<Sites, String> {
+    let bytes = std::fs::read(file).map_err(|error| format!("cannot read '{file}': {error}"))?;
+    let profile: Value =
+        serde_json::from_slice(&bytes).map_err(|error| format!("{file}: not a heap profile: {error}"))?;
+    sites(&profile).ok_or_else(|| format!("{file}: not a heap profile of version 2"))
+}
+
+fn sites(profile: &Value) -> Option<Sites> {
+    if profile.get("dhatFileVersion")?.as_i64()? != 2 {
+        return None;
+    }
+    let frames: Option<Vec<&str>> = profile
+        .get("ftbl")?
+        .as_array()?
+        .iter()
+        .map(Value::as_str)
+        .collect();
+    let frames = frames?;
+    let mut sites = Sites::new();
+    for point in profile.get("pps")?.as_array()? {
+        let mut stack = Vec::new();
+        for frame in point.get("fs")?.as_array()? {
+            stack.push(*frames.get(usize::try_from(frame.as_u64()?).ok()?)?);
+        }
+        // Profiles without lifetimes have no peak and no end.
+        let figure = |name: &str| point.get(name).and_then(Value::as_i64).unwrap_or(0);
+        let figures = Figures {
+            total_bytes: figure("tb"),
+            total_blocks: figure("tbk"),
+            peak_bytes: figure("gb"),
+            exit_bytes: figure("eb"),
+        };
+        let site = sites.entry(site(&stack)).or_default();
+        *site = site.plus(figures, 1);
+    }
+    Some(sites)
+}
+
+/// The innermost frames of a stack, to the first that is no built-in.
+fn site(stack: &[&str]) -> String {
+    let builtins = stack
+        .iter()
+        .take_while(|frame| frame.starts_with("[builtin] "))
+        .count();
+    let shown = stack.len().min(builtins + 1);
+    match &stack[..shown] {
+        [] => "[engine]".to_owned(),
+        shown => shown.join(" in "),
+    }
+}
+
+fn sum(sites: &Sites) -> Figures {
+    sites
+        .values()
+        .fold(Figures::default(), |sum, figures| sum.plus(*figures, 1))
+}
+
+fn top(sites: &Sites, asked: &Profiles) -> String {
+    let mut rows: Vec<(&String, Figures)> = sites.iter().map(|(site, figures)| (site, *figures)).collect();
+    rows.sort_by_key(|(_, figures)| Reverse((figures.peak_bytes, figures.total_bytes)));
+    if asked.json {
+        return as_json(&rows, sum(sites), asked.top);
+    }
+    let plain = |number: i64| number.to_string();
+    table(&rows, sum(sites), asked.top, plain)
+}
+
+fn growth(before: &Sites, after: &Sites, asked: &Profiles) -> String {
+    let mut changes = after.clone();
+    for (site, figures) in before {
+        let change = changes.entry(site.clone()).or_default();
+        *change = change.plus(*figures, -1);
+    }
+    let total = sum(&changes);
+    changes.retain(|_, figures| *figures != Figures::default());
+    let mut rows: Vec<(&String, Figures)> = changes.iter().map(|(site, figures)| (site, *figures)).collect();
+    rows.sort_by_key(|(_, figures)| Reverse((figures.exit_bytes, figures.peak_bytes, figures.total_bytes)));
+    if asked.json {
+        return as_json(&rows, total, asked.top);
+    }
+    let signed = |number: i64| {
+        if number == 0 {
+            "0".to_owned()
+        } else {
+            format!("{number:+}")
+        }
+    };
+    table(&rows, total, asked.top, signed)
+}
+
+fn table(rows: &[(&String, Figures)], total: Figures, most: usize, number: impl Fn(i64) -> String) -> String {
+    let mut out = String::new();
+    let mut line = |figures: Option<Figures>, site: &str| {
+        let cells = match figures {
+            None => ["at peak", "at exit", "total", "blocks"].map(str::to_owned),
+            Some(figures) => [
+                figures.peak_bytes,
+                figures.exit_bytes,
+                figures.total_bytes,
+                figures.total_blocks,
+            ]
+            .map(&number),
+        };
+        let [peak, exit, total, blocks] = cells;
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "{peak:>12} {exit:>12} {total:>14} {blocks:>10}  {site}");
+    };
+    line(None, "site");
+    for (site, figures) in rows.iter().take(most) {
+        line(Some(*figures), site);
+    }
+    if rows.len() > most {
+        let others = rows[most..]
+            .iter()
+            .fold(Figures::default(), |sum, (_, figures)| sum.plus(*figures, 1));
+        line(Some(others), &format!("{} other sites", rows.len() - most));
+    }
+    line(Some(total), "all");
+    out
+}
+
+fn as_json(rows: &[(&String, Figures)], total: Figures, most: usize) -> String {
+    let figures = |figures: &Figures| {
+        json!({
+            "peak_bytes": figures.peak_bytes,
+            "exit_bytes": figures.exit_bytes,
+            "total_bytes": figures.total_bytes,
+            "total_blocks": figures.total_blocks,
+        })
+    };
+    let sites: Vec<Value> = rows
+        .iter()
+        .take(most)
+        .map(|(site, found)| {
+            let mut entry = figures(found);
+            entry["site"] = json!(site);
+            entry
+        })
+        .collect();
+    format!("{}\n", json!({ "sites": sites, "all": figures(&total) }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_is_the_innermost_line_with_its_built_ins() {
+        assert_eq!(site(&[]), "[engine]");
+        assert_eq!(
+            site(&["[builtin] range", "main (a.ae:2)", "<top level> (a.ae:9)"]),
+            "[builtin] range in main (a.ae:2)"
+        );
+        assert_eq!(site(&["f (a.ae:1)", "main (a.ae:2)"]), "f (a.ae:1)");
+    }
+
+    #[test]
+    fn what_is_no_profile_is_told_from_one() {
+        assert!(sites(&json!({ "dhatFileVersion": 1, "ftbl": [], "pps": [] })).is_none());
+        assert!(sites(&json!({ "dhatFileVersion": 2, "ftbl": [], "pps": [{ "fs": [3] }] })).is_none());
+        let profile = json!({
+            "dhatFileVersion": 2,
+            "ftbl": ["[root]", "f (a.ae:1)"],
+            "pps": [{ "fs": [1], "tb": 3, "gb": 2 }, { "fs": [1], "tb": 4 }],
+        });
+        let found = sites(&profile).unwrap();
+        assert_eq!(
+            (found["f (a.ae:1)"].total_bytes, found["f (a.ae:1)"].peak_bytes),
+            (7, 2)
+        );
+    }
+}
