@@ -15,6 +15,8 @@
 //! bit 1, R\[b\] likewise; the offset is in the other 14 bits. [`Op::JumpIf`] and its like keep one flag in bit 0
 //! of `w32`.
 
+use aether_value::{Raw, tag};
+
 macro_rules! ops {
     ($($(#[doc = $doc:literal])+ $name:ident $layout:ident $words:literal;)*) => {
         /// Operation codes; the line beside each is its whole contract.
@@ -241,6 +243,22 @@ ops! {
     JumpNotGreaterI JumpAn 1;
     /// Jumps unless R\[a\] >= i16(b).
     JumpNotGreaterEqualI JumpAn 1;
+    /// Jumps if R\[a\] < K\[b\], a float; spends fuel; the next seven likewise.
+    JumpLessK JumpAn 1;
+    /// Jumps if R\[a\] <= K\[b\].
+    JumpLessEqualK JumpAn 1;
+    /// Jumps if R\[a\] > K\[b\].
+    JumpGreaterK JumpAn 1;
+    /// Jumps if R\[a\] >= K\[b\].
+    JumpGreaterEqualK JumpAn 1;
+    /// Jumps unless R\[a\] < K\[b\].
+    JumpNotLessK JumpAn 1;
+    /// Jumps unless R\[a\] <= K\[b\].
+    JumpNotLessEqualK JumpAn 1;
+    /// Jumps unless R\[a\] > K\[b\].
+    JumpNotGreaterK JumpAn 1;
+    /// Jumps unless R\[a\] >= K\[b\].
+    JumpNotGreaterEqualK JumpAn 1;
     /// Jumps if R\[a\] == i16(b).
     JumpEqualI JumpAn 1;
     /// Jumps if R\[a\] != i16(b).
@@ -285,6 +303,8 @@ ops! {
     SetIndexC Abc 1;
     /// As `SetIndexMove`; consumes R\[b\].
     SetIndexMoveC Abc 1;
+    /// R\[a\]\[R\[b\]\] = the immediate c ([`immediate_of`]); consumes R\[b\] if bit 0 of c is set.
+    SetIndexI AbN 1;
     /// R\[a\]\[R\[b\]\] = R\[c\] + R\[b of word 1\], where R\[c\] is the element's own value read before; takes both.
     AddIndex Abc 2;
     /// R\[a\]\[R\[b\]\] = R\[a\]\[R\[b\]\] + R\[c\]; consumes R\[c\] if bit 0 of word 1 is set.
@@ -405,6 +425,23 @@ impl Op {
 /// Builds an instruction word.
 pub(crate) const fn encode(op: Op, a: u16, b: u16, c: u16) -> u64 {
     op as u64 | (a as u64) << 16 | (b as u64) << 32 | (c as u64) << 48
+}
+
+/// The field that stands for a small int, a bool or null: bit 0 is the instruction's own, then two bits of the tag and
+/// 13 of the payload. None if it does not fit.
+pub(crate) fn immediate_field(value: Raw) -> Option<u16> {
+    let payload = i16::try_from(value.payload as i64).ok()?;
+    let fits = value.tag <= tag::BOOL && value.tag != tag::FLOAT && payload << 3 >> 3 == payload;
+    fits.then_some((payload << 3) as u16 | u16::from(value.tag) << 1)
+}
+
+/// The value that such a field stands for.
+#[inline(always)]
+pub(crate) fn immediate_of(field: u16) -> Raw {
+    Raw {
+        tag: (field >> 1 & 3) as u8,
+        payload: i64::from(field as i16 >> 3) as u64,
+    }
 }
 
 /// Fields a, b, c of an instruction word.

@@ -5,10 +5,11 @@
 
 use aether_ast::{BinaryOp, Node, NodeId, Symbol};
 use aether_resolve::{BindingId, Use};
+use aether_value::Raw;
 
 use super::expr::Operand;
 use super::{Compiler, Result};
-use crate::bytecode::Op;
+use crate::bytecode::{Op, immediate_field};
 
 /// Nodes a right side may have to count as simple.
 const SIMPLE_NODES: usize = 32;
@@ -20,12 +21,21 @@ impl Compiler<'_> {
         match self.ast.node(target) {
             Node::Name(name) => self.assign_name(id, target, name, value)?,
             Node::Index { object, index } => {
-                let value = self.operand(value)?;
-                let object = self.operand(object)?;
-                let index = self.operand(index)?;
-                self.at(target);
-                self.store_index(object, index, value);
-                self.release_operands(&[object]);
+                if let Some(immediate) = self.element_immediate(value) {
+                    let object = self.operand(object)?;
+                    let index = self.operand(index)?;
+                    self.at(target);
+                    let field = immediate | u16::from(index.consumed());
+                    self.emit(Op::SetIndexI, object.register, index.register, field);
+                    self.release_operands(&[object]);
+                } else {
+                    let value = self.operand(value)?;
+                    let object = self.operand(object)?;
+                    let index = self.operand(index)?;
+                    self.at(target);
+                    self.store_index(object, index, value);
+                    self.release_operands(&[object]);
+                }
             }
             Node::Member { object, name, .. } => {
                 let value = self.operand(value)?;
@@ -38,6 +48,15 @@ impl Compiler<'_> {
         }
         self.free_to(mark);
         Ok(())
+    }
+
+    /// The field of a `SetIndexI` that stores this literal.
+    fn element_immediate(&self, value: NodeId) -> Option<u16> {
+        match self.ast.node(self.ungroup(value)) {
+            Node::Null => immediate_field(Raw::null()),
+            Node::Bool(value) => immediate_field(Raw::bool(value)),
+            _ => immediate_field(Raw::int(i64::from(self.immediate(value)?))),
+        }
     }
 
     fn store_index(&mut self, object: Operand, index: Operand, value: Operand) {

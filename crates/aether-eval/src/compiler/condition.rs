@@ -149,6 +149,16 @@ impl Compiler<'_> {
                 return Ok(());
             }
         }
+        if let (Node::Float(value), Some(code)) = (self.ast.node(self.ungroup(rhs)), constant_jump(op, sense))
+        {
+            let constant = self.tables.float(value);
+            if let Ok(constant) = u16::try_from(constant) {
+                self.at(id);
+                self.jump_compare(code, left.register, constant, left_flag, label, over);
+                self.free_to(mark);
+                return Ok(());
+            }
+        }
         let right = self.operand(rhs)?;
         self.at(id);
         let flags = left_flag | u16::from(right.consumed()) << 1;
@@ -190,6 +200,21 @@ fn register_jump(op: BinaryOp, sense: bool) -> Op {
         (BinaryOp::Equal, true) | (BinaryOp::NotEqual, false) => Op::JumpEqual,
         _ => Op::JumpNotEqual,
     }
+}
+
+/// The jump on an ordering with a float constant.
+fn constant_jump(op: BinaryOp, sense: bool) -> Option<Op> {
+    Some(match (op, sense) {
+        (BinaryOp::Less, true) => Op::JumpLessK,
+        (BinaryOp::Less, false) => Op::JumpNotLessK,
+        (BinaryOp::LessEqual, true) => Op::JumpLessEqualK,
+        (BinaryOp::LessEqual, false) => Op::JumpNotLessEqualK,
+        (BinaryOp::Greater, true) => Op::JumpGreaterK,
+        (BinaryOp::Greater, false) => Op::JumpNotGreaterK,
+        (BinaryOp::GreaterEqual, true) => Op::JumpGreaterEqualK,
+        (BinaryOp::GreaterEqual, false) => Op::JumpNotGreaterEqualK,
+        _ => return None,
+    })
 }
 
 fn immediate_jump(op: BinaryOp, sense: bool) -> Op {

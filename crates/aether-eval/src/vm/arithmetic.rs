@@ -326,19 +326,27 @@ impl Vm {
                 return Ok(false);
             };
             Ok(match Op::of(*ip) {
-                Op::Less | Op::JumpLess | Op::JumpNotLess | Op::JumpLessI | Op::JumpNotLessI => {
-                    ordering == Ordering::Less
-                }
+                Op::Less
+                | Op::JumpLess
+                | Op::JumpNotLess
+                | Op::JumpLessI
+                | Op::JumpNotLessI
+                | Op::JumpLessK
+                | Op::JumpNotLessK => ordering == Ordering::Less,
                 Op::LessEqual
                 | Op::JumpLessEqual
                 | Op::JumpNotLessEqual
                 | Op::JumpLessEqualI
-                | Op::JumpNotLessEqualI => ordering != Ordering::Greater,
+                | Op::JumpNotLessEqualI
+                | Op::JumpLessEqualK
+                | Op::JumpNotLessEqualK => ordering != Ordering::Greater,
                 Op::Greater
                 | Op::JumpGreater
                 | Op::JumpNotGreater
                 | Op::JumpGreaterI
-                | Op::JumpNotGreaterI => ordering == Ordering::Greater,
+                | Op::JumpNotGreaterI
+                | Op::JumpGreaterK
+                | Op::JumpNotGreaterK => ordering == Ordering::Greater,
                 _ => ordering != Ordering::Less,
             })
         }

@@ -19,7 +19,7 @@
 use aether_value::{Array, Closure, Header, Instance, Raise, Raw, Value, tag};
 
 use super::{Flow, Frame, Vm, call, flags, member};
-use crate::bytecode::Op;
+use crate::bytecode::{Op, immediate_of};
 
 /// Reads field `n` (1 to 3) of the instruction at `ip`.
 macro_rules! field {
@@ -119,7 +119,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                 macro_rules! spend {
                     ($target:expr) => {{
                         let target = $target;
-                        vm.fuel -= 1;
+                        vm.fuel = vm.fuel.wrapping_sub(1);
                         if vm.fuel < 0 {
                             vm.ip = ip;
                             vm.base = base;
@@ -153,33 +153,43 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         next!()
                     }};
                 }
+                // The result of two numbers; goes on behind it if they are not, or it does not fit.
+                macro_rules! numbers {
+                    ($left:ident, $right:ident, $checked:ident, $float:tt) => {{
+                        if (*$left).tag == tag::INT {
+                            let left = (*$left).payload as i64;
+                            if (*$right).tag == tag::INT {
+                                if let Some(value) = left.$checked((*$right).payload as i64) {
+                                    set_int!(reg!(ip, base, 1), value);
+                                }
+                            } else if (*$right).tag == tag::FLOAT {
+                                let value = left as f64 $float f64::from_bits((*$right).payload);
+                                set_float!(reg!(ip, base, 1), value);
+                            }
+                        } else if (*$left).tag == tag::FLOAT {
+                            let left = f64::from_bits((*$left).payload);
+                            if (*$right).tag == tag::FLOAT {
+                                let value = left $float f64::from_bits((*$right).payload);
+                                set_float!(reg!(ip, base, 1), value);
+                            } else if (*$right).tag == tag::INT {
+                                let value = left $float (*$right).payload as i64 as f64;
+                                set_float!(reg!(ip, base, 1), value);
+                            }
+                        }
+                    }};
+                }
                 // `+ - *` of two registers or constants.
                 macro_rules! arithmetic {
                     ($left:expr, $right:expr, $checked:ident, $float:tt) => {{
                         let (left, right): (*const Raw, *const Raw) = ($left, $right);
-                        if (*left).tag == tag::INT && (*right).tag == tag::INT {
-                            if let Some(value) = ((*left).payload as i64).$checked((*right).payload as i64) {
-                                set_int!(reg!(ip, base, 1), value);
-                            }
-                        } else if (*left).tag == tag::FLOAT && (*right).tag == tag::FLOAT {
-                            let value = f64::from_bits((*left).payload) $float f64::from_bits((*right).payload);
-                            set_float!(reg!(ip, base, 1), value);
-                        }
+                        numbers!(left, right, $checked, $float);
                         slow_arithmetic!()
                     }};
                 }
                 macro_rules! addition {
                     ($left:expr, $right:expr) => {{
                         let (left, right): (*mut Raw, *mut Raw) = ($left, $right);
-                        if (*left).tag == tag::INT && (*right).tag == tag::INT {
-                            if let Some(value) = ((*left).payload as i64).checked_add((*right).payload as i64)
-                            {
-                                set_int!(reg!(ip, base, 1), value);
-                            }
-                        } else if (*left).tag == tag::FLOAT && (*right).tag == tag::FLOAT {
-                            let value = f64::from_bits((*left).payload) + f64::from_bits((*right).payload);
-                            set_float!(reg!(ip, base, 1), value);
-                        }
+                        numbers!(left, right, checked_add, +);
                         vm.ip = ip;
                         vm.base = base;
                         check!(vm.add(ip, base, left, right));
@@ -204,8 +214,12 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                 macro_rules! divide {
                     ($left:expr, $right:expr) => {{
                         let (left, right): (*const Raw, *const Raw) = ($left, $right);
-                        if (*left).tag == tag::FLOAT && (*right).tag == tag::FLOAT {
-                            let divisor = f64::from_bits((*right).payload);
+                        if (*left).tag == tag::FLOAT {
+                            let divisor = match (*right).tag {
+                                tag::FLOAT => f64::from_bits((*right).payload),
+                                tag::INT => (*right).payload as i64 as f64,
+                                _ => 0.0,
+                            };
                             if divisor != 0.0 {
                                 set_float!(reg!(ip, base, 1), f64::from_bits((*left).payload) / divisor);
                             }
@@ -281,6 +295,21 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         next!()
                     }};
                 }
+                macro_rules! jump_compare_constant {
+                    ($op:tt, $sense:literal) => {{
+                        let left = reg!(ip, base, 1);
+                        let right = vm.constants.add(field!(ip, 2) as usize).cast_mut();
+                        let answer = if (*left).tag == tag::FLOAT && (*right).tag == tag::FLOAT {
+                            f64::from_bits((*left).payload) $op f64::from_bits((*right).payload)
+                        } else {
+                            check!(vm.compare_consuming(ip, left, right))
+                        };
+                        if answer == $sense {
+                            spend!(compare_target!());
+                        }
+                        next!()
+                    }};
+                }
                 // Enters an Aether function whose arguments wait behind register a.
                 macro_rules! enter {
                     ($closure:expr, $argc:expr, $frame_flags:expr, $words:literal, $slow:expr) => {{
@@ -293,7 +322,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                             && end <= vm.registers_end
                             && vm.fuel > 0
                         {
-                            vm.fuel -= 1;
+                            vm.fuel = vm.fuel.wrapping_sub(1);
                             (*vm.fp).return_ip = ip.add($words);
                             (*vm.fp).base = base.offset_from(vm.registers) as u32;
                             (*vm.fp).flags = $frame_flags;
@@ -907,6 +936,14 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     Op::JumpNotLessEqualI => jump_compare_immediate!(<=, false),
                     Op::JumpNotGreaterI => jump_compare_immediate!(>, false),
                     Op::JumpNotGreaterEqualI => jump_compare_immediate!(>=, false),
+                    Op::JumpLessK => jump_compare_constant!(<, true),
+                    Op::JumpLessEqualK => jump_compare_constant!(<=, true),
+                    Op::JumpGreaterK => jump_compare_constant!(>, true),
+                    Op::JumpGreaterEqualK => jump_compare_constant!(>=, true),
+                    Op::JumpNotLessK => jump_compare_constant!(<, false),
+                    Op::JumpNotLessEqualK => jump_compare_constant!(<=, false),
+                    Op::JumpNotGreaterK => jump_compare_constant!(>, false),
+                    Op::JumpNotGreaterEqualK => jump_compare_constant!(>=, false),
                     Op::JumpEqualI => jump_equal_immediate!(true),
                     Op::JumpNotEqualI => jump_equal_immediate!(false),
                     Op::JumpIfElement => jump_on_element!(true),
@@ -1016,6 +1053,30 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     Op::SetIndexC => set_index!(false, true),
                     Op::SetIndexMoveC => set_index!(true, true),
                     Op::SetIndexMove => set_index!(true, false),
+                    Op::SetIndexI => {
+                        let object = *reg!(ip, base, 1);
+                        let index = reg!(ip, base, 2);
+                        let value = immediate_of(field!(ip, 3));
+                        if object.tag == tag::ARRAY && (*index).tag == tag::INT {
+                            let array = object.pointer::<Array>();
+                            let at = (*index).payload as usize;
+                            if at < (*array).len() && !(*array).may_be_shared() {
+                                let slot = (*array).items().add(at).cast_mut();
+                                let old = *slot;
+                                *slot = value;
+                                old.release();
+                                next!()
+                            }
+                        }
+                        vm.ip = ip;
+                        vm.base = base;
+                        let mut value = value;
+                        check!(member::set_index(object, *index, &raw mut value, true));
+                        if *ip >> 48 & 1 != 0 {
+                            take!(index).release();
+                        }
+                        next!()
+                    }
                     Op::AddIndex => {
                         let object = *reg!(ip, base, 1);
                         let index = *reg!(ip, base, 2);
