@@ -37,6 +37,8 @@ const CONFINED: &[(&str, &str)] = &[
     ("annotate-snippets", "cli"),
     ("libloading", "stdlib"),
     ("syn", "plugin-macros"),
+    ("mio", "stdlib"),
+    ("rustix", "stdlib"),
 ];
 
 fn short(name: &str) -> &str {
