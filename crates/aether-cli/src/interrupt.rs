@@ -1,4 +1,5 @@
-//! Ctrl-C: once asks the run to end, which runs its `finally` blocks; twice ends the process at once.
+//! Ctrl-C: once asks the run to end, which runs its `finally` blocks; twice ends the process at once. While servers
+//! run, the first one asks them to come to an end, and the next one is the first again.
 //!
 //! A signal sets a flag, which the engine looks at now and then while code runs. While it waits it looks at nothing, so
 //! a thread passes the signal on to the bell that ends waits. Few scripts wait: the thread is made when one does.
@@ -31,19 +32,18 @@ pub(crate) fn request_flag() -> Arc<AtomicBool> {
 
 /// The machine as a host whose runs Ctrl-C ends.
 pub(crate) fn host() -> SystemHost {
-    SystemHost::new().interrupted_by(stop_flag()).woken_by(pass_on)
-}
-
-/// A flag that Ctrl-C sets. Where signals cannot be caught, it stays as it is and Ctrl-C ends the process.
-fn stop_flag() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let armed = Arc::new(AtomicBool::new(false));
-    // In this order: the first press arms the shutdown only after it has been looked at.
+    // In this order: the first press arms the shutdown only after it has been looked at. Where signals cannot be
+    // caught, the flags stay as they are and Ctrl-C ends the process.
     let registered = flag::register_conditional_shutdown(SIGINT, i32::from(INTERRUPTED), armed.clone())
-        .and_then(|_| flag::register(SIGINT, armed))
+        .and_then(|_| flag::register(SIGINT, armed.clone()))
         .and_then(|_| flag::register(SIGINT, stop.clone()));
     drop(registered);
-    stop
+    SystemHost::new()
+        .interrupted_by(stop)
+        .armed_by(armed)
+        .woken_by(pass_on)
 }
 
 /// Rings the bell at every signal from now on. Without a thread for it, Ctrl-C ends the process at its second press.

@@ -57,6 +57,10 @@ pub(crate) fn builder(args: &[OsString], limits: &Limits) -> EngineBuilder {
         .io_workers(setting("AETHER_IO_WORKERS", |text| text.parse().ok()))
         .event_loop_timeout(setting("AETHER_EVENT_LOOP_TIMEOUT", seconds))
         .module_path(module_path());
+    let builder = match setting("AETHER_GRACEFUL_SHUTDOWN_TIMEOUT_SECS", seconds) {
+        Some(seconds) => builder.shutdown_timeout(seconds),
+        None => builder,
+    };
     let builder = match setting("AETHER_QUEUE_LIMIT", |text| text.parse().ok()) {
         Some(limit) if limit > 0 => builder.queue_limit(limit),
         _ => builder,

@@ -21,6 +21,10 @@ pub enum Permission {
     Env,
     /// Foreign code in this process.
     Plugin,
+    /// Connecting, and sending.
+    Net,
+    /// Being connected to, and receiving.
+    Listen,
 }
 
 impl Permission {
@@ -33,6 +37,8 @@ impl Permission {
             Self::Random => "random",
             Self::Env => "env",
             Self::Plugin => "plugin",
+            Self::Net => "net",
+            Self::Listen => "listen",
         }
     }
 }
@@ -218,4 +224,8 @@ pub trait Host {
     fn interrupted(&mut self) -> bool {
         false
     }
+
+    /// The engine has taken the user's wish to stop for the wish that its servers come to an end. A host that ends the
+    /// process when asked twice begins to count again.
+    fn interrupt_taken(&mut self) {}
 }

@@ -28,5 +28,5 @@ pub use machine::{Machine, MachineOptions, RunError, RuntimeError};
 pub use memory::{
     Alive, HeapProfile, LEAK_LIMIT, Leak, LeakPlace, LeakReport, LeakStep, MemoryWatch, ProfilePoint,
 };
-pub use task::{Doorbell, Effect, Waiting};
+pub use task::{Doorbell, Effect, Mailbox, PostBox, Waiting};
 pub use vm::{Limits, ScriptFrame, TracePlace};

@@ -7,7 +7,7 @@ use aether_value::{ErrorKind, Heap, HeapConfig, Raise, Rc, Value, display_text};
 use crate::builtins::{self, BuiltinDef};
 use crate::compiler::{self, CompileError, Kind};
 use crate::host::Host;
-use crate::task::DEFAULT_QUEUE_LIMIT;
+use crate::task::{DEFAULT_GRACE, DEFAULT_QUEUE_LIMIT};
 use crate::vm::{DEFAULT_DEPTH, Limits, TracePlace, Vm, is_exit, trace_places, trace_text};
 
 /// How a machine starts out.
@@ -33,6 +33,8 @@ pub struct MachineOptions {
     pub queue_limit: usize,
     /// Seconds that `event_loop()` takes unless told, and after which queued callbacks are dropped; none for no limit.
     pub event_loop_timeout: Option<f64>,
+    /// Seconds that servers have to come to an end when the user asks them to.
+    pub shutdown_timeout: f64,
     /// Directory that serves the imports of texts without a file, empty or ending in `/`.
     pub directory: String,
     /// For tests: the number of the heap's charge to refuse, counted from 1.
@@ -52,6 +54,7 @@ impl Default for MachineOptions {
             io_workers: None,
             queue_limit: DEFAULT_QUEUE_LIMIT,
             event_loop_timeout: None,
+            shutdown_timeout: DEFAULT_GRACE,
             directory: String::new(),
             fail_charge: None,
         }
@@ -130,6 +133,7 @@ impl Machine {
             vm.scheduler.queue_limit = options.queue_limit;
             vm.scheduler.loop_timeout = options.event_loop_timeout;
             vm.scheduler.task_timeout = options.event_loop_timeout;
+            vm.scheduler.grace = options.shutdown_timeout;
             install(&mut vm, options, extra)?;
             let module = vm.tables.add_module();
             Ok(Self { vm, module })

@@ -1,10 +1,11 @@
-//! Built-ins beyond the language itself: JSON, CSV, files, plugins.
+//! Built-ins beyond the language itself: JSON, CSV, files, sockets, plugins.
 //!
 //! Each theme is a list of built-ins behind a cargo feature; an engine installs the lists it wants, [`ALL`] of them as
 //! a rule. The evaluator needs none.
 //!
 //! Invariants
-//! - The world is reached through the host alone, with the permission that the built-in names.
+//! - The world is reached through the host alone, with the permission that the built-in names; sockets are the
+//!   system's own, after the host has agreed.
 //! - Nothing recurses over data: documents nest as deep as memory allows, which is charged for the nesting too.
 //! - A built-in that fails leaves its arguments as they were.
 //! - `unsafe` is confined to the C interface of plugins.
@@ -20,6 +21,9 @@ mod files;
 
 #[cfg(feature = "plugins")]
 mod plugins;
+
+#[cfg(feature = "net")]
+mod net;
 
 #[cfg(any(feature = "json", feature = "csv"))]
 mod scan;
@@ -38,6 +42,8 @@ pub use csv::CSV;
 pub use files::FILES;
 #[cfg(feature = "json")]
 pub use json::JSON;
+#[cfg(feature = "net")]
+pub use net::NET;
 #[cfg(feature = "plugins")]
 pub use plugins::PLUGINS;
 
@@ -49,19 +55,33 @@ pub static ALL: &[&[BuiltinDef]] = &[
     CSV,
     #[cfg(feature = "files")]
     FILES,
+    #[cfg(feature = "net")]
+    NET,
     #[cfg(feature = "plugins")]
     PLUGINS,
 ];
 
 /// The type error for an argument.
 #[cold]
-#[cfg(any(feature = "json", feature = "csv", feature = "files", feature = "plugins"))]
+#[cfg(any(
+    feature = "json",
+    feature = "csv",
+    feature = "files",
+    feature = "net",
+    feature = "plugins"
+))]
 fn wrong_type(expected: &str, value: &aether_value::Value) -> aether_value::Raise {
     aether_value::Raise::type_error(expected, &value.type_name())
 }
 
 /// The string in an argument.
-#[cfg(any(feature = "json", feature = "csv", feature = "files", feature = "plugins"))]
+#[cfg(any(
+    feature = "json",
+    feature = "csv",
+    feature = "files",
+    feature = "net",
+    feature = "plugins"
+))]
 fn string(value: &aether_value::Value) -> Result<&aether_value::Rc<aether_value::Str>, aether_value::Raise> {
     match value {
         aether_value::Value::String(text) => Ok(text),

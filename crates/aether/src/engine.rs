@@ -165,6 +165,13 @@ impl EngineBuilder {
         self
     }
 
+    /// Seconds that servers have to come to an end when the user asks them to; 5 unless set.
+    #[must_use]
+    pub fn shutdown_timeout(mut self, seconds: f64) -> Self {
+        self.options.shutdown_timeout = seconds;
+        self
+    }
+
     /// Further directories that modules are searched in, after the script's and the working one.
     #[must_use]
     pub fn module_path(mut self, directories: impl IntoIterator<Item = impl Into<String>>) -> Self {

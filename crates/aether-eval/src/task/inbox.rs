@@ -15,6 +15,13 @@ use super::Finish;
 pub(crate) enum Message {
     /// A job is done; the function makes its value.
     Done(u64, Finish),
+    /// Something has happened to a source that a mailbox listens to.
+    Event {
+        /// The mailbox.
+        mailbox: u64,
+        /// The source, as the mailbox's owner counts.
+        source: u64,
+    },
 }
 
 #[derive(Default)]
@@ -51,6 +58,8 @@ pub struct Waiting {
     pub messages: bool,
     /// Whether jobs are out whose end is a message.
     pub jobs: bool,
+    /// Whether a message may come from the network at any time.
+    pub network: bool,
 }
 
 impl Inbox {

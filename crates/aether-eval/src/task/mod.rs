@@ -12,15 +12,18 @@
 //! Not here: where time and waiting come from ([`crate::Host`]).
 
 mod inbox;
+mod mailbox;
 mod pool;
 mod timers;
 
 use aether_value::{Heap, Promise, Raise, Rc, Roots, Value};
 use ahash::AHashMap;
+use std::collections::BTreeMap;
 
 use crate::context::Ctx;
 pub use inbox::{Doorbell, Waiting};
 pub(crate) use inbox::{Inbox, Message};
+pub use mailbox::{Mailbox, PostBox};
 use pool::{Pool, Task};
 use timers::{Alarm, Timers};
 
@@ -85,6 +88,8 @@ pub(crate) enum Due {
     Loop(Rc<Promise>),
     /// A callback has waited too long.
     Callback(u64),
+    /// A service may look at its deadlines.
+    Mailbox(std::rc::Rc<Mailbox>),
 }
 
 /// The books.
@@ -96,6 +101,8 @@ pub(crate) struct Scheduler {
     helpers: Option<Pool>,
     callbacks: AHashMap<u64, Callback>,
     loops: Vec<LoopWait>,
+    /// Services that run, by number: the last one began last. A service that was dropped in the middle is no more.
+    mailboxes: BTreeMap<u64, std::rc::Weak<Mailbox>>,
     number: u64,
     /// Callbacks that are ready but have not been called.
     pub(crate) callbacks_ready: usize,
@@ -109,7 +116,12 @@ pub(crate) struct Scheduler {
     pub(crate) task_timeout: Option<f64>,
     /// Seconds that `event_loop()` takes unless told.
     pub(crate) loop_timeout: Option<f64>,
+    /// Seconds that a service has to come to an end when the user asks it to.
+    pub(crate) grace: f64,
 }
+
+/// Seconds for a graceful shutdown, unless set otherwise.
+pub(crate) const DEFAULT_GRACE: f64 = 5.0;
 
 /// Queued callbacks, unless set otherwise.
 pub(crate) const DEFAULT_QUEUE_LIMIT: usize = 1024;
@@ -124,6 +136,7 @@ impl Default for Scheduler {
             helpers: None,
             callbacks: AHashMap::new(),
             loops: Vec::new(),
+            mailboxes: BTreeMap::new(),
             number: 0,
             callbacks_ready: 0,
             callbacks_running: 0,
@@ -131,6 +144,7 @@ impl Default for Scheduler {
             queue_limit: DEFAULT_QUEUE_LIMIT,
             task_timeout: None,
             loop_timeout: None,
+            grace: DEFAULT_GRACE,
         }
     }
 }
@@ -249,6 +263,13 @@ impl Scheduler {
                     return Some((due, Due::Callback(number)));
                 }
                 Alarm::Callback(_) => {}
+                Alarm::Mailbox(number) => {
+                    let mailbox = self.mailbox(number);
+                    if let Some(mailbox) = mailbox.filter(|mailbox| mailbox.due.get() == Some(due)) {
+                        mailbox.due.set(None);
+                        return Some((due, Due::Mailbox(mailbox)));
+                    }
+                }
             }
         }
     }
@@ -256,15 +277,18 @@ impl Scheduler {
     /// Whether a message or a moment could still come that somebody waits for.
     pub(crate) fn may_continue(&self) -> bool {
         let unbounded = self.loops.iter().filter(|wait| !wait.bounded).count();
-        (self.has_jobs() || !self.timers.is_empty()) && self.demanded > unbounded
+        let outside = self.has_jobs() || !self.timers.is_empty() || self.has_services();
+        outside && self.demanded > unbounded
     }
 
     fn sweep_timers(&mut self) {
-        let (loops, callbacks) = (&self.loops, &self.callbacks);
+        let (loops, callbacks, mailboxes) = (&self.loops, &self.callbacks, &self.mailboxes);
         self.timers.unwant(|alarm| match alarm {
             Alarm::Sleep(_) => true,
             Alarm::Loop(number) => loops.iter().any(|wait| wait.number == *number),
             Alarm::Callback(number) => callbacks.contains_key(number),
+            // One that has been replaced by an earlier one stays until it is due.
+            Alarm::Mailbox(number) => mailboxes.contains_key(number),
         });
     }
 
@@ -350,6 +374,62 @@ impl Scheduler {
         loops
     }
 
+    // --- services ---
+
+    /// A service begins.
+    pub(crate) fn open_mailbox(&mut self, service: &'static str) -> std::rc::Rc<Mailbox> {
+        let number = self.next_number();
+        let mailbox = std::rc::Rc::new(Mailbox::new(number, service));
+        if self.mailboxes.len().is_power_of_two() {
+            self.mailboxes.retain(|_, known| known.strong_count() > 0);
+        }
+        self.mailboxes.insert(number, std::rc::Rc::downgrade(&mailbox));
+        mailbox
+    }
+
+    /// A service has ended.
+    pub(crate) fn close_mailbox(&mut self, mailbox: &Mailbox) {
+        if self.mailboxes.remove(&mailbox.number).is_some() && mailbox.due.take().is_some() {
+            self.sweep_timers();
+        }
+    }
+
+    pub(crate) fn mailbox(&self, number: u64) -> Option<std::rc::Rc<Mailbox>> {
+        self.mailboxes.get(&number)?.upgrade()
+    }
+
+    /// Whether any service runs.
+    pub(crate) fn has_services(&self) -> bool {
+        self.mailboxes.values().any(|mailbox| mailbox.strong_count() > 0)
+    }
+
+    /// The services that run, in the order in which they began.
+    pub(crate) fn services(&self) -> Vec<std::rc::Rc<Mailbox>> {
+        self.mailboxes
+            .values()
+            .filter_map(std::rc::Weak::upgrade)
+            .collect()
+    }
+
+    /// The service that began last.
+    pub(crate) fn last_service(&self) -> Option<std::rc::Rc<Mailbox>> {
+        self.mailboxes.values().rev().find_map(std::rc::Weak::upgrade)
+    }
+
+    /// Where other threads name sources to a mailbox.
+    pub(crate) fn post_box(&self, mailbox: &Mailbox) -> PostBox {
+        PostBox::new(&self.inbox, mailbox.number)
+    }
+
+    /// Makes sure that a service is woken at a moment; it may be woken earlier.
+    pub(crate) fn wake_service_at(&mut self, heap: &Heap, mailbox: &Mailbox, due: u64) -> Result<(), Raise> {
+        if mailbox.due.get().is_none_or(|set| set > due) {
+            self.timers.set(heap, due, Alarm::Mailbox(mailbox.number))?;
+            mailbox.due.set(Some(due));
+        }
+        Ok(())
+    }
+
     /// Marks what the books hold.
     pub(crate) fn mark(&self, roots: &mut Roots<'_>) {
         for job in self.jobs.values() {
@@ -361,6 +441,11 @@ impl Scheduler {
         }
         for wait in &self.loops {
             roots.object(&wait.promise);
+        }
+        for mailbox in self.services() {
+            if let Some(promise) = &*mailbox.waiting.borrow() {
+                roots.object(promise);
+            }
         }
         self.timers.mark(roots);
     }
@@ -382,5 +467,11 @@ impl Scheduler {
         drop(std::mem::take(&mut self.jobs));
         drop(std::mem::take(&mut self.callbacks));
         drop(std::mem::take(&mut self.loops));
+        for mailbox in self.services() {
+            // The promise leads to the stack that holds the service that holds the mailbox.
+            let waiting = mailbox.waiting.borrow_mut().take();
+            drop(waiting);
+        }
+        self.mailboxes.clear();
     }
 }

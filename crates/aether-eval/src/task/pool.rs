@@ -164,7 +164,11 @@ mod tests {
             inbox.bell().wait(Some(Duration::from_secs(10)), true);
             inbox.take(&mut messages);
         }
-        messages.iter().map(|Message::Done(id, _)| *id).collect()
+        let id = |message: &Message| match message {
+            Message::Done(id, _) => *id,
+            Message::Event { .. } => unreachable!("nothing listens"),
+        };
+        messages.iter().map(id).collect()
     }
 
     #[test]

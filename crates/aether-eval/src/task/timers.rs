@@ -17,6 +17,8 @@ pub(super) enum Alarm {
     Loop(u64),
     /// A queued callback's time is over.
     Callback(u64),
+    /// A service wants to look at its own deadlines.
+    Mailbox(u64),
 }
 
 struct Timer {

@@ -271,12 +271,7 @@ impl Vm {
                 format!("Step limit exceeded ({limit})"),
             ));
         }
-        if self.host.interrupted() {
-            return Err(Raise::new(ErrorKind::Interrupted, "interrupted"));
-        }
-        if self.profile_request.is_some() {
-            self.serve_profile_request();
-        }
+        self.check_interrupt()?;
         if self.heap.collection_due() {
             self.collect_due();
         }

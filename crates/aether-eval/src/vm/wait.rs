@@ -16,12 +16,15 @@ use aether_value::{Array, Coroutine, ErrorKind, Native, Promise, PromiseState, R
 use super::call::declared_parameters;
 use super::task::Wake;
 use super::{Flow, Vm};
-use crate::builtins::Until;
+use crate::builtins::{Step, Until};
 use crate::context::Ctx;
-use crate::task::{Due, Effect, Finish, Message, Waiting, nanos};
+use crate::task::{Due, Effect, Finish, Mailbox, Message, PostBox, Waiting, nanos};
 
 /// In place of a coroutine's promise: it runs a callback.
 pub(super) const CALLBACK: Raw = Raw::int(1);
+
+/// How often services are asked to come to an end: once to do so in peace, once at once.
+const MOST_STOPS: u32 = 2;
 
 /// How long a program's end waits for files to be written.
 const LAST_WRITES: f64 = 5.0;
@@ -229,9 +232,14 @@ impl Vm {
 
     /// Tells that a callback will not be called.
     fn skip_callback(&mut self, message: &str) {
-        self.tell(&format!(
-            "event_loop: task failed (callback skipped): {message}\n"
-        ));
+        let text = match self.scheduler.last_service() {
+            Some(mailbox) => {
+                let service = mailbox.service;
+                format!("{service}: async task failed (callback skipped): {message}\n")
+            }
+            None => format!("event_loop: task failed (callback skipped): {message}\n"),
+        };
+        self.tell(&text);
         self.tell_loops();
     }
 
@@ -251,7 +259,7 @@ impl Vm {
                 Some(Flow::Switched)
             }
             Err(raise) => {
-                self.fail_callback(&raise);
+                self.fail_callback(raise);
                 self.tell_loops();
                 None
             }
@@ -268,8 +276,42 @@ impl Vm {
         Ok(coroutine)
     }
 
-    fn fail_callback(&mut self, raise: &Raise) {
-        self.tell(&format!("event_loop: callback error: {}\n", raise.message()));
+    /// A callback threw: a service that runs ends with the error, else it is reported.
+    fn fail_callback(&mut self, raise: Raise) {
+        if let Some(mailbox) = self.scheduler.last_service() {
+            mailbox.failure.borrow_mut().get_or_insert(raise);
+            self.wake_service(&mailbox);
+        } else {
+            self.tell(&format!("event_loop: callback error: {}\n", raise.message()));
+        }
+    }
+
+    // --- services ---
+
+    /// Wakes a service that waits.
+    pub(crate) fn wake_service(&mut self, mailbox: &Mailbox) {
+        let waiting = mailbox.waiting.borrow_mut().take();
+        if let Some(promise) = waiting {
+            self.settle(&promise, PromiseState::Fulfilled(Value::Null));
+        }
+    }
+
+    /// The user asks to stop: the services are to come to an end, if there are any and they have not been asked twice.
+    ///
+    /// # Errors
+    /// There is nobody else to ask: the program ends.
+    pub(super) fn interrupt(&mut self) -> Result<(), Raise> {
+        let services = self.scheduler.services();
+        let patient = services.iter().any(|mailbox| mailbox.stops.get() < MOST_STOPS);
+        if !patient {
+            return Err(Raise::new(ErrorKind::Interrupted, "interrupted"));
+        }
+        self.host.interrupt_taken();
+        for mailbox in &services {
+            mailbox.stops.set(mailbox.stops.get() + 1);
+            self.wake_service(mailbox);
+        }
+        Ok(())
     }
 
     /// A callback has returned, or raised.
@@ -283,7 +325,7 @@ impl Vm {
                 self.main = None;
                 return Err(raise);
             }
-            Err(raise) => self.fail_callback(&raise),
+            Err(raise) => self.fail_callback(raise),
         }
         self.go_on()
     }
@@ -351,6 +393,7 @@ impl Vm {
             until: Some(due),
             messages: false,
             jobs: false,
+            network: false,
         };
         while self.host.monotonic() < due {
             self.check_interrupt()?;
@@ -359,11 +402,14 @@ impl Vm {
         self.check_interrupt()
     }
 
-    fn check_interrupt(&mut self) -> Result<(), Raise> {
+    /// Looks whether the user has asked to stop, or for a profile.
+    pub(super) fn check_interrupt(&mut self) -> Result<(), Raise> {
         if self.host.interrupted() {
-            return Err(Raise::new(ErrorKind::Interrupted, "interrupted"));
+            self.interrupt()?;
         }
-        self.serve_profile_request();
+        if self.profile_request.is_some() {
+            self.serve_profile_request();
+        }
         Ok(())
     }
 
@@ -397,8 +443,11 @@ impl Vm {
             until: self.scheduler.next_due(),
             messages: true,
             jobs: self.scheduler.has_jobs(),
+            network: self.scheduler.has_services(),
         };
-        self.host.wait(&self.scheduler.inbox.bell(), waiting);
+        if self.ready.is_empty() {
+            self.host.wait(&self.scheduler.inbox.bell(), waiting);
+        }
         self.check_interrupt()
     }
 
@@ -410,6 +459,12 @@ impl Vm {
         for message in messages.drain(..) {
             match message {
                 Message::Done(id, finish) => result = result.and(self.finish_job(id, finish)),
+                Message::Event { mailbox, source } => {
+                    if let Some(mailbox) = self.scheduler.mailbox(mailbox) {
+                        mailbox.push_event(source);
+                        self.wake_service(&mailbox);
+                    }
+                }
             }
         }
         self.messages = messages;
@@ -452,6 +507,7 @@ impl Vm {
                     self.settle(&promise, PromiseState::Fulfilled(Value::Null));
                 }
                 Due::Callback(number) => self.drop_late_callback(number),
+                Due::Mailbox(mailbox) => self.wake_service(&mailbox),
             }
         }
         self.sort_ties(from);
@@ -483,6 +539,7 @@ impl Vm {
             until: Some(end),
             messages: true,
             jobs: true,
+            network: false,
         };
         let mut messages = Vec::new();
         loop {
@@ -493,6 +550,7 @@ impl Vm {
                         drop(finish);
                         drop(self.scheduler.take_job(&self.heap, id));
                     }
+                    Message::Event { .. } => {}
                 }
             }
             if !self.scheduler.has_jobs() || self.host.monotonic() >= end {
@@ -544,6 +602,59 @@ impl Ctx<'_> {
         finish: impl FnOnce(&mut Ctx<'_>, T) -> Result<Value, Raise> + Send + 'static,
     ) -> Result<Value, Raise> {
         self.vm.submit(Effect::Query, 0, true, deferred(work, finish))
+    }
+}
+
+/// For built-ins that serve many sources.
+impl Ctx<'_> {
+    /// A service begins; messages call it by this name.
+    pub fn open_mailbox(&mut self, service: &'static str) -> std::rc::Rc<Mailbox> {
+        self.vm.scheduler.open_mailbox(service)
+    }
+
+    /// The service has ended.
+    pub fn close_mailbox(&mut self, mailbox: &Mailbox) {
+        self.vm.scheduler.close_mailbox(mailbox);
+    }
+
+    /// Where other threads name sources to a mailbox.
+    pub fn post_box(&self, mailbox: &Mailbox) -> PostBox {
+        self.vm.scheduler.post_box(mailbox)
+    }
+
+    /// Has a service that waits look again.
+    pub fn wake_service(&mut self, mailbox: &Mailbox) {
+        self.vm.wake_service(mailbox);
+    }
+
+    /// What a service's frame answers when it has nothing to do: it is resumed when there is an event or a failure,
+    /// when the user has asked to stop more than `stops` times, or at a moment.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn await_mail(&mut self, mailbox: &Mailbox, stops: u32, until: Option<u64>) -> Result<Step, Raise> {
+        if mailbox.has_news(stops) {
+            return Ok(Step::Await(Value::Null));
+        }
+        if let Some(due) = until {
+            self.vm.scheduler.wake_service_at(&self.vm.heap, mailbox, due)?;
+        }
+        let promise = self.vm.heap.promise(PromiseState::External)?;
+        *mailbox.waiting.borrow_mut() = Some(promise.clone());
+        Ok(Step::Await(Value::Promise(promise)))
+    }
+
+    /// What a service's frame answers to let everything else that is ready go first.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn give_way(&mut self) -> Result<Step, Raise> {
+        self.vm.sleep_promise(0.0).map(Step::Await)
+    }
+
+    /// Seconds that a service has to come to an end when the user asks it to.
+    pub fn grace(&self) -> f64 {
+        self.vm.scheduler.grace
     }
 }
 

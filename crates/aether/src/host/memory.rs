@@ -4,15 +4,19 @@
 //! - A clone is a handle to the same world, so output can be read after the engine has gone.
 //! - Nothing is ever written outside memory: a written file hides the one in the directory.
 //! - The clock moves only by [`MemoryHost::advance`] and by waiting, which takes no time: it jumps to the moment that
-//!   the engine waits for, unless jobs are out, which are waited for first. Entropy is a fixed seed.
+//!   the engine waits for, unless jobs are out, which are waited for first. The network is real, and so is time while
+//!   it is waited for. Entropy is a fixed seed.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Instant;
 
 use aether_eval::{Doorbell, Host, Names, OpenFile, Permission, Waiting};
+
+use super::{nanos_since, wait_really};
 
 /// Nanoseconds of a second.
 const NANOS: f64 = 1e9;
@@ -315,6 +319,13 @@ impl Host for MemoryHost {
 
     fn wait(&mut self, bell: &Doorbell, waiting: Waiting) {
         match waiting.until {
+            Some(until) if waiting.network => {
+                let (begun, now) = (Instant::now(), self.monotonic());
+                wait_really(bell, waiting, now);
+                let passed = now.saturating_add(nanos_since(begun)).min(until);
+                let mut world = self.world.borrow_mut();
+                world.clock = world.clock.max(passed);
+            }
             Some(until) if !waiting.jobs => {
                 let mut world = self.world.borrow_mut();
                 world.clock = world.clock.max(until);

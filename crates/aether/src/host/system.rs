@@ -52,6 +52,7 @@ pub struct SystemHost {
     begun: Instant,
     begun_at: f64,
     stop: Option<Arc<AtomicBool>>,
+    armed: Option<Arc<AtomicBool>>,
     waker: Option<Box<dyn FnOnce(Doorbell)>>,
 }
 
@@ -74,6 +75,7 @@ impl SystemHost {
                 .unwrap_or_default()
                 .as_secs_f64(),
             stop: None,
+            armed: None,
             waker: None,
         }
     }
@@ -83,6 +85,14 @@ impl SystemHost {
     #[must_use]
     pub fn interrupted_by(mut self, flag: Arc<AtomicBool>) -> Self {
         self.stop = Some(flag);
+        self
+    }
+
+    /// The same host, which clears this flag when a wish to stop was meant for servers: whoever ends the process at the
+    /// second wish begins to count again.
+    #[must_use]
+    pub fn armed_by(mut self, flag: Arc<AtomicBool>) -> Self {
+        self.armed = Some(flag);
         self
     }
 
@@ -125,6 +135,12 @@ impl Host for SystemHost {
         self.stop
             .as_ref()
             .is_some_and(|flag| flag.swap(false, Ordering::Relaxed))
+    }
+
+    fn interrupt_taken(&mut self) {
+        if let Some(armed) = &self.armed {
+            armed.store(false, Ordering::Relaxed);
+        }
     }
 
     fn write_out(&mut self, text: &str) -> io::Result<()> {

@@ -1,0 +1,91 @@
+//! TCP and UDP: servers, clients and sockets whose handlers run on the interpreter's thread.
+//!
+//! `accept`, `start` and `listen` are frames that wait at a mailbox. The process's [poller](poller) names sockets that
+//! have something new; the frame reads, writes, and calls handlers one after another. Since the frame parks the
+//! coroutine that it runs on, a script may run several of them side by side.
+//!
+//! Invariants
+//! - Every socket is opened after the host has agreed.
+//! - A handler runs while nothing here is borrowed: it may close, write and set handlers as it likes.
+//! - What the network can make grow is charged to the heap and bounded; what cannot be had ends that connection, not
+//!   the program.
+//! - A turn does a bounded amount of work for one connection, and every so often all else that is ready goes first.
+//!
+//! Source: library reference §13, §14.
+
+mod bytes;
+mod conn;
+mod poller;
+mod service;
+mod tcp;
+mod udp;
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use aether_eval::{BuiltinDef, Ctx, Permission};
+use aether_value::{Heap, Raise, Value};
+
+/// Built-ins on sockets.
+pub static NET: &[BuiltinDef] = &[
+    BuiltinDef::core("tcp_listen", &["addr", "opts"], 1, 2, tcp::tcp_listen).needing(Permission::Listen),
+    BuiltinDef::core("tcp_connect", &["addr", "opts"], 1, 2, tcp::tcp_connect).needing(Permission::Net),
+    BuiltinDef::core("udp_bind", &["addr"], 1, 1, udp::udp_bind).needing(Permission::Listen),
+];
+
+/// Asks the host for an access.
+fn permit(ctx: &mut Ctx<'_>, permission: Permission, address: &str) -> Result<(), Raise> {
+    let answer = ctx.host().permit(permission, address);
+    answer.map_err(|detail| Raise::permission(&detail))
+}
+
+/// The addresses that a text names. For a name this may take long.
+fn resolve(address: &str) -> io::Result<Vec<SocketAddr>> {
+    let found: Vec<SocketAddr> = address.to_socket_addrs()?.collect();
+    if found.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "no address found"));
+    }
+    Ok(found)
+}
+
+/// Binds to the first address that lets itself be bound to.
+fn bind<S>(address: &str, bind: impl Fn(SocketAddr) -> io::Result<S>) -> io::Result<S> {
+    let mut failure = io::Error::new(io::ErrorKind::NotFound, "no address found");
+    for address in resolve(address)? {
+        match bind(address) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+/// The members `address` and `port`.
+fn address_member(heap: &Heap, address: SocketAddr, name: &str) -> Result<Option<Value>, Raise> {
+    Ok(match name {
+        "address" => Some(Value::String(heap.string(&address.to_string())?)),
+        "port" => Some(Value::Int(i64::from(address.port()))),
+        _ => None,
+    })
+}
+
+/// Whether a call gives a promise of its result.
+fn is_async(function: &Value) -> bool {
+    match function {
+        Value::AsyncFunction(_) => true,
+        Value::BoundMethod(bound) => bound.closure().is_async(),
+        _ => false,
+    }
+}
+
+/// The function in an argument.
+fn function(value: &Value) -> Result<Value, Raise> {
+    match value {
+        Value::Function(_)
+        | Value::AsyncFunction(_)
+        | Value::BoundMethod(_)
+        | Value::Builtin(_)
+        | Value::EnumConstructor(_) => Ok(value.clone()),
+        value => Err(crate::wrong_type("function", value)),
+    }
+}
