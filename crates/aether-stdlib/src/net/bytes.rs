@@ -164,7 +164,7 @@ mod tests {
             }
         }
         assert_eq!(heap.live_bytes() - before, bytes.capacity);
-        assert!(bytes.push(&[0; 1 << 20]).is_err());
+        assert!(bytes.push(&vec![0; 1 << 20]).is_err());
         let rest = bytes.len();
         bytes.take(rest);
         assert!(bytes.is_empty());

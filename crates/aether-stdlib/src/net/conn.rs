@@ -52,6 +52,10 @@ pub(super) struct Conn {
 }
 
 /// What a connection is made of.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what is known of either direction is independent"
+)]
 pub(super) struct State {
     pub(super) phase: Phase,
     pub(super) stream: Option<TcpStream>,

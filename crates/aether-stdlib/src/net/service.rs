@@ -239,6 +239,9 @@ impl Service {
         run.actions.push_back(Action::Connect(conn.clone()));
         let mut state = conn_of(conn).state.borrow_mut();
         state.phase = Phase::Open;
+        // What is new may have been asked for while it was being made.
+        state.waits = true;
+        run.active.push_back(state.index);
         if let Some(timeout) = self.timeout {
             let now = ctx.host().monotonic();
             let due = now.saturating_add(timeout);

@@ -171,6 +171,7 @@ pub(super) fn tcp_listen(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Rai
     Ok(Value::Native(ctx.heap().native(Box::new(server))?))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the signature of built-ins")]
 fn close_server(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     service_of(receiver(args)).close(ctx);
     Ok(Value::Null)
@@ -274,6 +275,7 @@ fn write(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     Ok(Value::Null)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the signature of built-ins")]
 fn close_connection(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let conn = conn_of(receiver(args));
     let phase = conn.state.borrow().phase;

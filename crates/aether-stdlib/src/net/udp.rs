@@ -234,6 +234,7 @@ fn attempt<T>(call: impl Fn() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the signature of built-ins")]
 fn close(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let socket = socket_of(native_of(args));
     socket.closed.set(true);

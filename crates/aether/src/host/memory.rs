@@ -18,6 +18,10 @@ use aether_eval::{Doorbell, Host, Names, OpenFile, Permission, Waiting};
 
 use super::{nanos_since, wait_really};
 
+/// Nanoseconds after which nothing is expected from the network any more: the run is interrupted, since a test that
+/// hangs tells nothing.
+const PATIENCE: u64 = 20_000_000_000;
+
 /// Nanoseconds of a second.
 const NANOS: f64 = 1e9;
 
@@ -39,6 +43,8 @@ struct World {
     base: Option<PathBuf>,
     /// Nanoseconds.
     clock: u64,
+    /// Nothing has come from the network for too long.
+    impatient: bool,
     seed: u64,
 }
 
@@ -319,12 +325,19 @@ impl Host for MemoryHost {
 
     fn wait(&mut self, bell: &Doorbell, waiting: Waiting) {
         match waiting.until {
-            Some(until) if waiting.network => {
+            until if waiting.network => {
                 let (begun, now) = (Instant::now(), self.monotonic());
+                let patience = now.saturating_add(PATIENCE);
+                let until = until.map_or(patience, |until| until.min(patience));
+                let waiting = Waiting {
+                    until: Some(until),
+                    ..waiting
+                };
                 wait_really(bell, waiting, now);
                 let passed = now.saturating_add(nanos_since(begun)).min(until);
                 let mut world = self.world.borrow_mut();
                 world.clock = world.clock.max(passed);
+                world.impatient = passed >= patience;
             }
             Some(until) if !waiting.jobs => {
                 let mut world = self.world.borrow_mut();
@@ -416,6 +429,10 @@ impl Host for MemoryHost {
                 Ok(())
             }
         }
+    }
+
+    fn interrupted(&mut self) -> bool {
+        std::mem::take(&mut self.world.borrow_mut().impatient)
     }
 
     fn permit(&mut self, _: Permission, _: &str) -> Result<(), String> {
