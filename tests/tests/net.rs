@@ -14,7 +14,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Nothing here takes longer, on however slow a machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A script that runs; the first line that it prints is a port.
 struct Script {
@@ -556,4 +556,63 @@ fn an_interrupt_ends_waiting() {
         );
         assert!(begun.elapsed() < Duration::from_secs(30));
     }
+}
+
+/// The example's server and two of its clients.
+#[test]
+fn the_chat_example_works() {
+    let examples = aether_tests::repository().join("examples");
+    let start = |script: &str, address: &str| {
+        Command::new(aether_tests::binary())
+            .arg(examples.join(script))
+            .arg(address)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let line_of = |reader: &mut BufReader<ChildStdout>| {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    };
+    let mut server = start("chat_server.ae", "127.0.0.1:0");
+    let mut log = BufReader::new(server.stdout.take().unwrap());
+    let first = line_of(&mut log);
+    let address = first
+        .strip_prefix("listening on ")
+        .unwrap_or_else(|| panic!("{first}"));
+    let mut members = Vec::new();
+    for (name, greeting) in [("Ada", "* 0 here"), ("Zoë", "* 1 here, Ada")] {
+        let mut client = start("chat_client.ae", address);
+        let mut heard = BufReader::new(client.stdout.take().unwrap());
+        let mut says = client.stdin.take().unwrap();
+        assert_eq!(line_of(&mut heard), "* What is your name?");
+        writeln!(says, "{name}").unwrap();
+        assert_eq!(line_of(&mut heard), greeting);
+        assert_eq!(line_of(&mut log), format!("* {name} comes in"));
+        members.push((client, heard, says));
+    }
+    // Reading a line blocks a client: it hears what was said after its next line.
+    writeln!(members[1].2, "grüße 🎉").unwrap();
+    assert_eq!(line_of(&mut log), "Zoë: grüße 🎉");
+    writeln!(members[0].2, "hello").unwrap();
+    assert_eq!(line_of(&mut members[0].1), "* Zoë comes in");
+    assert_eq!(line_of(&mut members[0].1), "Zoë: grüße 🎉");
+    assert_eq!(line_of(&mut log), "Ada: hello");
+    for (mut client, mut heard, says) in members {
+        drop(says);
+        let mut rest = String::new();
+        heard.read_to_string(&mut rest).unwrap();
+        assert!(rest.ends_with("(disconnected)\n"), "{rest}");
+        assert!(client.wait().unwrap().success());
+    }
+    let interrupted = Command::new("kill")
+        .args(["-INT", &server.id().to_string()])
+        .status();
+    assert!(interrupted.unwrap().success());
+    let mut rest = String::new();
+    log.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "* Ada leaves\n* Zoë leaves\nclosed\n");
+    assert!(server.wait().unwrap().success());
 }

@@ -1,4 +1,4 @@
-//! Chores: `cargo xtask check | bless | memcheck | probes | stress | bench [DIR] | bench-data`.
+//! Chores: `cargo xtask check | bless | memcheck | probes | stress | bench [DIR] | bench-data | bench-net`.
 //!
 //! Invariants
 //! - `check` and `.ci/run` are the same list: the one runs the other.
@@ -13,6 +13,7 @@
 mod bench;
 mod data;
 mod memcheck;
+mod net;
 mod probes;
 mod stress;
 mod tools;
@@ -29,7 +30,8 @@ Usage: cargo xtask CHORE
   stress         the suite with a collection at every allocation, and with every charge refused in turn
                  (--budget SECONDS, --only PATTERN, --jobs N)
   bench [DIR]    the programs of benches/programs, or DIR, beside other languages
-  bench-data     JSON and CSV of 50 MB beside CPython";
+  bench-data     JSON and CSV of 50 MB beside CPython
+  bench-net      an echo server beside those of Node and Python";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         }),
         ["bench"] => bench::run("benches/programs"),
         ["bench-data"] => data::run(),
+        ["bench-net"] => net::run(),
         ["bench", directory] => bench::run(directory),
         _ => Err(USAGE.to_owned()),
     };

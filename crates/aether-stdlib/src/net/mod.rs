@@ -20,6 +20,7 @@ mod service;
 mod tcp;
 mod udp;
 
+use std::cell::RefCell;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 
@@ -32,6 +33,22 @@ pub static NET: &[BuiltinDef] = &[
     BuiltinDef::core("tcp_connect", &["addr", "opts"], 1, 2, tcp::tcp_connect).needing(Permission::Net),
     BuiltinDef::core("udp_bind", &["addr"], 1, 1, udp::udp_bind).needing(Permission::Listen),
 ];
+
+/// Bytes read at a time, and the longest datagram there can be.
+const SCRATCH: usize = 64 << 10;
+
+thread_local! {
+    /// Where what is read lies until it has been looked at. One for all sockets of a thread.
+    static READ_INTO: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lends the place for what is read. Nothing that runs meanwhile may ask for it again.
+fn with_scratch<R>(use_it: impl FnOnce(&mut [u8]) -> R) -> R {
+    READ_INTO.with_borrow_mut(|scratch| {
+        scratch.resize(SCRATCH, 0);
+        use_it(scratch)
+    })
+}
 
 /// Asks the host for an access.
 fn permit(ctx: &mut Ctx<'_>, permission: Permission, address: &str) -> Result<(), Raise> {

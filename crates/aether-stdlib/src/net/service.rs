@@ -14,8 +14,8 @@ use mio::net::TcpListener;
 
 use super::bytes::to_array;
 use super::conn::{Conn, Failure, Input, Phase, conn_of};
-use super::is_async;
 use super::poller::Watch;
+use super::{is_async, with_scratch};
 
 /// Handlers by number.
 pub(super) const LISTEN: usize = 0;
@@ -26,8 +26,6 @@ pub(super) const ERROR: usize = 4;
 pub(super) const TIMEOUT: usize = 5;
 const HANDLERS: usize = 6;
 
-/// Bytes read at a time.
-const SCRATCH: usize = 64 << 10;
 /// Connections accepted before others have their turn.
 const ACCEPTS: usize = 64;
 /// Turns after which everything else that is ready goes first.
@@ -96,7 +94,6 @@ struct Run {
     /// When a graceful end is over.
     stop_at: Option<u64>,
     turns: u32,
-    scratch: Vec<u8>,
 }
 
 impl Service {
@@ -145,7 +142,6 @@ impl Service {
                 + (run.active.capacity() + run.free.capacity()) * size_of::<u32>()
                 + run.peers.capacity() * size_of::<Option<Rc<NativeObject>>>()
                 + run.idle.capacity() * size_of::<(u64, u32)>()
-                + run.scratch.capacity()
         })
     }
 
@@ -192,12 +188,8 @@ impl Service {
     // --- beginning and end ---
 
     /// Begins to run.
-    pub(super) fn begin(&self, ctx: &mut Ctx<'_>) -> Result<(), Raise> {
-        ctx.heap().charge(SCRATCH)?;
-        ctx.heap().discharge(SCRATCH);
-        self.run.borrow_mut().scratch = vec![0; SCRATCH];
+    pub(super) fn begin(&self, ctx: &mut Ctx<'_>) {
         *self.mailbox.borrow_mut() = Some(ctx.open_mailbox("tcp"));
-        Ok(())
     }
 
     /// Has the poller watch the listener, and the handler of listening called.
@@ -384,14 +376,13 @@ impl Service {
             return;
         }
         let wanted = !self.handlers.borrow()[MESSAGE].is_null();
-        let mut run = self.run.borrow_mut();
-        let message = match &self.delimiter {
-            None => match state.next_piece(&mut run.scratch) {
+        let message = with_scratch(|scratch| match &self.delimiter {
+            None => match state.next_piece(scratch) {
                 Ok(Input::Message(bytes)) => Some(message_of(ctx, bytes, wanted)),
                 Ok(Input::Nothing | Input::End) => None,
                 Err(error) => Some(Err(Failure::System(error))),
             },
-            Some(delimiter) => match state.next_frame(&mut run.scratch, delimiter) {
+            Some(delimiter) => match state.next_frame(scratch, delimiter) {
                 Ok(Some(length)) => {
                     let message = message_of(ctx, &state.input.as_slice()[..length], wanted);
                     state.take_frame(length, delimiter);
@@ -400,7 +391,8 @@ impl Service {
                 Ok(None) => None,
                 Err(failure) => Some(Err(failure)),
             },
-        };
+        });
+        let mut run = self.run.borrow_mut();
         match message {
             Some(Ok(data)) => {
                 if wanted {

@@ -194,11 +194,9 @@ fn accept(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, 
             if !begin_once(&service, "server.accept")? {
                 return Ok(Step::Done(Value::Null));
             }
-            let begun = begin(ctx, &native, &service).and_then(|()| {
-                let failed = |error: io::Error| Raise::operation(&format!("server.accept: {error}"));
-                service.begin_listening(ctx).map_err(failed)
-            });
-            if let Err(raise) = begun {
+            service.begin(ctx);
+            if let Err(error) = service.begin_listening(ctx) {
+                let raise = Raise::operation(&format!("server.accept: {error}"));
                 return Err(abort(ctx, &native, &service, raise));
             }
         }
@@ -210,11 +208,6 @@ fn accept(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, 
         Event::Failed(raise) => return Err(abort(ctx, &native, &service, raise)),
     }
     serve(ctx, slots, &native, &service)
-}
-
-fn begin(ctx: &mut Ctx<'_>, native: &Rc<NativeObject>, service: &Service) -> Result<(), Raise> {
-    service.begin(ctx)?;
-    native.recharge()
 }
 
 /// Everything ends with an error.
@@ -328,9 +321,7 @@ fn start(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, R
             if !begin_once(&service, "client.start")? {
                 return Ok(Step::Done(Value::Null));
             }
-            if let Err(raise) = begin(ctx, &native, &service) {
-                return Err(abort(ctx, &native, &service, raise));
-            }
+            service.begin(ctx);
             let address = conn_of(&native).state.borrow().address.to_string();
             conn_of(&native).state.borrow_mut().phase = Phase::Connecting;
             if let Ok(address) = address.parse::<SocketAddr>() {

@@ -14,10 +14,8 @@ use mio::net::UdpSocket;
 
 use super::bytes::{Bytes, to_array, with_bytes};
 use super::poller::{READ, WRITE, Watch};
-use super::{bind, function, is_async, permit};
+use super::{bind, function, is_async, permit, with_scratch};
 
-/// The longest datagram there can be.
-const LONGEST: usize = 65536;
 /// Most datagrams that wait to be sent.
 const MOST_WAITING: usize = 1 << 20;
 /// Datagrams after which everything else that is ready goes first.
@@ -58,7 +56,6 @@ struct State {
     /// When a graceful end is over.
     stop_at: Option<u64>,
     turns: u32,
-    scratch: Vec<u8>,
 }
 
 impl Native for Socket {
@@ -67,11 +64,7 @@ impl Native for Socket {
     }
 
     fn size(&self) -> usize {
-        let scratch = self
-            .state
-            .try_borrow()
-            .map_or(0, |state| state.scratch.capacity());
-        size_of::<Self>() + scratch
+        size_of::<Self>()
     }
 
     fn trace(&self, visit: &mut dyn FnMut(&Raw)) {
@@ -142,7 +135,6 @@ pub(super) fn udp_bind(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise
             waiting: VecDeque::new(),
             stop_at: None,
             turns: 0,
-            scratch: Vec::new(),
         }),
     };
     Ok(Value::Native(ctx.heap().native(Box::new(socket))?))
@@ -253,33 +245,26 @@ impl Socket {
         state.socket = None;
         state.watch = None;
         state.waiting = VecDeque::new();
-        state.scratch = Vec::new();
     }
 
-    fn finish(&self, ctx: &mut Ctx<'_>, native: &NativeObject) {
+    fn finish(&self, ctx: &mut Ctx<'_>) {
         self.closed.set(true);
         if let Some(mailbox) = self.mailbox.borrow_mut().take() {
             ctx.close_mailbox(&mailbox);
         }
         self.end();
-        // What has been given back need not be asked for.
-        let _ = native.recharge();
     }
 
-    fn begin(&self, ctx: &mut Ctx<'_>, native: &NativeObject) -> Result<(), Raise> {
+    fn begin(&self, ctx: &mut Ctx<'_>) -> Result<(), Raise> {
         let mailbox = ctx.open_mailbox("udp");
         let post = ctx.post_box(&mailbox);
         *self.mailbox.borrow_mut() = Some(mailbox);
-        {
-            let mut state = self.state.borrow_mut();
-            state.scratch = vec![0; LONGEST];
-            if let Some(socket) = &mut state.socket {
-                let watch = Watch::new(socket, post, 0);
-                state.watch =
-                    Some(watch.map_err(|error| Raise::operation(&format!("sock.listen: {error}")))?);
-            }
+        let mut state = self.state.borrow_mut();
+        if let Some(socket) = &mut state.socket {
+            let watch = Watch::new(socket, post, 0);
+            state.watch = Some(watch.map_err(|error| Raise::operation(&format!("sock.listen: {error}")))?);
         }
-        native.recharge()
+        Ok(())
     }
 }
 
@@ -295,7 +280,7 @@ fn listen(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, 
             if socket.closed.get() {
                 return Ok(Step::Done(Value::Null));
             }
-            socket.begin(ctx, &native).and_then(|()| turn(ctx, socket, slots))
+            socket.begin(ctx).and_then(|()| turn(ctx, socket, slots))
         }
         Event::Returned(value) if slots[1].truthy() => {
             slots[1] = Value::Null;
@@ -305,7 +290,7 @@ fn listen(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, 
         Event::Failed(raise) => Err(raise),
     };
     if matches!(step, Ok(Step::Done(_)) | Err(_)) {
-        socket.finish(ctx, &native);
+        socket.finish(ctx);
     }
     step
 }
@@ -377,28 +362,36 @@ fn receive(
     state: &mut State,
     slots: &mut [Value],
 ) -> Result<Option<Step>, Raise> {
-    let State {
-        socket: io, scratch, ..
-    } = &mut *state;
-    let Some(io) = io else { return Ok(None) };
-    match io.recv_from(scratch) {
-        Ok((length, from)) => {
-            if socket.handlers.borrow()[MESSAGE].is_null() {
-                return Ok(None);
-            }
-            let data = to_array(ctx.heap(), &state.scratch[..length])?;
+    let Some(io) = &state.socket else {
+        return Ok(None);
+    };
+    let wanted = !socket.handlers.borrow()[MESSAGE].is_null();
+    let received = with_scratch(|scratch| {
+        let (length, from) = io.recv_from(scratch)?;
+        Ok(wanted.then(|| (to_array(ctx.heap(), &scratch[..length]), from)))
+    });
+    match received {
+        Ok(None) => Ok(None),
+        Ok(Some((Ok(data), from))) => {
             let from = ctx.string(&from.to_string())?;
             Ok(call(socket, slots, MESSAGE, Args::Two(data, from)))
         }
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            state.readable = false;
-            Ok(None)
-        }
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(None),
-        Err(error) => {
-            let text = ctx.string(&format!("udp_receive: {error}"))?;
+        // A datagram that does not fit the heap is lost, as datagrams are.
+        Ok(Some((Err(raise), _))) => {
+            let text = ctx.string(&format!("udp_receive: {}", raise.message()))?;
             Ok(call(socket, slots, ERROR, Args::One(text)))
         }
+        Err(error) => match io::Error::kind(&error) {
+            io::ErrorKind::WouldBlock => {
+                state.readable = false;
+                Ok(None)
+            }
+            io::ErrorKind::Interrupted => Ok(None),
+            _ => {
+                let text = ctx.string(&format!("udp_receive: {error}"))?;
+                Ok(call(socket, slots, ERROR, Args::One(text)))
+            }
+        },
     }
 }
 
