@@ -9,22 +9,33 @@ use std::sync::OnceLock;
 
 use crate::repository;
 
-/// The binary of the profile that these tests are built with.
+/// Builds a package in the profile that these tests are built with, and gives the directory of what was built.
+pub fn build(package: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let directory = test.parent().and_then(Path::parent).unwrap().to_owned();
+    let mut build = Command::new(env!("CARGO"));
+    build
+        .args(["build", "--quiet", "-p", package])
+        .current_dir(repository());
+    // What cargo has told this test about its own package. Build scripts that look at it would run again, and all
+    // that rests on them be compiled again, each time the tests and the command take turns.
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            build.env_remove(&*name);
+        }
+    }
+    if directory.ends_with("release") {
+        build.arg("--release");
+    }
+    assert!(build.status().unwrap().success());
+    directory
+}
+
+/// The command, in the profile that these tests are built with.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let test = std::env::current_exe().unwrap();
-        let directory = test.parent().and_then(Path::parent).unwrap().to_owned();
-        let mut build = Command::new(env!("CARGO"));
-        build
-            .args(["build", "--quiet", "-p", "aether-cli"])
-            .current_dir(repository());
-        if directory.ends_with("release") {
-            build.arg("--release");
-        }
-        assert!(build.status().unwrap().success());
-        directory.join("aether")
-    })
+    BINARY.get_or_init(|| build("aether-cli").join("aether"))
 }
 
 /// A directory of the test's own, removed at its end.

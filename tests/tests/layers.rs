@@ -36,6 +36,7 @@ const CONFINED: &[(&str, &str)] = &[
     ("clap", "cli"),
     ("annotate-snippets", "cli"),
     ("libloading", "stdlib"),
+    ("ureq", "stdlib"),
     ("syn", "plugin-macros"),
     ("mio", "stdlib"),
     ("rustix", "stdlib"),

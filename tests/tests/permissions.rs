@@ -147,6 +147,8 @@ const EVERY: &[Permission] = &[
     Permission::Clock,
     Permission::Random,
     Permission::Env,
+    Permission::Net,
+    Permission::Listen,
     Permission::Plugin,
 ];
 

@@ -220,6 +220,19 @@ pub trait Host {
     /// The text behind `Permission denied: ` when it is not.
     fn permit(&mut self, permission: Permission, what: &str) -> Result<(), String>;
 
+    /// Whether every access of a kind is allowed, whatever it goes to. Work in the background that cannot ask on its
+    /// way, such as following redirects, stays where [`Host::permit`] has let it go unless this is so.
+    fn permits_everything(&mut self, permission: Permission) -> bool {
+        let _ = permission;
+        false
+    }
+
+    /// A setting from the environment.
+    fn env(&mut self, name: &str) -> Option<String> {
+        let _ = name;
+        None
+    }
+
     /// Whether the user has asked to stop; asked now and then while code runs.
     fn interrupted(&mut self) -> bool {
         false

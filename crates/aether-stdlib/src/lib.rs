@@ -1,4 +1,4 @@
-//! Built-ins beyond the language itself: JSON, CSV, files, sockets, plugins.
+//! Built-ins beyond the language itself: JSON, CSV, files, sockets, HTTP, plugins.
 //!
 //! Each theme is a list of built-ins behind a cargo feature; an engine installs the lists it wants, [`ALL`] of them as
 //! a rule. The evaluator needs none.
@@ -18,6 +18,9 @@ mod csv;
 
 #[cfg(feature = "files")]
 mod files;
+
+#[cfg(feature = "http")]
+mod http;
 
 #[cfg(feature = "plugins")]
 mod plugins;
@@ -40,6 +43,8 @@ use aether_eval::BuiltinDef;
 pub use csv::CSV;
 #[cfg(feature = "files")]
 pub use files::FILES;
+#[cfg(feature = "http")]
+pub use http::HTTP;
 #[cfg(feature = "json")]
 pub use json::JSON;
 #[cfg(feature = "net")]
@@ -59,6 +64,8 @@ pub static ALL: &[&[BuiltinDef]] = &[
     NET,
     #[cfg(feature = "plugins")]
     PLUGINS,
+    #[cfg(feature = "http")]
+    HTTP,
 ];
 
 /// The type error for an argument.
@@ -68,6 +75,7 @@ pub static ALL: &[&[BuiltinDef]] = &[
     feature = "csv",
     feature = "files",
     feature = "net",
+    feature = "http",
     feature = "plugins"
 ))]
 fn wrong_type(expected: &str, value: &aether_value::Value) -> aether_value::Raise {
@@ -80,6 +88,7 @@ fn wrong_type(expected: &str, value: &aether_value::Value) -> aether_value::Rais
     feature = "csv",
     feature = "files",
     feature = "net",
+    feature = "http",
     feature = "plugins"
 ))]
 fn string(value: &aether_value::Value) -> Result<&aether_value::Rc<aether_value::Str>, aether_value::Raise> {
