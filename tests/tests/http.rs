@@ -696,3 +696,95 @@ fn certificates_are_checked() {
     refused(&lines[0], good, "certificate");
     refused(&lines[1], other, "certificate");
 }
+
+/// The example's output, for arguments in which `PORT` is the server's.
+fn example(name: &str, port: u16, args: &[&str]) -> String {
+    let scratch = Scratch::new("example");
+    let path = repository().join("examples").join(name);
+    let args: Vec<String> = args
+        .iter()
+        .map(|arg| arg.replace("PORT", &port.to_string()))
+        .collect();
+    let mut all = vec![path.to_str().unwrap()];
+    all.extend(args.iter().map(String::as_str));
+    let (status, stdout, stderr) = scratch.run(&all);
+    assert_eq!((status, stderr.as_str()), (0, ""), "{stdout}");
+    stdout.replace(&port.to_string(), "PORT")
+}
+
+#[test]
+fn the_poller_tries_again_and_tells_what_changed() {
+    let asked = AtomicUsize::new(0);
+    let port = serve(move |request, stream| {
+        assert_eq!(request.header("user-agent"), Some("poller/1"));
+        let answer = match request.path() {
+            // Twice nothing, then something, then something else.
+            "/flaky" => match asked.fetch_add(1, Ordering::SeqCst) {
+                0 | 1 => return,
+                2 => ok("first"),
+                _ => ok("another"),
+            },
+            "/dead" => return,
+            _ => ok("steady"),
+        };
+        let _ = stream.write_all(&answer);
+    });
+    let urls = [
+        "http://127.0.0.1:PORT/steady",
+        "http://127.0.0.1:PORT/flaky",
+        "http://127.0.0.1:PORT/dead",
+    ];
+    let output = example("http_poller.ae", port, &["2", "0.02", urls[0], urls[1], urls[2]]);
+    let mut lines: Vec<&str> = output.lines().collect();
+    // Attempts that fail at the same time fail in any order.
+    lines.sort_unstable();
+    let mut expected = vec![
+        "http://127.0.0.1:PORT/steady: 6 characters",
+        "http://127.0.0.1:PORT/flaky: attempt 1 failed, next one in 0.02 s",
+        "http://127.0.0.1:PORT/flaky: attempt 2 failed, next one in 0.04 s",
+        "http://127.0.0.1:PORT/flaky: 5 characters",
+        "http://127.0.0.1:PORT/flaky: changed from 5 to 7 characters",
+    ];
+    for _ in 0..2 {
+        expected.extend([
+            "http://127.0.0.1:PORT/dead: attempt 1 failed, next one in 0.02 s",
+            "http://127.0.0.1:PORT/dead: attempt 2 failed, next one in 0.04 s",
+            "http://127.0.0.1:PORT/dead: given up",
+        ]);
+    }
+    expected.sort_unstable();
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn the_json_client_talks_to_a_service() {
+    let done = AtomicUsize::new(0);
+    let port = answering(move |asked| {
+        let body = String::from_utf8_lossy(&asked.body).into_owned();
+        let answer = match (asked.line.split(' ').next(), asked.path()) {
+            (Some("GET"), "/tasks") => {
+                let first = done.load(Ordering::SeqCst) == 1;
+                format!(
+                    r#"{{"data": [{{"id": 1, "title": "größer", "done": {first}}}, {{"id": 2, "title": "b", "done": false}}]}}"#
+                )
+            }
+            (Some("POST"), "/tasks") => {
+                assert_eq!(
+                    body,
+                    r#"{"title":"write \"more\" tests","tags":["tests","naïve"]}"#
+                );
+                r#"{"data": {"id": 3, "tags": ["tests", "na\u00efve"]}}"#.to_owned()
+            }
+            (_, "/done") if body == r#"{"id":1}"# => {
+                done.store(1, Ordering::SeqCst);
+                r#"{"data": null}"#.to_owned()
+            }
+            _ => return response("404 Not Found", &[], br#"{"error": "no such task"}"#),
+        };
+        response("200 OK", &["Content-Type: application/json"], answer.as_bytes())
+    });
+    assert_eq!(
+        example("json_client.ae", port, &["http://127.0.0.1:PORT"]),
+        "[ ] 1. größer\n[ ] 2. b\nadded 3 with 2 tags\n[x] 1. größer\n[ ] 2. b\nerror: /done: no such task\n"
+    );
+}
