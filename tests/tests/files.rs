@@ -231,3 +231,22 @@ fn streams_close_at_their_end_and_when_dropped() {
         (0, "500 <file_lines:eof>\n".to_owned(), String::new())
     );
 }
+
+/// Writing through a pool follows links and knows the standard streams too.
+#[test]
+fn a_pool_writes_to_the_same_places() {
+    let scratch = Scratch::new("pool-places");
+    scratch.file("target.txt", "old");
+    std::os::unix::fs::symlink("target.txt", scratch.path().join("link.txt")).unwrap();
+    let script = "set_workers(2)\nprintln(1)\nawait write_file(\"/dev/stdout\", \"2\\n\")\nprintln(3)\nawait write_file(\"link.txt\", \"new\")\ntry { await write_file(\"/dev/full\", \"x\") } catch(e) { println(e) }\n";
+    assert_eq!(
+        output(&scratch, script),
+        "1\n2\n3\nI/O error in write_file: /dev/full: No space left on device (os error 28)\n"
+    );
+    let link = scratch.path().join("link.txt");
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(
+        fs::read_to_string(scratch.path().join("target.txt")).unwrap(),
+        "new"
+    );
+}

@@ -108,6 +108,19 @@ fn bounds(line: &str) -> Option<(f64, u64)> {
     Some((seconds.parse().ok()?, megabytes.trim_end().parse().ok()?))
 }
 
+/// A log of 300 MB and its number of lines. It is kept for the next time.
+fn large_log(scratch: &Path) -> Result<(PathBuf, usize), String> {
+    const LINE: &str =
+        "2026-11-22T11:02:03 INFO service-7 request handled in 120 ms path=/api/v1/items/4711\n";
+    let lines = 300_000_000 / LINE.len();
+    let path = scratch.join("large.log");
+    let expected = (lines * LINE.len()) as u64;
+    if fs::metadata(&path).map(|found| found.len()).ok() != Some(expected) {
+        fs::write(&path, LINE.repeat(lines)).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    Ok((path, lines))
+}
+
 /// The probes whose texts are too long to keep.
 fn generated(scratch: &Path) -> Result<Vec<Probe>, String> {
     let mut probes = Vec::new();
@@ -136,6 +149,17 @@ fn generated(scratch: &Path) -> Result<Vec<Probe>, String> {
         200,
         format!("println(1{})\n", " + 1".repeat(199_999)),
         output("200000"),
+    )?;
+    let (log, lines) = large_log(scratch)?;
+    add(
+        "lines-of-300-megabytes",
+        2.0,
+        12,
+        format!(
+            "let n = 0\nfor line in lines_iter(\"{}\") {{ n = n + 1 }}\nprintln(n)\n",
+            log.display()
+        ),
+        output(&lines.to_string()),
     )?;
     let mut nested = String::from("1");
     for _ in 0..300 {

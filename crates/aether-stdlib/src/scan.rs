@@ -8,6 +8,7 @@ const HIGH: u64 = 0x8080_8080_8080_8080;
 
 /// Where the first of `needles` is in `bytes`; their length if nowhere.
 #[inline]
+#[cfg(feature = "csv")]
 pub(crate) fn any_of<const N: usize>(bytes: &[u8], needles: [u8; N]) -> usize {
     let patterns = needles.map(|needle| LOW * u64::from(needle));
     search(
@@ -58,6 +59,7 @@ fn search(bytes: &[u8], hits: impl Fn(u64) -> u64, is_hit: impl Fn(u8) -> bool) 
 
 #[cfg(test)]
 mod tests {
+    #[cfg(feature = "csv")]
     use super::any_of;
     #[cfg(feature = "json")]
     use super::json_special;
@@ -67,6 +69,7 @@ mod tests {
         #[test]
         fn the_first_hit_is_found(bytes in prop::collection::vec(prop_oneof![any::<u8>(), 31_u8..36, 91_u8..94, 9_u8..14], 0..60)) {
             let first = |is_hit: &dyn Fn(u8) -> bool| bytes.iter().position(|&byte| is_hit(byte)).unwrap_or(bytes.len());
+            #[cfg(feature = "csv")]
             prop_assert_eq!(any_of(&bytes, [b'\n', b'\r', b'"']), first(&|byte| matches!(byte, b'\n' | b'\r' | b'"')));
             #[cfg(feature = "json")]
             prop_assert_eq!(json_special(&bytes), first(&|byte| matches!(byte, b'"' | b'\\' | 0..0x20)));

@@ -3,7 +3,7 @@
 //! Pieces are gathered in a buffer of fixed size and go to the heap's string when it is full, so that a piece of a
 //! few bytes costs a copy and not a look at the string's count, room and characters.
 
-use aether_value::{Heap, Raise, Rc, Str, StrBuilder, decimal};
+use aether_value::{Heap, Raise, Rc, Str, StrBuilder};
 
 /// Bytes of the buffer.
 const BUFFER: usize = 8 << 10;
@@ -56,8 +56,9 @@ impl Text {
     ///
     /// # Errors
     /// Out of memory.
+    #[cfg(feature = "json")]
     pub(crate) fn push_int(&mut self, value: i64) -> Result<(), Raise> {
-        self.push(decimal(value, &mut [0; 20]))
+        self.push(aether_value::decimal(value, &mut [0; 20]))
     }
 
     /// The string.

@@ -213,8 +213,13 @@ impl Host for SystemHost {
     }
 
     fn writer(&mut self, path: &str, bytes: Vec<u8>) -> Background<()> {
-        let path = path.to_owned();
-        Box::new(move || replace_file(Path::new(&path), &bytes))
+        let written = match final_place(Path::new(path)) {
+            Ok(Place::File(path)) => return Box::new(move || replace_file(&path, &bytes)),
+            // The streams are the interpreter's thread's, and in order with what is printed.
+            Ok(Place::Output | Place::Errors) => self.write_file(path, &bytes),
+            Err(error) => Err(error),
+        };
+        Box::new(move || written)
     }
 
     fn is_file(&mut self, path: &str) -> io::Result<bool> {
