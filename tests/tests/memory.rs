@@ -243,3 +243,20 @@ leak-check: 2 objects in 1 unreachable cycle (64 bytes)
     assert_eq!(keys, ["alive", "cycles", "live_bytes", "peak_bytes"]);
     assert_eq!(json["cycles"][0]["path"][1]["edge"], ".peer");
 }
+
+#[test]
+fn what_the_world_outside_holds_is_still_alive() {
+    let scratch = Scratch::new("outside");
+    scratch.file("app.ae", "fn main() {\n  sleep(600)\n}\n");
+    let command = scratch
+        .command(&["run", "--leak-check", "app.ae"])
+        .env("AETHER_IO_WORKERS", "1")
+        .output();
+    let err = String::from_utf8(command.unwrap().stderr).unwrap();
+    let lines: Vec<&str> = err.lines().collect();
+    assert!(lines[1].starts_with("  still alive: 1 object ("), "{err}");
+    assert_eq!(
+        lines[2], "    promise  app.ae:2 in main   held by a timer",
+        "{err}"
+    );
+}

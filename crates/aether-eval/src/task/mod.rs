@@ -430,6 +430,33 @@ impl Scheduler {
         Ok(())
     }
 
+    /// What is held for the world outside, with the words that name the holder.
+    pub(crate) fn held(&self) -> Vec<(&'static str, Value)> {
+        fn in_order<T>(entries: &AHashMap<u64, T>) -> Vec<&T> {
+            let mut entries: Vec<(&u64, &T)> = entries.iter().collect();
+            entries.sort_by_key(|(number, _)| **number);
+            entries.into_iter().map(|(_, entry)| entry).collect()
+        }
+        let timers = self.timers.sleeps();
+        let mut held: Vec<(&'static str, Value)> = timers
+            .into_iter()
+            .map(|promise| ("a timer", Value::Promise(promise)))
+            .collect();
+        for job in in_order(&self.jobs) {
+            held.push(("a job outside", Value::Promise(job.promise.clone())));
+        }
+        for callback in in_order(&self.callbacks) {
+            held.push(("the queue of callbacks", callback.function.clone()));
+            held.push(("the queue of callbacks", Value::Promise(callback.promise.clone())));
+        }
+        for mailbox in self.services() {
+            if let Some(promise) = &*mailbox.waiting.borrow() {
+                held.push(("a listener", Value::Promise(promise.clone())));
+            }
+        }
+        held
+    }
+
     /// Marks what the books hold.
     pub(crate) fn mark(&self, roots: &mut Roots<'_>) {
         for job in self.jobs.values() {

@@ -107,6 +107,17 @@ impl Timers {
         }
     }
 
+    /// The promises of sleeps, the next one first.
+    pub(super) fn sleeps(&self) -> Vec<Rc<Promise>> {
+        let mut timers: Vec<&Timer> = self.heap.iter().map(|Reverse(timer)| timer).collect();
+        timers.sort();
+        let sleep = |timer: &&Timer| match &timer.alarm {
+            Alarm::Sleep(promise) => Some(promise.clone()),
+            Alarm::Loop(_) | Alarm::Callback(_) | Alarm::Mailbox(_) => None,
+        };
+        timers.iter().filter_map(sleep).collect()
+    }
+
     /// Whether there is none.
     pub(super) fn is_empty(&self) -> bool {
         self.heap.is_empty()

@@ -311,7 +311,7 @@ impl Vm {
         found
     }
 
-    /// The data that module scopes hold, with the words that name the holder.
+    /// The data that module scopes and the world outside hold, with the words that name the holder.
     pub(crate) fn held_data(&self) -> Vec<(String, Value)> {
         let mut held = Vec::new();
         for slot in 0..self.tables.globals.len() as u32 {
@@ -325,6 +325,8 @@ impl Vm {
                 ));
             }
         }
+        let outside = self.scheduler.held().into_iter();
+        held.extend(outside.map(|(holder, value)| (holder.to_owned(), value)));
         held
     }
 
