@@ -4,6 +4,7 @@ use aether::{BuiltinDef, DEFAULT_MAX_NESTING, Engine, EngineBuilder, Error, Heap
 
 use crate::{Case, Mode, diff};
 use std::fmt::Write as _;
+use std::time::Duration;
 
 /// Calls and backward jumps after which a program is considered to hang.
 const MAX_STEPS: u64 = 2_000_000_000;
@@ -26,6 +27,8 @@ pub struct Settings {
     pub builtins: &'static [BuiltinDef],
     /// Calls and backward jumps after which the program is stopped.
     pub max_steps: u64,
+    /// How long the program may wait for the network, if not as long as usual.
+    pub patience: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -33,6 +36,7 @@ impl Default for Settings {
         Self {
             builtins: &[],
             max_steps: MAX_STEPS,
+            patience: None,
         }
     }
 }
@@ -64,6 +68,9 @@ pub fn execute_watched(
     mut watch: impl FnMut(Moment, &Engine, &MemoryHost),
 ) -> Result<(Outcome, HeapReport), Error> {
     let host = MemoryHost::new().over_directory(case.directory());
+    if let Some(patience) = settings.patience {
+        host.set_patience(patience);
+    }
     let name = case.file_name();
     let mut builder = builder()
         .args(case.args.iter().cloned())

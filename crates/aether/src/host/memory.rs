@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aether_eval::{Doorbell, Host, Names, OpenFile, Permission, Waiting};
 
@@ -45,6 +45,8 @@ struct World {
     clock: u64,
     /// Nothing has come from the network for too long.
     impatient: bool,
+    /// Nanoseconds of patience with the network, if not [`PATIENCE`].
+    patience: Option<u64>,
     seed: u64,
 }
 
@@ -111,6 +113,11 @@ impl MemoryHost {
     /// Moves the clock on by `seconds`.
     pub fn advance(&self, seconds: f64) {
         self.world.borrow_mut().clock += (seconds * NANOS) as u64;
+    }
+
+    /// How long a program may wait for the network before it is interrupted.
+    pub fn set_patience(&self, patience: Duration) {
+        self.world.borrow_mut().patience = u64::try_from(patience.as_nanos()).ok();
     }
 
     /// Sets the seed of `random()`.
@@ -327,7 +334,7 @@ impl Host for MemoryHost {
         match waiting.until {
             until if waiting.network => {
                 let (begun, now) = (Instant::now(), self.monotonic());
-                let patience = now.saturating_add(PATIENCE);
+                let patience = now.saturating_add(self.world.borrow().patience.unwrap_or(PATIENCE));
                 let until = until.map_or(patience, |until| until.min(patience));
                 let waiting = Waiting {
                     until: Some(until),

@@ -123,6 +123,7 @@ fn settings() -> Settings {
     Settings {
         builtins: PLANTS,
         max_steps: MAX_STEPS,
+        ..Settings::default()
     }
 }
 

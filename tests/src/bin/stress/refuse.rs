@@ -1,16 +1,16 @@
 //! Refusing the n-th charge, for every n.
 //!
 //! A program makes as many charges as it makes; each up to [`EVERY`] is refused in a run of its own, and [`SPREAD`]
-//! more, evenly spread, beyond. The budget, if there is one, is for these runs. With it the same runs are made in an order that visits all programs again and
-//! again, each time taking one run of those that have had the least work so far, their own charges before those far
-//! apart being equal: 1 and the last first, then the middle of the widest gap. So any budget gives a fair part, and
-//! the same part on every machine that gets as far.
+//! more, evenly spread, beyond. The budget, if there is one, is for these runs. They are made in an order that visits
+//! all programs again and again, each time taking one run of the program that has had the least work so far; a
+//! program's charges come evenly spread, always the middle of a widest gap. So any budget gives a fair part, and the
+//! same part on every machine that gets as far.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aether::HeapReport;
 use aether_tests::{Case, Moment, Outcome, execute_watched};
@@ -23,6 +23,10 @@ const EVERY: u64 = 2000;
 const SPREAD: u64 = 50;
 /// What a run costs beside its charges, in charges: making an engine, reading and compiling.
 const RUN: u64 = 300;
+/// How long a program may wait for the network.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// A program that takes longer waits or is large.
+const SLOW: Duration = Duration::from_millis(10);
 
 /// A program's part of the work.
 struct Program {
@@ -31,6 +35,8 @@ struct Program {
     charges: u64,
     /// Whether it may handle the error, and then do anything.
     handles: bool,
+    /// What a run costs.
+    cost: u64,
 }
 
 impl Program {
@@ -47,10 +53,16 @@ impl Program {
             EVERY + (self.charges - EVERY) * (index - EVERY + 1) / SPREAD
         }
     }
+}
 
-    fn cost(&self) -> u64 {
-        // A refused charge mostly ends the program: half of it, on average.
-        RUN + self.charges / 2
+/// What a run costs, in charges. A refused charge mostly ends the program: half of its charges, on average. A program
+/// that waits costs the time it takes, roughly, so that the order of the runs stays the same from one time to the next.
+fn cost(charges: u64, time: Duration) -> u64 {
+    let work = RUN + charges / 2;
+    if time > SLOW {
+        work.max((time.as_micros() as u64).next_power_of_two())
+    } else {
+        work
     }
 }
 
@@ -74,18 +86,22 @@ fn turns(count: u64) -> u64 {
 pub(crate) fn run(work: &Work) {
     let started = Instant::now();
     let programs: Vec<Mutex<Option<Program>>> = work.cases.iter().map(|_| Mutex::new(None)).collect();
-    work.each(|case, index| match refused(case, None) {
-        Ok(Run { outcome, charges, .. }) => {
-            let program = Program {
-                outcome,
-                charges,
-                handles: handles(case),
-            };
-            if let Ok(mut slot) = programs[index].lock() {
-                *slot = Some(program);
+    work.each(|case, index| {
+        let begun = Instant::now();
+        match refused(case, None) {
+            Ok(Run { outcome, charges, .. }) => {
+                let program = Program {
+                    outcome,
+                    charges,
+                    handles: handles(case),
+                    cost: cost(charges, begun.elapsed()),
+                };
+                if let Ok(mut slot) = programs[index].lock() {
+                    *slot = Some(program);
+                }
             }
+            Err(message) => work.breach(format!("{}: {message}", case.name)),
         }
-        Err(message) => work.breach(format!("{}: {message}", case.name)),
     });
     let programs: Vec<Option<Program>> = programs
         .into_iter()
@@ -123,7 +139,7 @@ pub(crate) fn run(work: &Work) {
         };
         let more = (at..turns(runs)).any(|turn| spread(turn, runs).is_some());
         if more {
-            queue.push(Reverse((spent + program.cost(), index, at)));
+            queue.push(Reverse((spent + program.cost, index, at)));
         }
         turn[index].lock().ok()?.push(position);
         Some(index)
@@ -192,7 +208,12 @@ struct Run {
 /// Runs a program with a charge refused; with none it counts them.
 fn refused(case: &Case, number: Option<u64>) -> Result<Run, String> {
     let mut charges = 0;
-    let (outcome, report) = execute_watched(case, &settings(), |moment, engine, _| match moment {
+    let mut settings = settings();
+    if number.is_some() {
+        // One that failed to answer lets the other side wait for ever.
+        settings.patience = Some(PATIENCE);
+    }
+    let (outcome, report) = execute_watched(case, &settings, |moment, engine, _| match moment {
         Moment::Ready => engine.heap().set_stress(0, Some(number.unwrap_or(u64::MAX - 1))),
         Moment::Ended => {
             charges = engine.heap().charges();
@@ -237,6 +258,10 @@ fn judge(program: &Program, run: &Run) -> String {
     }
     if run.outcome.stderr.contains("Step limit exceeded") {
         return "the program does not end".to_owned();
+    }
+    if run.outcome.stderr.contains("interrupted") {
+        // It waited for someone who will not come.
+        return String::new();
     }
     let ended = run.outcome.stderr.contains("Memory limit exceeded")
         && program.outcome.stdout.starts_with(&run.outcome.stdout);
