@@ -56,22 +56,77 @@ pub(super) fn split(ctx: &mut Ctx<'_>, text: &Str, separator: &Str) -> Result<Va
         ctx.tick(count)?;
         let heap = ctx.heap();
         let pieces = heap.array(count)?;
+        let mut recent = Recent::new(count);
         let mut rest = text.as_str();
         while let Some(at) = rest.bytes().position(|other| other == byte) {
-            pieces.push(Value::String(short(heap, &rest[..at])?))?;
+            pieces.push(Value::String(recent.string(heap, &rest[..at])?))?;
             rest = &rest[at + 1..];
         }
-        pieces.push(Value::String(short(heap, rest)?))?;
+        pieces.push(Value::String(recent.string(heap, rest)?))?;
         return Ok(Value::Array(pieces));
     }
     let count = text.as_str().matches(separator.as_str()).count() + 1;
     ctx.tick(count)?;
     let heap = ctx.heap();
     let pieces = heap.array(count)?;
+    let mut recent = Recent::new(count);
     for piece in text.as_str().split(separator.as_str()) {
-        pieces.push(Value::String(short(heap, piece)?))?;
+        pieces.push(Value::String(recent.string(heap, piece)?))?;
     }
     Ok(Value::Array(pieces))
+}
+
+/// Short strings just made, so that the same word again and again is one string.
+struct Recent {
+    strings: Vec<Option<Rc<Str>>>,
+}
+
+impl Recent {
+    /// Strings looked for; a power of two.
+    const MOST: usize = 4096;
+    /// Longest text that is looked for, in bytes.
+    const SHORT: usize = 16;
+
+    /// For `count` strings to come.
+    fn new(count: usize) -> Self {
+        let size = if count < 8 { 0 } else { count.next_power_of_two().min(Self::MOST) };
+        Self {
+            strings: vec![None; size],
+        }
+    }
+
+    /// A string with this text, made now or before.
+    #[inline]
+    fn string(&mut self, heap: &Heap, text: &str) -> Result<Rc<Str>, Raise> {
+        if text.len() > Self::SHORT || self.strings.is_empty() {
+            return short(heap, text);
+        }
+        let place = Self::place(text.as_bytes()) & (self.strings.len() - 1);
+        let slot = &mut self.strings[place];
+        if let Some(known) = slot
+            && known.has_text(text)
+        {
+            return Ok(known.clone());
+        }
+        let made = short(heap, text)?;
+        *slot = Some(made.clone());
+        Ok(made)
+    }
+
+    /// Where to look for a text: few instructions rather than few collisions.
+    #[inline]
+    fn place(text: &[u8]) -> usize {
+        let ends = match (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+            (Some(head), Some(tail)) => u64::from_le_bytes(*head) ^ u64::from_le_bytes(*tail).rotate_left(29),
+            _ => match (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+                (Some(head), Some(tail)) => {
+                    u64::from(u32::from_le_bytes(*head)) << 32 | u64::from(u32::from_le_bytes(*tail))
+                }
+                _ => text.iter().fold(0, |all, &byte| all << 8 | u64::from(byte)),
+            },
+        };
+        ((ends ^ text.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48) as usize
+    }
 }
 
 /// A string for a piece of another; the shortest are shared.

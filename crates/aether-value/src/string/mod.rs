@@ -109,6 +109,12 @@ impl Str {
         std::ptr::eq(self, other) || same_bytes(self.as_str().as_bytes(), other.as_str().as_bytes())
     }
 
+    /// Whether this is the text.
+    #[inline]
+    pub fn has_text(&self, text: &str) -> bool {
+        same_bytes(self.as_str().as_bytes(), text.as_bytes())
+    }
+
     /// Whether there is one count only.
     #[inline]
     pub fn is_unique(&self) -> bool {
