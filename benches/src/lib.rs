@@ -36,9 +36,15 @@ pub const SNIPPETS: &[Snippet] = &[
         repeats: 10_000,
     },
     Snippet {
-        name: "field-access",
+        name: "field-reads",
         text: "struct P { x, y, z }\nlet p = P { x: 1, y: 2, z: 3 }\n\
-               fn run(n) { let q = p  for i in range(n) { q.x = q.y + q.z }  return q.x }",
+               fn run(n) { let q = p  let s = 0  for i in range(n) { s = q.z }  return s }",
+        repeats: 10_000,
+    },
+    Snippet {
+        name: "field-writes",
+        text: "struct P { x, y, z }\nlet p = P { x: 1, y: 2, z: 3 }\n\
+               fn run(n) { let q = p  for i in range(n) { q.x = i }  return q.x }",
         repeats: 10_000,
     },
     Snippet {
@@ -48,9 +54,15 @@ pub const SNIPPETS: &[Snippet] = &[
         repeats: 10_000,
     },
     Snippet {
-        name: "dict-access",
+        name: "dict-reads",
         text: "let d = {}\nfor i in range(1000) { d[\"k\" + str(i)] = i }\nlet keys = d.keys()\n\
                fn run(n) { let s = 0  let e = d  for k in keys { s += e[k] }  return s }",
+        repeats: 1000,
+    },
+    Snippet {
+        name: "dict-updates",
+        text: "let d = {}\nfor i in range(1000) { d[\"k\" + str(i)] = i }\nlet keys = d.keys()\n\
+               fn run(n) { let e = d  for k in keys { e[k] += 1 }  return 0 }",
         repeats: 1000,
     },
     Snippet {
@@ -61,7 +73,7 @@ pub const SNIPPETS: &[Snippet] = &[
     Snippet {
         name: "sort-with-comparator",
         text: "let items = map(range(2000), fn(i) { return (i * 7919) % 2003 })\n\
-               fn run(n) { return sort(items, fn(a, b) { return a - b }).length }",
+               fn run(n) { return sort(items, fn(a, b) { return a < b }).length }",
         repeats: 2000,
     },
     Snippet {

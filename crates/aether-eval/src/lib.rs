@@ -20,7 +20,7 @@ mod task;
 mod vm;
 
 pub use builtins::{
-    Args, BuiltinDef, Each, Event, LibraryModule, Resume, Returned, Run, Simple, Step, Until,
+    Args, BuiltinDef, Each, Event, LibraryModule, Pairs, Resume, Returned, Run, Simple, Step, Until,
 };
 pub use context::Ctx;
 pub use host::{Background, Host, Names, OpenFile, Permission};

@@ -121,6 +121,26 @@ impl Array {
         }
     }
 
+    /// Exchanges the item at `index` with the one at `to` of another array.
+    ///
+    /// # Errors
+    /// Out of memory, when items have to be copied for a snapshot; nothing has changed then.
+    ///
+    /// # Panics
+    /// An index is not below its array's length.
+    #[inline]
+    pub fn exchange(&self, index: usize, other: &Self, to: usize) -> Result<(), Raise> {
+        assert!(
+            index < self.len() && to < other.len(),
+            "an index is out of bounds"
+        );
+        self.own()?;
+        other.own()?;
+        // SAFETY: both are below the lengths; two arrays share no items that they own.
+        unsafe { std::ptr::swap(self.items.get().add(index), other.items.get().add(to)) };
+        Ok(())
+    }
+
     /// Appends a value.
     ///
     /// # Errors

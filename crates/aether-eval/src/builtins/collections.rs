@@ -9,7 +9,7 @@ use aether_value::{Array, Heap, Raise, Rc, Str, Value, equal};
 
 use super::math::{add, order};
 use super::support::{array, buffer, built, float, int, position, take, wrong_type};
-use super::{BuiltinDef, Each, Event, Returned, Step, sort};
+use super::{BuiltinDef, Each, Event, Pairs, Returned, Step, sort};
 use crate::context::Ctx;
 
 pub(super) static CORE: &[BuiltinDef] = &[
@@ -36,7 +36,12 @@ pub(super) static DEFS: &[BuiltinDef] = &[
     BuiltinDef::library_frame("find", &["array", "predicate"], 3, find).iterables(1),
     BuiltinDef::library_frame("every", &["array", "predicate"], 3, every).iterables(1),
     BuiltinDef::library_frame("some", &["array", "predicate"], 3, some).iterables(1),
-    BuiltinDef::library_frame("sort", &["array", "comparator"], 2 + sort::SLOTS as u8, sort_by).iterables(1),
+    BuiltinDef::library_frame("sort", &["array", "comparator"], 2 + sort::SLOTS as u8, sort_by)
+        .iterables(1)
+        .pairs(Pairs {
+            next: sort_next,
+            done: sort_done,
+        }),
     BuiltinDef::library("concat", &["arr1", "arr2"], concat).iterables(0b11),
     BuiltinDef::library("flatten", &["array"], flatten).iterables(1),
     BuiltinDef::library_frame("flat_map", &["array", "func"], 4, flat_map).iterables(1),
@@ -267,10 +272,24 @@ fn sort_by(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step,
         }
         Event::Failed(raise) => return Err(raise),
     };
-    Ok(match sort::step(&mut slots[2..], answer)? {
-        Some((left, right)) => Step::call2(&slots[1], right, left),
-        None => Step::Done(Value::Array(sort::sorted(&slots[2..]).clone())),
-    })
+    match sort::step(&mut slots[2..], answer)? {
+        Some((left, right)) => Ok(Step::call2(&slots[1], right, left)),
+        None => sort_done(ctx, slots),
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the signature of `Pairs`")]
+fn sort_next(
+    _: &mut Ctx<'_>,
+    slots: &mut [Value],
+    right_first: Returned,
+) -> Result<Option<(Value, Value)>, Raise> {
+    let pair = sort::step(&mut slots[2..], Some(right_first.truthy()))?;
+    Ok(pair.map(|(left, right)| (right, left)))
+}
+
+fn sort_done(_: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
+    Ok(Step::Done(Value::Array(sort::sorted(&slots[2..]).clone())))
 }
 
 /// A sorted copy, by `<`, of items that `<` can compare.

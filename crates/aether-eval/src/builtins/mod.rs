@@ -62,6 +62,17 @@ pub struct Each {
     pub index: u8,
 }
 
+/// The quick way through a comparison's result, for frames whose slot 1 holds a function of two parameters that is
+/// called with one pair after the other.
+#[derive(Clone, Copy)]
+pub struct Pairs {
+    /// Takes the result of one call and gives the next pair, if there is one.
+    #[expect(clippy::type_complexity, reason = "named by the field")]
+    pub next: fn(&mut Ctx<'_>, &mut [Value], Returned) -> Result<Option<(Value, Value)>, Raise>,
+    /// The step at the end.
+    pub done: fn(&mut Ctx<'_>, &mut [Value]) -> Result<Step, Raise>,
+}
+
 /// Why a frame is resumed.
 #[derive(Debug)]
 pub enum Event {
@@ -173,6 +184,8 @@ pub struct BuiltinDef {
     pub permission: Option<Permission>,
     /// The quick way through results of its callback.
     pub each: Option<Each>,
+    /// The quick way through comparisons.
+    pub pairs: Option<Pairs>,
 }
 
 impl BuiltinDef {
@@ -266,6 +279,13 @@ impl BuiltinDef {
         self
     }
 
+    /// The same with a quick way through comparisons.
+    #[must_use]
+    pub const fn pairs(mut self, pairs: Pairs) -> Self {
+        self.pairs = Some(pairs);
+        self
+    }
+
     /// The same, with a quick way through results of its callback.
     #[must_use]
     pub const fn each(mut self, each: Each) -> Self {
@@ -303,6 +323,7 @@ impl BuiltinDef {
             catches: false,
             permission: None,
             each: None,
+            pairs: None,
         }
     }
 

@@ -9,6 +9,8 @@
 //! target  … | x x x . . . . . | …        x = merged, k = where the next goes
 //! ```
 //!
+//! Items are moved: what has not been merged to yet is null, and a pass leaves `source` with nulls.
+//!
 //! A comparison that contradicts itself gives some permutation; one that raises leaves the sorted array as it was.
 
 use aether_value::{Array, Heap, Raise, Rc, Value, sort_order};
@@ -30,8 +32,12 @@ const MERGED: usize = 5;
 /// Prepares the merge sort of an array's present items.
 pub(super) fn begin(heap: &Heap, array: &Array, slots: &mut [Value]) -> Result<(), Raise> {
     let items = array.snapshot();
-    slots[TARGET] = Value::Array(heap.array_from_slice(items.as_slice())?);
-    slots[SOURCE] = Value::Array(heap.array_from_buffer(items)?);
+    let target = heap.array(items.len())?;
+    for _ in 0..items.len() {
+        target.push(Value::Null)?;
+    }
+    slots[TARGET] = Value::Array(target);
+    slots[SOURCE] = Value::Array(heap.array_from_slice(items.as_slice())?);
     slots[WIDTH] = Value::Int(1);
     slots[MERGED] = Value::Int(0);
     Ok(())
@@ -39,16 +45,17 @@ pub(super) fn begin(heap: &Heap, array: &Array, slots: &mut [Value]) -> Result<(
 
 /// Goes on to the next pair to compare, left before right; `None` when all is sorted. `right_first` is the answer to
 /// the last comparison.
+#[inline]
 pub(super) fn step(slots: &mut [Value], right_first: Option<bool>) -> Result<Option<(Value, Value)>, Raise> {
     let (mut source, mut target) = (built(&slots[SOURCE]), built(&slots[TARGET]));
     let len = source.len();
+    // A power of two.
     let mut width = position(&slots[WIDTH]);
     let (mut left, mut right) = (position(&slots[LEFT]), position(&slots[RIGHT]));
     let mut merged = position(&slots[MERGED]);
     let mut swapped = false;
     let put = |source: &Array, target: &Array, from: &mut usize, to: &mut usize| -> Result<(), Raise> {
-        let item = source.get_value(*from).expect("positions are within the runs");
-        drop(target.set(*to, item)?);
+        source.exchange(*from, target, *to)?;
         (*from, *to) = (*from + 1, *to + 1);
         Ok(())
     };
@@ -67,7 +74,7 @@ pub(super) fn step(slots: &mut [Value], right_first: Option<bool>) -> Result<Opt
                 break None;
             }
         }
-        let within = merged % (2 * width);
+        let within = merged & (2 * width - 1);
         let low = merged - within;
         if within == 0 {
             (left, right) = (low, (low + width).min(len));

@@ -89,7 +89,11 @@ impl Recent {
 
     /// For `count` strings to come.
     fn new(count: usize) -> Self {
-        let size = if count < 8 { 0 } else { count.next_power_of_two().min(Self::MOST) };
+        let size = if count < 8 {
+            0
+        } else {
+            count.next_power_of_two().min(Self::MOST)
+        };
         Self {
             strings: vec![None; size],
         }

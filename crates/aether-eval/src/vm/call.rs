@@ -9,7 +9,7 @@ use aether_value::{
 };
 
 use super::{Flow, SLACK, Vm, flags};
-use crate::builtins::{self, Args, BuiltinDef, Each, Event, Run, Step};
+use crate::builtins::{self, Args, BuiltinDef, Each, Event, Pairs, Run, Step};
 use crate::bytecode::Op;
 use crate::context::Ctx;
 
@@ -712,6 +712,8 @@ enum Input {
     Event(Event),
     /// The last result has been taken: see [`Each`].
     Next,
+    /// It has been resumed: see [`Pairs`].
+    Step(Result<Step, Raise>),
 }
 
 unsafe fn resume_loop(vm: &mut Vm, mut window: *mut u8, mut event: Input) -> Result<Flow, Raise> {
@@ -731,6 +733,7 @@ unsafe fn resume_loop(vm: &mut Vm, mut window: *mut u8, mut event: Input) -> Res
                 input => {
                     let slots = std::slice::from_raw_parts_mut(window.cast::<Value>(), count);
                     match (input, &def.each) {
+                        (Input::Step(step), _) => step,
                         (Input::Event(event), _) => resume(&mut Ctx { vm }, slots, event),
                         (Input::Next, Some(each)) => (each.next)(&mut Ctx { vm }, slots),
                         (Input::Next, None) => {
@@ -908,6 +911,58 @@ unsafe fn each_turn(vm: &mut Vm, window: *mut u8, each: &Each, result: Returned)
             }
         }
         resume_loop(vm, window, Input::Next)
+    }
+}
+
+/// A comparison has returned: on to the next pair.
+///
+/// # Safety
+/// `window` is the frame of a built-in with this quick way, which made the call.
+unsafe fn pair_turn(vm: &mut Vm, window: *mut u8, pairs: &Pairs, result: Returned) -> Result<Flow, Raise> {
+    // SAFETY: the window's slots are values, the second a function; registers behind the innermost window are free,
+    // and their end is checked.
+    unsafe {
+        let count = slot_count(window);
+        let slots = std::slice::from_raw_parts_mut(window.cast::<Value>(), count);
+        let (one, two) = match (pairs.next)(&mut Ctx { vm }, slots, result) {
+            Ok(Some(pair)) => pair,
+            Ok(None) => {
+                let step = (pairs.done)(&mut Ctx { vm }, slots);
+                return resume_loop(vm, window, Input::Step(step));
+            }
+            Err(raise) => return drive(vm, window, Event::Failed(raise)),
+        };
+        let registers = window.cast::<Raw>();
+        let function = *registers.add(1);
+        if function.tag == tag::FUNCTION {
+            let code = (*function.pointer::<Closure>()).code_ptr().as_ptr();
+            let first = registers.add(count);
+            let base = first.add(1).cast::<u8>();
+            let fits = (*code).params == 2
+                && !(*code).has_self
+                && vm.fp < vm.frames_end
+                && base.add((*code).registers as usize * 16) <= vm.registers_end
+                && vm.fuel > 0;
+            if fits {
+                vm.fuel -= 1;
+                *first.add(1) = Raw::from_value(one);
+                *first.add(2) = Raw::from_value(two);
+                // The slot keeps the function alive.
+                *first = Raw {
+                    tag: tag::ALIAS,
+                    payload: function.payload,
+                };
+                (*vm.fp).return_ip = std::ptr::null();
+                (*vm.fp).base = vm.offset(window);
+                (*vm.fp).flags = flags::TO_BUILTIN;
+                vm.fp = vm.fp.add(1);
+                vm.base = base;
+                vm.ip = (*code).words.as_ptr().cast_mut();
+                return Ok(Flow::Switched);
+            }
+        }
+        let step = Step::call2(&slots[1], one, two);
+        resume_loop(vm, window, Input::Step(Ok(step)))
     }
 }
 
@@ -1313,6 +1368,9 @@ impl Vm {
                 let def = definition(*window.sub(16).cast::<Raw>());
                 if let Some(each) = &def.each {
                     return each_turn(self, window, each, Returned(value));
+                }
+                if let Some(pairs) = &def.pairs {
+                    return pair_turn(self, window, pairs, Returned(value));
                 }
                 return drive(self, window, Event::Returned(assemble(value)));
             }

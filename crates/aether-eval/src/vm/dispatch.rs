@@ -600,6 +600,25 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         next!()
                     }};
                 }
+                macro_rules! add_cell {
+                    ($cell:expr) => {{
+                        let cell: Raw = $cell;
+                        let (old, right) = (reg!(ip, base, 1), reg!(ip, base, 3));
+                        let place = cell.object::<aether_value::Cell>();
+                        if (*old).tag == tag::INT
+                            && (*right).tag == tag::INT
+                            && place.get_raw().tag == tag::INT
+                            && let Some(sum) = ((*old).payload as i64).checked_add((*right).payload as i64)
+                        {
+                            place.replace_raw(Raw::int(sum));
+                            next!()
+                        }
+                        vm.ip = ip;
+                        vm.base = base;
+                        check!(vm.add_to_cell(cell, old, right));
+                        next!()
+                    }};
+                }
                 macro_rules! next_turn {
                     ($releases:literal) => {{
                         let state = reg!(ip, base, 1);
@@ -775,14 +794,10 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         next!()
                     }
                     Op::AddCell => {
-                        let cell = *reg!(ip, base, 2);
-                        check!(vm.add_to_cell(cell, reg!(ip, base, 1), reg!(ip, base, 3)));
-                        next!()
+                        add_cell!(*reg!(ip, base, 2));
                     }
                     Op::AddCaptureCell => {
-                        let cell = *call::capture(base, field!(ip, 2));
-                        check!(vm.add_to_cell(cell, reg!(ip, base, 1), reg!(ip, base, 3)));
-                        next!()
+                        add_cell!(*call::capture(base, field!(ip, 2)));
                     }
 
                     // --- arithmetic ---

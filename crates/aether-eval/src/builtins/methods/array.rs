@@ -1,10 +1,9 @@
 //! Methods of arrays.
 
 use aether_value::{Array, IterState, Raise, Rc, Value, equal};
-use std::cmp::Ordering;
 
 use super::super::support::{array, int, string, wrong_type};
-use super::super::{BuiltinDef, Event, Step, collections, sort, text};
+use super::super::{BuiltinDef, Event, Pairs, Returned, Step, collections, sort, text};
 use super::equals;
 use crate::context::Ctx;
 
@@ -14,7 +13,10 @@ pub(in crate::builtins) static ARRAY: &[BuiltinDef] = &[
     BuiltinDef::method("pop", 0, 0, pop),
     BuiltinDef::method("contains", 1, 1, contains),
     BuiltinDef::method("concat", 1, 1, concat),
-    BuiltinDef::method_frame("sort", 0, 1, 2 + sort::SLOTS as u8, sort_with),
+    BuiltinDef::method_frame("sort", 0, 1, 2 + sort::SLOTS as u8, sort_with).pairs(Pairs {
+        next: sort_next,
+        done: sort_done,
+    }),
     BuiltinDef::method("equals", 1, 1, equals),
     BuiltinDef::method("iterator", 0, 0, iterator),
     BuiltinDef::method("insert", 2, 2, insert),
@@ -70,9 +72,7 @@ fn concat(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 /// the merge sort's.
 fn sort_with(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
     let answer = match event {
-        Event::Returned(Value::Int(sign)) => Some(sign > 0),
-        Event::Returned(Value::Float(sign)) => Some(sign.partial_cmp(&0.0) == Some(Ordering::Greater)),
-        Event::Returned(value) => return Err(wrong_type("int", &value)),
+        Event::Returned(value) => Some(is_positive(value)?),
         Event::Start => {
             let items = receiver(&slots[0]).clone();
             if slots[1].is_null() {
@@ -84,12 +84,30 @@ fn sort_with(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Ste
         }
         Event::Failed(raise) => return Err(raise),
     };
-    if let Some((left, right)) = sort::step(&mut slots[2..], answer)? {
-        return Ok(Step::call2(&slots[1], left, right));
+    match sort::step(&mut slots[2..], answer)? {
+        Some((left, right)) => Ok(Step::call2(&slots[1], left, right)),
+        None => sort_done(ctx, slots),
     }
+}
+
+fn sort_next(_: &mut Ctx<'_>, slots: &mut [Value], sign: Returned) -> Result<Option<(Value, Value)>, Raise> {
+    sort::step(&mut slots[2..], Some(is_positive(sign.into_value())?))
+}
+
+fn sort_done(_: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
     let sorted = sort::sorted(&slots[2..]).snapshot();
     receiver(&slots[0]).replace_buffer(sorted);
     Ok(Step::Done(Value::Null))
+}
+
+/// Whether a comparison puts its first argument behind the second.
+#[inline]
+fn is_positive(sign: Value) -> Result<bool, Raise> {
+    match sign {
+        Value::Int(sign) => Ok(sign > 0),
+        Value::Float(sign) => Ok(sign > 0.0),
+        value => Err(wrong_type("int", &value)),
+    }
 }
 
 fn iterator(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
