@@ -98,6 +98,19 @@ impl Value {
         unsafe { *std::ptr::from_ref(self).cast::<u8>() }
     }
 
+    /// Whether it can be called.
+    pub fn is_callable(&self) -> bool {
+        match self {
+            Self::Function(_)
+            | Self::AsyncFunction(_)
+            | Self::BoundMethod(_)
+            | Self::Builtin(_)
+            | Self::EnumConstructor(_) => true,
+            Self::Native(native) => native.get().callee().is_some(),
+            _ => false,
+        }
+    }
+
     /// What `type(v)` gives.
     pub fn type_name(&self) -> Cow<'_, str> {
         match self {

@@ -56,19 +56,8 @@ pub(super) fn run_finalizers(ctx: &mut Ctx<'_>, _: &mut [Value], event: Event) -
     }
 }
 
-pub(super) fn is_callable(value: &Value) -> bool {
-    matches!(
-        value,
-        Value::Function(_)
-            | Value::AsyncFunction(_)
-            | Value::BoundMethod(_)
-            | Value::Builtin(_)
-            | Value::EnumConstructor(_)
-    ) || matches!(value, Value::Native(native) if native.get().callee().is_some())
-}
-
 fn finalizer(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    if !is_callable(&args[1]) {
+    if !args[1].is_callable() {
         return Err(wrong_type("function", &args[1]));
     }
     // Strings may be shared between places that look alike: their end means nothing to a script.
@@ -306,7 +295,7 @@ fn on_growth(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let Some(step) = step else {
         return Err(Raise::operation("heap.on_growth requires a positive integer"));
     };
-    if !matches!(args[1], Value::Null) && !is_callable(&args[1]) {
+    if !matches!(args[1], Value::Null) && !args[1].is_callable() {
         return Err(wrong_type("function or null", &args[1]));
     }
     ctx.vm.set_on_growth(step, args[1].clone());

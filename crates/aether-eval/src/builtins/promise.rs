@@ -4,7 +4,7 @@
 
 use aether_value::{Raise, Value};
 
-use super::heap::{is_callable, run_finalizers};
+use super::heap::run_finalizers;
 use super::support::{buffer, int, take, wrong_type};
 use super::{Args, BuiltinDef, Event, Step, Until};
 use crate::context::Ctx;
@@ -38,7 +38,7 @@ pub(super) fn on_ready(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> 
         Event::Start => match slots[0].clone() {
             Value::Promise(promise) if promise.is_external() => {
                 let callback = take(&mut slots[1]);
-                if !is_callable(&callback) {
+                if !callback.is_callable() {
                     return Err(Raise::not_callable(&callback.type_name()));
                 }
                 ctx.vm.queue_callback(&promise, callback)?;

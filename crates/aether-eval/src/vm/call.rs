@@ -1208,7 +1208,7 @@ pub(super) unsafe fn call_method(vm: &mut Vm, ip: *mut u64, argc: u16) -> Result
                 }
                 Value::Dict(dict) => dict
                     .get_text(&name_text)
-                    .filter(|raw| is_callable(**raw))
+                    .filter(|raw| raw.as_value().is_callable())
                     .map(|raw| raw.clone_value()),
                 Value::Module(module) => Some(vm.module_member(module, &name_text)?),
                 Value::Native(native) => native.get().member(&vm.heap, name_text.as_str())?,
@@ -1230,16 +1230,6 @@ pub(super) unsafe fn call_method(vm: &mut Vm, ip: *mut u64, argc: u16) -> Result
             };
             return call_in_place(vm, window_offset, argc, function);
         }
-    }
-}
-
-pub(super) fn is_callable(raw: Raw) -> bool {
-    matches!(
-        raw.tag,
-        tag::FUNCTION | tag::ASYNC_FUNCTION | tag::BOUND_METHOD | tag::BUILTIN | tag::ENUM_CONSTRUCTOR
-    ) || raw.tag == tag::NATIVE && {
-        // SAFETY: by its tag.
-        unsafe { raw.object::<NativeObject>() }.get().callee().is_some()
     }
 }
 
@@ -1333,7 +1323,7 @@ unsafe fn call_instance_method(
             return Ok(Flow::Switched);
         }
         if let Some(field) = instance.field(&name) {
-            if is_callable(Raw::of_value(&field)) {
+            if field.is_callable() {
                 return call_in_place(vm, window_offset, argc, field);
             }
             return Err(Raise::not_a_function(&field.type_name()));

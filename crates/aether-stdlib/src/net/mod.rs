@@ -97,12 +97,9 @@ fn is_async(function: &Value) -> bool {
 
 /// The function in an argument.
 fn function(value: &Value) -> Result<Value, Raise> {
-    match value {
-        Value::Function(_)
-        | Value::AsyncFunction(_)
-        | Value::BoundMethod(_)
-        | Value::Builtin(_)
-        | Value::EnumConstructor(_) => Ok(value.clone()),
-        value => Err(crate::wrong_type("function", value)),
+    if value.is_callable() {
+        Ok(value.clone())
+    } else {
+        Err(crate::wrong_type("function", value))
     }
 }
