@@ -616,3 +616,66 @@ fn the_chat_example_works() {
     assert_eq!(rest, "* Ada leaves\n* Zoë leaves\nclosed\n");
     assert!(server.wait().unwrap().success());
 }
+
+/// An engine that is dropped with sleeps, jobs, callbacks, servers and parked coroutines out ends at once and leaves
+/// nothing.
+#[test]
+fn an_engine_with_work_out_leaves_nothing() {
+    let scratch = Scratch::new("work-out");
+    let made = Command::new("mkfifo")
+        .arg("pipe")
+        .current_dir(scratch.path())
+        .status();
+    assert!(made.unwrap().success());
+    let pipe = scratch.path().join("pipe");
+    let code = format!(
+        r#"
+        let long = sleep(1000)
+        let stuck = read_file("{}")
+        long.then(fn() {{ println(stuck) }})
+        async fn wait(held) {{
+            await Promise.race([long, stuck])
+            println(held)
+        }}
+        let server = tcp_listen("127.0.0.1:0")
+        server.on_connect(fn(conn) {{
+            conn.write("x")
+            await sleep(1000)
+        }})
+        async fn serve() {{ server.accept() }}
+        let client = tcp_connect(server.address)
+        client.on_message(fn(data) {{ println(server) }})
+        async fn talk() {{ client.start() }}
+        let socket = udp_bind("127.0.0.1:0")
+        async fn listen() {{ socket.listen() }}
+        Promise.race([wait([1, 2]), serve(), talk(), listen(), sleep(0.05)])
+        server
+        "#,
+        pipe.display()
+    );
+    let mut engine = aether::Engine::builder()
+        .host(aether::SystemHost::new())
+        .io_workers(Some(2))
+        .build()
+        .unwrap();
+    let begun = Instant::now();
+    drop(engine.eval(code).unwrap());
+    let report = engine.shut_down();
+    assert_eq!((report.live_objects, report.live_bytes), (0, 0));
+    assert!(begun.elapsed() < Duration::from_secs(20));
+}
+
+/// What combinators do for one of n promises does not depend on n.
+#[test]
+fn waiting_for_many_promises_is_linear() {
+    let text = "set_workers(1)\nlet n = int(args[0])\nlet r = Promise.all(map(range(n), fn(i) { return sleep(i * 0.000001) }))\nprintln(r.length)\n";
+    let scratch = Scratch::new("many");
+    scratch.file("script.ae", text);
+    let begun = Instant::now();
+    assert_eq!(
+        scratch.run(&["script.ae", "100000"]),
+        (0, "100000\n".to_owned(), String::new())
+    );
+    // It takes a fraction of a second; looking at all that is left at every wake would take minutes.
+    assert!(begun.elapsed() < Duration::from_secs(20));
+}

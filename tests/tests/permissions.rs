@@ -3,7 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a failure is the test's")]
 
 use aether::{
-    BuiltinDef, Doorbell, Engine, Host, MemoryHost, Names, OpenFile, Permission, Waiting, parts::stdlib,
+    BuiltinDef, Doorbell, Engine, Host, MemoryHost, Names, OpenFile, Permission, Waiting,
+    parts::{eval, stdlib},
 };
 use std::cell::RefCell;
 use std::io;
@@ -109,6 +110,7 @@ impl Host for Watched {
 fn call(def: &BuiltinDef) -> String {
     let argument = |name: &&str| match *name {
         "bytes" => "[1]",
+        "n" => "1",
         _ => "\"file.txt\"",
     };
     let needed = def.info.params.iter().take(def.info.min_args as usize);
@@ -155,7 +157,12 @@ const EVERY: &[Permission] = &[
 #[test]
 fn each_built_in_is_refused_its_permission() {
     let mut asked = 0;
-    for def in stdlib::ALL.iter().copied().flatten() {
+    // Those of the evaluator reach outside only where they name a permission, or through the host's streams.
+    let core: Vec<&BuiltinDef> = eval::core_builtins()
+        .filter(|def| def.permission.is_some())
+        .collect();
+    assert!(core.iter().any(|def| def.info.name == "clock"));
+    for def in stdlib::ALL.iter().copied().flatten().chain(core) {
         let name = def.info.name;
         let Some(permission) = def.permission else {
             assert!(HARMLESS.contains(&name), "{name} names no permission");
@@ -174,4 +181,24 @@ fn each_built_in_is_refused_its_permission() {
         }
     }
     assert!(asked > 10);
+}
+
+/// What is asked later than at the call that names the permission: an address that a client connects to, and one that
+/// a datagram is sent to.
+#[test]
+fn sockets_ask_for_every_address() {
+    let inner = MemoryHost::new();
+    let host = Watched {
+        inner,
+        denied: Permission::Net,
+        touched: Rc::default(),
+    };
+    let mut engine = Engine::builder().host(host).build().unwrap();
+    let code = "let text = null\nlet s = udp_bind(\"127.0.0.1:0\")\ns.on_listen(fn() {\n    try { s.send_to(\"x\", s.address) } catch(e) { text = e.message }\n    s.close()\n})\ns.listen()\ntext";
+    let text = engine.eval(code).unwrap();
+    let text = engine.text(&text).unwrap();
+    assert!(
+        text.starts_with("Permission denied: net access to \"127.0.0.1:"),
+        "{text}"
+    );
 }

@@ -21,6 +21,7 @@ mod vm;
 
 pub use builtins::{
     Args, BuiltinDef, Each, Event, LibraryModule, Pairs, Resume, Returned, Run, Simple, Step, Until,
+    core_builtins,
 };
 pub use context::Ctx;
 pub use host::{Background, Host, Names, OpenFile, Permission};

@@ -355,6 +355,11 @@ pub(crate) static CORE: &[&[BuiltinDef]] = &[
     heap::GLOBALS,
 ];
 
+/// The functions that every engine has, for whoever wants to know what they need.
+pub fn core_builtins() -> impl Iterator<Item = &'static BuiltinDef> {
+    CORE.iter().copied().flatten()
+}
+
 /// Members of the global `Promise`.
 pub(crate) static PROMISE: &[BuiltinDef] = promise::MEMBERS;
 
