@@ -576,6 +576,21 @@ impl Heap {
         Ok(array)
     }
 
+    /// A new array of the numbers that bytes are.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn array_of_bytes(&self, bytes: &[u8]) -> Result<Rc<Array>, Raise> {
+        let array = self.array(bytes.len())?;
+        let items = array.items.get();
+        for (index, &byte) in bytes.iter().enumerate() {
+            // SAFETY: the new array has room for as many, and nobody else knows it yet.
+            unsafe { items.add(index).write(Raw::int(i64::from(byte))) };
+        }
+        array.len.set(bytes.len() as u32);
+        Ok(array)
+    }
+
     /// A new array that shares a snapshot's items until either is written.
     ///
     /// # Errors

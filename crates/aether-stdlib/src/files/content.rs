@@ -161,11 +161,7 @@ pub(super) fn read_lines(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Rai
 pub(super) fn read_bytes(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let bytes = read(ctx, "read_bytes", &args[0])?;
     ctx.tick(bytes.data.len() / 16)?;
-    let array = ctx.heap().array(bytes.data.len())?;
-    for &byte in &bytes.data {
-        array.push(Value::Int(i64::from(byte)))?;
-    }
-    Ok(Value::Array(array))
+    Ok(Value::Array(ctx.heap().array_of_bytes(&bytes.data)?))
 }
 
 pub(super) fn write_file(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {

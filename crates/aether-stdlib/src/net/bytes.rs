@@ -109,11 +109,7 @@ impl Drop for Bytes {
 
 /// Bytes as the array of ints that handlers get.
 pub(super) fn to_array(heap: &Heap, bytes: &[u8]) -> Result<Value, Raise> {
-    let array = heap.array(bytes.len())?;
-    for &byte in bytes {
-        array.push(Value::Int(i64::from(byte)))?;
-    }
-    Ok(Value::Array(array))
+    Ok(Value::Array(heap.array_of_bytes(bytes)?))
 }
 
 /// Lends the bytes of a string or of an array of ints.
@@ -128,14 +124,15 @@ pub(super) fn with_bytes<R>(
             let items = array.snapshot();
             let mut bytes = Bytes::new(heap);
             bytes.reserve(items.len())?;
+            let byte = |item: &Value| match item {
+                Value::Int(value) => u8::try_from(*value).ok(),
+                _ => None,
+            };
             for item in items.iter() {
-                let byte = match item {
-                    Value::Int(value) => u8::try_from(*value).ok(),
-                    _ => None,
-                };
-                bytes
-                    .data
-                    .push(byte.ok_or_else(|| wrong_type("int (0-255)", item))?);
+                match byte(item) {
+                    Some(byte) => bytes.data.push(byte),
+                    None => return Err(wrong_type("int (0-255)", item)),
+                }
             }
             use_bytes(bytes.as_slice())
         }

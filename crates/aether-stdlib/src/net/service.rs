@@ -26,6 +26,8 @@ pub(super) const ERROR: usize = 4;
 pub(super) const TIMEOUT: usize = 5;
 const HANDLERS: usize = 6;
 
+/// The largest message without framing. As an array it takes sixteen times as much, which should fit the caches.
+const PIECE: usize = 16 << 10;
 /// Connections accepted before others have their turn.
 const ACCEPTS: usize = 64;
 /// Turns after which everything else that is ready goes first.
@@ -377,7 +379,7 @@ impl Service {
         }
         let wanted = !self.handlers.borrow()[MESSAGE].is_null();
         let message = with_scratch(|scratch| match &self.delimiter {
-            None => match state.next_piece(scratch) {
+            None => match state.next_piece(&mut scratch[..PIECE]) {
                 Ok(Input::Message(bytes)) => Some(message_of(ctx, bytes, wanted)),
                 Ok(Input::Nothing | Input::End) => None,
                 Err(error) => Some(Err(Failure::System(error))),
