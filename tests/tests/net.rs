@@ -679,3 +679,24 @@ fn waiting_for_many_promises_is_linear() {
     // It takes a fraction of a second; looking at all that is left at every wake would take minutes.
     assert!(begun.elapsed() < Duration::from_secs(20));
 }
+
+/// What the runtime holds at the end is told, and is no leak.
+#[test]
+fn the_leak_check_names_what_the_runtime_holds() {
+    let scratch = Scratch::new("leaks");
+    let text = "set_workers(1)\nasync fn nap(held) {\n    await sleep(1000)\n    println(held)\n}\nPromise.race([nap([1, 2]), 1])\nPromise.race([nap([3]), sleep(0.01)])\nsleep(900).then(fn() { println(2) })\nasync fn serve() { tcp_listen(\"127.0.0.1:0\").accept() }\nPromise.race([serve(), sleep(0.01)])\nthrow \"end\"\n";
+    scratch.file("script.ae", text);
+    let (status, _, err) = scratch.run(&["run", "--leak-check", "script.ae"]);
+    assert_eq!(status, 1);
+    assert!(
+        err.contains("leak-check: 0 objects in 0 unreachable cycles (0 bytes)"),
+        "{err}"
+    );
+    for holder in [
+        "held by a timer",
+        "held by the queue of callbacks",
+        "held by a listener",
+    ] {
+        assert!(err.contains(holder), "{holder}: {err}");
+    }
+}
