@@ -1,6 +1,6 @@
 //! `http_get` and `http_post` against servers on loopback that the tests start.
 //!
-//! Source: library reference chapter 12.
+//! Source: library reference chapter 12, and points 5 and 6 of chapter 17.
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a failure is the test's")]
 
@@ -787,4 +787,36 @@ fn the_json_client_talks_to_a_service() {
         example("json_client.ae", port, &["http://127.0.0.1:PORT"]),
         "[ ] 1. größer\n[ ] 2. b\nadded 3 with 2 tags\n[x] 1. größer\n[ ] 2. b\nerror: /done: no such task\n"
     );
+}
+
+/// Ctrl-C ends a request that nobody answers, without a pool too; `finally` blocks run.
+#[test]
+#[cfg(unix)]
+fn an_interrupt_ends_a_request() {
+    let (arrived, wait_for_it) = mpsc::channel();
+    let port = serve(move |_, _| {
+        let _ = arrived.send(());
+        thread::sleep(Duration::from_secs(20));
+    });
+    for pool in ["", "set_workers(1)\n"] {
+        let scratch = Scratch::new("interrupted");
+        let script = format!(
+            "{pool}try {{ await http_get(\"http://127.0.0.1:{port}/\") }} catch (e) {{ println(\"caught\") }} finally {{ println(\"cleaned\") }}\n"
+        );
+        scratch.file("script.ae", script);
+        let child = scratch
+            .command(&["script.ae"])
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        wait_for_it.recv_timeout(Duration::from_secs(20)).unwrap();
+        let started = Instant::now();
+        let mut kill = std::process::Command::new("kill");
+        let sent = kill.args(["-INT", &child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+        let (status, stdout, _) = told(child.wait_with_output().unwrap());
+        assert_eq!((status, stdout.as_str()), (130, "cleaned\n"), "{pool}");
+        assert!(started.elapsed() < Duration::from_secs(10));
+    }
 }

@@ -10,6 +10,8 @@
 //!   go on, however much is still out.
 
 use std::cell::{Cell, RefCell};
+use std::sync::mpsc;
+use std::thread;
 
 use aether_value::{Array, Coroutine, ErrorKind, Native, Promise, PromiseState, Raise, Raw, Rc, Value};
 
@@ -18,7 +20,7 @@ use super::task::Wake;
 use super::{Flow, Vm};
 use crate::builtins::{Step, Until};
 use crate::context::Ctx;
-use crate::task::{Due, Effect, Finish, Mailbox, Message, PostBox, Waiting, nanos};
+use crate::task::{Doorbell, Due, Effect, Finish, Mailbox, Message, PostBox, Waiting, nanos};
 
 /// In place of a coroutine's promise: it runs a callback.
 pub(super) const CALLBACK: Raw = Raw::int(1);
@@ -402,6 +404,54 @@ impl Vm {
         self.check_interrupt()
     }
 
+    /// Blocks the program until work is done. It is done on another thread, so that the user can stop the program
+    /// meanwhile; the work is then left to its own end.
+    pub(crate) fn work_aside<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Raise> {
+        /// Rings when it goes, also if the work panics.
+        struct Ring(Doorbell);
+
+        impl Drop for Ring {
+            fn drop(&mut self) {
+                self.0.ring();
+            }
+        }
+
+        self.flush()?;
+        let bell = self.scheduler.inbox.bell();
+        let (sender, receiver) = mpsc::channel();
+        let ring = Ring(bell.clone());
+        let started = thread::Builder::new().spawn(move || {
+            // In this order: the outcome is there when the bell rings.
+            let ring = ring;
+            let sender = sender;
+            // Whoever waited may have stopped waiting.
+            let _ = sender.send(work());
+            drop(sender);
+            drop(ring);
+        });
+        started.map_err(|error| Raise::operation(&format!("cannot start a thread: {error}")))?;
+        let waiting = Waiting {
+            until: None,
+            messages: false,
+            jobs: true,
+            network: false,
+        };
+        loop {
+            match receiver.try_recv() {
+                Ok(outcome) => return Ok(outcome),
+                Err(mpsc::TryRecvError::Disconnected) => {
+                    return Err(Raise::new(ErrorKind::Io, "I/O channel closed unexpectedly"));
+                }
+                Err(mpsc::TryRecvError::Empty) => {}
+            }
+            self.check_interrupt()?;
+            self.host.wait(&bell, waiting);
+        }
+    }
+
     /// Looks whether the user has asked to stop, or for a profile.
     pub(super) fn check_interrupt(&mut self) -> Result<(), Raise> {
         if self.host.interrupted() {
@@ -585,7 +635,7 @@ impl Ctx<'_> {
         finish: impl FnOnce(&mut Ctx<'_>, T) -> Result<Value, Raise> + Send + 'static,
     ) -> Result<Value, Raise> {
         if !self.vm.scheduler.has_pool() {
-            let outcome = work();
+            let outcome = self.vm.work_aside(work)?;
             return finish(self, outcome);
         }
         self.vm.submit(effect, bytes, false, deferred(work, finish))

@@ -13,8 +13,10 @@ use super::{allowed, failed, permit};
 /// The text of the error for bytes that are not UTF-8, as the standard library has it.
 pub(super) const NOT_UTF8: &str = "stream did not contain valid UTF-8";
 
-/// Bytes read at a time from a file that does not tell its size.
+/// Bytes that are made room for at first if a file does not tell its size.
 const CHUNK: usize = 64 << 10;
+/// Bytes read between two looks at limits and interrupts.
+const STEP: usize = 16 << 20;
 /// The longest text.
 const MAX_SIZE: usize = i32::MAX as usize;
 
@@ -72,18 +74,18 @@ fn read_all(
     bytes.reserve(usize::try_from(size).unwrap_or(usize::MAX).saturating_add(1))?;
     loop {
         let used = bytes.data.len();
-        if bytes.data.capacity() - used == 0 {
+        if bytes.data.capacity() == used {
             bytes.reserve((used * 2).max(CHUNK).min(MAX_SIZE.max(used + 1)))?;
         }
-        let room = (bytes.data.capacity() - used).min(CHUNK * 16);
-        bytes.data.resize(used + room, 0);
-        let read = reader.read(&mut bytes.data[used..]);
-        bytes.data.truncate(used + *read.as_ref().unwrap_or(&0));
-        match read {
-            Ok(0) => return Ok(bytes),
-            Ok(read) => ctx.tick(read / 64)?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(failed(&error)),
+        let room = (bytes.data.capacity() - used).min(STEP);
+        // Room for as much as is asked for: the vector does not grow by itself.
+        let mut piece = reader.by_ref().take(room as u64);
+        let read = piece
+            .read_to_end(&mut bytes.data)
+            .map_err(|error| failed(&error))?;
+        ctx.tick(read / 64)?;
+        if read < room {
+            return Ok(bytes);
         }
     }
 }
