@@ -12,14 +12,14 @@ use crate::task::nanos;
 
 pub(super) static DEFS: &[BuiltinDef] = &[
     BuiltinDef::core_frame("on_ready", &["value", "callback"], 2, 2, 3, on_ready),
-    BuiltinDef::core_frame("event_loop", &["timeout"], 0, 1, 2, event_loop).catching(),
+    BuiltinDef::core_frame("event_loop", &["timeout"], 0, 1, 3, event_loop).catching(),
     BuiltinDef::core("set_queue_limit", &["n"], 1, 1, set_queue_limit),
     BuiltinDef::core("set_task_timeout", &["seconds"], 1, 1, set_task_timeout),
 ];
 
 /// What happens after `main`: the event loop without an overall timeout. The machine calls it, no script sees it.
 pub(crate) static DRAIN_QUEUE: BuiltinDef =
-    BuiltinDef::core_frame("event_loop", &[], 0, 0, 2, drain_queue).catching();
+    BuiltinDef::core_frame("event_loop", &[], 0, 0, 3, drain_queue).catching();
 
 /// Members of the global `Promise`.
 pub(super) static MEMBERS: &[BuiltinDef] = &[
@@ -77,7 +77,7 @@ fn is_async(function: &Value) -> bool {
     }
 }
 
-/// `event_loop([timeout])`. Slots: the timeout, then the moment at which it is over or null.
+/// `event_loop([timeout])`. Slots: the timeout, the moment at which it is over or null, whether it waits for the queue.
 ///
 /// The callbacks run on stacks of their own; this waits until there are no more. One that is called by a callback
 /// does not wait for callbacks that have begun: it would wait for itself.
@@ -101,8 +101,13 @@ fn drain_queue(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<S
     serve(ctx, slots, event)
 }
 
-/// One turn of an event loop. Slot 1 holds the moment at which it is over, or null.
+/// One turn of an event loop. Slot 1 holds the moment at which it is over, or null; slot 2 whether it has waited.
 fn serve(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    let has_waited = take(&mut slots[2]).truthy();
+    if has_waited && matches!(event, Event::Returned(Value::Bool(true))) {
+        // Whatever is still queued or runs waits for this, or for nothing.
+        return Ok(Step::Done(Value::Null));
+    }
     match run_finalizers(ctx, slots, event)? {
         Step::Done(_) => {}
         step => return Ok(step),
@@ -113,6 +118,7 @@ fn serve(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, R
     if idle || until.is_some_and(|until| ctx.host().monotonic() >= until) {
         return Ok(Step::Done(Value::Null));
     }
+    slots[2] = Value::Bool(true);
     Ok(Step::Await(ctx.vm.wait_for_queue(until)?))
 }
 

@@ -340,7 +340,7 @@ impl Vm {
         current.is_some_and(|current| Raw::same(current.promise(), CALLBACK))
     }
 
-    /// A promise that settles when the queue is empty, or at a moment.
+    /// A promise that settles when the queue is empty, or at a moment; with true if nothing can happen any more.
     pub(crate) fn wait_for_queue(&mut self, until: Option<u64>) -> Result<Value, Raise> {
         let promise = self.heap.promise(PromiseState::External)?;
         self.scheduler.add_loop(&self.heap, &promise, until)?;
@@ -350,15 +350,15 @@ impl Vm {
     /// Has the event loops look again, if the queue is empty.
     fn tell_loops(&mut self) {
         if self.scheduler.queued() == 0 {
-            self.release_loops();
+            self.release_loops(false);
         }
     }
 
-    /// Has the event loops look again; answers whether there are any.
-    fn release_loops(&mut self) -> bool {
+    /// Has the event loops look again, or, since nothing can happen any more, end; answers whether there are any.
+    fn release_loops(&mut self, ends: bool) -> bool {
         let loops = self.scheduler.take_loops(&self.heap);
         for wait in &loops {
-            self.settle(&wait.promise, PromiseState::Fulfilled(Value::Null));
+            self.settle(&wait.promise, PromiseState::Fulfilled(Value::Bool(ends)));
         }
         !loops.is_empty()
     }
@@ -479,7 +479,7 @@ impl Vm {
             return Ok(true);
         }
         if !self.scheduler.may_continue() {
-            return Ok(self.release_loops());
+            return Ok(self.release_loops(true));
         }
         self.block()?;
         self.collect_outside()?;
@@ -664,6 +664,8 @@ impl Ctx<'_> {
 
     /// The service has ended.
     pub fn close_mailbox(&mut self, mailbox: &Mailbox) {
+        // Whoever was made to give up waiting does not wait any more.
+        self.vm.wake_service(mailbox);
         self.vm.scheduler.close_mailbox(mailbox);
     }
 
