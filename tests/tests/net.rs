@@ -700,3 +700,28 @@ fn the_leak_check_names_what_the_runtime_holds() {
         assert!(err.contains(holder), "{holder}: {err}");
     }
 }
+
+/// Between the inputs of a prompt, what is ready is served, and nothing is waited for.
+#[test]
+fn what_is_ready_can_be_served_without_waiting() {
+    let host = aether::MemoryHost::new();
+    let mut engine = aether::Engine::builder()
+        .host(host.clone())
+        .io_workers(Some(1))
+        .build()
+        .unwrap();
+    let code = "sleep(1).then(fn() { println(1) })\nsleep(2).then(fn() { throw 2 })\nsleep(3).then(fn() { println(3) })\nnull";
+    drop(engine.eval(code).unwrap());
+    engine.serve_ready().unwrap();
+    assert_eq!(host.stdout(), "");
+    host.advance(2.5);
+    engine.serve_ready().unwrap();
+    assert_eq!(
+        (host.stdout().as_str(), host.stderr().as_str()),
+        ("1\n", "event_loop: callback error: 2\n")
+    );
+    host.advance(10.0);
+    engine.serve_ready().unwrap();
+    assert_eq!(host.stdout(), "1\n3\n");
+    assert_eq!(engine.shut_down().live_objects, 0);
+}

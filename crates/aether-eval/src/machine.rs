@@ -186,6 +186,14 @@ impl Machine {
         self.vm.run_finalizers().map_err(RunError::from)
     }
 
+    /// Calls the callbacks that are ready, and waits for nothing: what a prompt does between inputs.
+    ///
+    /// # Errors
+    /// What ends a program for good; what a callback throws is reported and forgotten.
+    pub fn serve_ready(&mut self) -> Result<(), RunError> {
+        self.vm.serve_ready().map_err(RunError::from)
+    }
+
     /// Waits until the files are written that the program has begun to write in the background, for some seconds at
     /// most, and gives up everything else that is out.
     pub fn complete_writes(&mut self) {

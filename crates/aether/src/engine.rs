@@ -425,6 +425,15 @@ impl Engine {
         self.machine.on_profile_request(flag, write);
     }
 
+    /// Calls the queued callbacks that are ready, and waits for nothing: what a prompt does between inputs.
+    ///
+    /// # Errors
+    /// See [`Error`]; what a callback throws is reported to the host and forgotten.
+    pub fn serve_ready(&mut self) -> Result<(), Error> {
+        let served = self.machine.serve_ready().map_err(Error::from);
+        self.finish(served)
+    }
+
     /// Waits until the files are written that the program has begun to write in the background, for some seconds at
     /// most. A process that ends without [`Engine::end_program`] and without dropping the engine calls this.
     pub fn complete_writes(&mut self) {

@@ -41,7 +41,7 @@ mod time;
 pub(crate) use console::output_error;
 pub(crate) use frames::{DRAIN, collect_iterable};
 pub(crate) use heap::RUN_FINALIZERS;
-pub(crate) use promise::DRAIN_QUEUE;
+pub(crate) use promise::{DRAIN_QUEUE, SERVE_READY};
 
 /// A built-in that computes its result at once.
 pub type Simple = fn(&mut Ctx<'_>, &[Value]) -> Result<Value, Raise>;

@@ -21,6 +21,9 @@ pub(super) static DEFS: &[BuiltinDef] = &[
 pub(crate) static DRAIN_QUEUE: BuiltinDef =
     BuiltinDef::core_frame("event_loop", &[], 0, 0, 3, drain_queue).catching();
 
+/// Calls the callbacks that are ready, and waits for nothing. The machine calls it, no script sees it.
+pub(crate) static SERVE_READY: BuiltinDef = BuiltinDef::core_frame("event_loop", &[], 0, 0, 1, serve_ready);
+
 /// Members of the global `Promise`.
 pub(super) static MEMBERS: &[BuiltinDef] = &[
     BuiltinDef::core_frame("all", &["promises"], 1, 1, 2, all),
@@ -99,6 +102,15 @@ fn event_loop(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<St
 
 fn drain_queue(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
     serve(ctx, slots, event)
+}
+
+fn serve_ready(ctx: &mut Ctx<'_>, _: &mut [Value], event: Event) -> Result<Step, Raise> {
+    match event {
+        // What is due by now comes before this.
+        Event::Start => ctx.give_way(),
+        Event::Returned(_) => Ok(Step::Done(Value::Null)),
+        Event::Failed(raise) => Err(raise),
+    }
 }
 
 /// One turn of an event loop. Slot 1 holds the moment at which it is over, or null; slot 2 whether it has waited.

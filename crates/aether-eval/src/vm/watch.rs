@@ -403,6 +403,19 @@ impl Vm {
             .map(drop)
     }
 
+    /// Calls the callbacks that are ready, and waits for nothing.
+    ///
+    /// # Errors
+    /// As [`Vm::run_finalizers`].
+    pub(crate) fn serve_ready(&mut self) -> Result<(), Raise> {
+        self.run_finalizers()?;
+        if self.scheduler.queued() == 0 {
+            return Ok(());
+        }
+        self.call_value(&builtins::SERVE_READY.value(), &[], true)
+            .map(drop)
+    }
+
     /// Lets go of the data in module scopes, keeping functions, types and modules, so that finalizers of what they
     /// held can still run.
     pub(crate) fn release_data(&mut self) {
