@@ -356,6 +356,11 @@ impl Vm {
         }
         self.leave_join(cause);
         let outcome = promise.settled();
+        let status = match &outcome {
+            // The failure that came first, not the first of those that there are by now.
+            Some(Err(_)) if super::wait::ends_at_failure(cause) => parked::BUILTIN,
+            _ => status,
+        };
         coroutine.status.set(parked::NO);
         coroutine.set_awaiting(Raw::null());
         self.load(coroutine);

@@ -88,6 +88,11 @@ pub(super) fn awaited_by(cause: &Value) -> Raw {
     as_join(cause).map_or_else(|| Raw::of_value(cause), |join| Raw::of_rc(&join.promises))
 }
 
+/// Whether a coroutine that waits for this goes on with the first failure.
+pub(super) fn ends_at_failure(cause: &Value) -> bool {
+    as_join(cause).is_some_and(|join| join.until == Until::AllOrFailure)
+}
+
 fn is_same(a: &Value, b: &Value) -> bool {
     Raw::same(Raw::of_value(a), Raw::of_value(b))
 }
