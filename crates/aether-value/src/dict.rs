@@ -162,17 +162,36 @@ impl Dict {
         table.entry_of(key).map(|entry| table.value_at(entry))
     }
 
-    /// The value under a string key, to be changed in place to one that is not counted, while no snapshot shares the
-    /// entries; null when there is no such entry.
+    /// Where the value under a string or int key is; null if there is none, or the key is of another type. Valid until
+    /// the next insertion or removal, and for reading only.
+    ///
+    /// # Safety
+    /// `key` is a value.
     #[inline]
-    pub fn place_of(&self, key: &Str) -> *mut Raw {
-        match self.table() {
-            Some(table) if !self.header.has(flag::SHARED_BUFFER) => match table.entry_of(key) {
-                Some(entry) => table.place(entry),
-                None => std::ptr::null_mut(),
-            },
-            _ => std::ptr::null_mut(),
+    pub unsafe fn find(&self, key: Raw) -> *const Raw {
+        let found = self.table().and_then(|table| {
+            let entry = match key.tag {
+                // SAFETY: a value with this tag refers to a string that is alive.
+                tag::STRING => table.entry_of(unsafe { key.object::<Str>() }),
+                tag::INT => table.entry_of_int(key.payload as i64),
+                _ => None,
+            };
+            entry.map(|entry| table.place(entry).cast_const())
+        });
+        found.unwrap_or(std::ptr::null())
+    }
+
+    /// The same for writing: null also while a snapshot shares the entries.
+    ///
+    /// # Safety
+    /// As there; what is written owns its count, and what it replaces is released afterwards.
+    #[inline]
+    pub unsafe fn find_mut(&self, key: Raw) -> *mut Raw {
+        if self.header.has(flag::SHARED_BUFFER) {
+            return std::ptr::null_mut();
         }
+        // SAFETY: the caller's promise.
+        unsafe { self.find(key) }.cast_mut()
     }
 
     /// The entry under a key, so that reading and writing it hashes once.

@@ -37,11 +37,17 @@ pub(crate) fn hash_key(heap: &Heap, key: &Value) -> Option<u32> {
     }
 }
 
+/// The hash of an int key.
+#[inline]
+pub(crate) fn int_hash(heap: &Heap, value: i64) -> u32 {
+    mix(value.cast_unsigned(), heap.inner().key_secret())
+}
+
 #[inline]
 fn scalar_hash(heap: &Heap, key: &Value) -> Option<u32> {
     let secret = heap.inner().key_secret();
     Some(match key {
-        Value::Int(value) => mix(value.cast_unsigned(), secret),
+        Value::Int(value) => int_hash(heap, *value),
         Value::Float(value) => mix(float_key(*value), secret.rotate_left(17)),
         Value::Bool(value) => mix(u64::from(*value), secret.rotate_left(29)),
         Value::Null => mix(2, secret.rotate_left(29)),

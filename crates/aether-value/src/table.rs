@@ -18,7 +18,7 @@ use hashbrown::HashTable;
 
 use crate::array::{MAX_ITEMS, grown};
 use crate::exclusive::Exclusive;
-use crate::hash::{SPREAD, hash_key, same_key};
+use crate::hash::{SPREAD, hash_key, int_hash, same_key};
 use crate::heap::{EMBEDDED, Inner, Memory, Visitor};
 use crate::{Header, Heap, Object, Raise, Raw, Rc, Str, Value, tag};
 
@@ -190,40 +190,69 @@ impl Table {
         if self.is_empty() {
             return None;
         }
-        if let Value::String(text) = key {
-            return self.entry_of(text);
-        }
-        let hash = hash_key(&Heap::of(self), key)?;
+        let hash = match key {
+            Value::String(text) => text.hash(),
+            Value::Int(number) => int_hash(&Heap::of(self), *number),
+            _ => hash_key(&Heap::of(self), key)?,
+        };
         self.entry_hashed(key, hash)
     }
 
     /// The entry with this string key.
     #[inline]
     pub fn entry_of(&self, text: &Str) -> Option<EntryIndex> {
-        let len = self.len.get();
-        if len == 0 {
+        if self.is_empty() {
             return None;
         }
-        let hash = text.hash();
-        let is_at = |position: u32| {
-            let key = self.read_key(position);
-            // SAFETY: a key with this tag refers to a string that is alive.
-            key.hash == hash && key.tag == tag::STRING && unsafe { key.raw().object::<Str>() }.equals(text)
-        };
-        if len as usize <= LINEAR {
-            return (self.first.get()..len)
-                .find(|&position| is_at(position))
-                .map(EntryIndex);
+        self.string_entry(text, text.hash())
+    }
+
+    /// The entry with this int key.
+    #[inline]
+    pub fn entry_of_int(&self, number: i64) -> Option<EntryIndex> {
+        if self.is_empty() {
+            return None;
         }
-        let found = self
-            .index
-            .with(|index| index.find(spread(hash), |&position| is_at(position)).copied());
-        found.map(EntryIndex)
+        self.int_entry(number, int_hash(&Heap::of(self), number))
     }
 
     #[inline]
     pub(crate) fn entry_hashed(&self, key: &Value, hash: u32) -> Option<EntryIndex> {
-        self.position(hash, |known| same_key(known, key)).map(EntryIndex)
+        match key {
+            Value::String(text) => self.string_entry(text, hash),
+            Value::Int(number) => self.int_entry(*number, hash),
+            _ => self.position(hash, |known| same_key(known, key)).map(EntryIndex),
+        }
+    }
+
+    #[inline]
+    fn string_entry(&self, text: &Str, hash: u32) -> Option<EntryIndex> {
+        self.find(hash, |key| {
+            // SAFETY: a key with this tag refers to a string that is alive.
+            key.hash == hash && key.tag == tag::STRING && unsafe { key.raw().object::<Str>() }.equals(text)
+        })
+    }
+
+    #[inline]
+    fn int_entry(&self, number: i64, hash: u32) -> Option<EntryIndex> {
+        self.find(hash, |key| key.payload == number as u64 && key.tag == tag::INT)
+    }
+
+    /// The entry with this hash whose key `is_it` accepts.
+    #[inline]
+    fn find(&self, hash: u32, is_it: impl Fn(Key) -> bool) -> Option<EntryIndex> {
+        let len = self.len.get();
+        if len as usize <= LINEAR {
+            return (self.first.get()..len)
+                .find(|&position| is_it(self.read_key(position)))
+                .map(EntryIndex);
+        }
+        let found = self.index.with(|index| {
+            index
+                .find(spread(hash), |&position| is_it(self.read_key(position)))
+                .copied()
+        });
+        found.map(EntryIndex)
     }
 
     /// The entry under a string key.

@@ -1026,7 +1026,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 *reg!(ip, base, 1) = value;
                                 next!()
                             }
-                        } else if object.tag == tag::DICT && (*index).tag == tag::STRING {
+                        } else if object.tag == tag::DICT {
                             let found = member::entry_of(object, *index);
                             if !found.is_null() {
                                 let value = *found;

@@ -235,19 +235,15 @@ pub(super) unsafe fn compound_field(
     }
 }
 
-/// Where the value under a string key of a dict is; null if there is none.
+/// Where the value under a string or int key of a dict is; null if there is none.
 ///
 /// # Safety
-/// `object` is a dict, `key` a string.
+/// `object` is a dict, `key` a value.
 #[cold]
 #[inline(never)]
 pub(super) unsafe fn entry_of(object: Raw, key: Raw) -> *const Raw {
     // SAFETY: the caller's promise.
-    unsafe {
-        let dict = object.object::<Dict>();
-        let key = key.object::<Str>();
-        dict.get_text(key).map_or(std::ptr::null(), std::ptr::from_ref)
-    }
+    unsafe { object.object::<Dict>().find(key) }
 }
 
 /// `object[index]` of any value.
@@ -326,8 +322,22 @@ fn element(vm: &mut Vm, object: &Value, index: &Value) -> Result<Value, Raise> {
 #[cold]
 #[inline(never)]
 pub(super) unsafe fn set_index(object: Raw, index: Raw, from: *mut Raw, moves: bool) -> Result<(), Raise> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller's promise; the old value is released when the dict is whole.
     unsafe {
+        if object.tag == tag::DICT {
+            let place = object.object::<Dict>().find_mut(index);
+            if !place.is_null() {
+                let old = *place;
+                *place = if moves {
+                    super::call::take(from)
+                } else {
+                    (*from).retain();
+                    *from
+                };
+                old.release();
+                return Ok(());
+            }
+        }
         let value = (*from).clone_value();
         set_element(object.as_value(), index.as_value(), value)?;
         if moves {
@@ -418,8 +428,8 @@ pub(super) unsafe fn add_element(
 ) -> Result<(), Raise> {
     // SAFETY: the caller's promise; each count is moved or released once.
     unsafe {
-        if object.tag == tag::DICT && index.tag == tag::STRING {
-            let place = object.object::<Dict>().place_of(index.object::<Str>());
+        if object.tag == tag::DICT {
+            let place = object.object::<Dict>().find_mut(index);
             if !place.is_null()
                 && (*place).tag == tag::INT
                 && (*right).tag == tag::INT
