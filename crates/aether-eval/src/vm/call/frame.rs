@@ -1,0 +1,522 @@
+//! The frames of built-ins: how they are driven, how they call back, how results come back to them.
+//!
+//! A built-in that calls functions is a frame like any other: its slots are registers, and each step of it answers what
+//! it wants next. Two kinds have a quick way for plain callbacks: those that call with each item ([`Each`]) and those
+//! that call with one pair after the other ([`Pairs`]).
+
+use aether_value::{Closure, Frame, Raise, Raw, Value, tag};
+
+use super::{
+    Returned, call_plain, definition, drain_arguments, enter, enter_bound, fill_drain, internal, plan,
+    release_all, take,
+};
+use crate::builtins::{self, Args, BuiltinDef, Each, Event, Pairs, Run, Step};
+use crate::context::Ctx;
+use crate::vm::{Flow, Vm, flags};
+
+impl Vm {
+    /// Pushes the record of a built-in's frame called from `vm.base`.
+    pub(super) fn push_builtin(&mut self, return_ip: *const u64, extra: u32) -> Result<(), Raise> {
+        self.uncounted += 1;
+        self.set_frames_end();
+        let base = self.base;
+        if let Err(raise) = self.push_frame(return_ip, base, flags::IS_BUILTIN | extra) {
+            self.uncounted -= 1;
+            self.set_frames_end();
+            return Err(raise);
+        }
+        Ok(())
+    }
+
+    /// Pops the record of a built-in's frame.
+    pub(in crate::vm) fn pop_builtin(&mut self) -> Frame {
+        self.uncounted -= 1;
+        // SAFETY: the record was pushed when the frame was made.
+        let frame = unsafe {
+            self.fp = self.fp.sub(1);
+            *self.fp
+        };
+        self.set_frames_end();
+        frame
+    }
+}
+
+/// Slots of the built-in frame at `window`.
+pub(in crate::vm) unsafe fn slot_count(window: *mut u8) -> usize {
+    // SAFETY: the register before a built-in's window names it.
+    unsafe {
+        let def = definition(*window.sub(16).cast::<Raw>());
+        match def.run {
+            Run::Frame { slots, .. } => (slots as usize).max(def.info.params.len()),
+            Run::Simple(_) => 0,
+        }
+    }
+}
+
+/// Resumes the built-in frame at `window`, and whoever waits for it, until Aether code runs again.
+///
+/// On an error `vm.ip` and `vm.base` say where in Aether code it surfaces.
+///
+/// # Safety
+/// `window` is the window of the innermost frame, a built-in's.
+pub(in crate::vm) unsafe fn drive(vm: &mut Vm, window: *mut u8, event: Event) -> Result<Flow, Raise> {
+    // SAFETY: the caller's promise.
+    unsafe { resume_loop(vm, window, Input::Event(event)) }
+}
+
+/// What a built-in's frame is resumed with.
+enum Input {
+    /// An event.
+    Event(Event),
+    /// The last result has been taken: see [`Each`].
+    Next,
+    /// It has been resumed: see [`Pairs`].
+    Step(Result<Step, Raise>),
+}
+
+unsafe fn resume_loop(vm: &mut Vm, mut window: *mut u8, mut event: Input) -> Result<Flow, Raise> {
+    // SAFETY: windows of built-in frames are live registers; they are found again by offset after anything that
+    // may move the stack.
+    unsafe {
+        loop {
+            let def = definition(*window.sub(16).cast::<Raw>());
+            let Run::Frame { resume, .. } = def.run else {
+                unreachable!("only frames are driven")
+            };
+            let count = slot_count(window);
+            let step = match event {
+                Input::Event(Event::Failed(raise)) if !(def.catches && raise.kind().is_catchable()) => {
+                    Err(raise)
+                }
+                input => {
+                    let slots = std::slice::from_raw_parts_mut(window.cast::<Value>(), count);
+                    match (input, &def.each) {
+                        (Input::Step(step), _) => step,
+                        (Input::Event(event), _) => resume(&mut Ctx { vm }, slots, event),
+                        (Input::Next, Some(each)) => (each.next)(&mut Ctx { vm }, slots),
+                        (Input::Next, None) => {
+                            Err(internal("a frame without items was resumed for its next one"))
+                        }
+                    }
+                }
+            };
+            match step {
+                Ok(Step::Done(value)) => {
+                    release_all(window.cast(), count);
+                    let frame = vm.pop_builtin();
+                    if frame.flags & flags::TO_BUILTIN != 0 {
+                        window = vm.registers.add(frame.base as usize);
+                        event = Input::Event(Event::Returned(value));
+                        continue;
+                    }
+                    *window.sub(16).cast::<Raw>() = Raw::from_value(value);
+                    vm.ip = frame.return_ip.cast_mut();
+                    vm.base = vm.registers.add(frame.base as usize);
+                    return Ok(Flow::Switched);
+                }
+                Ok(Step::Call {
+                    function,
+                    args,
+                    lenient,
+                }) => {
+                    let (function, args) = match enter_callback(vm, window, count, function, args) {
+                        Ok(()) => return Ok(Flow::Switched),
+                        Err(other) => other,
+                    };
+                    let offset = vm.offset(window) as usize;
+                    match call_from_builtin(vm, window, count, function, args, lenient) {
+                        Ok(Called::Entered) => return Ok(Flow::Switched),
+                        Ok(Called::Value(value)) => event = Input::Event(Event::Returned(value)),
+                        Ok(Called::Builtin(inner)) => {
+                            window = inner;
+                            event = Input::Event(Event::Start);
+                            continue;
+                        }
+                        Err(raise) => event = Input::Event(Event::Failed(raise)),
+                    }
+                    window = vm.registers.add(offset);
+                }
+                Ok(Step::Await(value)) => match vm.await_in_builtin(window, &value) {
+                    Ok(Some(value)) => event = Input::Event(Event::Returned(value)),
+                    Ok(None) => return vm.park(),
+                    Err(raise) => event = Input::Event(Event::Failed(raise)),
+                },
+                Ok(Step::AwaitMany { promises, until }) => {
+                    match vm.await_many_in_builtin(window, &promises, until) {
+                        Ok(true) => event = Input::Event(Event::Returned(Value::Null)),
+                        Ok(false) => return vm.park(),
+                        Err(raise) => event = Input::Event(Event::Failed(raise)),
+                    }
+                }
+                Err(raise) => {
+                    release_all(window.cast(), count);
+                    let frame = vm.pop_builtin();
+                    if frame.flags & flags::TO_BUILTIN != 0 {
+                        window = vm.registers.add(frame.base as usize);
+                        event = Input::Event(Event::Failed(raise));
+                        continue;
+                    }
+                    *window.sub(16).cast::<Raw>() = Raw::null();
+                    // Within the call instruction, whose last word precedes the return address.
+                    vm.ip = frame.return_ip.cast_mut().sub(1);
+                    vm.base = vm.registers.add(frame.base as usize);
+                    return Err(raise);
+                }
+            }
+        }
+    }
+}
+
+/// The common callback: an Aether function with exactly these one or two parameters, and room for its frame.
+/// Anything else is given back.
+#[inline]
+unsafe fn enter_callback(
+    vm: &mut Vm,
+    window: *mut u8,
+    slots: usize,
+    function: Value,
+    args: Args,
+) -> Result<(), (Value, Args)> {
+    // SAFETY: registers behind the innermost window are free; their end is checked.
+    unsafe {
+        let Value::Function(closure) = &function else {
+            return Err((function, args));
+        };
+        let code = closure.code_ptr().as_ptr();
+        let argc = match &args {
+            Args::One(_) => 1,
+            Args::Two(..) => 2,
+            Args::None | Args::Many(_) => return Err((function, args)),
+        };
+        let first = window.cast::<Raw>().add(slots);
+        let base = first.add(1).cast::<u8>();
+        let fits = (*code).params == argc
+            && vm.fp < vm.frames_end
+            && base.add((*code).registers as usize * 16) <= vm.registers_end
+            && vm.fuel > 0;
+        if !fits {
+            return Err((function, args));
+        }
+        vm.fuel -= 1;
+        let words = (*code).words.as_ptr().cast_mut();
+        match args {
+            Args::One(value) => *first.add(1) = Raw::from_value(value),
+            Args::Two(one, two) => {
+                *first.add(1) = Raw::from_value(one);
+                *first.add(2) = Raw::from_value(two);
+            }
+            Args::None | Args::Many(_) => {}
+        }
+        *first = Raw::from_value(function);
+        *vm.fp = Frame {
+            return_ip: std::ptr::null(),
+            base: vm.offset(window),
+            flags: flags::OWNS_CALLEE | flags::TO_BUILTIN,
+        };
+        vm.fp = vm.fp.add(1);
+        vm.base = base;
+        vm.ip = words;
+        Ok(())
+    }
+}
+
+/// A turn of a built-in that calls a function with each of its items: takes the result of the last call and makes
+/// the next one.
+///
+/// # Safety
+/// `window` is the innermost frame's, a built-in's with this quick way.
+pub(super) unsafe fn each_turn(
+    vm: &mut Vm,
+    window: *mut u8,
+    each: &Each,
+    result: Returned,
+) -> Result<Flow, Raise> {
+    // SAFETY: the window's slots are values: a buffer, a function, and an int at `index`.
+    unsafe {
+        let count = slot_count(window);
+        let slots = std::slice::from_raw_parts_mut(window.cast::<Value>(), count);
+        if let Err(raise) = (each.take)(&mut Ctx { vm }, slots, result) {
+            return drive(vm, window, Event::Failed(raise));
+        }
+        let registers = window.cast::<Raw>();
+        let (items, function) = (*registers, *registers.add(1));
+        let at = registers.add(each.index as usize);
+        let position = (*at).payload as usize;
+        if function.tag == tag::FUNCTION && items.tag == tag::BUFFER {
+            let items = items.object::<aether_value::Buffer>().as_slice();
+            let code = (*function.pointer::<Closure>()).code_ptr().as_ptr();
+            let first = registers.add(count);
+            let base = first.add(1).cast::<u8>();
+            let fits = position < items.len()
+                && (*code).params == 1
+                && !(*code).has_self
+                && vm.fp < vm.frames_end
+                && base.add((*code).registers as usize * 16) <= vm.registers_end
+                && vm.fuel > 0;
+            if fits {
+                vm.fuel -= 1;
+                let item = *items.as_ptr().add(position).cast::<Raw>();
+                item.retain();
+                (*at).payload = position as u64 + 1;
+                *first.add(1) = item;
+                // The slot keeps the function alive.
+                *first = Raw {
+                    tag: tag::ALIAS,
+                    payload: function.payload,
+                };
+                (*vm.fp).return_ip = std::ptr::null();
+                (*vm.fp).base = vm.offset(window);
+                (*vm.fp).flags = flags::TO_BUILTIN;
+                vm.fp = vm.fp.add(1);
+                vm.base = base;
+                vm.ip = (*code).words.as_ptr().cast_mut();
+                return Ok(Flow::Switched);
+            }
+        }
+        resume_loop(vm, window, Input::Next)
+    }
+}
+
+/// A comparison has returned: on to the next pair.
+///
+/// # Safety
+/// `window` is the frame of a built-in with this quick way, which made the call.
+pub(super) unsafe fn pair_turn(
+    vm: &mut Vm,
+    window: *mut u8,
+    pairs: &Pairs,
+    result: Returned,
+) -> Result<Flow, Raise> {
+    // SAFETY: the window's slots are values, the second a function; registers behind the innermost window are free,
+    // and their end is checked.
+    unsafe {
+        let count = slot_count(window);
+        let slots = std::slice::from_raw_parts_mut(window.cast::<Value>(), count);
+        let (one, two) = match (pairs.next)(&mut Ctx { vm }, slots, result) {
+            Ok(Some(pair)) => pair,
+            Ok(None) => {
+                let step = (pairs.done)(&mut Ctx { vm }, slots);
+                return resume_loop(vm, window, Input::Step(step));
+            }
+            Err(raise) => return drive(vm, window, Event::Failed(raise)),
+        };
+        let registers = window.cast::<Raw>();
+        let function = *registers.add(1);
+        if function.tag == tag::FUNCTION {
+            let code = (*function.pointer::<Closure>()).code_ptr().as_ptr();
+            let first = registers.add(count);
+            let base = first.add(1).cast::<u8>();
+            let fits = (*code).params == 2
+                && !(*code).has_self
+                && vm.fp < vm.frames_end
+                && base.add((*code).registers as usize * 16) <= vm.registers_end
+                && vm.fuel > 0;
+            if fits {
+                vm.fuel -= 1;
+                *first.add(1) = Raw::from_value(one);
+                *first.add(2) = Raw::from_value(two);
+                // The slot keeps the function alive.
+                *first = Raw {
+                    tag: tag::ALIAS,
+                    payload: function.payload,
+                };
+                (*vm.fp).return_ip = std::ptr::null();
+                (*vm.fp).base = vm.offset(window);
+                (*vm.fp).flags = flags::TO_BUILTIN;
+                vm.fp = vm.fp.add(1);
+                vm.base = base;
+                vm.ip = (*code).words.as_ptr().cast_mut();
+                return Ok(Flow::Switched);
+            }
+        }
+        let step = Step::call2(&slots[1], one, two);
+        resume_loop(vm, window, Input::Step(Ok(step)))
+    }
+}
+
+/// What a built-in's call came to.
+enum Called {
+    /// Aether code has been entered.
+    Entered,
+    /// It is over.
+    Value(Value),
+    /// Another built-in's frame has been made, at this window.
+    Builtin(*mut u8),
+}
+
+/// Calls a function for the built-in frame at `window`; the callee's window lies behind its slots.
+unsafe fn call_from_builtin(
+    vm: &mut Vm,
+    window: *mut u8,
+    slots: usize,
+    function: Value,
+    args: Args,
+    lenient: bool,
+) -> Result<Called, Raise> {
+    // SAFETY: registers behind the innermost window are free; they are checked to exist.
+    unsafe {
+        let mut argc = match &args {
+            Args::None => 0,
+            Args::One(_) => 1,
+            Args::Two(..) => 2,
+            Args::Many(values) => values.len(),
+        };
+        if lenient {
+            argc = argc.min(declared_parameters(&function));
+        }
+        let offset = vm.offset(window) as usize;
+        vm.base = window;
+        vm.reserve_registers(window, window.add((slots + argc + 4) * 16))?;
+        let window = vm.registers.add(offset);
+        vm.base = window;
+        let first = window.cast::<Raw>().add(slots);
+        match args {
+            Args::None => {}
+            Args::One(value) => {
+                if argc > 0 {
+                    *first.add(1) = Raw::from_value(value);
+                }
+            }
+            Args::Two(one, two) => {
+                if argc > 0 {
+                    *first.add(1) = Raw::from_value(one);
+                }
+                if argc > 1 {
+                    *first.add(2) = Raw::from_value(two);
+                }
+            }
+            Args::Many(values) => {
+                for (index, value) in values.into_iter().take(argc).enumerate() {
+                    *first.add(1 + index) = Raw::from_value(value);
+                }
+            }
+        }
+        let callee = Raw::from_value(function);
+        *first = callee;
+        let called = call_from_window(vm, callee, first, argc);
+        if called.is_err() {
+            // Whatever was not taken.
+            let first = vm.registers.add(offset).cast::<Raw>().add(slots);
+            release_all(first, argc + 2);
+        }
+        called
+    }
+}
+
+unsafe fn call_from_window(vm: &mut Vm, callee: Raw, first: *mut Raw, argc: usize) -> Result<Called, Raise> {
+    // SAFETY: the window holds the callee and its arguments.
+    unsafe {
+        let none = std::ptr::null();
+        match callee.tag {
+            tag::FUNCTION => {
+                enter(
+                    vm,
+                    callee,
+                    first.cast(),
+                    argc,
+                    flags::OWNS_CALLEE | flags::TO_BUILTIN,
+                    none,
+                )?;
+                Ok(Called::Entered)
+            }
+            tag::BOUND_METHOD => {
+                if (*callee.pointer::<aether_value::BoundMethod>())
+                    .closure()
+                    .is_async()
+                {
+                    let Value::BoundMethod(bound) = callee.clone_value() else {
+                        unreachable!("by its tag")
+                    };
+                    let mut values = vec![bound.receiver().clone()];
+                    values.extend((0..argc).map(|index| (*first.add(1 + index)).clone_value()));
+                    let promise = vm.unstarted(bound.closure(), &values)?;
+                    release_all(first, argc + 1);
+                    return Ok(Called::Value(promise.into_value()));
+                }
+                enter_bound(vm, first.cast(), argc, flags::TO_BUILTIN, none)?;
+                Ok(Called::Entered)
+            }
+            tag::BUILTIN => {
+                let def = definition(callee);
+                let offset = vm.offset(first.cast()) as usize;
+                let depth = vm.fp;
+                let base = vm.base;
+                if let Some(value) = invoke_nested(vm, def, first.cast(), argc)? {
+                    Ok(Called::Value(value))
+                } else {
+                    debug_assert!(vm.fp != depth || base != vm.base);
+                    Ok(Called::Builtin(vm.registers.add(offset + 16)))
+                }
+            }
+            _ => {
+                let value = call_plain(vm, callee, first.add(1), argc, true)?;
+                release_all(first.add(1), argc);
+                take(first).release();
+                Ok(Called::Value(value.into_value()))
+            }
+        }
+    }
+}
+
+/// Calls a built-in for a built-in: runs a simple one, or makes a frame for the caller to drive.
+unsafe fn invoke_nested(
+    vm: &mut Vm,
+    def: &'static BuiltinDef,
+    window: *mut u8,
+    argc: usize,
+) -> Result<Option<Value>, Raise> {
+    // SAFETY: as `invoke`.
+    unsafe {
+        let (params, slots) = plan(def, argc, 0)?;
+        let Run::Frame {
+            slots: drain_slots, ..
+        } = builtins::DRAIN.run
+        else {
+            unreachable!("draining is a frame")
+        };
+        let offset = vm.offset(window) as usize;
+        vm.base = vm.reserve_registers(vm.base, window.add((slots.max(drain_slots as usize) + 2) * 16))?;
+        let first = vm.registers.add(offset).cast::<Raw>();
+        let values = first.add(1);
+        for index in argc..slots {
+            *values.add(index) = Raw::null();
+        }
+        let pending = if def.iterables == 0 {
+            None
+        } else {
+            drain_arguments(vm, def, values, params.min(8))?
+        };
+        if let Some(index) = pending {
+            vm.push_builtin(std::ptr::null(), flags::TO_BUILTIN)?;
+            fill_drain(def, first, index, params, drain_slots as usize);
+            return Ok(None);
+        }
+        match def.run {
+            Run::Simple(function) => {
+                let arguments = std::slice::from_raw_parts(values.cast::<Value>(), params);
+                let value = function(&mut Ctx { vm }, arguments)?;
+                release_all(first, params + 1);
+                Ok(Some(value))
+            }
+            Run::Frame { .. } => {
+                *first = Raw::builtin(&def.info);
+                vm.push_builtin(std::ptr::null(), flags::TO_BUILTIN)?;
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// How many arguments a callback declares.
+pub(in crate::vm) fn declared_parameters(function: &Value) -> usize {
+    match function {
+        Value::Function(closure) | Value::AsyncFunction(closure) => closure.code().params as usize,
+        Value::BoundMethod(bound) => bound.closure().code().params as usize,
+        Value::Builtin(builtin) => match builtin.max_args {
+            255 => usize::MAX,
+            most => most as usize,
+        },
+        Value::EnumConstructor(constructor) => constructor.info().fields.len(),
+        _ => usize::MAX,
+    }
+}

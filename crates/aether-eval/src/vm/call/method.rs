@@ -1,0 +1,192 @@
+//! Method calls that the loop does not make inline.
+
+use aether_value::{Instance, NativeObject, Raise, Raw, Rc, Value, tag};
+
+use super::{call_value, definition, enter, invoke, release_all, take, window_of};
+use crate::builtins::{BuiltinDef, Run};
+use crate::bytecode::Op;
+use crate::context::Ctx;
+use crate::vm::{Flow, Vm, flags};
+
+/// A method call that missed its inline cache.
+///
+/// # Safety
+/// `ip` is a `CallMethod` or `Push` instruction with the receiver and arguments in its window.
+#[cold]
+#[inline(never)]
+pub(in crate::vm) unsafe fn call_method(vm: &mut Vm, ip: *mut u64, argc: u16) -> Result<Flow, Raise> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let window_offset = window_of(ip);
+        let name = (*ip.add(1) >> 32) as u32;
+        let number = if Op::of(*ip) == Op::CallMethod {
+            (*ip >> 48) as u16
+        } else {
+            vm.push_method
+        };
+        loop {
+            let window = vm.base.add(window_offset as usize);
+            let first = window.cast::<Raw>();
+            let receiver = *first.add(1);
+            if receiver.tag == tag::INSTANCE {
+                return call_instance_method(vm, ip, window_offset, argc, name, number);
+            }
+            if let Some(def) = method_of(vm, receiver, number, name) {
+                let hidden =
+                    number == vm.then_method && matches!(receiver.tag, tag::MODULE | tag::DICT | tag::WEAK);
+                if !hidden {
+                    if let Run::Simple(function) = def.run
+                        && def.iterables == 0
+                        && argc >= u16::from(def.info.min_args)
+                        && argc <= u16::from(def.info.max_args)
+                    {
+                        let arguments =
+                            std::slice::from_raw_parts(first.add(1).cast::<Value>(), argc as usize + 1);
+                        let value = function(&mut Ctx { vm }, arguments)?;
+                        release_all(first.add(1), argc as usize + 1);
+                        *first = Raw::from_value(value);
+                        return Ok(Flow::Next);
+                    }
+                    *first = Raw::null();
+                    return invoke(vm, def, window, argc as usize + 1, 1, ip.add(3), 0);
+                }
+            }
+            let name_text = vm.tables.text(name).clone();
+            let function = match receiver.as_value() {
+                Value::Weak(weak) => {
+                    // The call acts on the live target.
+                    let target = weak.upgrade().ok_or_else(Raise::dropped_weak)?;
+                    let old = *first.add(1);
+                    *first.add(1) = Raw::from_value(target);
+                    old.release();
+                    continue;
+                }
+                Value::Dict(dict) => dict
+                    .get_text(&name_text)
+                    .filter(|raw| raw.as_value().is_callable())
+                    .map(|raw| raw.clone_value()),
+                Value::Module(module) => Some(vm.module_member(module, &name_text)?),
+                Value::Native(native) => native.get().member(&vm.heap, name_text.as_str())?,
+                Value::EnumDef(definition) => {
+                    let value = crate::vm::member::enum_member(vm, definition, &name_text)?;
+                    Some(value)
+                }
+                _ => None,
+            };
+            let Some(function) = function else {
+                if let Some(def) = vm.method(number, receiver.tag) {
+                    *first = Raw::null();
+                    return invoke(vm, def, window, argc as usize + 1, 1, ip.add(3), 0);
+                }
+                return Err(Raise::no_method(
+                    &receiver.as_value().type_name(),
+                    name_text.as_str(),
+                ));
+            };
+            return call_in_place(vm, window_offset, argc, function);
+        }
+    }
+}
+
+/// The built-in method of a value; a native object's own go first.
+fn method_of(vm: &Vm, receiver: Raw, number: u16, name: u32) -> Option<&'static BuiltinDef> {
+    if receiver.tag == tag::NATIVE {
+        // SAFETY: the receiver is a value in a register, and this is its tag.
+        let native = unsafe { receiver.object::<NativeObject>() };
+        if let Some(method) = native.get().method(vm.tables.text(name).as_str()) {
+            return Some(definition(Raw::builtin(method.0)));
+        }
+    }
+    vm.method(number, receiver.tag)
+}
+
+/// Calls `function` with the arguments of a method call, whose receiver goes away.
+unsafe fn call_in_place(vm: &mut Vm, window_offset: u16, argc: u16, function: Value) -> Result<Flow, Raise> {
+    // SAFETY: the window holds a receiver and `argc` arguments.
+    unsafe {
+        let first = vm.base.add(window_offset as usize).cast::<Raw>();
+        *first = Raw::from_value(function);
+        take(first.add(1)).release();
+        for index in 0..argc as usize {
+            *first.add(1 + index) = take(first.add(2 + index));
+        }
+        call_value(vm, window_offset, argc, 3)
+    }
+}
+
+/// A method call on an instance: a method of its struct, which is cached; else a callable field; else what every
+/// value has.
+unsafe fn call_instance_method(
+    vm: &mut Vm,
+    ip: *mut u64,
+    window_offset: u16,
+    argc: u16,
+    name: u32,
+    number: u16,
+) -> Result<Flow, Raise> {
+    // SAFETY: the window holds an instance and `argc` arguments.
+    unsafe {
+        let window = vm.base.add(window_offset as usize);
+        let first = window.cast::<Raw>();
+        let receiver = *first.add(1);
+        let instance = receiver.object::<Instance>();
+        let name = vm.tables.text(name).clone();
+        let builtin = vm.method(number, tag::INSTANCE);
+        if let Some(def) = builtin
+            && def.info.name == "equals"
+        {
+            *first = Raw::null();
+            return invoke(vm, def, window, argc as usize + 1, 1, ip.add(3), 0);
+        }
+        if let Some(method) = instance.definition().method(&name) {
+            let closure = Rc::as_ptr(method);
+            if method.is_async() {
+                let values: Vec<Value> = (0..=argc as usize)
+                    .map(|index| (*first.add(1 + index)).clone_value())
+                    .collect();
+                let params = method.code().params as usize;
+                if argc as usize > params {
+                    return Err(Raise::arity(params, argc as usize));
+                }
+                let promise = vm.unstarted(&method.clone(), &values)?;
+                release_all(first.add(1), argc as usize + 1);
+                *first = promise;
+                return Ok(Flow::Next);
+            }
+            if method.is_empty() {
+                // Nothing but its definition owns a method, and the instance keeps that alive.
+                *ip.add(1) = (*ip.add(1) & !0xFFFF_FFFF) | u64::from(instance.shape_id());
+                *ip.add(2) = closure as u64;
+                if Op::of(*ip) != Op::CallMethod {
+                    *ip.add(1) &= !0xFFFF_FFFF;
+                }
+                let callee = Raw {
+                    tag: tag::FUNCTION,
+                    payload: closure as u64,
+                };
+                *first = Raw {
+                    tag: tag::ALIAS,
+                    payload: closure as u64,
+                };
+                enter(vm, callee, window, argc as usize, 0, ip.add(3))?;
+                return Ok(Flow::Switched);
+            }
+            // A method with captures is held while it runs: `self` may be assigned.
+            let callee = Raw::from_rc(method.clone());
+            *first = callee;
+            enter(vm, callee, window, argc as usize, flags::OWNS_CALLEE, ip.add(3))?;
+            return Ok(Flow::Switched);
+        }
+        if let Some(field) = instance.field(&name) {
+            if field.is_callable() {
+                return call_in_place(vm, window_offset, argc, field);
+            }
+            return Err(Raise::not_a_function(&field.type_name()));
+        }
+        if let Some(def) = builtin {
+            *first = Raw::null();
+            return invoke(vm, def, window, argc as usize + 1, 1, ip.add(3), 0);
+        }
+        Err(Raise::no_method(&receiver.as_value().type_name(), name.as_str()))
+    }
+}
