@@ -220,6 +220,53 @@ unsafe fn enter_callback(
     }
 }
 
+/// Enters a function of exactly `argc` parameters that a slot of the built-in frame at `window` holds, with arguments
+/// that `place` writes; false, and nothing done, if it is no such function or there is no room.
+///
+/// # Safety
+/// `window` is the innermost frame's, with `slots` slots; `place` writes that many values that own their counts.
+#[inline(always)]
+unsafe fn enter_plain(
+    vm: &mut Vm,
+    window: *mut u8,
+    slots: usize,
+    function: Raw,
+    argc: u16,
+    place: impl FnOnce(*mut Raw),
+) -> bool {
+    // SAFETY: registers behind the innermost window are free; their end is checked.
+    unsafe {
+        if function.tag != tag::FUNCTION {
+            return false;
+        }
+        let code = (*function.pointer::<Closure>()).code_ptr().as_ptr();
+        let first = window.cast::<Raw>().add(slots);
+        let base = first.add(1).cast::<u8>();
+        let fits = (*code).params == argc
+            && !(*code).has_self
+            && vm.fp < vm.frames_end
+            && base.add((*code).registers as usize * 16) <= vm.registers_end
+            && vm.fuel > 0;
+        if !fits {
+            return false;
+        }
+        vm.fuel -= 1;
+        place(first.add(1));
+        // The slot keeps the function alive.
+        *first = Raw {
+            tag: tag::ALIAS,
+            payload: function.payload,
+        };
+        (*vm.fp).return_ip = std::ptr::null();
+        (*vm.fp).base = vm.offset(window);
+        (*vm.fp).flags = flags::TO_BUILTIN;
+        vm.fp = vm.fp.add(1);
+        vm.base = base;
+        vm.ip = (*code).words.as_ptr().cast_mut();
+        true
+    }
+}
+
 /// A turn of a built-in that calls a function with each of its items: takes the result of the last call and makes
 /// the next one.
 ///
@@ -242,34 +289,16 @@ pub(super) unsafe fn each_turn(
         let (items, function) = (*registers, *registers.add(1));
         let at = registers.add(each.index as usize);
         let position = (*at).payload as usize;
-        if function.tag == tag::FUNCTION && items.tag == tag::BUFFER {
+        if items.tag == tag::BUFFER {
             let items = items.object::<aether_value::Buffer>().as_slice();
-            let code = (*function.pointer::<Closure>()).code_ptr().as_ptr();
-            let first = registers.add(count);
-            let base = first.add(1).cast::<u8>();
-            let fits = position < items.len()
-                && (*code).params == 1
-                && !(*code).has_self
-                && vm.fp < vm.frames_end
-                && base.add((*code).registers as usize * 16) <= vm.registers_end
-                && vm.fuel > 0;
-            if fits {
-                vm.fuel -= 1;
-                let item = *items.as_ptr().add(position).cast::<Raw>();
-                item.retain();
+            let entered = position < items.len()
+                && enter_plain(vm, window, count, function, 1, |arguments| {
+                    let item = *items.as_ptr().add(position).cast::<Raw>();
+                    item.retain();
+                    *arguments = item;
+                });
+            if entered {
                 (*at).payload = position as u64 + 1;
-                *first.add(1) = item;
-                // The slot keeps the function alive.
-                *first = Raw {
-                    tag: tag::ALIAS,
-                    payload: function.payload,
-                };
-                (*vm.fp).return_ip = std::ptr::null();
-                (*vm.fp).base = vm.offset(window);
-                (*vm.fp).flags = flags::TO_BUILTIN;
-                vm.fp = vm.fp.add(1);
-                vm.base = base;
-                vm.ip = (*code).words.as_ptr().cast_mut();
                 return Ok(Flow::Switched);
             }
         }
@@ -300,35 +329,17 @@ pub(super) unsafe fn pair_turn(
             }
             Err(raise) => return drive(vm, window, Event::Failed(raise)),
         };
-        let registers = window.cast::<Raw>();
-        let function = *registers.add(1);
-        if function.tag == tag::FUNCTION {
-            let code = (*function.pointer::<Closure>()).code_ptr().as_ptr();
-            let first = registers.add(count);
-            let base = first.add(1).cast::<u8>();
-            let fits = (*code).params == 2
-                && !(*code).has_self
-                && vm.fp < vm.frames_end
-                && base.add((*code).registers as usize * 16) <= vm.registers_end
-                && vm.fuel > 0;
-            if fits {
-                vm.fuel -= 1;
-                *first.add(1) = Raw::from_value(one);
-                *first.add(2) = Raw::from_value(two);
-                // The slot keeps the function alive.
-                *first = Raw {
-                    tag: tag::ALIAS,
-                    payload: function.payload,
-                };
-                (*vm.fp).return_ip = std::ptr::null();
-                (*vm.fp).base = vm.offset(window);
-                (*vm.fp).flags = flags::TO_BUILTIN;
-                vm.fp = vm.fp.add(1);
-                vm.base = base;
-                vm.ip = (*code).words.as_ptr().cast_mut();
-                return Ok(Flow::Switched);
+        let function = *window.cast::<Raw>().add(1);
+        let mut pair = Some((one, two));
+        let entered = enter_plain(vm, window, count, function, 2, |arguments| {
+            if let Some((one, two)) = pair.take() {
+                *arguments = Raw::from_value(one);
+                *arguments.add(1) = Raw::from_value(two);
             }
-        }
+        });
+        let Some((one, two)) = pair.filter(|_| !entered) else {
+            return Ok(Flow::Switched);
+        };
         let step = Step::call2(&slots[1], one, two);
         resume_loop(vm, window, Input::Step(Ok(step)))
     }
