@@ -64,15 +64,28 @@ fn mismatch(expected: &'static str, value: &Value) -> Error {
 }
 
 impl IntoValue for Value {
-    fn into_value(self, _: &Heap) -> Result<Value, Error> {
+    fn into_value(self, heap: &Heap) -> Result<Value, Error> {
+        admitted(heap, &self)?;
         Ok(self)
     }
 }
 
 impl IntoValue for &Value {
-    fn into_value(self, _: &Heap) -> Result<Value, Error> {
+    fn into_value(self, heap: &Heap) -> Result<Value, Error> {
+        admitted(heap, self)?;
         Ok(self.clone())
     }
+}
+
+/// Refuses an object of another engine: code caches where fields lie, by numbers that only its own engine gives out.
+pub(crate) fn admitted(heap: &Heap, value: &Value) -> Result<(), Error> {
+    if heap.admits(value) {
+        return Ok(());
+    }
+    Err(Error::Conversion {
+        expected: "value of this engine",
+        found: format!("{} of another engine", value.type_name()),
+    })
 }
 
 impl IntoValue for () {
@@ -278,6 +291,25 @@ tuples!((A), (A, B), (A, B, C), (A, B, C, D));
 mod tests {
     use super::*;
     use crate::Engine;
+
+    #[test]
+    fn objects_of_another_engine_are_refused() {
+        let (mut one, mut other) = (Engine::new().unwrap(), Engine::new().unwrap());
+        one.eval("struct P { x, y } let p = P { x: 1, y: 2 } fn f(v) { return v }")
+            .unwrap();
+        other.eval("fn g(v) { return v.x }").unwrap();
+        let point = one.global("p").unwrap();
+        let refusal = other.call("g", (&point,)).unwrap_err().to_string();
+        assert!(refusal.contains("P of another engine"), "{refusal}");
+        let function = one.global("f").unwrap();
+        assert!(other.call_value(&function, (1_i64,)).is_err());
+        assert!(other.call("g", (vec![point.clone()],)).is_err());
+        assert!(one.call("f", (point, 5_i64)).is_err(), "one argument too many");
+        assert_eq!(
+            one.call("f", (Value::Int(5),)).unwrap().try_to::<i64>().unwrap(),
+            5
+        );
+    }
 
     #[test]
     fn values_survive_the_way_there_and_back() {

@@ -12,7 +12,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::convert::Arguments;
+use crate::convert::{Arguments, admitted};
 use crate::host::DenyHost;
 use crate::{EMBEDDED_MAX_NESTING, Error};
 
@@ -322,6 +322,7 @@ impl Engine {
     /// # Errors
     /// What the function raises.
     pub fn call_value(&mut self, function: &Value, args: impl Arguments) -> Result<Value, Error> {
+        admitted(self.heap(), function)?;
         let args = args.into_arguments(self.heap())?;
         let result = self.machine.call(function, &args);
         self.finish(result.map_err(Error::from))

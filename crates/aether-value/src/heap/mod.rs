@@ -50,7 +50,7 @@ pub(crate) use visit::Visitor;
 use side::Side;
 
 use crate::exclusive::Exclusive;
-use crate::{Buffer, Code, ErrorObject, Object, Rc, StructDef, Table, Value, tag};
+use crate::{Buffer, Code, ErrorObject, Object, Raw, Rc, StructDef, Table, Value, tag};
 use alloc::Chunk;
 
 /// How a heap starts out.
@@ -245,6 +245,12 @@ impl Heap {
     pub unsafe fn of_object(object: *const Header) -> HeapRef {
         // SAFETY: the caller's promise.
         Self::of_header(unsafe { NonNull::new_unchecked(object.cast_mut()) })
+    }
+
+    /// Whether a value may be used with this heap's objects: it is one of them, or no object at all.
+    pub fn admits(&self, value: &Value) -> bool {
+        let raw = Raw::of_value(value);
+        !raw.is_counted() || Self::of_header(raw.header_ptr()).is_same(self)
     }
 
     /// Whether both handles lead to the same heap.
