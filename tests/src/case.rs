@@ -49,11 +49,31 @@ pub fn find_cases() -> io::Result<Vec<Case>> {
     find_cases_below(&["examples", "tests/conformance"])
 }
 
+/// The cases a tool is to run: those of the suite and the examples, or below `planted` if it is given; only those
+/// whose names contain `only`.
+///
+/// # Errors
+/// See [`find_cases`]; or no case is left.
+pub fn select_cases(planted: Option<&str>, only: Option<&str>) -> Result<Vec<Case>, String> {
+    let found = match planted {
+        Some(directory) => find_cases_below(&[directory]),
+        None => find_cases(),
+    };
+    let mut cases = found.map_err(|error| error.to_string())?;
+    if let Some(only) = only {
+        cases.retain(|case| case.name.contains(only));
+        if cases.is_empty() {
+            return Err(format!("no program's name contains '{only}'"));
+        }
+    }
+    Ok(cases)
+}
+
 /// Every case below these directories of the repository, sorted by name.
 ///
 /// # Errors
 /// See [`find_cases`].
-pub fn find_cases_below(directories: &[&str]) -> io::Result<Vec<Case>> {
+fn find_cases_below(directories: &[&str]) -> io::Result<Vec<Case>> {
     let root = repository();
     let mut cases = Vec::new();
     let mut pending: Vec<PathBuf> = directories.iter().map(|directory| root.join(directory)).collect();

@@ -21,7 +21,7 @@ mod diff;
 mod execute;
 mod plants;
 
-pub use case::{Case, Mode, find_cases, find_cases_below, repository};
+pub use case::{Case, Mode, find_cases, repository, select_cases};
 pub use command::{Scratch, binary, build, told};
 pub use diff::diff;
 pub use execute::{Moment, Outcome, Settings, compare, execute, execute_text, execute_watched};

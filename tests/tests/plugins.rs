@@ -219,14 +219,16 @@ fn tables_that_lie_are_refused() {
     }
 }
 
+/// Compiles the library whose functions lie, as `l.so`; false if there is no compiler.
+fn compile_liar(scratch: &Scratch) -> bool {
+    let library = scratch.path().join("l.so");
+    compile("tests/plugins/lying.c", &library, &["-DCASE=20"])
+}
+
 #[test]
 fn functions_that_lie_are_survived() {
     let scratch = Scratch::new("functions");
-    if !compile(
-        "tests/plugins/lying.c",
-        &scratch.path().join("l.so"),
-        &["-DCASE=20"],
-    ) {
+    if !compile_liar(&scratch) {
         return;
     }
     let script = r#"
@@ -260,11 +262,7 @@ println(p.leak(), p.other_thread())
 #[test]
 fn what_a_library_makes_is_charged() {
     let scratch = Scratch::new("budget");
-    if !compile(
-        "tests/plugins/lying.c",
-        &scratch.path().join("l.so"),
-        &["-DCASE=20"],
-    ) {
+    if !compile_liar(&scratch) {
         return;
     }
     let script = r#"

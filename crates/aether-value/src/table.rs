@@ -159,31 +159,6 @@ impl Table {
         self.live.get() == 0
     }
 
-    /// The key, as a value, of a live entry.
-    #[inline]
-    fn key_value(&self, position: u32) -> &Value {
-        // SAFETY: a live entry's first 16 bytes are a value's.
-        unsafe { &*self.key_at(position).cast::<Value>() }
-    }
-
-    /// The position of the entry with this key.
-    #[inline]
-    fn position(&self, hash: u32, is_key: impl Fn(&Value) -> bool) -> Option<u32> {
-        let len = self.len.get();
-        if len as usize <= LINEAR {
-            return (self.first.get()..len).find(|&position| {
-                let key = self.read_key(position);
-                key.hash == hash && key.tag != tag::UNSET && is_key(self.key_value(position))
-            });
-        }
-        self.index.with(|index| {
-            let found = index.find(spread(hash), |&position| {
-                self.read_key(position).hash == hash && is_key(self.key_value(position))
-            });
-            found.copied()
-        })
-    }
-
     /// The entry with this key; no entry if no key can be like it.
     #[inline]
     pub fn entry(&self, key: &Value) -> Option<EntryIndex> {
@@ -221,7 +196,7 @@ impl Table {
         match key {
             Value::String(text) => self.string_entry(text, hash),
             Value::Int(number) => self.int_entry(*number, hash),
-            _ => self.position(hash, |known| same_key(known, key)).map(EntryIndex),
+            _ => self.value_entry(hash, |known| same_key(known, key)),
         }
     }
 
@@ -236,6 +211,15 @@ impl Table {
     #[inline]
     fn int_entry(&self, number: i64, hash: u32) -> Option<EntryIndex> {
         self.find(hash, |key| key.payload == number as u64 && key.tag == tag::INT)
+    }
+
+    /// The entry with this hash whose key, as a value, `is_it` accepts.
+    fn value_entry(&self, hash: u32, is_it: impl Fn(&Value) -> bool) -> Option<EntryIndex> {
+        self.find(hash, |key| {
+            let raw = key.raw();
+            // SAFETY: what is no tombstone is a value, alive in its entry.
+            key.hash == hash && key.tag != tag::UNSET && is_it(unsafe { raw.as_value() })
+        })
     }
 
     /// The entry with this hash whose key `is_it` accepts.
@@ -261,8 +245,7 @@ impl Table {
             return None;
         }
         let hash = crate::Str::hash_text(&Heap::of(self), key);
-        self.position(hash, |known| known.as_str() == Some(key))
-            .map(EntryIndex)
+        self.value_entry(hash, |known| known.as_str() == Some(key))
     }
 
     /// The value of an entry of a dict's table.

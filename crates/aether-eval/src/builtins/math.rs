@@ -104,7 +104,7 @@ pub(super) fn add(heap: &Heap, left: Value, right: &Value) -> Result<Value, Rais
         }
         (left, Value::String(tail)) => {
             let head = aether_value::display_text(heap, &left)?;
-            Ok(Value::String(heap.concat(head.as_str(), tail.as_str())?))
+            Ok(Value::String(heap.concat_strings(&head, tail)?))
         }
         (left, right) => number_operator('+', &left, right),
     }

@@ -13,8 +13,7 @@ use std::time::{Duration, Instant};
 
 use aether::{Engine, Error, HeapReport};
 use aether_tests::{
-    Case, Moment, Outcome, PLANTS, Settings, compare, end_planted, execute_watched, find_cases,
-    find_cases_below,
+    Case, Moment, Outcome, PLANTS, Settings, compare, end_planted, execute_watched, select_cases,
 };
 
 use crate::baseline::{self, Baseline, Figures};
@@ -45,18 +44,8 @@ struct Account {
 /// The suite or the baseline cannot be read, or the baseline cannot be written.
 pub(crate) fn run(options: &Options) -> Result<bool, String> {
     let started = Instant::now();
-    let found = if options.planted {
-        find_cases_below(&["tests/planted/memcheck"])
-    } else {
-        find_cases()
-    };
-    let mut cases = found.map_err(|error| error.to_string())?;
-    if let Some(only) = &options.only {
-        cases.retain(|case| case.name.contains(only));
-        if cases.is_empty() {
-            return Err(format!("no program's name contains '{only}'"));
-        }
-    }
+    let planted = options.planted.then_some("tests/planted/memcheck");
+    let cases = select_cases(planted, options.only.as_deref())?;
     let settings = Settings {
         builtins: if options.planted { PLANTS } else { &[] },
         ..Settings::default()

@@ -22,7 +22,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use aether_tests::{Case, PLANTS, Settings, find_cases, find_cases_below};
+use aether_tests::{Case, PLANTS, Settings, select_cases};
 
 /// Calls and backward jumps after which a program is considered to hang: forty times what the longest takes.
 const MAX_STEPS: u64 = 100_000_000;
@@ -140,18 +140,8 @@ fn main() -> ExitCode {
 
 fn run() -> Result<bool, String> {
     let options = Options::read(std::env::args().skip(1))?;
-    let found = if options.planted {
-        find_cases_below(&["tests/planted/stress"])
-    } else {
-        find_cases()
-    };
-    let mut cases = found.map_err(|error| error.to_string())?;
-    if let Some(only) = &options.only {
-        cases.retain(|case| case.name.contains(only));
-    }
-    if cases.is_empty() {
-        return Err("no such programs".to_owned());
-    }
+    let planted = options.planted.then_some("tests/planted/stress");
+    let cases = select_cases(planted, options.only.as_deref())?;
     let work = Work {
         cases,
         options,
