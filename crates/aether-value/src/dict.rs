@@ -169,16 +169,11 @@ impl Dict {
     /// `key` is a value.
     #[inline]
     pub unsafe fn find(&self, key: Raw) -> *const Raw {
-        let found = self.table().and_then(|table| {
-            let entry = match key.tag {
-                // SAFETY: a value with this tag refers to a string that is alive.
-                tag::STRING => table.entry_of(unsafe { key.object::<Str>() }),
-                tag::INT => table.entry_of_int(key.payload as i64),
-                _ => None,
-            };
-            entry.map(|entry| table.place(entry).cast_const())
-        });
-        found.unwrap_or(std::ptr::null())
+        match self.table() {
+            // SAFETY: a dict's table, and the caller's promise.
+            Some(table) => unsafe { table.find_place(key) },
+            None => std::ptr::null(),
+        }
     }
 
     /// The same for writing: null also while a snapshot shares the entries.
@@ -222,6 +217,16 @@ impl Dict {
     #[inline]
     pub fn insert(&self, key: Value, value: Value) -> Result<Option<Value>, Raise> {
         let heap = Heap::of(self);
+        if let Value::Int(number) = key {
+            let table = self.own()?;
+            if let Some(entry) = table.entry_of_int(number) {
+                return Ok(Some(table.set_value_at(entry, value)));
+            }
+            table.append_int(&heap, number, Raw::of_value(&value))?;
+            // The table took over its count.
+            std::mem::forget(value);
+            return Ok(None);
+        }
         let hash = key_hash(&heap, &key)?;
         let table = self.own()?;
         if let Some(entry) = table.entry_hashed(&key, hash) {
@@ -269,6 +274,14 @@ impl Set {
     /// Type error if the element is not hashable; out of memory. The set is unchanged then.
     pub fn add(&self, element: Value) -> Result<bool, Raise> {
         let heap = Heap::of(self);
+        if let Value::Int(number) = element {
+            let table = self.own()?;
+            if table.entry_of_int(number).is_some() {
+                return Ok(false);
+            }
+            table.append_int(&heap, number, Raw::null())?;
+            return Ok(true);
+        }
         let hash = key_hash(&heap, &element)?;
         let table = self.own()?;
         if table.entry_hashed(&element, hash).is_some() {

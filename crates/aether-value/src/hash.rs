@@ -22,9 +22,14 @@ pub(crate) fn fold(hash: u64) -> u32 {
 
 /// One folded multiplication.
 #[inline]
-fn mix(value: u64, key: u64) -> u32 {
+fn folded(value: u64, key: u64) -> u64 {
     let product = u128::from(value ^ key).wrapping_mul(0xA076_1D64_78BD_642F);
-    fold((product as u64) ^ (product >> 64) as u64)
+    (product as u64) ^ (product >> 64) as u64
+}
+
+#[inline]
+fn mix(value: u64, key: u64) -> u32 {
+    fold(folded(value, key))
 }
 
 /// The hash of a key; `None` if no such value can be one.
@@ -39,15 +44,16 @@ pub(crate) fn hash_key(heap: &Heap, key: &Value) -> Option<u32> {
 
 /// The hash of an int key.
 #[inline]
-pub(crate) fn int_hash(heap: &Heap, value: i64) -> u32 {
-    mix(value.cast_unsigned(), heap.inner().key_secret())
+pub(crate) fn int_hash(secret: u64, value: i64) -> u32 {
+    let hash = folded(value.cast_unsigned(), secret);
+    (hash ^ hash >> 32) as u32
 }
 
 #[inline]
 fn scalar_hash(heap: &Heap, key: &Value) -> Option<u32> {
     let secret = heap.inner().key_secret();
     Some(match key {
-        Value::Int(value) => int_hash(heap, *value),
+        Value::Int(value) => int_hash(secret, *value),
         Value::Float(value) => mix(float_key(*value), secret.rotate_left(17)),
         Value::Bool(value) => mix(u64::from(*value), secret.rotate_left(29)),
         Value::Null => mix(2, secret.rotate_left(29)),

@@ -1,12 +1,27 @@
 //! The ordered hash table under dicts and sets.
 //!
-//! Entries stand in a vector in order of insertion; a removed one leaves a tombstone. Up to eight entries are searched
-//! in a row; beyond that a hash index of positions stands over them. An entry keeps its key's 32-bit hash in the
-//! key's padding, so growing the index computes no hash.
+//! Entries stand in a vector in order of insertion; a removed one leaves a tombstone. How a key is found depends on
+//! what the table holds:
+//! - *Packed*: the keys are the ints from `origin` on, in order, so a key says its position. No hash, no index.
+//! - *Direct*: the keys are ints that lie close together. The index has a slot for each int from `origin` on, which
+//!   holds the position of its entry. No hash.
+//! - *Hashed*: up to eight entries are searched in a row. Beyond that an index of positions stands over them: slots
+//!   for a power of two, probed one after the other. A slot is a position in its low bits, as many as the number of
+//!   slots needs, and bits of the key's hash above: a probe looks at an entry only if these agree. An entry keeps its
+//!   key's 32-bit hash in the key's padding, so growing the index computes no hash.
+//!
+//! An empty table whose first key is an int is packed. When that ends, and whenever the index grows, the table becomes
+//! direct if its keys allow it in an index of the size that hashing would take, and hashed if not; a direct one becomes
+//! hashed with the first key that does not fit. So a change costs a pass over the entries at most as often as growing
+//! does.
 //!
 //! Invariants
 //! - `first..len` are the used positions; all below `first` are tombstones; the entry at `len - 1` is live.
-//! - The index is either empty, or holds exactly the live positions.
+//! - In a packed table the entry at position `p` is a tombstone, or its key is the int `origin + p` (wrapping).
+//! - The index of a direct table holds the live positions, that of a hashed one every position below `len`,
+//!   tombstones included, if these are more than eight. An index that is not used is empty.
+//! - At most three quarters of as many positions as an index has slots are used, so that every probe ends.
+//! - In a hashed table hashes are set; a tombstone keeps its key's, by which its slot is found.
 //! - Positions change only in `compact`, which only an insertion that needs room calls.
 //! - A table with more than one owner is not written; see `dict` and `set`.
 #![expect(unsafe_code, reason = "entries are raw memory behind a pointer")]
@@ -14,16 +29,20 @@
 use std::cell::Cell;
 use std::ptr::NonNull;
 
-use hashbrown::HashTable;
-
 use crate::array::{MAX_ITEMS, grown};
-use crate::exclusive::Exclusive;
-use crate::hash::{SPREAD, hash_key, int_hash, same_key};
+use crate::hash::{hash_key, int_hash, same_key};
 use crate::heap::{EMBEDDED, Inner, Memory, Visitor};
 use crate::{Header, Heap, Object, Raise, Raw, Rc, Str, Value, tag};
 
 /// Entries that are searched without an index.
 const LINEAR: usize = 8;
+
+/// Bytes from one entry to the next, of a dict and of a set.
+const DICT: usize = 2 * size_of::<Raw>();
+const SET: usize = size_of::<Raw>();
+
+/// A slot of the index without a position.
+const EMPTY: u32 = u32::MAX;
 
 /// Ordered entries, those of a dict or only keys for a set.
 #[repr(C)]
@@ -34,11 +53,27 @@ pub struct Table {
     cap: Cell<u32>,
     live: Cell<u32>,
     first: Cell<u32>,
-    index: Exclusive<HashTable<u32>>,
+    /// Slots of the index, less one; 0 without an index.
+    mask: Cell<u32>,
+    mode: Cell<Mode>,
+    index: Cell<*mut u32>,
+    /// The key of a packed table's position 0, and of a direct one's slot 0.
+    origin: Cell<i64>,
+    /// What the heap hashes numbers under.
+    secret: u64,
 }
 
 // SAFETY: repr(C), header first, made by dicts and sets only.
 unsafe impl Object for Table {}
+
+/// How keys are found; see the module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Mode {
+    Hashed,
+    Packed,
+    Direct,
+}
 
 /// A key with its hash in the padding; the same bytes as a `Raw`.
 #[repr(C)]
@@ -52,12 +87,6 @@ struct Key {
 const _: () = assert!(size_of::<Key>() == size_of::<Raw>() && std::mem::offset_of!(Key, payload) == 8);
 
 impl Key {
-    const TOMBSTONE: Self = Self {
-        tag: tag::UNSET,
-        hash: 0,
-        payload: 0,
-    };
-
     fn new(raw: Raw, hash: u32) -> Self {
         Self {
             tag: raw.tag,
@@ -78,10 +107,6 @@ impl Key {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntryIndex(pub(crate) u32);
 
-fn spread(hash: u32) -> u64 {
-    u64::from(hash).wrapping_mul(SPREAD)
-}
-
 /// The hash of a key, or the error that it cannot be one.
 #[inline]
 pub(crate) fn key_hash(heap: &Heap, key: &Value) -> Result<u32, Raise> {
@@ -89,7 +114,7 @@ pub(crate) fn key_hash(heap: &Heap, key: &Value) -> Result<u32, Raise> {
 }
 
 impl Table {
-    const fn parts(header: Header) -> Self {
+    const fn parts(header: Header, secret: u64) -> Self {
         Self {
             header,
             entries: Cell::new(std::ptr::null_mut()),
@@ -97,13 +122,17 @@ impl Table {
             cap: Cell::new(0),
             live: Cell::new(0),
             first: Cell::new(0),
-            index: Exclusive::new(HashTable::new()),
+            mask: Cell::new(0),
+            mode: Cell::new(Mode::Hashed),
+            index: Cell::new(std::ptr::null_mut()),
+            origin: Cell::new(0),
+            secret,
         }
     }
 
     /// The record's own empty table.
     pub(crate) const fn embedded() -> Self {
-        Self::parts(Header::new(tag::TABLE, EMBEDDED, 0, 0))
+        Self::parts(Header::new(tag::TABLE, EMBEDDED, 0, 0), 0)
     }
 
     /// A new table, for keys only if `is_set`.
@@ -116,7 +145,9 @@ impl Table {
         // SAFETY: a new object of this size, whose count goes to the result; its header is written again as it is.
         unsafe {
             let header = object.read();
-            object.cast::<Self>().write(Self::parts(header));
+            object
+                .cast::<Self>()
+                .write(Self::parts(header, heap.inner().key_secret()));
             Ok(Rc::from_ptr(object.cast()))
         }
     }
@@ -124,7 +155,7 @@ impl Table {
     /// Bytes from one entry to the next.
     #[inline]
     fn stride(&self) -> usize {
-        if self.header.small == 0 { 32 } else { 16 }
+        if self.header.small == 0 { DICT } else { SET }
     }
 
     #[inline]
@@ -135,10 +166,27 @@ impl Table {
     }
 
     #[inline]
-    fn read_key(&self, position: u32) -> Key {
+    fn key(&self, position: u32) -> &Key {
         debug_assert!(position < self.len.get());
-        // SAFETY: positions below `len` are initialised.
-        unsafe { self.key_at(position).read() }
+        // SAFETY: positions below `len` are initialised; nothing is written while the borrow lasts.
+        unsafe { &*self.key_at(position) }
+    }
+
+    /// The same where the entries are known to be so far apart.
+    #[inline(always)]
+    fn key_of<const STRIDE: usize>(&self, position: u32) -> &Key {
+        debug_assert!(position < self.len.get() && STRIDE == self.stride());
+        // SAFETY: as above.
+        unsafe { &*self.entries.get().wrapping_byte_add(position as usize * STRIDE) }
+    }
+
+    /// Bytes of the index.
+    fn index_bytes(&self) -> usize {
+        if self.index.get().is_null() {
+            0
+        } else {
+            (self.mask.get() as usize + 1) * size_of::<u32>()
+        }
     }
 
     /// Where the value of a dict's entry is.
@@ -162,21 +210,18 @@ impl Table {
     /// The entry with this key; no entry if no key can be like it.
     #[inline]
     pub fn entry(&self, key: &Value) -> Option<EntryIndex> {
-        if self.is_empty() {
-            return None;
+        match key {
+            Value::Int(number) => self.entry_of_int(*number),
+            Value::String(text) => self.entry_of(text),
+            _ if self.is_empty() => None,
+            _ => self.entry_hashed(key, hash_key(&Heap::of(self), key)?),
         }
-        let hash = match key {
-            Value::String(text) => text.hash(),
-            Value::Int(number) => int_hash(&Heap::of(self), *number),
-            _ => hash_key(&Heap::of(self), key)?,
-        };
-        self.entry_hashed(key, hash)
     }
 
     /// The entry with this string key.
     #[inline]
     pub fn entry_of(&self, text: &Str) -> Option<EntryIndex> {
-        if self.is_empty() {
+        if self.len.get() == 0 || self.mode.get() != Mode::Hashed {
             return None;
         }
         self.string_entry(text, text.hash())
@@ -185,17 +230,81 @@ impl Table {
     /// The entry with this int key.
     #[inline]
     pub fn entry_of_int(&self, number: i64) -> Option<EntryIndex> {
-        if self.is_empty() {
-            return None;
+        if self.header.small == 0 {
+            self.position_of_int::<DICT>(number)
+        } else {
+            self.position_of_int::<SET>(number)
         }
-        self.int_entry(number, int_hash(&Heap::of(self), number))
     }
 
+    /// The same for a table whose entries are so far apart.
+    #[inline(always)]
+    fn position_of_int<const STRIDE: usize>(&self, number: i64) -> Option<EntryIndex> {
+        match self.mode.get() {
+            Mode::Direct => {
+                let at = number.wrapping_sub(self.origin.get()).cast_unsigned();
+                if at <= u64::from(self.mask.get()) {
+                    let position = self.slot(at as u32);
+                    if position != EMPTY {
+                        return Some(EntryIndex(position));
+                    }
+                }
+                return None;
+            }
+            Mode::Packed => {
+                let position = number.wrapping_sub(self.origin.get()).cast_unsigned();
+                if position < u64::from(self.len.get())
+                    && self.key_of::<STRIDE>(position as u32).tag != tag::UNSET
+                {
+                    return Some(EntryIndex(position as u32));
+                }
+                return None;
+            }
+            Mode::Hashed => {}
+        }
+        if self.len.get() as usize <= LINEAR {
+            return self.scan_int(number);
+        }
+        self.probe::<STRIDE>(int_hash(self.secret, number), |key| {
+            key.payload == number.cast_unsigned() && key.tag == tag::INT
+        })
+    }
+
+    #[inline(never)]
+    fn scan_int(&self, number: i64) -> Option<EntryIndex> {
+        self.scan(|key| key.payload == number.cast_unsigned() && key.tag == tag::INT)
+    }
+
+    /// Where the value under a key is in a dict's table; null if there is none, or if the key is neither an int nor a
+    /// string.
+    ///
+    /// # Safety
+    /// This is a dict's, and `key` a value.
+    #[inline(always)]
+    pub(crate) unsafe fn find_place(&self, key: Raw) -> *mut Raw {
+        debug_assert!(self.header.small == 0);
+        let entry = match key.tag {
+            tag::INT => self.position_of_int::<DICT>(key.payload.cast_signed()),
+            // SAFETY: a value with this tag refers to a string that is alive.
+            tag::STRING => self.entry_of(unsafe { key.object::<Str>() }),
+            _ => None,
+        };
+        match entry {
+            Some(entry) => self
+                .entries
+                .get()
+                .wrapping_byte_add(entry.0 as usize * DICT + size_of::<Key>())
+                .cast(),
+            None => std::ptr::null_mut(),
+        }
+    }
+
+    /// The entry with this key, whose hash is known.
     #[inline]
     pub(crate) fn entry_hashed(&self, key: &Value, hash: u32) -> Option<EntryIndex> {
         match key {
             Value::String(text) => self.string_entry(text, hash),
-            Value::Int(number) => self.int_entry(*number, hash),
+            Value::Int(number) => self.entry_of_int(*number),
             _ => self.value_entry(hash, |known| same_key(known, key)),
         }
     }
@@ -208,12 +317,7 @@ impl Table {
         })
     }
 
-    #[inline]
-    fn int_entry(&self, number: i64, hash: u32) -> Option<EntryIndex> {
-        self.find(hash, |key| key.payload == number as u64 && key.tag == tag::INT)
-    }
-
-    /// The entry with this hash whose key, as a value, `is_it` accepts.
+    /// The entry with this hash whose key, as a value, `is_it` accepts; not for ints.
     fn value_entry(&self, hash: u32, is_it: impl Fn(&Value) -> bool) -> Option<EntryIndex> {
         self.find(hash, |key| {
             let raw = key.raw();
@@ -222,21 +326,130 @@ impl Table {
         })
     }
 
-    /// The entry with this hash whose key `is_it` accepts.
+    /// The entry with this hash whose key, which is no int, `is_it` accepts.
     #[inline]
-    fn find(&self, hash: u32, is_it: impl Fn(Key) -> bool) -> Option<EntryIndex> {
-        let len = self.len.get();
-        if len as usize <= LINEAR {
-            return (self.first.get()..len)
-                .find(|&position| is_it(self.read_key(position)))
-                .map(EntryIndex);
+    fn find(&self, hash: u32, is_it: impl Fn(&Key) -> bool) -> Option<EntryIndex> {
+        if self.mode.get() != Mode::Hashed {
+            None
+        } else if self.len.get() as usize <= LINEAR {
+            self.scan(is_it)
+        } else if self.header.small == 0 {
+            self.probe::<DICT>(hash, is_it)
+        } else {
+            self.probe::<SET>(hash, is_it)
         }
-        let found = self.index.with(|index| {
-            index
-                .find(spread(hash), |&position| is_it(self.read_key(position)))
-                .copied()
-        });
-        found.map(EntryIndex)
+    }
+
+    /// The entry whose key `is_it` accepts, one after the other.
+    #[inline]
+    fn scan(&self, is_it: impl Fn(&Key) -> bool) -> Option<EntryIndex> {
+        (self.first.get()..self.len.get())
+            .find(|&position| is_it(self.key(position)))
+            .map(EntryIndex)
+    }
+
+    /// The entry with this hash whose key `is_it` accepts, by the index.
+    #[inline(always)]
+    fn probe<const STRIDE: usize>(&self, hash: u32, is_it: impl Fn(&Key) -> bool) -> Option<EntryIndex> {
+        let mask = self.mask.get();
+        let mut at = hash & mask;
+        loop {
+            let slot = self.slot(at);
+            if (slot ^ hash) & !mask == 0 && slot != EMPTY {
+                let position = slot & mask;
+                if is_it(self.key_of::<STRIDE>(position)) {
+                    return Some(EntryIndex(position));
+                }
+            } else if slot == EMPTY {
+                return None;
+            }
+            at = at.wrapping_add(1) & mask;
+        }
+    }
+
+    /// A slot of the index.
+    #[inline]
+    fn slot(&self, at: u32) -> u32 {
+        debug_assert!(at <= self.mask.get() && !self.index.get().is_null());
+        // SAFETY: the index has `mask + 1` slots.
+        unsafe { *self.index.get().add(at as usize) }
+    }
+
+    #[inline]
+    fn set_slot(&self, at: u32, slot: u32) {
+        debug_assert!(at <= self.mask.get() && !self.index.get().is_null());
+        // SAFETY: the index has `mask + 1` slots.
+        unsafe { *self.index.get().add(at as usize) = slot };
+    }
+
+    /// Enters a position into the index of a hashed table, which has room for it.
+    #[inline]
+    fn enter(&self, hash: u32, position: u32) {
+        let mask = self.mask.get();
+        debug_assert!((position as usize) < room(mask));
+        let mut at = hash & mask;
+        while self.slot(at) != EMPTY {
+            at = at.wrapping_add(1) & mask;
+        }
+        self.set_slot(at, hash & !mask | position);
+    }
+
+    /// Enters into an empty index what belongs there, by the mode; or, if the table is direct, enters it anew after
+    /// positions have changed.
+    fn enter_all(&self) {
+        match self.mode.get() {
+            Mode::Packed => {}
+            Mode::Direct => {
+                for position in self.first.get()..self.len.get() {
+                    let key = self.key(position);
+                    if key.tag != tag::UNSET {
+                        self.set_slot(self.direct_slot(key.payload), position);
+                    }
+                }
+            }
+            Mode::Hashed => {
+                for position in 0..self.len.get() {
+                    self.enter(self.key(position).hash, position);
+                }
+            }
+        }
+    }
+
+    /// The slot of a key of a direct table.
+    fn direct_slot(&self, key: u64) -> u32 {
+        key.wrapping_sub(self.origin.get().cast_unsigned()) as u32
+    }
+
+    /// Takes a position out of the index of a hashed table; slots that were probed past it move up.
+    fn leave(&self, position: u32) {
+        let mask = self.mask.get();
+        let mut hole = self.key(position).hash & mask;
+        while self.slot(hole) == EMPTY || self.slot(hole) & mask != position {
+            hole = hole.wrapping_add(1) & mask;
+        }
+        let mut at = hole;
+        loop {
+            at = at.wrapping_add(1) & mask;
+            let slot = self.slot(at);
+            if slot == EMPTY {
+                break;
+            }
+            let home = self.key(slot & mask).hash & mask;
+            // Not if it would come to stand before the slot where its probe begins.
+            if at.wrapping_sub(home) & mask >= at.wrapping_sub(hole) & mask {
+                self.set_slot(hole, slot);
+                hole = at;
+            }
+        }
+        self.set_slot(hole, EMPTY);
+    }
+
+    /// Empties the index, if there is one.
+    fn clear_index(&self) {
+        if !self.index.get().is_null() {
+            // SAFETY: the index has `mask + 1` slots; a byte of all ones four times is `EMPTY`.
+            unsafe { self.index.get().write_bytes(0xFF, self.mask.get() as usize + 1) };
+        }
     }
 
     /// The entry under a string key.
@@ -244,7 +457,7 @@ impl Table {
         if self.is_empty() {
             return None;
         }
-        let hash = crate::Str::hash_text(&Heap::of(self), key);
+        let hash = Str::hash_text(&Heap::of(self), key);
         self.value_entry(hash, |known| known.as_str() == Some(key))
     }
 
@@ -254,13 +467,6 @@ impl Table {
         debug_assert!(entry.0 < self.len.get());
         // SAFETY: entries below `len` are initialised.
         unsafe { &*self.value_ptr(entry.0) }
-    }
-
-    /// Where the value of an entry of a dict's table is.
-    #[inline]
-    pub(crate) fn place(&self, entry: EntryIndex) -> *mut Raw {
-        debug_assert!(entry.0 < self.len.get());
-        self.value_ptr(entry.0)
     }
 
     /// Puts a value into an entry; gives the old one.
@@ -288,7 +494,7 @@ impl Table {
         const NONE: Raw = Raw::null();
         let mut at = (position.min(u32::MAX as usize) as u32).max(self.first.get());
         while at < self.len.get() {
-            if self.read_key(at).tag != tag::UNSET {
+            if self.key(at).tag != tag::UNSET {
                 let value = if self.header.small == 0 {
                     self.value_at(EntryIndex(at))
                 } else {
@@ -323,56 +529,180 @@ impl Table {
 
     /// Appends an entry whose key is not there yet; takes over both counts on success.
     pub(crate) fn append(&self, heap: &Heap, key: Raw, hash: u32, value: Raw) -> Result<(), Raise> {
+        if self.mode.get() != Mode::Hashed {
+            self.turn_hashed(heap)?;
+        }
+        self.append_hashed(heap, key, hash, value)
+    }
+
+    fn append_hashed(&self, heap: &Heap, key: Raw, hash: u32, value: Raw) -> Result<(), Raise> {
         if self.len.get() == self.cap.get() {
             self.make_room(heap)?;
         }
         let position = self.len.get();
-        if position as usize >= LINEAR {
-            self.make_index_room(heap, position as usize == LINEAR)?;
-            self.index.with(|index| {
-                index.insert_unique(spread(hash), position, |&at| spread(self.read_key(at).hash));
-            });
+        if position as usize == LINEAR
+            || position as usize >= LINEAR && position as usize >= room(self.mask.get())
+        {
+            let number = (key.tag == tag::INT).then_some(key.payload.cast_signed());
+            self.make_index(heap, position as usize + 1, number)?;
         }
+        if self.mode.get() == Mode::Direct {
+            self.set_slot(self.direct_slot(key.payload), position);
+        } else if position as usize >= LINEAR {
+            self.enter(hash, position);
+        }
+        self.write_last(Key::new(key, hash), value);
+        Ok(())
+    }
+
+    /// The same for an int key.
+    pub(crate) fn append_int(&self, heap: &Heap, number: i64, value: Raw) -> Result<(), Raise> {
+        if self.len.get() == 0 {
+            if self.cap.get() == 0 {
+                self.make_room(heap)?;
+            }
+            self.mode.set(Mode::Packed);
+            self.origin.set(number);
+        } else if self.len.get() == self.cap.get() {
+            self.make_room(heap)?;
+        }
+        let position = self.len.get();
+        let offset = number.wrapping_sub(self.origin.get()).cast_unsigned();
+        match self.mode.get() {
+            Mode::Packed if offset == u64::from(position) => {}
+            Mode::Direct
+                if offset <= u64::from(self.mask.get()) && (position as usize) < room(self.mask.get()) =>
+            {
+                self.set_slot(offset as u32, position);
+            }
+            Mode::Hashed => return self.append_hashed_int(heap, number, value),
+            Mode::Packed if position as usize <= LINEAR => {
+                self.turn_hashed(heap)?;
+                return self.append_hashed_int(heap, number, value);
+            }
+            Mode::Packed | Mode::Direct => {
+                let fits = (position as usize) < room(self.mask.get());
+                if fits && self.mode.get() == Mode::Direct {
+                    self.turn_hashed(heap)?;
+                } else {
+                    self.make_index(heap, position as usize + 1, Some(number))?;
+                }
+                return self.append_hashed_int(heap, number, value);
+            }
+        }
+        self.write_last(Key::new(Raw::int(number), 0), value);
+        Ok(())
+    }
+
+    fn append_hashed_int(&self, heap: &Heap, number: i64, value: Raw) -> Result<(), Raise> {
+        self.append_hashed(heap, Raw::int(number), int_hash(self.secret, number), value)
+    }
+
+    /// Writes an entry behind the last, where there is room.
+    #[inline]
+    fn write_last(&self, key: Key, value: Raw) {
+        let position = self.len.get();
+        debug_assert!(position < self.cap.get());
         // SAFETY: there is room for one more entry.
         unsafe {
-            self.key_at(position).write(Key::new(key, hash));
+            self.key_at(position).write(key);
             if self.header.small == 0 {
                 self.value_ptr(position).write(value);
             }
         }
         self.len.set(position + 1);
         self.live.set(self.live.get() + 1);
+    }
+
+    /// Makes the table a hashed one.
+    #[cold]
+    #[inline(never)]
+    fn turn_hashed(&self, heap: &Heap) -> Result<(), Raise> {
+        match self.mode.get() {
+            Mode::Packed if self.len.get() as usize > LINEAR => {
+                return self.make_index(heap, self.len.get() as usize + 1, None);
+            }
+            Mode::Direct => {
+                // As many slots are in use as there are entries.
+                if self.len.get() > self.mask.get() / 8 {
+                    self.clear_index();
+                } else {
+                    self.each_position(|_, key| self.set_slot(self.direct_slot(key.payload), EMPTY));
+                }
+            }
+            Mode::Packed | Mode::Hashed => {}
+        }
+        self.compute_hashes();
+        if self.len.get() as usize > LINEAR {
+            self.enter_all();
+        }
         Ok(())
+    }
+
+    /// Sets the hashes of a table that had none, and its mode.
+    fn compute_hashes(&self) {
+        if self.mode.get() != Mode::Hashed {
+            for position in 0..self.len.get() {
+                // What is no int is a tombstone, which only needs some hash.
+                let hash = int_hash(self.secret, self.key(position).payload.cast_signed());
+                // SAFETY: positions below `len` are initialised.
+                unsafe { (*self.key_at(position)).hash = hash };
+            }
+            self.mode.set(Mode::Hashed);
+        }
+    }
+
+    /// The first key of a direct index of `slots` slots for the entries and this key, if all would fit.
+    fn direct_origin(&self, number: i64, slots: u64) -> Option<i64> {
+        let (mut low, mut high) = (number, number);
+        for position in self.first.get()..self.len.get() {
+            let key = self.key(position);
+            if key.tag == tag::INT {
+                let number = key.payload.cast_signed();
+                low = low.min(number);
+                high = high.max(number);
+                if low.abs_diff(high) >= slots {
+                    return None;
+                }
+            } else if key.tag != tag::UNSET {
+                return None;
+            }
+        }
+        if low >= 0 && high.cast_unsigned() < slots {
+            return Some(0);
+        }
+        // As much room below as above.
+        Some(low.wrapping_sub(((slots - 1 - low.abs_diff(high)) / 2).cast_signed()))
     }
 
     /// Removes an entry; gives its key and value.
     pub(crate) fn remove_at(&self, entry: EntryIndex) -> (Value, Value) {
         let position = entry.0;
-        let key = self.read_key(position);
-        if self.len.get() as usize > LINEAR {
-            self.index.with(|index| {
-                if let Ok(found) = index.find_entry(spread(key.hash), |&at| at == position) {
-                    found.remove();
-                }
-            });
-        }
+        let key = *self.key(position);
         let value = if self.header.small == 0 {
             *self.value_at(entry)
         } else {
             Raw::null()
         };
+        if self.mode.get() == Mode::Direct {
+            self.set_slot(self.direct_slot(key.payload), EMPTY);
+        }
         // SAFETY: a live entry, which becomes a tombstone.
-        unsafe { self.key_at(position).write(Key::TOMBSTONE) };
+        unsafe { (*self.key_at(position)).tag = tag::UNSET };
         self.live.set(self.live.get() - 1);
         if self.live.get() == 0 {
-            self.len.set(0);
+            self.shorten(0);
             self.first.set(0);
-            self.index.with(HashTable::clear);
+            self.mode.set(Mode::Hashed);
         } else if position + 1 == self.len.get() {
-            self.trim();
+            let mut len = position;
+            while self.key(len - 1).tag == tag::UNSET {
+                len -= 1;
+            }
+            self.shorten(len);
         } else if position == self.first.get() {
             let mut first = position + 1;
-            while self.read_key(first).tag == tag::UNSET {
+            while self.key(first).tag == tag::UNSET {
                 first += 1;
             }
             self.first.set(first);
@@ -381,17 +711,21 @@ impl Table {
         unsafe { (key.raw().into_value(), value.into_value()) }
     }
 
-    /// Drops tombstones from the end, and the index if few entries are left.
-    fn trim(&self) {
-        let mut len = self.len.get();
-        let indexed = len as usize > LINEAR;
-        while self.read_key(len - 1).tag == tag::UNSET {
-            len -= 1;
+    /// Drops tombstones from the end until `len` positions are left; the index too, if they are few.
+    fn shorten(&self, len: u32) {
+        let before = self.len.get();
+        if self.mode.get() == Mode::Hashed && before as usize > LINEAR {
+            let indexed = if len as usize > LINEAR { len } else { 0 };
+            if indexed == 0 && before > self.mask.get() / 8 {
+                self.clear_index();
+            } else {
+                // Each position once, which paid for it when it was entered.
+                for position in (indexed..before).rev() {
+                    self.leave(position);
+                }
+            }
         }
         self.len.set(len);
-        if indexed && len as usize <= LINEAR {
-            self.index.with(HashTable::clear);
-        }
     }
 
     /// Makes room for one more entry: by closing the gaps if they are many, else by growing.
@@ -400,6 +734,15 @@ impl Table {
     fn make_room(&self, heap: &Heap) -> Result<(), Raise> {
         let (cap, live) = (self.cap.get() as usize, self.len());
         if cap > 0 && live < cap - cap / 4 {
+            let gaps = live < self.len.get() as usize - self.first.get() as usize;
+            if self.mode.get() == Mode::Packed && gaps {
+                if cap <= LINEAR {
+                    self.turn_hashed(heap)?;
+                } else {
+                    let some = self.entry_at(0).map(|(_, key, _)| key.payload.cast_signed());
+                    self.make_index(heap, cap + 1, some)?;
+                }
+            }
             self.compact();
             return Ok(());
         }
@@ -439,12 +782,16 @@ impl Table {
         }
     }
 
-    /// Closes the gaps; positions change.
+    /// Closes the gaps; positions change. A packed table has them only at its beginning.
     fn compact(&self) {
         let stride = self.stride();
+        let first = self.first.get();
+        if self.mode.get() == Mode::Hashed && self.len.get() as usize > LINEAR {
+            self.clear_index();
+        }
         let mut to = 0;
-        for from in self.first.get()..self.len.get() {
-            if self.read_key(from).tag != tag::UNSET {
+        for from in first..self.len.get() {
+            if self.key(from).tag != tag::UNSET {
                 if from != to {
                     // SAFETY: both positions are within the entries; live ones move down, in order.
                     unsafe {
@@ -457,48 +804,56 @@ impl Table {
         }
         self.len.set(to);
         self.first.set(0);
-        self.index.with(|index| {
-            index.clear();
-            if to as usize > LINEAR {
-                for position in 0..to {
-                    let hash = self.read_key(position).hash;
-                    index.insert_unique(spread(hash), position, |&at| spread(self.read_key(at).hash));
-                }
-            }
-        });
+        if self.mode.get() == Mode::Packed {
+            self.origin.set(self.origin.get().wrapping_add(i64::from(first)));
+        }
+        if self.mode.get() == Mode::Direct || to as usize > LINEAR {
+            self.enter_all();
+        }
     }
 
-    /// Makes room in the index for one more; fills it if it is `new`.
-    fn make_index_room(&self, heap: &Heap, new: bool) -> Result<(), Raise> {
-        let inner = heap.inner();
-        self.index.with(|index| {
-            if index.len() + usize::from(new) * LINEAR >= index.capacity() {
-                let before = index.allocation_size();
-                let wanted = (index.len() + 1).max(2 * LINEAR);
-                let guess = index_bytes(wanted);
-                // Refused by an estimate, settled by what it really took.
-                let ahead = guess.saturating_sub(before);
-                if !inner.charge(ahead) {
-                    return Err(heap.out_of_memory(ahead));
-                }
-                let rehash = |&at: &u32| spread(self.read_key(at).hash);
-                let additional = wanted - index.len();
-                if index.try_reserve(additional, rehash).is_err() {
-                    inner.discharge(ahead);
-                    return Err(heap.out_of_memory(ahead));
-                }
-                inner.settle(before + ahead, index.allocation_size());
+    /// Makes an index for `count` positions and enters the entries there are: directly if their keys and `number`, the
+    /// next one, allow it. An index that exists and is not in use serves, if it is large enough.
+    #[cold]
+    #[inline(never)]
+    fn make_index(&self, heap: &Heap, count: usize, number: Option<i64>) -> Result<(), Raise> {
+        self.take_index(heap, slots_for(count))?;
+        let slots = u64::from(self.mask.get()) + 1;
+        match number.and_then(|number| self.direct_origin(number, slots)) {
+            Some(origin) => {
+                self.origin.set(origin);
+                self.mode.set(Mode::Direct);
             }
-            if new {
-                for position in self.first.get()..self.len.get() {
-                    let key = self.read_key(position);
-                    if key.tag != tag::UNSET {
-                        index.insert_unique(spread(key.hash), position, |&at| spread(self.read_key(at).hash));
-                    }
-                }
-            }
-            Ok(())
-        })
+            None => self.compute_hashes(),
+        }
+        self.enter_all();
+        Ok(())
+    }
+
+    /// Takes memory for an empty index of so many slots, unless there is an index of that size, which is then not in
+    /// use.
+    fn take_index(&self, heap: &Heap, slots: usize) -> Result<(), Raise> {
+        if slots - 1 <= self.mask.get() as usize {
+            return Ok(());
+        }
+        let bytes = slots * size_of::<u32>();
+        // SAFETY: new memory.
+        let memory = unsafe { Memory::grow(heap.inner(), std::ptr::null_mut(), 0, bytes) };
+        if memory.is_null() {
+            return Err(heap.out_of_memory(bytes));
+        }
+        self.free_index(heap.inner());
+        self.index.set(memory.cast());
+        self.mask.set((slots - 1) as u32);
+        self.clear_index();
+        Ok(())
+    }
+
+    fn free_index(&self, heap: &Inner) {
+        // SAFETY: the index came from `Memory` with this size, and is forgotten.
+        unsafe { Memory::free(heap, self.index.get().cast(), self.index_bytes()) };
+        self.index.set(std::ptr::null_mut());
+        self.mask.set(0);
     }
 
     /// A table of its own with the same entries at the same positions.
@@ -506,26 +861,17 @@ impl Table {
         let copy = Self::create(heap, self.header.small != 0)?;
         let len = self.len.get();
         copy.reserve(heap, len as usize)?;
-        if len as usize > LINEAR {
-            let mut index = HashTable::new();
-            let ahead = index_bytes(self.len());
-            heap.charge(ahead)?;
-            let reserved = index.try_reserve(self.len(), |&at| spread(self.read_key(at).hash));
-            if reserved.is_err() {
-                heap.discharge(ahead);
-                return Err(heap.out_of_memory(ahead));
-            }
-            heap.inner().settle(ahead, index.allocation_size());
-            for position in self.first.get()..len {
-                let key = self.read_key(position);
-                if key.tag != tag::UNSET {
-                    index.insert_unique(spread(key.hash), position, |&at| spread(self.read_key(at).hash));
-                }
-            }
-            copy.index.replace(index);
+        copy.mode.set(self.mode.get());
+        copy.origin.set(self.origin.get());
+        let hashed = self.mode.get() == Mode::Hashed && len as usize > LINEAR;
+        if hashed || self.mode.get() == Mode::Direct {
+            let slots = self.mask.get() as usize + 1;
+            copy.take_index(heap, slots)?;
+            // SAFETY: both have this many slots.
+            unsafe { copy.index.get().copy_from_nonoverlapping(self.index.get(), slots) };
         }
         for position in 0..len {
-            let key = self.read_key(position);
+            let key = *self.key(position);
             // SAFETY: room for `len` entries was made; live ones get counts of their own.
             unsafe {
                 copy.key_at(position).write(key);
@@ -548,7 +894,7 @@ impl Table {
 
     /// Bytes of entries and index, this object itself not included.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.cap.get() as usize * self.stride() + self.index.with(|index| index.allocation_size())
+        self.cap.get() as usize * self.stride() + self.index_bytes()
     }
 
     pub(crate) fn visit<F: FnMut(NonNull<Header>)>(&self, visitor: &mut Visitor<F>) {
@@ -558,7 +904,7 @@ impl Table {
     /// Calls `f` with the position and the key of every entry.
     pub(crate) fn each_position(&self, mut f: impl FnMut(usize, Raw)) {
         for position in self.first.get()..self.len.get() {
-            let key = self.read_key(position);
+            let key = self.key(position);
             if key.tag != tag::UNSET {
                 f(position as usize, key.raw());
             }
@@ -580,7 +926,7 @@ impl Table {
         let first = self.first.get();
         let end = to.min(self.span());
         for position in first + from as u32..first + end as u32 {
-            let key = self.read_key(position);
+            let key = self.key(position);
             if key.tag != tag::UNSET {
                 visitor.raw(key.raw());
                 if self.header.small == 0 {
@@ -594,7 +940,7 @@ impl Table {
     /// The table is dead: gives its entries and its memory back.
     pub(crate) unsafe fn release_entries(&self, heap: &Inner) {
         for position in self.first.get()..self.len.get() {
-            let key = self.read_key(position);
+            let key = self.key(position);
             if key.tag != tag::UNSET {
                 // SAFETY: the table owned these counts.
                 unsafe {
@@ -605,8 +951,7 @@ impl Table {
                 }
             }
         }
-        let index = self.index.replace(HashTable::new());
-        heap.discharge(index.allocation_size());
+        self.free_index(heap);
         // SAFETY: the entries came from `Memory` with this capacity.
         unsafe {
             let bytes = self.cap.get() as usize * self.stride();
@@ -615,8 +960,14 @@ impl Table {
     }
 }
 
-/// About what an index for `count` positions takes.
-fn index_bytes(count: usize) -> usize {
-    let buckets = (count * 8 / 7 + 1).next_power_of_two().max(4);
-    buckets * (size_of::<u32>() + 1) + 16
+/// Positions that an index of `mask + 1` slots has room for.
+#[inline]
+fn room(mask: u32) -> usize {
+    let slots = mask as usize + 1;
+    slots - slots / 4
+}
+
+/// Slots of an index for `count` positions.
+fn slots_for(count: usize) -> usize {
+    (count + count.div_ceil(3)).next_power_of_two().max(2 * LINEAR)
 }

@@ -119,6 +119,111 @@ proptest! {
         prop_assert_eq!((heap.live_bytes(), heap.live_objects()), (0, 0));
     }
 
+    /// Keys that mostly count up or lie close together, as those of packed and direct tables do, and what ends that.
+    #[test]
+    fn int_keys_in_order_and_close_together(
+        start in prop_oneof![Just(0_i64), Just(-3), Just(i64::MAX - 20), any::<i64>()],
+        ordered in any::<bool>(),
+        steps in prop::collection::vec((0..40_u8, any::<u8>()), 0..400),
+    ) {
+        let heap = heap();
+        let (dict, set) = (heap.dict().unwrap(), heap.set().unwrap());
+        let mut model: Vec<(i64, i64)> = Vec::new();
+        let mut next = start;
+        let mut snapshots: Vec<(Rc<Table>, Vec<i64>)> = Vec::new();
+        // Some numbers stand for keys of other types.
+        let key = |number: i64| match number.checked_sub(0x7000).filter(|index| (0..8).contains(index)) {
+            Some(index) if index < 4 => Value::Float(index as f64),
+            Some(index) => text(&heap, &index.to_string()),
+            None => Value::Int(number),
+        };
+        for (turn, (step, at)) in steps.into_iter().enumerate() {
+            let here = |model: &[(i64, i64)]| model.get(at as usize % model.len().max(1)).map(|(key, _)| *key);
+            let (insert, number) = match step {
+                0..=19 if !ordered => (true, start.wrapping_add(i64::from(at % 128))),
+                0..=19 => {
+                    next = next.wrapping_add(1);
+                    (true, next)
+                }
+                20..=24 => (false, model.first().map_or(start, |(key, _)| *key)),
+                25..=29 => {
+                    let last = model.last().map_or(start, |(key, _)| *key);
+                    if step == 25 {
+                        next = last.wrapping_sub(1);
+                    }
+                    (false, last)
+                }
+                30 => (false, here(&model).unwrap_or(start)),
+                31 | 32 => (true, here(&model).unwrap_or(start)),
+                33 if at < 30 => (true, i64::from(at)),
+                34 if at < 30 => (true, 0x7000 + i64::from(at % 8)),
+                35 if at < 30 => {
+                    next = next.wrapping_add(5);
+                    (true, next)
+                }
+                36 if at < 60 => {
+                    let keys = model.iter().map(|(key, _)| *key).collect();
+                    snapshots.push((dict.snapshot(), keys));
+                    continue;
+                }
+                37 if at < 20 => {
+                    dict.clear();
+                    set.clear();
+                    model.clear();
+                    continue;
+                }
+                38 if at < 20 => {
+                    while let Some((number, _)) = model.pop() {
+                        dict.remove(&key(number)).unwrap();
+                        set.remove(&key(number)).unwrap();
+                    }
+                    continue;
+                }
+                _ => {
+                    drop(snapshots.pop());
+                    continue;
+                }
+            };
+            let known = model.iter().position(|(known, _)| *known == number);
+            if insert {
+                let old = dict.insert(key(number), Value::Int(turn as i64)).unwrap();
+                prop_assert_eq!(set.add(key(number)).unwrap(), known.is_none());
+                prop_assert_eq!(old.and_then(|old| old.as_int()), known.map(|at| model[at].1));
+                match known {
+                    Some(at) => model[at].1 = turn as i64,
+                    None => model.push((number, turn as i64)),
+                }
+            } else {
+                let old = dict.remove(&key(number)).unwrap();
+                prop_assert_eq!(set.remove(&key(number)).unwrap(), known.is_some());
+                prop_assert_eq!(old.and_then(|old| old.as_int()), known.map(|at| model.remove(at).1));
+            }
+            for absent in [number.wrapping_add(1), number.wrapping_sub(1), 0x7003, 0x7005, 0] {
+                let known = model.iter().find(|(known, _)| *known == absent).map(|(_, value)| *value);
+                prop_assert_eq!(dict.get(&key(absent)).map(|raw| raw.as_int()), known);
+                prop_assert_eq!(set.contains(&key(absent)), known.is_some());
+            }
+        }
+        prop_assert_eq!(dict.len(), model.len());
+        prop_assert_eq!(set.len(), model.len());
+        for ((found, value), (number, expected)) in contents(dict.table()).iter().zip(&model) {
+            prop_assert!(aether_value::equal(found, &key(*number)) && found.tag() == key(*number).tag());
+            prop_assert_eq!(value.as_int(), Some(*expected));
+            prop_assert_eq!(dict.get(&key(*number)).map(|raw| raw.as_int()), Some(*expected));
+            prop_assert!(set.contains(&key(*number)));
+        }
+        for (table, keys) in &snapshots {
+            let found: Vec<_> = table.iter().map(|(key, _)| key.clone()).collect();
+            prop_assert_eq!(found.len(), keys.len());
+            for (found, number) in found.iter().zip(keys) {
+                prop_assert!(aether_value::equal(found, &key(*number)));
+            }
+        }
+        drop((snapshots, dict, set));
+        heap.teardown();
+        prop_assert_eq!((heap.live_bytes(), heap.live_objects()), (0, 0));
+    }
+
     #[test]
     fn sets_are_ordered_lists_of_elements(steps in steps()) {
         let heap = heap();

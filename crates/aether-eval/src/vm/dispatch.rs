@@ -553,10 +553,19 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                             value.retain();
                             value
                         } else {
-                            {
+                            let found = if object.tag == tag::DICT {
+                                member::entry_of(object, *index)
+                            } else {
+                                std::ptr::null()
+                            };
+                            if found.is_null() {
                                 vm.ip = ip;
                                 vm.base = base;
                                 check!(member::get_index(vm, object, *index))
+                            } else {
+                                let value = *found;
+                                value.retain();
+                                value
                             }
                         };
                         if $index {
@@ -590,6 +599,11 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 old.release();
                                 next!()
                             }
+                        } else if object.tag == tag::DICT && member::set_entry(object, *index, from, $moves) {
+                            if $consumes {
+                                take!(index).release();
+                            }
+                            next!()
                         }
                         vm.ip = ip;
                         vm.base = base;
@@ -1086,7 +1100,10 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         vm.ip = ip;
                         vm.base = base;
                         let mut value = value;
-                        check!(member::set_index(object, *index, &raw mut value, true));
+                        if object.tag != tag::DICT || !member::set_entry(object, *index, &raw mut value, true)
+                        {
+                            check!(member::set_index(object, *index, &raw mut value, true));
+                        }
                         if *ip >> 48 & 1 != 0 {
                             take!(index).release();
                         }
@@ -1216,6 +1233,11 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                             );
                         }
                         if callee.tag == tag::BUILTIN {
+                            vm.ip = ip;
+                            vm.base = base;
+                            if check!(call::call_plain_builtin(vm, callee, reg!(ip, base, 1), argc)) {
+                                next!()
+                            }
                             flow!(1, call::call_builtin(vm, callee, field!(ip, 1), argc, 1))
                         }
                         if callee.tag == tag::UNSET {
@@ -1259,6 +1281,12 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 payload: closure as u64,
                             };
                             enter!(closure, argc, 0, 3, call::enter_slow(vm, callee, argc, 0, 3));
+                        }
+                        if call::remembers_builtin(ip, receiver.tag) {
+                            vm.ip = ip;
+                            vm.base = base;
+                            check!(call::call_remembered(vm, ip, reg!(ip, base, 1), argc));
+                            next!(3)
                         }
                         flow!(3, call::call_method(vm, ip, argc))
                     }

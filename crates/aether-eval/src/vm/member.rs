@@ -239,7 +239,6 @@ pub(super) unsafe fn compound_field(
 ///
 /// # Safety
 /// `object` is a dict, `key` a value.
-#[cold]
 #[inline(never)]
 pub(super) unsafe fn entry_of(object: Raw, key: Raw) -> *const Raw {
     // SAFETY: the caller's promise.
@@ -315,6 +314,32 @@ fn element(vm: &mut Vm, object: &Value, index: &Value) -> Result<Value, Raise> {
     }
 }
 
+/// `dict[key] = value` where the key is there; false, and nothing done, if it is not, if it is neither an int nor a
+/// string, or if a snapshot shares the entries. Takes `from` if `moves`, on success.
+///
+/// # Safety
+/// `object` is a dict, `key` a value, `from` a register.
+#[inline(never)]
+pub(super) unsafe fn set_entry(object: Raw, key: Raw, from: *mut Raw, moves: bool) -> bool {
+    // SAFETY: the caller's promise; the old value is released when the dict is whole.
+    unsafe {
+        let place = object.object::<Dict>().find_mut(key);
+        if place.is_null() {
+            return false;
+        }
+        let (old, value) = (*place, *from);
+        if moves {
+            (*from).tag = tag::NULL;
+        } else {
+            value.retain();
+        }
+        (*place).tag = value.tag;
+        (*place).payload = value.payload;
+        old.release();
+        true
+    }
+}
+
 /// `object[index] = value`. Takes `from` if `moves`, on success.
 ///
 /// # Safety
@@ -322,22 +347,8 @@ fn element(vm: &mut Vm, object: &Value, index: &Value) -> Result<Value, Raise> {
 #[cold]
 #[inline(never)]
 pub(super) unsafe fn set_index(object: Raw, index: Raw, from: *mut Raw, moves: bool) -> Result<(), Raise> {
-    // SAFETY: the caller's promise; the old value is released when the dict is whole.
+    // SAFETY: the caller's promise.
     unsafe {
-        if object.tag == tag::DICT {
-            let place = object.object::<Dict>().find_mut(index);
-            if !place.is_null() {
-                let old = *place;
-                *place = if moves {
-                    super::call::take(from)
-                } else {
-                    (*from).retain();
-                    *from
-                };
-                old.release();
-                return Ok(());
-            }
-        }
         let value = (*from).clone_value();
         set_element(object.as_value(), index.as_value(), value)?;
         if moves {

@@ -2,11 +2,52 @@
 
 use aether_value::{Instance, NativeObject, Raise, Raw, Rc, Value, tag};
 
-use super::{call_value, definition, enter, invoke, release_all, take, window_of};
-use crate::builtins::{BuiltinDef, Run};
+use super::{call_simple, call_value, definition, enter, invoke, release_all, take, window_of};
+use crate::builtins::{BuiltinDef, Run, Simple};
 use crate::bytecode::Op;
-use crate::context::Ctx;
 use crate::vm::{Flow, Vm, flags};
+
+/// What stands for a shape in the first extension word of a `CallMethod` whose last receiver was no instance: this and
+/// the receiver's tag. The second word is then the built-in's function, which takes this number of arguments.
+const BUILTIN: u32 = 0xFFFF_FF00;
+
+/// Whether a `CallMethod` remembers a built-in method for receivers with this tag.
+///
+/// # Safety
+/// `ip` is that instruction.
+#[inline(always)]
+pub(in crate::vm) unsafe fn remembers_builtin(ip: *const u64, tag: u8) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { *ip.add(1).cast::<u32>() == BUILTIN | u32::from(tag) }
+}
+
+/// Calls the built-in method that a `CallMethod` remembers.
+///
+/// # Safety
+/// `ip` is that instruction, with the receiver it remembers and `argc` arguments in the window `first`.
+#[inline(never)]
+pub(in crate::vm) unsafe fn call_remembered(
+    vm: &mut Vm,
+    ip: *const u64,
+    first: *mut Raw,
+    argc: u16,
+) -> Result<(), Raise> {
+    // SAFETY: the caller's promise; the word was written by `remember_builtin`.
+    unsafe {
+        let function =
+            std::mem::transmute::<*const (), Simple>(std::ptr::with_exposed_provenance(*ip.add(2) as usize));
+        call_simple(vm, function, first, argc as usize + 1)
+    }
+}
+
+/// Remembers the built-in method that a `CallMethod` has found for a receiver with this tag.
+unsafe fn remember_builtin(ip: *mut u64, tag: u8, function: Simple) {
+    // SAFETY: the caller's instruction.
+    unsafe {
+        *ip.add(1) = *ip.add(1) & !0xFFFF_FFFF | u64::from(BUILTIN | u32::from(tag));
+        *ip.add(2) = (function as *const ()).expose_provenance() as u64;
+    }
+}
 
 /// A method call that missed its inline cache.
 ///
@@ -40,11 +81,11 @@ pub(in crate::vm) unsafe fn call_method(vm: &mut Vm, ip: *mut u64, argc: u16) ->
                         && argc >= u16::from(def.info.min_args)
                         && argc <= u16::from(def.info.max_args)
                     {
-                        let arguments =
-                            std::slice::from_raw_parts(first.add(1).cast::<Value>(), argc as usize + 1);
-                        let value = function(&mut Ctx { vm }, arguments)?;
-                        release_all(first.add(1), argc as usize + 1);
-                        *first = Raw::from_value(value);
+                        // A native object's own method is another object's another one.
+                        if Op::of(*ip) == Op::CallMethod && receiver.tag != tag::NATIVE {
+                            remember_builtin(ip, receiver.tag, function);
+                        }
+                        call_simple(vm, function, first, argc as usize + 1)?;
                         return Ok(Flow::Next);
                     }
                     *first = Raw::null();

@@ -12,10 +12,10 @@ use aether_value::{
 
 pub(super) use frame::{declared_parameters, drive, slot_count};
 use frame::{each_turn, pair_turn};
-pub(super) use method::call_method;
+pub(super) use method::{call_method, call_remembered, remembers_builtin};
 
 use super::{Flow, SLACK, Vm, flags};
-use crate::builtins::{self, BuiltinDef, Event, Run};
+use crate::builtins::{self, BuiltinDef, Event, Run, Simple};
 use crate::context::Ctx;
 
 /// The closure that runs in the frame at `base`, counted.
@@ -479,6 +479,49 @@ unsafe fn finish_call(vm: &mut Vm, first: *mut Raw, value: Raw, return_ip: *cons
     vm.base
 }
 
+/// Calls a simple built-in with the `count` values behind the window's first register, which it takes.
+///
+/// # Safety
+/// The values are in registers, and the built-in takes that many; `vm.ip` and `vm.base` say where the call is.
+#[inline(always)]
+unsafe fn call_simple(vm: &mut Vm, function: Simple, first: *mut Raw, count: usize) -> Result<(), Raise> {
+    // SAFETY: the caller's promise; simple built-ins neither move nor switch the stack.
+    unsafe {
+        let arguments = std::slice::from_raw_parts(first.add(1).cast::<Value>(), count);
+        let result = Raw::from_value(function(&mut Ctx { vm }, arguments)?);
+        release_all(first.add(1), count);
+        (*first).tag = result.tag;
+        (*first).payload = result.payload;
+        Ok(())
+    }
+}
+
+/// Calls a built-in that is simple for this number of arguments, which wait behind the window's first register; false,
+/// and nothing done, if it is not.
+///
+/// # Safety
+/// `callee` is a built-in; `vm.ip` and `vm.base` say where the call is.
+#[inline(never)]
+pub(super) unsafe fn call_plain_builtin(
+    vm: &mut Vm,
+    callee: Raw,
+    first: *mut Raw,
+    argc: u16,
+) -> Result<bool, Raise> {
+    let def = definition(callee);
+    let argc = argc as usize;
+    if let Run::Simple(function) = def.run
+        && def.iterables == 0
+        && argc >= def.info.min_args as usize
+        && (argc == def.info.params.len() || (argc <= def.info.max_args as usize && !is_library(def)))
+    {
+        // SAFETY: the caller's promise, and the number was just checked.
+        unsafe { call_simple(vm, function, first, argc)? };
+        return Ok(true);
+    }
+    Ok(false)
+}
+
 /// Calls a built-in whose arguments wait behind the window at byte offset `window`.
 ///
 /// # Safety
@@ -494,23 +537,12 @@ pub(super) unsafe fn call_builtin(
 ) -> Result<Flow, Raise> {
     // SAFETY: the caller's promise.
     unsafe {
-        let def = definition(callee);
-        let argc = argc as usize;
-        if let Run::Simple(function) = def.run
-            && def.iterables == 0
-            && argc >= def.info.min_args as usize
-            && (argc == def.info.params.len() || (argc <= def.info.max_args as usize && !is_library(def)))
-        {
-            let first = vm.base.add(window as usize).cast::<Raw>();
-            let arguments = std::slice::from_raw_parts(first.add(1).cast::<Value>(), argc);
-            let value = function(&mut Ctx { vm }, arguments)?;
-            release_all(first.add(1), argc);
-            *first = Raw::from_value(value);
+        let start = vm.base.add(window as usize);
+        if call_plain_builtin(vm, callee, start.cast(), argc)? {
             return Ok(Flow::Next);
         }
-        let start = vm.base.add(window as usize);
         let return_ip = vm.ip.add(words);
-        invoke(vm, def, start, argc, 0, return_ip, 0)
+        invoke(vm, definition(callee), start, argc as usize, 0, return_ip, 0)
     }
 }
 
