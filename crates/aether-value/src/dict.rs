@@ -189,6 +189,33 @@ impl Dict {
         unsafe { self.find(key) }.cast_mut()
     }
 
+    /// Where the value of a new entry under a string or int key is, null at first; null as a pointer, and nothing done,
+    /// if the key is of another type, if there are no entries yet, or while a snapshot may share them.
+    ///
+    /// # Errors
+    /// Out of memory.
+    ///
+    /// # Safety
+    /// `key` is a value that is no key of this dict yet.
+    #[inline(never)]
+    pub unsafe fn add_place(&self, key: Raw) -> Result<*mut Raw, Raise> {
+        let Some(table) = self.table().filter(|_| !self.header.has(flag::SHARED_BUFFER)) else {
+            return Ok(std::ptr::null_mut());
+        };
+        let heap = Heap::of(self);
+        match key.tag {
+            tag::INT => table.append_int(&heap, key.payload.cast_signed(), Raw::null())?,
+            tag::STRING => {
+                // SAFETY: a value with this tag refers to a string that is alive.
+                let hash = unsafe { key.object::<Str>() }.hash();
+                table.append(&heap, key, hash, Raw::null())?;
+                key.retain();
+            }
+            _ => return Ok(std::ptr::null_mut()),
+        }
+        Ok(table.last_place())
+    }
+
     /// The entry under a key, so that reading and writing it hashes once.
     #[inline]
     pub fn entry(&self, key: &Value) -> Option<EntryIndex> {

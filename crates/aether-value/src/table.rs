@@ -614,6 +614,11 @@ impl Table {
         self.live.set(self.live.get() + 1);
     }
 
+    /// Where the value of a dict's last entry is.
+    pub(crate) fn last_place(&self) -> *mut Raw {
+        self.value_ptr(self.len.get() - 1)
+    }
+
     /// Makes the table a hashed one.
     #[cold]
     #[inline(never)]

@@ -6,4 +6,4 @@ mod op;
 pub use disassemble::disassemble;
 pub(crate) use disassemble::disassemble_code;
 pub use op::Op;
-pub(crate) use op::{Layout, encode, fields, immediate_field, immediate_of};
+pub(crate) use op::{Layout, encode, fields, immediate_field, immediate_of, name_parts, name_word};

@@ -324,6 +324,11 @@ ops! {
     /// among the built-in methods (0: none); word 1 as for `GetField`, word 2 the cached method. For receivers that are no
     /// instances, word 1 holds their tag below ones and word 2 the built-in's function.
     CallMethod Ann 3;
+    /// Calls a method of R\[b\] that some built-in type has with the argument R\[c\]; result in R\[a\]. What stands in
+    /// R\[a+1\] or R\[a+2\] is consumed, what stands elsewhere copied there if need be. Words as for `CallMethod`, but that
+    /// the upper half of word 1 is a [`name_word`], and the second highest byte of what stands for a shape may say that
+    /// the method is a look-up that needs no call.
+    CallMethod1 Abc 3;
     /// R\[b\].push(R\[c\]), takes R\[c\]: result null in R\[a\]; anything but an array goes on as `CallMethod` would, with the
     /// words of that instruction.
     Push Abc 3;
@@ -443,6 +448,16 @@ pub(crate) fn immediate_of(field: u16) -> Raw {
         tag: (field >> 1 & 3) as u8,
         payload: i64::from(field as i16 >> 3) as u64,
     }
+}
+
+/// A method name's constant and its number among the built-in methods in one; none if they do not fit.
+pub(crate) fn name_word(constant: u32, number: u16) -> Option<u32> {
+    (constant < 1 << 20 && number < 1 << 12).then_some(constant | u32::from(number) << 20)
+}
+
+/// The constant and the number in a [`name_word`].
+pub(crate) fn name_parts(word: u32) -> (u32, u16) {
+    (word & 0xF_FFFF, (word >> 20) as u16)
 }
 
 /// Fields a, b, c of an instruction word.

@@ -13,7 +13,7 @@ use super::expr::Operand;
 use super::function::Label;
 use super::{Compiler, Result};
 use crate::builtins;
-use crate::bytecode::Op;
+use crate::bytecode::{Op, name_word};
 
 #[derive(Clone, Copy)]
 enum Step {
@@ -391,30 +391,42 @@ impl Compiler<'_> {
         let text = ast.text(name);
         let constant = self.string(text)?;
         let object = current.value;
+        let number = builtins::method_number(text);
         let push = text == "push" && args.len() == 1;
+        let word = name_word(constant, number).filter(|_| number != 0 && args.len() == 1 && !push);
         let (window, receiver) = if let Some(window) = current.window {
             (window, object.register)
         } else {
             let (window, receiver) = self.method_window(dst)?;
             if object.temporary {
                 self.emit(Op::Move, receiver, object.register, 0);
-            } else if !push {
+            } else if !push && word.is_none() {
                 self.emit(Op::Copy, receiver, object.register, 0);
             }
             (window, receiver)
         };
-        let from = if push && !object.temporary {
+        let from = if (push || word.is_some()) && !object.temporary {
             object.register
         } else {
             receiver
         };
+        if let Some(word) = word {
+            let argument = self.allocate()?;
+            let value = self.operand_in(ast.list(args)[0], Some(argument))?;
+            self.set_place(self.ast.span(node));
+            self.emit(Op::CallMethod1, window, from, value.register);
+            self.extend(u64::from(word) << 32);
+            self.extend(0);
+            self.move_result(dst, window);
+            return Ok(());
+        }
         let count = self.arguments(args)?;
         self.set_place(self.ast.span(node));
         if push {
             self.emit(Op::Push, window, from, receiver + 1);
         } else {
             let _ = member;
-            self.emit(Op::CallMethod, window, count, builtins::method_number(text));
+            self.emit(Op::CallMethod, window, count, number);
         }
         self.extend(u64::from(constant) << 32);
         self.extend(0);

@@ -360,6 +360,39 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         value
                     }};
                 }
+                // A method call whose receiver and arguments stand in the window.
+                macro_rules! call_method {
+                    ($receiver:expr, $argc:expr) => {{
+                        let (receiver, argc): (Raw, u16) = ($receiver, $argc);
+                        if receiver.tag == tag::INSTANCE
+                            && (*receiver.pointer::<Header>()).shape.get() == *ip.add(1).cast::<u32>()
+                        {
+                            let closure = *ip.add(2) as *const Closure;
+                            *reg!(ip, base, 1) = Raw {
+                                tag: tag::ALIAS,
+                                payload: closure as u64,
+                            };
+                            let callee = Raw {
+                                tag: tag::FUNCTION,
+                                payload: closure as u64,
+                            };
+                            enter!(
+                                closure,
+                                argc,
+                                0,
+                                3,
+                                call::enter_slow(vm, callee, argc, 0, 3)
+                            );
+                        }
+                        if call::remembers_builtin(ip, receiver.tag) {
+                            vm.ip = ip;
+                            vm.base = base;
+                            check!(call::call_remembered(vm, ip, reg!(ip, base, 1), argc));
+                            next!(3)
+                        }
+                        flow!(3, call::call_method(vm, ip, argc))
+                    }};
+                }
                 macro_rules! drop_register {
                     ($n:literal) => {{
                         let register = reg!(ip, base, $n);
@@ -599,14 +632,16 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 old.release();
                                 next!()
                             }
-                        } else if object.tag == tag::DICT && member::set_entry(object, *index, from, $moves) {
+                        }
+                        vm.ip = ip;
+                        vm.base = base;
+                        if object.tag == tag::DICT && check!(member::set_entry(object, *index, from, $moves))
+                        {
                             if $consumes {
                                 take!(index).release();
                             }
                             next!()
                         }
-                        vm.ip = ip;
-                        vm.base = base;
                         check!(member::set_index(object, *index, from, $moves));
                         if $consumes {
                             take!(index).release();
@@ -649,6 +684,23 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 spend!(ip.offset(field!(ip, 3) as i16 as isize));
                             }
                             (*state).tag = tag::NULL;
+                            next!()
+                        }
+                        if (*state).tag == tag::BUFFER {
+                            let item = state.add(2);
+                            if (*item).is_counted() {
+                                take!(item).release();
+                            }
+                            let at = (*state.add(1)).payload as usize;
+                            let items = (*(*state).pointer::<aether_value::Buffer>()).as_slice();
+                            if at < items.len() {
+                                let value = *items.as_ptr().add(at).cast::<Raw>();
+                                value.retain();
+                                *item = value;
+                                (*state.add(1)).payload = at as u64 + 1;
+                                spend!(ip.offset(field!(ip, 3) as i16 as isize));
+                            }
+                            take!(state).release();
                             next!()
                         }
                         match check!(vm.next_item(state)) {
@@ -1100,7 +1152,8 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         vm.ip = ip;
                         vm.base = base;
                         let mut value = value;
-                        if object.tag != tag::DICT || !member::set_entry(object, *index, &raw mut value, true)
+                        if object.tag != tag::DICT
+                            || !check!(member::set_entry(object, *index, &raw mut value, true))
                         {
                             check!(member::set_index(object, *index, &raw mut value, true));
                         }
@@ -1267,28 +1320,33 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     }
                     Op::CallMethod => {
                         let receiver = *base.add(field!(ip, 1) as usize + 16).cast::<Raw>();
-                        let argc = field!(ip, 2);
-                        if receiver.tag == tag::INSTANCE
-                            && (*receiver.pointer::<Header>()).shape.get() == *ip.add(1).cast::<u32>()
-                        {
-                            let closure = *ip.add(2) as *const Closure;
-                            *reg!(ip, base, 1) = Raw {
-                                tag: tag::ALIAS,
-                                payload: closure as u64,
-                            };
-                            let callee = Raw {
-                                tag: tag::FUNCTION,
-                                payload: closure as u64,
-                            };
-                            enter!(closure, argc, 0, 3, call::enter_slow(vm, callee, argc, 0, 3));
+                        call_method!(receiver, field!(ip, 2));
+                    }
+                    Op::CallMethod1 => {
+                        let window = reg!(ip, base, 1);
+                        let (receiver, argument) = (reg!(ip, base, 2), reg!(ip, base, 3));
+                        if matches!((*receiver).tag, tag::DICT | tag::SET) {
+                            let value = call::lookup(ip, *receiver, *argument);
+                            if value.tag != tag::UNSET {
+                                if receiver == window.add(1) {
+                                    take!(receiver).release();
+                                }
+                                if argument == window.add(2) {
+                                    take!(argument).release();
+                                }
+                                *window = value;
+                                next!(3)
+                            }
                         }
-                        if call::remembers_builtin(ip, receiver.tag) {
-                            vm.ip = ip;
-                            vm.base = base;
-                            check!(call::call_remembered(vm, ip, reg!(ip, base, 1), argc));
-                            next!(3)
+                        if receiver != window.add(1) {
+                            (*receiver).retain();
+                            *window.add(1) = *receiver;
                         }
-                        flow!(3, call::call_method(vm, ip, argc))
+                        if argument != window.add(2) {
+                            (*argument).retain();
+                            *window.add(2) = *argument;
+                        }
+                        call_method!(*receiver, 1);
                     }
                     Op::Push => {
                         let array = reg!(ip, base, 2);

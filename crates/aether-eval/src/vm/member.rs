@@ -314,18 +314,22 @@ fn element(vm: &mut Vm, object: &Value, index: &Value) -> Result<Value, Raise> {
     }
 }
 
-/// `dict[key] = value` where the key is there; false, and nothing done, if it is not, if it is neither an int nor a
-/// string, or if a snapshot shares the entries. Takes `from` if `moves`, on success.
+/// `dict[key] = value`; false, and nothing done, if the key is neither an int nor a string, or a snapshot may share
+/// the entries. Takes `from` if `moves`, on success.
 ///
 /// # Safety
 /// `object` is a dict, `key` a value, `from` a register.
 #[inline(never)]
-pub(super) unsafe fn set_entry(object: Raw, key: Raw, from: *mut Raw, moves: bool) -> bool {
+pub(super) unsafe fn set_entry(object: Raw, key: Raw, from: *mut Raw, moves: bool) -> Result<bool, Raise> {
     // SAFETY: the caller's promise; the old value is released when the dict is whole.
     unsafe {
-        let place = object.object::<Dict>().find_mut(key);
+        let dict = object.object::<Dict>();
+        let mut place = dict.find_mut(key);
         if place.is_null() {
-            return false;
+            place = dict.add_place(key)?;
+            if place.is_null() {
+                return Ok(false);
+            }
         }
         let (old, value) = (*place, *from);
         if moves {
@@ -336,7 +340,7 @@ pub(super) unsafe fn set_entry(object: Raw, key: Raw, from: *mut Raw, moves: boo
         (*place).tag = value.tag;
         (*place).payload = value.payload;
         old.release();
-        true
+        Ok(true)
     }
 }
 
@@ -526,6 +530,7 @@ pub(super) unsafe fn slice(vm: &mut Vm, first: *mut Raw) -> Result<Raw, Raise> {
 }
 
 /// A slice's bound: negative counts from the end, then clamped.
+#[inline(always)]
 fn bound(value: &Value, missing: usize, length: usize) -> Result<usize, Raise> {
     match value {
         Value::Null => Ok(missing),

@@ -22,7 +22,7 @@ use super::call::definition;
 use super::unwind::{code_of, word_of};
 use super::{FUEL, Vm, flags};
 use crate::builtins;
-use crate::bytecode::{Op, fields};
+use crate::bytecode::{Op, fields, name_parts};
 use crate::memory::HeapProfile;
 
 /// Frames of a stack that are kept, innermost first.
@@ -141,6 +141,10 @@ unsafe fn running_builtin(
             Op::CallTop => register(a),
             Op::CallGlobal => *globals.add(b as usize),
             Op::CallMethod => return method(c, register(a + 16).tag),
+            Op::CallMethod1 => {
+                let (_, number) = name_parts((*ip.add(1) >> 32) as u32);
+                return method(number, register(b).tag);
+            }
             Op::Push => return method(builtins::method_number("push"), register(b).tag),
             _ => return None,
         };

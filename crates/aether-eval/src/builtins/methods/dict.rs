@@ -43,7 +43,10 @@ fn values(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 }
 
 fn contains(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    Ok(Value::Bool(receiver(&args[0]).entry(&args[1]).is_some()))
+    let [Value::Dict(dict), key, ..] = args else {
+        unreachable!("a method of dicts")
+    };
+    Ok(Value::Bool(dict.entry(key).is_some()))
 }
 
 fn entries(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
@@ -64,9 +67,14 @@ fn iterator(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 /// `get(key)` or `get(key, default)`.
 fn get(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    hashable_check(&args[1])?;
-    let found = receiver(&args[0]).get_value(&args[1]);
-    Ok(found.unwrap_or_else(|| args.get(2).cloned().unwrap_or(Value::Null)))
+    let [Value::Dict(dict), key, default @ ..] = args else {
+        unreachable!("a method of dicts")
+    };
+    if let Some(found) = dict.get_value(key) {
+        return Ok(found);
+    }
+    hashable_check(key)?;
+    Ok(default.first().cloned().unwrap_or(Value::Null))
 }
 
 fn remove(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {

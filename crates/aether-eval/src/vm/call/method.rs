@@ -1,15 +1,79 @@
 //! Method calls that the loop does not make inline.
 
-use aether_value::{Instance, NativeObject, Raise, Raw, Rc, Value, tag};
+use aether_value::{Dict, Instance, NativeObject, Raise, Raw, Rc, Set, Value, tag};
 
 use super::{call_simple, call_value, definition, enter, invoke, release_all, take, window_of};
 use crate::builtins::{BuiltinDef, Run, Simple};
-use crate::bytecode::Op;
+use crate::bytecode::{Op, name_parts};
 use crate::vm::{Flow, Vm, flags};
 
 /// What stands for a shape in the first extension word of a `CallMethod` whose last receiver was no instance: this and
-/// the receiver's tag. The second word is then the built-in's function, which takes this number of arguments.
-const BUILTIN: u32 = 0xFFFF_FF00;
+/// the receiver's tag, and above that its [`Lookup`]. The second word is then the built-in's function, which takes this
+/// number of arguments.
+const BUILTIN: u32 = 0xFFFF_0000;
+
+/// Built-in methods of one argument that `CallMethod1` does without a call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Lookup {
+    None,
+    /// `dict.contains`
+    InDict,
+    /// `dict.get`
+    Get,
+    /// `set.contains`
+    InSet,
+}
+
+impl Lookup {
+    fn of(tag: u8, def: &BuiltinDef, argc: u16) -> Self {
+        match (tag, def.info.name) {
+            _ if argc != 1 => Self::None,
+            (tag::DICT, "contains") => Self::InDict,
+            (tag::DICT, "get") => Self::Get,
+            (tag::SET, "contains") => Self::InSet,
+            _ => Self::None,
+        }
+    }
+
+    /// What stands for a shape.
+    const fn mark(self, tag: u8) -> u32 {
+        BUILTIN | (self as u32) << 8 | tag as u32
+    }
+}
+
+/// The result of a `CallMethod1` that remembers a look-up, if it is one and the key is an int or a string; unset if not.
+/// Nothing is taken or consumed.
+///
+/// # Safety
+/// `ip` is that instruction, the others are its operands.
+#[inline(never)]
+pub(in crate::vm) unsafe fn lookup(ip: *const u64, receiver: Raw, key: Raw) -> Raw {
+    /// What stands for the shape, by look-up.
+    const IN_DICT: u32 = Lookup::InDict.mark(tag::DICT);
+    const GET: u32 = Lookup::Get.mark(tag::DICT);
+    const IN_SET: u32 = Lookup::InSet.mark(tag::SET);
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mark = *ip.add(1).cast::<u32>();
+        if mark as u8 != receiver.tag || key.tag != tag::INT && key.tag != tag::STRING {
+            return Raw::unset();
+        }
+        match mark {
+            IN_DICT => Raw::bool(!receiver.object::<Dict>().find(key).is_null()),
+            GET => {
+                let place = receiver.object::<Dict>().find(key);
+                if place.is_null() {
+                    return Raw::null();
+                }
+                (*place).retain();
+                *place
+            }
+            IN_SET => Raw::bool(receiver.object::<Set>().contains(key.as_value())),
+            _ => Raw::unset(),
+        }
+    }
+}
 
 /// Whether a `CallMethod` remembers a built-in method for receivers with this tag.
 ///
@@ -18,7 +82,7 @@ const BUILTIN: u32 = 0xFFFF_FF00;
 #[inline(always)]
 pub(in crate::vm) unsafe fn remembers_builtin(ip: *const u64, tag: u8) -> bool {
     // SAFETY: the caller's promise.
-    unsafe { *ip.add(1).cast::<u32>() == BUILTIN | u32::from(tag) }
+    unsafe { *ip.add(1).cast::<u32>() & 0xFFFF_00FF == BUILTIN | u32::from(tag) }
 }
 
 /// Calls the built-in method that a `CallMethod` remembers.
@@ -41,10 +105,10 @@ pub(in crate::vm) unsafe fn call_remembered(
 }
 
 /// Remembers the built-in method that a `CallMethod` has found for a receiver with this tag.
-unsafe fn remember_builtin(ip: *mut u64, tag: u8, function: Simple) {
+unsafe fn remember_builtin(ip: *mut u64, tag: u8, function: Simple, lookup: Lookup) {
     // SAFETY: the caller's instruction.
     unsafe {
-        *ip.add(1) = *ip.add(1) & !0xFFFF_FFFF | u64::from(BUILTIN | u32::from(tag));
+        *ip.add(1) = *ip.add(1) & !0xFFFF_FFFF | u64::from(lookup.mark(tag));
         *ip.add(2) = (function as *const ()).expose_provenance() as u64;
     }
 }
@@ -52,18 +116,21 @@ unsafe fn remember_builtin(ip: *mut u64, tag: u8, function: Simple) {
 /// A method call that missed its inline cache.
 ///
 /// # Safety
-/// `ip` is a `CallMethod` or `Push` instruction with the receiver and arguments in its window.
+/// `ip` is a `CallMethod`, `CallMethod1` or `Push` instruction with the receiver and arguments in its window.
 #[cold]
 #[inline(never)]
 pub(in crate::vm) unsafe fn call_method(vm: &mut Vm, ip: *mut u64, argc: u16) -> Result<Flow, Raise> {
     // SAFETY: the caller's promise.
     unsafe {
         let window_offset = window_of(ip);
-        let name = (*ip.add(1) >> 32) as u32;
-        let number = if Op::of(*ip) == Op::CallMethod {
-            (*ip >> 48) as u16
-        } else {
-            vm.push_method
+        let word = (*ip.add(1) >> 32) as u32;
+        let (remembers, name, number) = match Op::of(*ip) {
+            Op::CallMethod => (true, word, (*ip >> 48) as u16),
+            Op::CallMethod1 => {
+                let (name, number) = name_parts(word);
+                (true, name, number)
+            }
+            _ => (false, word, vm.push_method),
         };
         loop {
             let window = vm.base.add(window_offset as usize);
@@ -82,8 +149,9 @@ pub(in crate::vm) unsafe fn call_method(vm: &mut Vm, ip: *mut u64, argc: u16) ->
                         && argc <= u16::from(def.info.max_args)
                     {
                         // A native object's own method is another object's another one.
-                        if Op::of(*ip) == Op::CallMethod && receiver.tag != tag::NATIVE {
-                            remember_builtin(ip, receiver.tag, function);
+                        if remembers && receiver.tag != tag::NATIVE {
+                            let lookup = Lookup::of(receiver.tag, def, argc);
+                            remember_builtin(ip, receiver.tag, function, lookup);
                         }
                         call_simple(vm, function, first, argc as usize + 1)?;
                         return Ok(Flow::Next);
@@ -198,7 +266,7 @@ unsafe fn call_instance_method(
                 // Nothing but its definition owns a method, and the instance keeps that alive.
                 *ip.add(1) = (*ip.add(1) & !0xFFFF_FFFF) | u64::from(instance.shape_id());
                 *ip.add(2) = closure as u64;
-                if Op::of(*ip) != Op::CallMethod {
+                if Op::of(*ip) == Op::Push {
                     *ip.add(1) &= !0xFFFF_FFFF;
                 }
                 let callee = Raw {

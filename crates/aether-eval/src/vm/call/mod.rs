@@ -12,7 +12,7 @@ use aether_value::{
 
 pub(super) use frame::{declared_parameters, drive, slot_count};
 use frame::{each_turn, pair_turn};
-pub(super) use method::{call_method, call_remembered, remembers_builtin};
+pub(super) use method::{call_method, call_remembered, lookup, remembers_builtin};
 
 use super::{Flow, SLACK, Vm, flags};
 use crate::builtins::{self, BuiltinDef, Event, Run, Simple};
