@@ -532,8 +532,34 @@ impl Heap {
         // SAFETY: the new object's count goes to the result.
         let array = unsafe { Rc::from_ptr(array) };
         if capacity > 0 {
-            array.resize_to(self, capacity)?;
+            let buffer = new_buffer(self, capacity)?;
+            // SAFETY: a new buffer, whose count goes to the array.
+            array
+                .items
+                .set(unsafe { buffer.cast::<Buffer>().as_ref() }.items_ptr());
+            array.cap.set(buffer_capacity(buffer) as u32);
         }
+        Ok(array)
+    }
+
+    /// A new array of the values in `count` registers, which it takes on success: null stays behind.
+    ///
+    /// # Errors
+    /// Out of memory.
+    ///
+    /// # Safety
+    /// The registers hold values and own their counts.
+    pub unsafe fn array_taking(&self, first: *mut Raw, count: usize) -> Result<Rc<Array>, Raise> {
+        let array = self.array(count)?;
+        let items = array.items.get();
+        // SAFETY: the new array has room for as many, and nobody else knows it yet.
+        unsafe {
+            for index in 0..count {
+                items.add(index).write(first.add(index).read());
+                (*first.add(index)).tag = tag::NULL;
+            }
+        }
+        array.len.set(count as u32);
         Ok(array)
     }
 

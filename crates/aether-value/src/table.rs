@@ -95,6 +95,13 @@ impl Key {
         }
     }
 
+    /// Whether this key is a string with this hash and text.
+    #[inline(always)]
+    fn is_string(&self, text: &Str, hash: u32) -> bool {
+        // SAFETY: a key with this tag refers to a string that is alive.
+        self.hash == hash && self.tag == tag::STRING && unsafe { self.raw().object::<Str>() }.equals(text)
+    }
+
     fn raw(self) -> Raw {
         Raw {
             tag: self.tag,
@@ -221,10 +228,29 @@ impl Table {
     /// The entry with this string key.
     #[inline]
     pub fn entry_of(&self, text: &Str) -> Option<EntryIndex> {
+        if self.header.small == 0 {
+            self.position_of_string::<DICT>(text)
+        } else {
+            self.position_of_string::<SET>(text)
+        }
+    }
+
+    /// The same for a table whose entries are so far apart.
+    #[inline(always)]
+    fn position_of_string<const STRIDE: usize>(&self, text: &Str) -> Option<EntryIndex> {
         if self.len.get() == 0 || self.mode.get() != Mode::Hashed {
             return None;
         }
-        self.string_entry(text, text.hash())
+        let hash = text.hash();
+        if self.len.get() as usize <= LINEAR {
+            return self.scan_string(text, hash);
+        }
+        self.probe::<STRIDE>(hash, |key| key.is_string(text, hash))
+    }
+
+    #[inline(never)]
+    fn scan_string(&self, text: &Str, hash: u32) -> Option<EntryIndex> {
+        self.scan(|key| key.is_string(text, hash))
     }
 
     /// The entry with this int key.
@@ -286,7 +312,7 @@ impl Table {
         let entry = match key.tag {
             tag::INT => self.position_of_int::<DICT>(key.payload.cast_signed()),
             // SAFETY: a value with this tag refers to a string that is alive.
-            tag::STRING => self.entry_of(unsafe { key.object::<Str>() }),
+            tag::STRING => self.position_of_string::<DICT>(unsafe { key.object::<Str>() }),
             _ => None,
         };
         match entry {
@@ -303,18 +329,10 @@ impl Table {
     #[inline]
     pub(crate) fn entry_hashed(&self, key: &Value, hash: u32) -> Option<EntryIndex> {
         match key {
-            Value::String(text) => self.string_entry(text, hash),
+            Value::String(text) => self.entry_of(text),
             Value::Int(number) => self.entry_of_int(*number),
             _ => self.value_entry(hash, |known| same_key(known, key)),
         }
-    }
-
-    #[inline]
-    fn string_entry(&self, text: &Str, hash: u32) -> Option<EntryIndex> {
-        self.find(hash, |key| {
-            // SAFETY: a key with this tag refers to a string that is alive.
-            key.hash == hash && key.tag == tag::STRING && unsafe { key.raw().object::<Str>() }.equals(text)
-        })
     }
 
     /// The entry with this hash whose key, as a value, `is_it` accepts; not for ints.

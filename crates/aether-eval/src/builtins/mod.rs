@@ -176,6 +176,9 @@ pub struct BuiltinDef {
     pub info: BuiltinInfo,
     /// How it runs.
     pub run: Run,
+    /// The least and the largest number of arguments for which it may be run with nothing checked, padded or converted
+    /// first; none if the least is larger. Not for methods.
+    plain: (u8, u8),
     /// Bit n: parameter n takes whatever `for` takes, and arrives as an array.
     pub iterables: u8,
     /// Whether a frame sees errors of what it calls.
@@ -269,6 +272,7 @@ impl BuiltinDef {
     #[must_use]
     pub const fn iterables(mut self, mask: u8) -> Self {
         self.iterables = mask;
+        self.plain = Self::NEVER;
         self
     }
 
@@ -316,14 +320,33 @@ impl BuiltinDef {
             max_args,
             id: 0,
         };
+        let plain = match (run, kind) {
+            (Run::Frame { .. }, _) => Self::NEVER,
+            (Run::Simple(_), BuiltinKind::Core) => (min_args, max_args),
+            (Run::Simple(_), BuiltinKind::Library) => (params.len() as u8, params.len() as u8),
+        };
         Self {
             info,
             run,
+            plain,
             iterables: 0,
             catches: false,
             permission: None,
             each: None,
             pairs: None,
+        }
+    }
+
+    const NEVER: (u8, u8) = (1, 0);
+
+    /// The function, if this many arguments need no preparation.
+    #[inline(always)]
+    pub(crate) fn plain(&self, argc: u16) -> Option<Simple> {
+        match self.run {
+            Run::Simple(function) if u16::from(self.plain.0) <= argc && argc <= u16::from(self.plain.1) => {
+                Some(function)
+            }
+            _ => None,
         }
     }
 

@@ -320,6 +320,9 @@ ops! {
     CallGlobal Ann 1;
     /// Calls the running closure with c arguments from R\[a+1\], which it takes; result in R\[a\].
     CallOwn Ann 1;
+    /// Calls capture b of the running closure, which keeps it alive, with c arguments from R\[a+1\], which it takes; result
+    /// in R\[a\].
+    CallCapture Ann 1;
     /// Calls method `name` of R\[a+1\] with b arguments from R\[a+2\]; takes all; result in R\[a\]. c is the name's number
     /// among the built-in methods (0: none); word 1 as for `GetField`, word 2 the cached method. For receivers that are no
     /// instances, word 1 holds their tag below ones and word 2 the built-in's function.

@@ -199,6 +199,10 @@ impl Compiler<'_> {
                     let count = self.arguments(args)?;
                     self.at(node);
                     self.emit(Op::Call, window, register, count);
+                } else if let Some(index) = self.plain_capture(binding) {
+                    let count = self.arguments(args)?;
+                    self.at(node);
+                    self.emit(Op::CallCapture, window, index, count);
                 } else {
                     self.expr(base, window)?;
                     let count = self.arguments(args)?;

@@ -184,6 +184,15 @@ impl Compiler<'_> {
         }
     }
 
+    /// The capture of this function that holds a binding of an enclosing one which is never set again.
+    pub(super) fn plain_capture(&mut self, binding: BindingId) -> Option<u16> {
+        let here = self.function.registers.contains_key(&binding) || self.is_own(binding);
+        if here || self.resolution.binding(binding).cell {
+            return None;
+        }
+        self.capture_index(binding)
+    }
+
     // --- literals ---
 
     fn interpolation(&mut self, parts: List, dst: u16) -> Result<()> {

@@ -112,6 +112,11 @@ impl Vm {
             (self.ip, self.base) = (ip, base);
             let dict = (*register(ip, base, 1)).object::<aether_value::Dict>();
             let key = register(ip, base, 2);
+            let entry = register(ip, base, 3);
+            if super::member::set_entry(*register(ip, base, 1), *key, entry, true)? {
+                take(key).release();
+                return Ok(());
+            }
             aether_value::hashable_check((*key).as_value())?;
             let value = take(register(ip, base, 3)).into_value();
             drop(dict.insert(take(key).into_value(), value)?);
@@ -140,32 +145,6 @@ impl Vm {
             }
             let expected = if dict { "dict" } else { "array" };
             Err(Raise::type_error(expected, &(*value).as_value().type_name()))
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    pub(super) unsafe fn payload(&mut self, ip: *mut u64, base: *mut u8) {
-        // SAFETY: see the block; the register holds an enum value.
-        unsafe {
-            let value = (*register(ip, base, 2)).object::<EnumValue>();
-            let payload = value.payload().get(*ip.cast::<u16>().add(3) as usize).cloned();
-            *register(ip, base, 1) = payload.map_or(Raw::null(), Raw::from_value);
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    pub(super) unsafe fn element_or_null(&mut self, ip: *mut u64, base: *mut u8) {
-        // SAFETY: see the block; the register holds an array.
-        unsafe {
-            let array = (*register(ip, base, 2)).object::<Array>();
-            let value = array
-                .get(*ip.cast::<u16>().add(3) as usize)
-                .copied()
-                .unwrap_or(Raw::null());
-            value.retain();
-            *register(ip, base, 1) = value;
         }
     }
 }
@@ -338,13 +317,7 @@ impl Vm {
     #[inline(never)]
     pub(super) unsafe fn make_array(&mut self, first: *mut Raw, count: usize) -> Result<Raw, Raise> {
         // SAFETY: the caller's promise.
-        unsafe {
-            let array = self.heap.array(count)?;
-            for index in 0..count {
-                array.push(take(first.add(index)).into_value())?;
-            }
-            Ok(Raw::from_rc(array))
-        }
+        unsafe { Ok(Raw::from_rc(self.heap.array_taking(first, count)?)) }
     }
 
     /// `[..., ...R[from]]`; takes `from`.
@@ -412,7 +385,7 @@ impl Vm {
             self.tables.text(names as u32),
             self.tables.text((names >> 32) as u32),
         );
-        value.variant_name() == variant.as_str() && value.definition().name().as_str() == enum_name.as_str()
+        value.info().name.equals(variant) && value.definition().name().equals(enum_name)
     }
 }
 

@@ -586,20 +586,9 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                             value.retain();
                             value
                         } else {
-                            let found = if object.tag == tag::DICT {
-                                member::entry_of(object, *index)
-                            } else {
-                                std::ptr::null()
-                            };
-                            if found.is_null() {
-                                vm.ip = ip;
-                                vm.base = base;
-                                check!(member::get_index(vm, object, *index))
-                            } else {
-                                let value = *found;
-                                value.retain();
-                                value
-                            }
+                            vm.ip = ip;
+                            vm.base = base;
+                            check!(member::get_index(vm, object, *index))
                         };
                         if $index {
                             take!(index).release();
@@ -1318,6 +1307,26 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         *reg!(ip, base, 1) = call::own_closure(base);
                         flow!(1, call::call_value(vm, field!(ip, 1), argc, 1))
                     }
+                    Op::CallCapture => {
+                        let callee = *call::capture(base, field!(ip, 2));
+                        let argc = field!(ip, 3);
+                        if callee.tag == tag::FUNCTION {
+                            *reg!(ip, base, 1) = Raw {
+                                tag: tag::ALIAS,
+                                payload: callee.payload,
+                            };
+                            enter!(
+                                callee.pointer::<Closure>(),
+                                argc,
+                                0,
+                                1,
+                                call::enter_slow(vm, callee, argc, 0, 1)
+                            );
+                        }
+                        callee.retain();
+                        *reg!(ip, base, 1) = callee;
+                        flow!(1, call::call_value(vm, field!(ip, 1), argc, 1))
+                    }
                     Op::CallMethod => {
                         let receiver = *base.add(field!(ip, 1) as usize + 16).cast::<Raw>();
                         call_method!(receiver, field!(ip, 2));
@@ -1487,15 +1496,26 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
 
                     // --- patterns ---
                     Op::CheckArray => {
-                        check!(vm.check_pattern(ip, base, false));
+                        if (*reg!(ip, base, 1)).tag != tag::ARRAY {
+                            check!(vm.check_pattern(ip, base, false));
+                        }
                         next!()
                     }
                     Op::CheckDict => {
-                        check!(vm.check_pattern(ip, base, true));
+                        if (*reg!(ip, base, 1)).tag != tag::DICT {
+                            check!(vm.check_pattern(ip, base, true));
+                        }
                         next!()
                     }
                     Op::ElementOrNull => {
-                        vm.element_or_null(ip, base);
+                        let array = (*reg!(ip, base, 2)).pointer::<Array>();
+                        let at = field!(ip, 3) as usize;
+                        let mut value = Raw::null();
+                        if at < (*array).len() {
+                            value = *(*array).items().add(at);
+                            value.retain();
+                        }
+                        *reg!(ip, base, 1) = value;
                         next!()
                     }
                     Op::Rest => {
@@ -1525,7 +1545,14 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         continue 'code;
                     }
                     Op::Payload => {
-                        vm.payload(ip, base);
+                        let payload = (*(*reg!(ip, base, 2)).pointer::<aether_value::EnumValue>()).payload();
+                        let at = field!(ip, 3) as usize;
+                        let mut value = Raw::null();
+                        if at < payload.len() {
+                            value = *payload.as_ptr().add(at).cast::<Raw>();
+                            value.retain();
+                        }
+                        *reg!(ip, base, 1) = value;
                         next!()
                     }
 

@@ -34,6 +34,15 @@ unsafe fn remember(ip: *mut u64, shape: u32, slot: u16) {
 pub(super) unsafe fn get_field(vm: &mut Vm, ip: *mut u64, object: Raw) -> Result<Raw, Raise> {
     // SAFETY: the caller's promise; the object is a value.
     unsafe {
+        if object.tag == tag::DICT {
+            let name = vm.tables.text((*ip.add(1) >> 32) as u32);
+            if !is_length(name.as_str())
+                && let Some(found) = object.object::<Dict>().get_text(name)
+            {
+                found.retain();
+                return Ok(*found);
+            }
+        }
         let name = name_of(vm, ip);
         if object.tag == tag::INSTANCE {
             let instance = object.object::<Instance>();
@@ -46,11 +55,17 @@ pub(super) unsafe fn get_field(vm: &mut Vm, ip: *mut u64, object: Raw) -> Result
     }
 }
 
+/// Whether a member of a collection is its length, whatever it holds.
+#[inline]
+fn is_length(name: &str) -> bool {
+    matches!(name, "length" | "size")
+}
+
 /// Reads a member of any value.
 pub(super) fn get_member(vm: &mut Vm, object: &Value, name: &Rc<Str>) -> Result<Value, Raise> {
     let text = name.as_str();
     let length = |length: usize| Ok(Value::Int(length as i64));
-    let is_length = matches!(text, "length" | "size");
+    let is_length = is_length(text);
     match object {
         Value::Instance(instance) => {
             if let Some(value) = instance.field(name) {
@@ -249,7 +264,17 @@ pub(super) unsafe fn entry_of(object: Raw, key: Raw) -> *const Raw {
 #[cold]
 #[inline(never)]
 pub(super) fn get_index(vm: &mut Vm, object: Raw, index: Raw) -> Result<Raw, Raise> {
-    // SAFETY: both are values of live registers.
+    // SAFETY: both are values of live registers, and entries hold values.
+    unsafe {
+        if object.tag == tag::DICT {
+            let found = object.object::<Dict>().find(index);
+            if !found.is_null() {
+                (*found).retain();
+                return Ok(*found);
+            }
+        }
+    }
+    // SAFETY: as above.
     let (object, index) = unsafe { (object.as_value(), index.as_value()) };
     element(vm, object, index).map(Raw::from_value)
 }

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use aether_value::{Code, Coroutine, Frame, Raise, Raw, Recorder, Value, tag};
 use ahash::AHashMap;
 
-use super::call::definition;
+use super::call::{capture, definition};
 use super::unwind::{code_of, word_of};
 use super::{FUEL, Vm, flags};
 use crate::builtins;
@@ -139,6 +139,7 @@ unsafe fn running_builtin(
         let callee = match Op::of(*ip) {
             Op::Call => register(b),
             Op::CallTop => register(a),
+            Op::CallCapture => *capture(base, b),
             Op::CallGlobal => *globals.add(b as usize),
             Op::CallMethod => return method(c, register(a + 16).tag),
             Op::CallMethod1 => {

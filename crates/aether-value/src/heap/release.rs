@@ -175,6 +175,25 @@ impl Inner {
             .with(|shapes| unsafe { *shapes.get_unchecked(shape as usize) })
     }
 
+    /// Whether a buffer or table has no owner but the collection that is dying while the list is emptied: it may die at
+    /// once, without passing through the list, which it would leave next.
+    #[inline(always)]
+    unsafe fn dies_along(&self, storage: NonNull<Header>) -> bool {
+        // SAFETY: the dying collection owns a count of it.
+        let header = unsafe { storage.as_ref() };
+        header.count.get() == 1 && !header.has(flag::HAS_SIDE) && self.draining.get()
+    }
+
+    /// Gives back what a table holds, then its memory.
+    #[inline(always)]
+    unsafe fn tear_down_table(&self, table: NonNull<Header>) {
+        // SAFETY: the table is dead and its contents intact.
+        unsafe {
+            table.cast::<Table>().as_ref().release_entries(self);
+            self.free(table);
+        }
+    }
+
     /// Gives back the counts and the memory that an object holds, leaving only its own block.
     ///
     /// # Safety
@@ -184,7 +203,16 @@ impl Inner {
         unsafe {
             match object.as_ref().kind {
                 tag::INSTANCE => self.release_instance(object, shape),
-                tag::ARRAY => object.cast::<Array>().as_ref().release_items(),
+                tag::ARRAY => {
+                    let array = object.cast::<Array>().as_ref();
+                    match array.buffer_header().filter(|&buffer| self.dies_along(buffer)) {
+                        Some(buffer) => {
+                            release_raws(buffer.cast::<Buffer>().as_ref().items_ptr(), array.len());
+                            self.free(buffer);
+                        }
+                        None => array.release_items(),
+                    }
+                }
                 tag::BUFFER => release_raws(object.cast::<Buffer>().as_ref().items_ptr(), shape as usize),
                 tag::FUNCTION | tag::ASYNC_FUNCTION => {
                     let closure = object.cast::<Closure>().as_ref();
@@ -198,8 +226,20 @@ impl Inner {
                 }
                 tag::CELL => object.cast::<Cell>().as_ref().get_raw().release(),
                 tag::TABLE => object.cast::<Table>().as_ref().release_entries(self),
-                tag::DICT => object.cast::<Dict>().as_ref().release_table(),
-                tag::SET => object.cast::<Set>().as_ref().release_table(),
+                tag::DICT => {
+                    let dict = object.cast::<Dict>().as_ref();
+                    match dict.table_header().filter(|&table| self.dies_along(table)) {
+                        Some(table) => self.tear_down_table(table),
+                        None => dict.release_table(),
+                    }
+                }
+                tag::SET => {
+                    let set = object.cast::<Set>().as_ref();
+                    match set.table_header().filter(|&table| self.dies_along(table)) {
+                        Some(table) => self.tear_down_table(table),
+                        None => set.release_table(),
+                    }
+                }
                 tag::COROUTINE => object.cast::<Coroutine>().as_ref().release_contents(self),
                 tag::WEAK => object.cast::<WeakCell>().as_ref().detach(self),
                 tag::STRUCT_DEF => {

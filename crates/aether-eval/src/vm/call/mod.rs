@@ -508,15 +508,9 @@ pub(super) unsafe fn call_plain_builtin(
     first: *mut Raw,
     argc: u16,
 ) -> Result<bool, Raise> {
-    let def = definition(callee);
-    let argc = argc as usize;
-    if let Run::Simple(function) = def.run
-        && def.iterables == 0
-        && argc >= def.info.min_args as usize
-        && (argc == def.info.params.len() || (argc <= def.info.max_args as usize && !is_library(def)))
-    {
+    if let Some(function) = definition(callee).plain(argc) {
         // SAFETY: the caller's promise, and the number was just checked.
-        unsafe { call_simple(vm, function, first, argc)? };
+        unsafe { call_simple(vm, function, first, argc as usize)? };
         return Ok(true);
     }
     Ok(false)
