@@ -1,9 +1,11 @@
 //! The instruction set and its disassembler.
 
 mod disassemble;
+mod fuse;
 mod op;
 
 pub use disassemble::disassemble;
 pub(crate) use disassemble::disassemble_code;
+pub(crate) use fuse::fused;
 pub use op::Op;
 pub(crate) use op::{Layout, encode, fields, immediate_field, immediate_of, name_parts, name_word};

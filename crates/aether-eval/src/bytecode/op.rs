@@ -410,6 +410,63 @@ ops! {
     DuplicateMain None 1;
     /// The `debugger` statement.
     Debugger None 1;
+
+    /// `Copy`, and the `Copy` after it. This and the following: see [`fused`](super::fused).
+    Copy2 Ab 1;
+    /// `Push`, and the `Drop` of its result.
+    PushDrop Abc 3;
+    /// `AddI` of a register to itself, and `JumpLess` of that register.
+    AddIJumpLess AbN 1;
+    /// The same with `JumpLessEqual`.
+    AddIJumpLessEqual AbN 1;
+    /// The same with `JumpLessI`.
+    AddIJumpLessI AbN 1;
+    /// The same with `JumpLessEqualI`.
+    AddIJumpLessEqualI AbN 1;
+    /// `SubtractI` of a register from itself, and `JumpGreaterI` of that register.
+    SubtractIJumpGreaterI AbN 1;
+    /// The same with `JumpGreaterEqualI`.
+    SubtractIJumpGreaterEqualI AbN 1;
+    /// `AddI`, and a `GetIndex` whose index it made.
+    AddIGetIndex AbN 1;
+    /// `SubtractI`, and a `GetIndex` whose index it made.
+    SubtractIGetIndex AbN 1;
+    /// `GetIndex`, and the `SetIndexMove` of what it got.
+    GetIndexSetIndex Abc 1;
+    /// `RemainderI`, and `JumpEqualI` of the remainder.
+    RemainderIJumpEqualI AbN 1;
+    /// The same with `JumpNotEqualI`.
+    RemainderIJumpNotEqualI AbN 1;
+    /// `Remainder`, and `JumpEqualI` of the remainder.
+    RemainderJumpEqualI Abc 1;
+    /// The same with `JumpNotEqualI`.
+    RemainderJumpNotEqualI Abc 1;
+    /// `GetIndex`, and `GetIndexT` or `GetIndexTC` of what it got.
+    GetIndexGetIndex Abc 1;
+    /// `GetIndex`, and `SetIndex` of what it got.
+    GetIndexStore Abc 1;
+    /// The same with `SetIndexMove`.
+    GetIndexStoreMove Abc 1;
+    /// The same with `SetIndexI`.
+    GetIndexStoreI Abc 1;
+    /// `GetIndex`, and an addition of the element on the right.
+    GetIndexAdd Abc 1;
+    /// `GetField`, and `GetIndexT` or `GetIndexTC` of what it got.
+    GetFieldGetIndex AbN 2;
+    /// `GetField`, and `GetFieldT` of what it got.
+    GetFieldGetField AbN 2;
+    /// `Add`, and `AddI` to the sum.
+    AddAddI Abc 1;
+    /// `Multiply`, and an addition with the product on the left.
+    MultiplyAddLeft Abc 1;
+    /// The same with the product on the right.
+    MultiplyAddRight Abc 1;
+    /// `Multiply`, and a subtraction from the product.
+    MultiplySubtractLeft Abc 1;
+    /// `Multiply`, and a subtraction of the product.
+    MultiplySubtractRight Abc 1;
+    /// `Subtract`, and an addition with the difference on the left.
+    SubtractAddLeft Abc 1;
 }
 
 impl Op {

@@ -11,8 +11,9 @@ use aether_value::{Capture, Code, Handler, LocalInfo};
 use ahash::AHashMap;
 use std::ptr::NonNull;
 
+use super::known::Known;
 use super::{Compiler, Result};
-use crate::bytecode::{Layout, Op, encode};
+use crate::bytecode::{Layout, Op, encode, fields, fused};
 
 /// Registers a frame can have: 16-bit byte offsets of 16-byte registers.
 const MAX_REGISTERS: u16 = 4096;
@@ -82,6 +83,16 @@ enum Patch {
     Narrow { word: usize },
 }
 
+#[derive(Debug)]
+struct LabelState {
+    /// Its word, once it is bound.
+    at: Option<usize>,
+    /// Jumps to it from before it was bound.
+    patches: Vec<Patch>,
+    /// What all of those know of registers.
+    known: u64,
+}
+
 pub(super) struct FunctionState {
     pub(super) index: FunctionIndex,
     pub(super) words: Vec<u64>,
@@ -96,7 +107,13 @@ pub(super) struct FunctionState {
     pub(super) finals: Vec<FinallyState>,
     pub(super) children: Vec<NonNull<Code>>,
     pub(super) locals: Vec<LocalInfo>,
-    labels: Vec<(Option<usize>, Vec<Patch>)>,
+    labels: Vec<LabelState>,
+    /// What is known of registers here.
+    pub(super) known: Known,
+    /// Where the instructions begin that have been emitted since the last label or entry of a handler.
+    starts: Vec<u32>,
+    /// The last instruction, labels or not.
+    last: Option<u32>,
     /// Whether control can reach the next word.
     pub(super) reachable: bool,
     pub(super) overflow: bool,
@@ -119,6 +136,9 @@ impl FunctionState {
             children: Vec::new(),
             locals: Vec::new(),
             labels: Vec::new(),
+            known: Known::default(),
+            starts: Vec::new(),
+            last: None,
             reachable: true,
             overflow: false,
         }
@@ -156,10 +176,23 @@ impl Compiler<'_> {
             function.places.push((at, function.place));
         }
         function.words.push(word);
+        function.starts.push(at);
+        let last = function.last.replace(at);
+        if let Some(last) = last {
+            let is_temporary = |field: u16| {
+                let mut locals = function.scopes.iter().flat_map(|scope| &scope.locals);
+                locals.all(|local| local.register << 4 != field)
+            };
+            if let Some(op) = fused(function.words[last as usize], word, is_temporary) {
+                let first = &mut function.words[last as usize];
+                *first = *first & !0xFFFF | op as u64;
+            }
+        }
     }
 
     /// Emits an instruction whose fields are registers as its layout says.
     pub(super) fn emit(&mut self, op: Op, a: u16, b: u16, c: u16) {
+        self.function.known.note(op, a, b, c);
         let scaled = |register: u16| register << 4;
         let (a, b, c) = match op.layout() {
             Layout::Abc => (scaled(a), scaled(b), scaled(c)),
@@ -199,16 +232,28 @@ impl Compiler<'_> {
     // --- labels ---
 
     pub(super) fn label(&mut self) -> Label {
-        self.function.labels.push((None, Vec::new()));
+        self.function.labels.push(LabelState {
+            at: None,
+            patches: Vec::new(),
+            known: u64::MAX,
+        });
         Label(self.function.labels.len() as u32 - 1)
     }
 
-    /// Puts a label at the next word.
+    /// Puts a label at the next word. A label that is jumped to from below must have no jump from above.
     pub(super) fn bind(&mut self, label: Label) {
         let here = self.here();
-        let (at, patches) = &mut self.function.labels[label.0 as usize];
-        *at = Some(here);
-        let patches = std::mem::take(patches);
+        let state = &mut self.function.labels[label.0 as usize];
+        state.at = Some(here);
+        let (patches, carried) = (std::mem::take(&mut state.patches), state.known);
+        let known = if patches.is_empty() {
+            0
+        } else if self.function.reachable {
+            carried & self.function.known.carried()
+        } else {
+            carried
+        };
+        self.arrive(known);
         if !patches.is_empty() {
             self.function.reachable = true;
         }
@@ -217,10 +262,21 @@ impl Compiler<'_> {
         }
     }
 
+    /// The next word is reached from elsewhere too, where this is known of registers.
+    pub(super) fn arrive(&mut self, known: u64) {
+        self.function.known.restart(known);
+        self.function.starts.clear();
+    }
+
     fn refer(&mut self, label: Label, patch: Patch) {
-        match self.function.labels[label.0 as usize].0 {
-            Some(at) => self.apply(&patch, at),
-            None => self.function.labels[label.0 as usize].1.push(patch),
+        let known = self.function.known.carried();
+        let state = &mut self.function.labels[label.0 as usize];
+        if let Some(at) = state.at {
+            debug_assert_eq!(state.known, u64::MAX, "a label jumped to from above and below");
+            self.apply(&patch, at);
+        } else {
+            state.known &= known;
+            state.patches.push(patch);
         }
     }
 
@@ -375,7 +431,9 @@ impl Compiler<'_> {
     pub(super) fn close_scope(&mut self) {
         if self.function.reachable {
             let depth = self.function.scopes.len() - 1;
-            self.release_scopes(depth, None);
+            let mut registers = self.to_release(depth, None);
+            registers.retain(|&register| !self.hand_over(register));
+            self.release(&registers);
         }
         if let Some(scope) = self.function.scopes.pop() {
             let end = self.here() as u32;
@@ -398,7 +456,30 @@ impl Compiler<'_> {
             .flat_map(|scope| scope.locals.iter().rev())
             .filter(|local| local.counted && Some(local.register) != except)
             .map(|local| local.register)
+            .filter(|&register| !self.function.known.is_uncounted(register))
             .collect()
+    }
+
+    /// Lets the store that used a dying local last take its value, if nothing but plain arithmetic has run since:
+    /// nobody can tell the store from the end of the scope. Answers whether it did.
+    fn hand_over(&mut self, register: u16) -> bool {
+        let field = register << 4;
+        for at in (0..self.function.starts.len()).rev() {
+            let word = self.function.starts[at] as usize;
+            let (a, b, c) = fields(self.function.words[word]);
+            let op = Op::of(self.function.words[word]);
+            let taking = match op {
+                Op::SetIndex if c == field && a != field && b != field => Op::SetIndexMove,
+                Op::SetIndexC if c == field && a != field && b != field => Op::SetIndexMoveC,
+                Op::SetField if b == field && a != field => Op::SetFieldMove,
+                Op::AddI | Op::SubtractI | Op::MultiplyI if a != field && b != field => continue,
+                Op::LoadInt | Op::LoadNull | Op::LoadBool if a != field => continue,
+                _ => return false,
+            };
+            self.function.words[word] = encode(taking, a, b, c);
+            return true;
+        }
+        false
     }
 
     /// Releases the locals of all scopes from `depth` on, but not `except`; the scopes stay open.

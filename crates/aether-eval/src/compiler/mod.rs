@@ -8,7 +8,7 @@
 //! - The compiler builds constants and runs nothing.
 //!
 //! Where things are: `function` (frames, labels, registers), `expr` and `chain` (values), `condition` (jumps),
-//! `assign`, `stmt`, `loops`, `tries`, `pattern` (statements), `scalar` (what can never be counted).
+//! `assign`, `stmt`, `loops`, `tries`, `pattern` (statements), `scalar` (what can never be counted), `known` (what is not counted here).
 
 mod assign;
 mod chain;
@@ -16,6 +16,7 @@ mod condition;
 mod declare;
 mod expr;
 mod function;
+mod known;
 mod loops;
 mod pattern;
 mod scalar;

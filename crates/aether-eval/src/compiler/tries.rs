@@ -133,5 +133,6 @@ impl Compiler<'_> {
             finally,
         });
         self.function.reachable = true;
+        self.arrive(0);
     }
 }

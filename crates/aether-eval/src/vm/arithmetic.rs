@@ -42,15 +42,27 @@ enum Form {
 
 fn decode(op: Op) -> (Kind, Form) {
     match op {
-        Op::Add | Op::AddB | Op::AddC | Op::AddBC => (Kind::Add, Form::Registers),
+        Op::Add | Op::AddB | Op::AddC | Op::AddBC | Op::AddAddI => (Kind::Add, Form::Registers),
         Op::AddK => (Kind::Add, Form::Constant),
         Op::AddLeftK | Op::AddLeftKC => (Kind::Add, Form::LeftConstant),
-        Op::AddI => (Kind::Add, Form::Immediate),
-        Op::Subtract => (Kind::Subtract, Form::Registers),
-        Op::SubtractI => (Kind::Subtract, Form::Immediate),
+        Op::AddI
+        | Op::AddIJumpLess
+        | Op::AddIJumpLessEqual
+        | Op::AddIJumpLessI
+        | Op::AddIJumpLessEqualI
+        | Op::AddIGetIndex => (Kind::Add, Form::Immediate),
+        Op::Subtract | Op::SubtractAddLeft => (Kind::Subtract, Form::Registers),
+        Op::SubtractI
+        | Op::SubtractIJumpGreaterI
+        | Op::SubtractIJumpGreaterEqualI
+        | Op::SubtractIGetIndex => (Kind::Subtract, Form::Immediate),
         Op::SubtractK => (Kind::Subtract, Form::Constant),
         Op::SubtractLeftK => (Kind::Subtract, Form::LeftConstant),
-        Op::Multiply => (Kind::Multiply, Form::Registers),
+        Op::Multiply
+        | Op::MultiplyAddLeft
+        | Op::MultiplyAddRight
+        | Op::MultiplySubtractLeft
+        | Op::MultiplySubtractRight => (Kind::Multiply, Form::Registers),
         Op::MultiplyI => (Kind::Multiply, Form::Immediate),
         Op::MultiplyK => (Kind::Multiply, Form::Constant),
         Op::MultiplyLeftK => (Kind::Multiply, Form::LeftConstant),
@@ -58,8 +70,12 @@ fn decode(op: Op) -> (Kind, Form) {
         Op::DivideI => (Kind::Divide, Form::Immediate),
         Op::DivideK => (Kind::Divide, Form::Constant),
         Op::DivideLeftK => (Kind::Divide, Form::LeftConstant),
-        Op::Remainder => (Kind::Remainder, Form::Registers),
-        Op::RemainderI => (Kind::Remainder, Form::Immediate),
+        Op::Remainder | Op::RemainderJumpEqualI | Op::RemainderJumpNotEqualI => {
+            (Kind::Remainder, Form::Registers)
+        }
+        Op::RemainderI | Op::RemainderIJumpEqualI | Op::RemainderIJumpNotEqualI => {
+            (Kind::Remainder, Form::Immediate)
+        }
         Op::RemainderK => (Kind::Remainder, Form::Constant),
         Op::Power => (Kind::Power, Form::Registers),
         Op::ShiftLeft => (Kind::ShiftLeft, Form::Registers),

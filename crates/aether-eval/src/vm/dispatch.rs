@@ -315,18 +315,29 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     ($closure:expr, $argc:expr, $frame_flags:expr, $words:literal, $slow:expr) => {{
                         let closure: *const Closure = $closure;
                         let code = (*closure).code_ptr().as_ptr();
-                        let new_base = base.add(field!(ip, 1) as usize + 16);
-                        let end = new_base.add((*code).registers as usize * 16);
-                        if (*code).params == $argc
-                            && vm.fp < vm.frames_end
-                            && end <= vm.registers_end
-                            && vm.fuel > 0
-                        {
-                            vm.fuel = vm.fuel.wrapping_sub(1);
-                            (*vm.fp).return_ip = ip.add($words);
-                            (*vm.fp).base = base.offset_from(vm.registers) as u32;
-                            (*vm.fp).flags = $frame_flags;
-                            vm.fp = vm.fp.add(1);
+                        // One test after the other: the store between them keeps them from being folded into
+                        // sums of flags.
+                        'slow: {
+                            if (*code).params != $argc {
+                                break 'slow;
+                            }
+                            let fuel = vm.fuel.wrapping_sub(1);
+                            if fuel < 0 {
+                                break 'slow;
+                            }
+                            vm.fuel = fuel;
+                            let frame = vm.fp;
+                            let new_base = base.add(field!(ip, 1) as usize + 16);
+                            if frame >= vm.frames_end
+                                || new_base.add((*code).registers as usize * 16) > vm.registers_end
+                            {
+                                vm.fuel = fuel.wrapping_add(1);
+                                break 'slow;
+                            }
+                            (*frame).return_ip = ip.add($words);
+                            (*frame).base = base.offset_from(vm.registers) as u32;
+                            (*frame).flags = $frame_flags;
+                            vm.fp = frame.add(1);
                             base = new_base;
                             ip = (*code).words.as_ptr().cast_mut();
                             continue 'code;
@@ -700,6 +711,247 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     }};
                 }
 
+                // What follows are fused pairs: the common case of both, or else the first alone.
+
+                // Two operators on numbers of one kind; $other is the field of the second that is not the result
+                // of the first.
+                macro_rules! pair {
+                    ($checked:ident, $float:tt, $other:literal, $checked2:ident, $float2:tt, $left:literal) => {{
+                        let (left, right) = (reg!(ip, base, 2), reg!(ip, base, 3));
+                        let other = reg!(ip.add(1), base, $other);
+                        if (*left).tag == tag::FLOAT {
+                            if (*right).tag == tag::FLOAT && (*other).tag == tag::FLOAT {
+                                let first =
+                                    f64::from_bits((*left).payload) $float f64::from_bits((*right).payload);
+                                let other = f64::from_bits((*other).payload);
+                                let value = if $left { first $float2 other } else { other $float2 first };
+                                let to = reg!(ip.add(1), base, 1);
+                                (*to).payload = value.to_bits();
+                                (*to).tag = tag::FLOAT;
+                                next!(2)
+                            }
+                        } else if (*left).tag == tag::INT && (*right).tag == tag::INT && (*other).tag == tag::INT {
+                            let other = (*other).payload as i64;
+                            if let Some(first) =
+                                ((*left).payload as i64).$checked((*right).payload as i64)
+                                && let Some(value) = if $left {
+                                    first.$checked2(other)
+                                } else {
+                                    other.$checked2(first)
+                                }
+                            {
+                                let to = reg!(ip.add(1), base, 1);
+                                (*to).payload = value as u64;
+                                (*to).tag = tag::INT;
+                                next!(2)
+                            }
+                        }
+                        numbers!(left, right, $checked, $float);
+                    }};
+                }
+                // A counter goes on and is compared.
+                macro_rules! count {
+                    ($checked:ident, $float:tt, $op:tt, $immediate:literal) => {{
+                        let counter = reg!(ip, base, 1);
+                        if (*counter).tag == tag::INT
+                            && let Some(value) =
+                                ((*counter).payload as i64).$checked(i64::from(field!(ip, 3) as i16))
+                        {
+                            (*counter).payload = value as u64;
+                            ip = ip.add(1);
+                            let limit = if $immediate {
+                                i64::from(field!(ip, 2) as i16)
+                            } else {
+                                let limit = reg!(ip, base, 2);
+                                if (*limit).tag != tag::INT {
+                                    continue 'code;
+                                }
+                                (*limit).payload as i64
+                            };
+                            if value $op limit {
+                                spend!(compare_target!());
+                            }
+                            next!()
+                        }
+                        arithmetic_immediate!($checked, $float)
+                    }};
+                }
+                macro_rules! offset_index {
+                    ($wrapping:ident, $checked:ident, $float:tt) => {{
+                        let index = reg!(ip, base, 2);
+                        let object = *reg!(ip.add(1), base, 2);
+                        if (*index).tag == tag::INT && object.tag == tag::ARRAY {
+                            let array = object.pointer::<Array>();
+                            let at = ((*index).payload as i64).$wrapping(i64::from(field!(ip, 3) as i16));
+                            if (at as usize) < (*array).len() {
+                                let value = *(*array).items().add(at as usize);
+                                value.retain();
+                                *reg!(ip.add(1), base, 1) = value;
+                                next!(2)
+                            }
+                        }
+                        arithmetic_immediate!($checked, $float)
+                    }};
+                }
+                // Goes on as the comparison of the remainder with an immediate says.
+                macro_rules! remainder_jump {
+                    ($divisor:expr, $sense:literal) => {{
+                        let left = reg!(ip, base, 2);
+                        if (*left).tag == tag::INT {
+                            let divisor: i64 = $divisor;
+                            if divisor > 0 {
+                                let value = remainder((*left).payload as i64, divisor);
+                                ip = ip.add(1);
+                                if (value == i64::from(field!(ip, 2) as i16)) == $sense {
+                                    spend!(compare_target!());
+                                }
+                                next!()
+                            }
+                        }
+                        slow_arithmetic!()
+                    }};
+                }
+                // The int in a register, or 0, which no fast path divides by.
+                macro_rules! int_or_zero {
+                    ($register:expr) => {{
+                        let register = $register;
+                        if (*register).tag == tag::INT {
+                            (*register).payload as i64
+                        } else {
+                            0
+                        }
+                    }};
+                }
+                // The element that a `GetIndex` would get, where it is, if both are what they mostly are.
+                macro_rules! element {
+                    ($object:expr, $index:expr) => {{
+                        let (object, index): (Raw, *const Raw) = ($object, $index);
+                        let mut found: *mut Raw = std::ptr::null_mut();
+                        if object.tag == tag::ARRAY && (*index).tag == tag::INT {
+                            let array = object.pointer::<Array>();
+                            let at = (*index).payload as usize;
+                            if at < (*array).len() {
+                                found = (*array).items().add(at).cast_mut();
+                            }
+                        }
+                        found
+                    }};
+                }
+                // Stores into an element of an element.
+                macro_rules! nested_store {
+                    ($value:expr) => {{
+                        let row = element!(*reg!(ip, base, 2), reg!(ip, base, 3));
+                        if !row.is_null() {
+                            let slot = element!(*row, reg!(ip.add(1), base, 2));
+                            if !slot.is_null() && !(*(*row).pointer::<Array>()).may_be_shared() {
+                                let value: Raw = $value;
+                                let old = *slot;
+                                *slot = value;
+                                old.release();
+                                next!(2)
+                            }
+                        }
+                        get_index!()
+                    }};
+                }
+                macro_rules! get_field {
+                    () => {{
+                        let object = *reg!(ip, base, 2);
+                        if object.tag == tag::INSTANCE {
+                            let instance = object.pointer::<Header>();
+                            if (*instance).shape.get() == *ip.add(1).cast::<u32>() {
+                                let slot = instance
+                                    .cast::<u8>()
+                                    .add(Instance::SLOTS_OFFSET + field!(ip, 3) as usize);
+                                let value = *slot.cast::<Raw>();
+                                value.retain();
+                                *reg!(ip, base, 1) = value;
+                                next!(2)
+                            }
+                        }
+                        vm.ip = ip;
+                        vm.base = base;
+                        let value = check!(member::get_field(vm, ip, object));
+                        *reg!(ip, base, 1) = value;
+                        next!(2)
+                    }};
+                }
+                // The field that a `GetField` at `$ip` would get, where it is, if its cache knows the shape.
+                macro_rules! field_slot {
+                    ($object:expr, $ip:expr) => {{
+                        let object: Raw = $object;
+                        let mut found: *mut Raw = std::ptr::null_mut();
+                        if object.tag == tag::INSTANCE {
+                            let instance = object.pointer::<Header>();
+                            if (*instance).shape.get() == *$ip.add(1).cast::<u32>() {
+                                found = instance
+                                    .cast::<u8>()
+                                    .add(Instance::SLOTS_OFFSET + field!($ip, 3) as usize)
+                                    .cast::<Raw>();
+                            }
+                        }
+                        found
+                    }};
+                }
+                macro_rules! get_index {
+                    () => {{
+                        let object = *reg!(ip, base, 2);
+                        let index = reg!(ip, base, 3);
+                        if object.tag == tag::ARRAY && (*index).tag == tag::INT {
+                            let array = object.pointer::<Array>();
+                            let at = (*index).payload as usize;
+                            if at < (*array).len() {
+                                let value = *(*array).items().add(at);
+                                value.retain();
+                                *reg!(ip, base, 1) = value;
+                                next!()
+                            }
+                        } else if object.tag == tag::DICT {
+                            let found = member::entry_of(object, *index);
+                            if !found.is_null() {
+                                let value = *found;
+                                value.retain();
+                                *reg!(ip, base, 1) = value;
+                                next!()
+                            }
+                        }
+                        let value = {
+                            vm.ip = ip;
+                            vm.base = base;
+                            check!(member::get_index(vm, object, *index))
+                        };
+                        *reg!(ip, base, 1) = value;
+                        next!()
+                    }};
+                }
+                macro_rules! push {
+                    ($drops:literal) => {{
+                        let array = reg!(ip, base, 2);
+                        let value = reg!(ip, base, 3);
+                        if (*array).tag == tag::ARRAY {
+                            vm.ip = ip;
+                            vm.base = base;
+                            let value = take!(value).into_value();
+                            check!((*(*array).pointer::<Array>()).push(value));
+                            let window = reg!(ip, base, 1);
+                            if array == window.add(1) {
+                                take!(array).release();
+                            }
+                            if $drops {
+                                next!(4)
+                            }
+                            *window = Raw::null();
+                            next!(3)
+                        }
+                        let receiver = reg!(ip, base, 1).add(1);
+                        if array != receiver {
+                            (*array).retain();
+                            *receiver = *array;
+                        }
+                        flow!(3, call::call_method(vm, ip, 1))
+                    }};
+                }
+
                 let op: Op = std::mem::transmute::<u16, Op>(*ip.cast::<u16>());
                 match op {
                     Op::Nop => next!(),
@@ -1022,26 +1274,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     Op::JumpNotEqualK => jump_equal_constant!(false),
 
                     // --- fields ---
-                    Op::GetField => {
-                        let object = *reg!(ip, base, 2);
-                        if object.tag == tag::INSTANCE {
-                            let instance = object.pointer::<Header>();
-                            if (*instance).shape.get() == *ip.add(1).cast::<u32>() {
-                                let slot = instance
-                                    .cast::<u8>()
-                                    .add(Instance::SLOTS_OFFSET + field!(ip, 3) as usize);
-                                let value = *slot.cast::<Raw>();
-                                value.retain();
-                                *reg!(ip, base, 1) = value;
-                                next!(2)
-                            }
-                        }
-                        vm.ip = ip;
-                        vm.base = base;
-                        let value = check!(member::get_field(vm, ip, object));
-                        *reg!(ip, base, 1) = value;
-                        next!(2)
-                    }
+                    Op::GetField => get_field!(),
                     Op::GetFieldT => {
                         let to = reg!(ip, base, 1);
                         let object = *to;
@@ -1069,35 +1302,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     Op::SubtractField => compound_field!(false),
 
                     // --- elements ---
-                    Op::GetIndex => {
-                        let object = *reg!(ip, base, 2);
-                        let index = reg!(ip, base, 3);
-                        if object.tag == tag::ARRAY && (*index).tag == tag::INT {
-                            let array = object.pointer::<Array>();
-                            let at = (*index).payload as usize;
-                            if at < (*array).len() {
-                                let value = *(*array).items().add(at);
-                                value.retain();
-                                *reg!(ip, base, 1) = value;
-                                next!()
-                            }
-                        } else if object.tag == tag::DICT {
-                            let found = member::entry_of(object, *index);
-                            if !found.is_null() {
-                                let value = *found;
-                                value.retain();
-                                *reg!(ip, base, 1) = value;
-                                next!()
-                            }
-                        }
-                        let value = {
-                            vm.ip = ip;
-                            vm.base = base;
-                            check!(member::get_index(vm, object, *index))
-                        };
-                        *reg!(ip, base, 1) = value;
-                        next!()
-                    }
+                    Op::GetIndex => get_index!(),
                     Op::GetIndexT => get_index_consuming!(true, false),
                     Op::GetIndexC => get_index_consuming!(false, true),
                     Op::GetIndexTC => get_index_consuming!(true, true),
@@ -1357,28 +1562,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         }
                         call_method!(*receiver, 1);
                     }
-                    Op::Push => {
-                        let array = reg!(ip, base, 2);
-                        let value = reg!(ip, base, 3);
-                        if (*array).tag == tag::ARRAY {
-                            vm.ip = ip;
-                            vm.base = base;
-                            let value = take!(value).into_value();
-                            check!((*(*array).pointer::<Array>()).push(value));
-                            let window = reg!(ip, base, 1);
-                            if array == window.add(1) {
-                                take!(array).release();
-                            }
-                            *window = Raw::null();
-                            next!(3)
-                        }
-                        let receiver = reg!(ip, base, 1).add(1);
-                        if array != receiver {
-                            (*array).retain();
-                            *receiver = *array;
-                        }
-                        flow!(3, call::call_method(vm, ip, 1))
-                    }
+                    Op::Push => push!(false),
                     Op::Len => {
                         let from = reg!(ip, base, 2);
                         let window = reg!(ip, base, 1);
@@ -1574,6 +1758,157 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     }
                     Op::DuplicateMain => break 'code Raise::duplicate_main(),
                     Op::Debugger => next!(),
+
+                    // --- pairs ---
+                    Op::Copy2 => {
+                        let value = *reg!(ip, base, 2);
+                        value.retain();
+                        *reg!(ip, base, 1) = value;
+                        let value = *reg!(ip.add(1), base, 2);
+                        value.retain();
+                        *reg!(ip.add(1), base, 1) = value;
+                        next!(2)
+                    }
+                    Op::PushDrop => push!(true),
+                    Op::AddIJumpLess => count!(checked_add, +, <, false),
+                    Op::AddIJumpLessEqual => count!(checked_add, +, <=, false),
+                    Op::AddIJumpLessI => count!(checked_add, +, <, true),
+                    Op::AddIJumpLessEqualI => count!(checked_add, +, <=, true),
+                    Op::SubtractIJumpGreaterI => count!(checked_sub, -, >, true),
+                    Op::SubtractIJumpGreaterEqualI => count!(checked_sub, -, >=, true),
+                    Op::AddIGetIndex => offset_index!(wrapping_add, checked_add, +),
+                    Op::SubtractIGetIndex => offset_index!(wrapping_sub, checked_sub, -),
+                    Op::RemainderIJumpEqualI => remainder_jump!(i64::from(field!(ip, 3)), true),
+                    Op::RemainderIJumpNotEqualI => remainder_jump!(i64::from(field!(ip, 3)), false),
+                    Op::RemainderJumpEqualI => remainder_jump!(int_or_zero!(reg!(ip, base, 3)), true),
+                    Op::RemainderJumpNotEqualI => remainder_jump!(int_or_zero!(reg!(ip, base, 3)), false),
+                    Op::GetIndexGetIndex => {
+                        let row = element!(*reg!(ip, base, 2), reg!(ip, base, 3));
+                        if !row.is_null() {
+                            let slot = element!(*row, reg!(ip.add(1), base, 3));
+                            if !slot.is_null() {
+                                let value = *slot;
+                                value.retain();
+                                *reg!(ip.add(1), base, 1) = value;
+                                next!(2)
+                            }
+                        }
+                        get_index!();
+                    }
+                    Op::GetIndexStore => nested_store!({
+                        let value = *reg!(ip.add(1), base, 3);
+                        value.retain();
+                        value
+                    }),
+                    Op::GetIndexStoreMove => nested_store!(take!(reg!(ip.add(1), base, 3))),
+                    Op::GetIndexStoreI => nested_store!(immediate_of(field!(ip.add(1), 3))),
+                    Op::GetIndexAdd => {
+                        let slot = element!(*reg!(ip, base, 2), reg!(ip, base, 3));
+                        if !slot.is_null() {
+                            let left = reg!(ip.add(1), base, 2);
+                            let to = reg!(ip.add(1), base, 1);
+                            if (*slot).tag == tag::INT && (*left).tag == tag::INT {
+                                if let Some(sum) =
+                                    ((*left).payload as i64).checked_add((*slot).payload as i64)
+                                {
+                                    (*to).payload = sum as u64;
+                                    (*to).tag = tag::INT;
+                                    next!(2)
+                                }
+                            } else if (*slot).tag == tag::FLOAT && (*left).tag == tag::FLOAT {
+                                let sum = f64::from_bits((*left).payload) + f64::from_bits((*slot).payload);
+                                (*to).payload = sum.to_bits();
+                                (*to).tag = tag::FLOAT;
+                                next!(2)
+                            }
+                        }
+                        get_index!();
+                    }
+                    Op::GetFieldGetIndex => {
+                        let array = field_slot!(*reg!(ip, base, 2), ip);
+                        if !array.is_null() {
+                            let slot = element!(*array, reg!(ip.add(2), base, 3));
+                            if !slot.is_null() {
+                                let value = *slot;
+                                value.retain();
+                                *reg!(ip.add(2), base, 1) = value;
+                                next!(3)
+                            }
+                        }
+                        get_field!();
+                    }
+                    Op::GetFieldGetField => {
+                        let inner = field_slot!(*reg!(ip, base, 2), ip);
+                        if !inner.is_null() {
+                            let slot = field_slot!(*inner, ip.add(2));
+                            if !slot.is_null() {
+                                let value = *slot;
+                                value.retain();
+                                *reg!(ip.add(2), base, 1) = value;
+                                next!(4)
+                            }
+                        }
+                        get_field!();
+                    }
+                    Op::GetIndexSetIndex => {
+                        let (from, from_at) = (*reg!(ip, base, 2), reg!(ip, base, 3));
+                        let (to, to_at) = (*reg!(ip.add(1), base, 1), reg!(ip.add(1), base, 2));
+                        if from.tag == tag::ARRAY
+                            && to.tag == tag::ARRAY
+                            && (*from_at).tag == tag::INT
+                            && (*to_at).tag == tag::INT
+                        {
+                            let (source, target) = (from.pointer::<Array>(), to.pointer::<Array>());
+                            let (from_at, to_at) = ((*from_at).payload as usize, (*to_at).payload as usize);
+                            if from_at < (*source).len()
+                                && to_at < (*target).len()
+                                && !(*target).may_be_shared()
+                            {
+                                let value = *(*source).items().add(from_at);
+                                value.retain();
+                                let slot = (*target).items().add(to_at).cast_mut();
+                                let old = *slot;
+                                *slot = value;
+                                old.release();
+                                next!(2)
+                            }
+                        }
+                        get_index!();
+                    }
+                    Op::AddAddI => {
+                        let (left, right) = (reg!(ip, base, 2), reg!(ip, base, 3));
+                        if (*left).tag == tag::INT
+                            && (*right).tag == tag::INT
+                            && let Some(sum) = ((*left).payload as i64).checked_add((*right).payload as i64)
+                            && let Some(value) = sum.checked_add(i64::from(field!(ip.add(1), 3) as i16))
+                        {
+                            let to = reg!(ip.add(1), base, 1);
+                            (*to).payload = value as u64;
+                            (*to).tag = tag::INT;
+                            next!(2)
+                        }
+                        addition!(left, right);
+                    }
+                    Op::MultiplyAddLeft => {
+                        pair!(checked_mul, *, 3, checked_add, +, true);
+                        slow_arithmetic!();
+                    }
+                    Op::MultiplyAddRight => {
+                        pair!(checked_mul, *, 2, checked_add, +, false);
+                        slow_arithmetic!();
+                    }
+                    Op::MultiplySubtractLeft => {
+                        pair!(checked_mul, *, 3, checked_sub, -, true);
+                        slow_arithmetic!();
+                    }
+                    Op::MultiplySubtractRight => {
+                        pair!(checked_mul, *, 2, checked_sub, -, false);
+                        slow_arithmetic!();
+                    }
+                    Op::SubtractAddLeft => {
+                        pair!(checked_sub, -, 3, checked_add, +, true);
+                        slow_arithmetic!();
+                    }
                 }
             };
             vm.ip = ip;

@@ -146,7 +146,7 @@ unsafe fn running_builtin(
                 let (_, number) = name_parts((*ip.add(1) >> 32) as u32);
                 return method(number, register(b).tag);
             }
-            Op::Push => return method(builtins::method_number("push"), register(b).tag),
+            Op::Push | Op::PushDrop => return method(builtins::method_number("push"), register(b).tag),
             _ => return None,
         };
         (callee.tag == tag::BUILTIN).then(|| definition(callee))
