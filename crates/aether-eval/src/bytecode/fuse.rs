@@ -53,7 +53,21 @@ pub(crate) fn fused(first: u64, second: u64, is_temporary: impl Fn(u16) -> bool)
         {
             Op::GetIndexAdd
         }
+        (Op::AddI, Op::Multiply) if c == to && b != to && is_temporary(to) => Op::AddIMultiply,
+        // Three: the second is the first of a pair already.
+        (Op::GetIndex, Op::MultiplyAddRight) if c == to && b != to && is_temporary(to) => {
+            Op::GetIndexMultiplyAdd
+        }
         (Op::Add, Op::AddI) if b == to && is_temporary(to) => Op::AddAddI,
+        (Op::Add, Op::Return) if a == to => Op::AddReturn,
+        (Op::Subtract, Op::Return) if a == to => Op::SubtractReturn,
+        (Op::Multiply, Op::Return) if a == to => Op::MultiplyReturn,
+        (Op::AddBC, Op::Return) if a == to => Op::AddBCReturn,
+        (Op::GetField, Op::Return1) if a == to && b != to => Op::GetFieldReturn,
+        (Op::Multiply, Op::AddField) if b == to && a != to && is_temporary(to) => Op::MultiplyAddField,
+        (Op::Multiply, Op::SubtractField) if b == to && a != to && is_temporary(to) => {
+            Op::MultiplySubtractField
+        }
         (first, second) => {
             let (left, right) = (b == to, c == to);
             if left == right || !is_temporary(to) {
@@ -65,9 +79,84 @@ pub(crate) fn fused(first: u64, second: u64, is_temporary: impl Fn(u16) -> bool)
                 (Op::Multiply, Op::Subtract, true) => Op::MultiplySubtractLeft,
                 (Op::Multiply, Op::Subtract, false) => Op::MultiplySubtractRight,
                 (Op::Subtract, Op::Add | Op::AddB | Op::AddC | Op::AddBC, true) => Op::SubtractAddLeft,
+                (Op::GetField, Op::Add | Op::AddB | Op::AddC | Op::AddBC, true) => Op::GetFieldAddLeft,
+                (Op::GetField, Op::Add | Op::AddB | Op::AddC | Op::AddBC, false) => Op::GetFieldAddRight,
+                (Op::GetField, Op::Subtract, true) => Op::GetFieldSubtractLeft,
+                (Op::GetField, Op::Subtract, false) => Op::GetFieldSubtractRight,
+                (Op::GetField, Op::Multiply, true) => Op::GetFieldMultiplyLeft,
+                (Op::GetField, Op::Multiply, false) => Op::GetFieldMultiplyRight,
                 _ => return None,
             }
         }
     };
     Some(op)
+}
+
+impl Op {
+    /// The operation that a fused one took the place of; any other is its own.
+    pub(crate) fn first(self) -> Self {
+        match self {
+            Self::Copy2 => Self::Copy,
+            Self::PushDrop => Self::Push,
+            Self::AddIJumpLess
+            | Self::AddIJumpLessEqual
+            | Self::AddIJumpLessI
+            | Self::AddIJumpLessEqualI
+            | Self::AddIGetIndex
+            | Self::AddIMultiply => Self::AddI,
+            Self::SubtractIJumpGreaterI | Self::SubtractIJumpGreaterEqualI | Self::SubtractIGetIndex => {
+                Self::SubtractI
+            }
+            Self::RemainderIJumpEqualI | Self::RemainderIJumpNotEqualI => Self::RemainderI,
+            Self::RemainderJumpEqualI | Self::RemainderJumpNotEqualI => Self::Remainder,
+            Self::GetIndexGetIndex
+            | Self::GetIndexStore
+            | Self::GetIndexStoreMove
+            | Self::GetIndexStoreI
+            | Self::GetIndexAdd
+            | Self::GetIndexSetIndex
+            | Self::GetIndexMultiplyAdd
+            | Self::SwapElements => Self::GetIndex,
+            Self::GetFieldGetIndex
+            | Self::GetFieldGetField
+            | Self::GetFieldReturn
+            | Self::GetFieldAddLeft
+            | Self::GetFieldAddRight
+            | Self::GetFieldSubtractLeft
+            | Self::GetFieldSubtractRight
+            | Self::GetFieldMultiplyLeft
+            | Self::GetFieldMultiplyRight => Self::GetField,
+            Self::AddAddI | Self::AddReturn => Self::Add,
+            Self::AddBCReturn => Self::AddBC,
+            Self::SubtractReturn | Self::SubtractAddLeft => Self::Subtract,
+            Self::MultiplyReturn
+            | Self::MultiplyAddLeft
+            | Self::MultiplyAddRight
+            | Self::MultiplySubtractLeft
+            | Self::MultiplySubtractRight
+            | Self::MultiplyAddField
+            | Self::MultiplySubtractField => Self::Multiply,
+            other => other,
+        }
+    }
+}
+
+/// Whether four instructions swap two elements of an array by way of a local that dies with the last.
+pub(crate) fn swaps(words: &[u64; 4]) -> bool {
+    let [
+        (t, array, i),
+        (u, source, j),
+        (target, to, value),
+        (last, place, first),
+    ] = words.map(fields);
+    let ops = words.map(Op::of);
+    ops == [
+        Op::GetIndex,
+        Op::GetIndexSetIndex,
+        Op::SetIndexMove,
+        Op::SetIndexMove,
+    ] && [source, target, last] == [array; 3]
+        && (to, place, value, first) == (i, j, u, t)
+        && ![array, i, j].iter().any(|&field| field == t || field == u)
+        && t != u
 }

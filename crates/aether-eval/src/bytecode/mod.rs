@@ -6,6 +6,6 @@ mod op;
 
 pub use disassemble::disassemble;
 pub(crate) use disassemble::disassemble_code;
-pub(crate) use fuse::fused;
+pub(crate) use fuse::{fused, swaps};
 pub use op::Op;
 pub(crate) use op::{Layout, encode, fields, immediate_field, immediate_of, name_parts, name_word};

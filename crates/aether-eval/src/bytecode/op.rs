@@ -457,6 +457,38 @@ ops! {
     GetFieldGetField AbN 2;
     /// `Add`, and `AddI` to the sum.
     AddAddI Abc 1;
+    /// Four: `GetIndex`, `GetIndexSetIndex`, `SetIndexMove`, which swap two elements of one array.
+    SwapElements Abc 1;
+    /// `Add`, and `Return` of the sum.
+    AddReturn Abc 1;
+    /// `Subtract`, and `Return` of the difference.
+    SubtractReturn Abc 1;
+    /// `Multiply`, and `Return` of the product.
+    MultiplyReturn Abc 1;
+    /// `AddBC`, and `Return` of the sum.
+    AddBCReturn Abc 1;
+    /// `GetField`, and `Return1` of the field.
+    GetFieldReturn AbN 2;
+    /// `GetField`, and an addition with the field on the left.
+    GetFieldAddLeft AbN 2;
+    /// The same with the field on the right.
+    GetFieldAddRight AbN 2;
+    /// `GetField`, and `Subtract` from the field.
+    GetFieldSubtractLeft AbN 2;
+    /// The same with the field on the right.
+    GetFieldSubtractRight AbN 2;
+    /// `GetField`, and `Multiply` with the field on the left.
+    GetFieldMultiplyLeft AbN 2;
+    /// The same with the field on the right.
+    GetFieldMultiplyRight AbN 2;
+    /// `Multiply`, and `AddField` of the product.
+    MultiplyAddField Abc 1;
+    /// The same with `SubtractField`.
+    MultiplySubtractField Abc 1;
+    /// `AddI`, and `Multiply` by the sum.
+    AddIMultiply AbN 1;
+    /// `GetIndex`, `Multiply` by the element, and an addition of the product on the right.
+    GetIndexMultiplyAdd Abc 1;
     /// `Multiply`, and an addition with the product on the left.
     MultiplyAddLeft Abc 1;
     /// The same with the product on the right.

@@ -13,7 +13,7 @@ use std::ptr::NonNull;
 
 use super::known::Known;
 use super::{Compiler, Result};
-use crate::bytecode::{Layout, Op, encode, fields, fused};
+use crate::bytecode::{Layout, Op, encode, fields, fused, swaps};
 
 /// Registers a frame can have: 16-bit byte offsets of 16-byte registers.
 const MAX_REGISTERS: u16 = 4096;
@@ -112,8 +112,8 @@ pub(super) struct FunctionState {
     pub(super) known: Known,
     /// Where the instructions begin that have been emitted since the last label or entry of a handler.
     starts: Vec<u32>,
-    /// The last instruction, labels or not.
-    last: Option<u32>,
+    /// Where the last three instructions begin, labels or not; the third place is for the one being emitted.
+    last: [u32; 3],
     /// Whether control can reach the next word.
     pub(super) reachable: bool,
     pub(super) overflow: bool,
@@ -138,7 +138,7 @@ impl FunctionState {
             labels: Vec::new(),
             known: Known::default(),
             starts: Vec::new(),
-            last: None,
+            last: [0; 3],
             reachable: true,
             overflow: false,
         }
@@ -177,16 +177,27 @@ impl Compiler<'_> {
         }
         function.words.push(word);
         function.starts.push(at);
-        let last = function.last.replace(at);
-        if let Some(last) = last {
-            let is_temporary = |field: u16| {
-                let mut locals = function.scopes.iter().flat_map(|scope| &scope.locals);
-                locals.all(|local| local.register << 4 != field)
-            };
-            if let Some(op) = fused(function.words[last as usize], word, is_temporary) {
-                let first = &mut function.words[last as usize];
-                *first = *first & !0xFFFF | op as u64;
-            }
+        function.last[2] = at;
+        // A pair may make the second half of another one.
+        self.fuse(1);
+        self.fuse(0);
+        self.function.last.rotate_left(1);
+    }
+
+    /// Fuses the instruction `at` of the last three with the one after it, if they are a pair.
+    fn fuse(&mut self, at: usize) {
+        let function = &mut self.function;
+        let [first, second] = [function.last[at], function.last[at + 1]].map(|word| word as usize);
+        if first >= second {
+            return;
+        }
+        let is_temporary = |field: u16| {
+            let mut locals = function.scopes.iter().flat_map(|scope| &scope.locals);
+            locals.all(|local| local.register << 4 != field)
+        };
+        if let Some(op) = fused(function.words[first], function.words[second], is_temporary) {
+            let word = &mut function.words[first];
+            *word = *word & !0xFFFF | op as u64;
         }
     }
 
@@ -477,6 +488,14 @@ impl Compiler<'_> {
                 _ => return false,
             };
             self.function.words[word] = encode(taking, a, b, c);
+            if let Some(row) = at.checked_sub(3)
+                && self.function.starts[row] as usize + 3 == word
+                && let Some(row) = self.function.words[..=word].last_chunk::<4>()
+                && swaps(row)
+            {
+                let first = &mut self.function.words[word - 3];
+                *first = *first & !0xFFFF | Op::SwapElements as u64;
+            }
             return true;
         }
         false

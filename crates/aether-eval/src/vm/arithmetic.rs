@@ -42,27 +42,15 @@ enum Form {
 
 fn decode(op: Op) -> (Kind, Form) {
     match op {
-        Op::Add | Op::AddB | Op::AddC | Op::AddBC | Op::AddAddI => (Kind::Add, Form::Registers),
+        Op::Add | Op::AddB | Op::AddC | Op::AddBC => (Kind::Add, Form::Registers),
         Op::AddK => (Kind::Add, Form::Constant),
         Op::AddLeftK | Op::AddLeftKC => (Kind::Add, Form::LeftConstant),
-        Op::AddI
-        | Op::AddIJumpLess
-        | Op::AddIJumpLessEqual
-        | Op::AddIJumpLessI
-        | Op::AddIJumpLessEqualI
-        | Op::AddIGetIndex => (Kind::Add, Form::Immediate),
-        Op::Subtract | Op::SubtractAddLeft => (Kind::Subtract, Form::Registers),
-        Op::SubtractI
-        | Op::SubtractIJumpGreaterI
-        | Op::SubtractIJumpGreaterEqualI
-        | Op::SubtractIGetIndex => (Kind::Subtract, Form::Immediate),
+        Op::AddI => (Kind::Add, Form::Immediate),
+        Op::Subtract => (Kind::Subtract, Form::Registers),
+        Op::SubtractI => (Kind::Subtract, Form::Immediate),
         Op::SubtractK => (Kind::Subtract, Form::Constant),
         Op::SubtractLeftK => (Kind::Subtract, Form::LeftConstant),
-        Op::Multiply
-        | Op::MultiplyAddLeft
-        | Op::MultiplyAddRight
-        | Op::MultiplySubtractLeft
-        | Op::MultiplySubtractRight => (Kind::Multiply, Form::Registers),
+        Op::Multiply => (Kind::Multiply, Form::Registers),
         Op::MultiplyI => (Kind::Multiply, Form::Immediate),
         Op::MultiplyK => (Kind::Multiply, Form::Constant),
         Op::MultiplyLeftK => (Kind::Multiply, Form::LeftConstant),
@@ -70,12 +58,8 @@ fn decode(op: Op) -> (Kind, Form) {
         Op::DivideI => (Kind::Divide, Form::Immediate),
         Op::DivideK => (Kind::Divide, Form::Constant),
         Op::DivideLeftK => (Kind::Divide, Form::LeftConstant),
-        Op::Remainder | Op::RemainderJumpEqualI | Op::RemainderJumpNotEqualI => {
-            (Kind::Remainder, Form::Registers)
-        }
-        Op::RemainderI | Op::RemainderIJumpEqualI | Op::RemainderIJumpNotEqualI => {
-            (Kind::Remainder, Form::Immediate)
-        }
+        Op::Remainder => (Kind::Remainder, Form::Registers),
+        Op::RemainderI => (Kind::Remainder, Form::Immediate),
         Op::RemainderK => (Kind::Remainder, Form::Constant),
         Op::Power => (Kind::Power, Form::Registers),
         Op::ShiftLeft => (Kind::ShiftLeft, Form::Registers),
@@ -107,7 +91,7 @@ impl Vm {
             if (*left).tag != tag::STRING || (*right).tag != tag::STRING {
                 return self.arithmetic(ip, base);
             }
-            let op = Op::of(*ip);
+            let op = Op::of(*ip).first();
             let to = base.add(fields(*ip).0 as usize).cast::<Raw>();
             let left_dies = matches!(op, Op::AddB | Op::AddBC) || (op == Op::AddK && left == to);
             let (head, tail) = ((*left).object::<Str>(), (*right).object::<Str>());
@@ -142,7 +126,7 @@ impl Vm {
         // SAFETY: the operands are the instruction's registers and constants.
         unsafe {
             let word = *ip;
-            let op = Op::of(word);
+            let op = Op::of(word).first();
             let (a, b, c) = fields(word);
             let register = |field: u16| base.add(field as usize).cast::<Raw>();
             let constant = |field: u16| self.constants.add(field as usize).cast_mut();

@@ -7,7 +7,8 @@
 //! loop ends in `unwind`, which finds the handler or the end of the program.
 //!
 //! Registers are scarce in the loop: it keeps three values alive (`ip`, `base`, `vm`), and an arm never looks at the
-//! operation code again. Combined arms are macros with a literal instead.
+//! operation code again. Combined arms are macros with a literal instead. A value is written where it goes before it
+//! is counted, so that nothing is alive across the call that an overflowing count makes.
 //!
 //! Soundness rests on the compiler: register fields lie within the frame, jumps land on instructions, and the
 //! ownership rules of [`crate::bytecode::Op`] hold. Every frame is checked against the stack's end when it is made.
@@ -120,13 +121,17 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     ($target:expr) => {{
                         let target = $target;
                         vm.fuel = vm.fuel.wrapping_sub(1);
-                        if vm.fuel < 0 {
-                            vm.ip = ip;
-                            vm.base = base;
-                            check!(vm.refuel_between());
+                        if vm.fuel >= 0 {
+                            ip = target;
+                            continue 'code;
                         }
-                        ip = target;
-                        continue 'code;
+                        // Reading both again keeps this call from claiming registers across the jump.
+                        vm.ip = ip;
+                        vm.base = base;
+                        check!(vm.refuel_to(target));
+                        ip = vm.ip;
+                        base = vm.base;
+                        continue 'frames;
                     }};
                 }
                 macro_rules! set_int {
@@ -525,13 +530,13 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                     .add(Instance::SLOTS_OFFSET + field!(ip, 3) as usize)
                                     .cast::<Raw>();
                                 let value = *from;
+                                let old = *slot;
+                                *slot = value;
                                 if $moves {
                                     (*from).tag = tag::NULL;
                                 } else {
                                     value.retain();
                                 }
-                                let old = *slot;
-                                *slot = value;
                                 old.release();
                                 next!(2)
                             }
@@ -622,13 +627,13 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                             if at < (*array).len() && !(*array).may_be_shared() {
                                 let slot = (*array).items().add(at).cast_mut();
                                 let value = *from;
+                                let old = *slot;
+                                *slot = value;
                                 if $moves {
                                     (*from).tag = tag::NULL;
                                 } else {
                                     value.retain();
                                 }
-                                let old = *slot;
-                                *slot = value;
                                 old.release();
                                 next!()
                             }
@@ -785,8 +790,8 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                             let at = ((*index).payload as i64).$wrapping(i64::from(field!(ip, 3) as i16));
                             if (at as usize) < (*array).len() {
                                 let value = *(*array).items().add(at as usize);
-                                value.retain();
                                 *reg!(ip.add(1), base, 1) = value;
+                                value.retain();
                                 next!(2)
                             }
                         }
@@ -864,8 +869,8 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                     .cast::<u8>()
                                     .add(Instance::SLOTS_OFFSET + field!(ip, 3) as usize);
                                 let value = *slot.cast::<Raw>();
-                                value.retain();
                                 *reg!(ip, base, 1) = value;
+                                value.retain();
                                 next!(2)
                             }
                         }
@@ -893,6 +898,80 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         found
                     }};
                 }
+                // Returns the result of two numbers.
+                macro_rules! return_number {
+                    ($left:ident, $right:ident, $checked:ident, $float:tt) => {{
+                        if (*$left).tag == tag::INT {
+                            if (*$right).tag == tag::INT
+                                && let Some(value) =
+                                    ((*$left).payload as i64).$checked((*$right).payload as i64)
+                            {
+                                leave!(Raw::int(value));
+                            }
+                        } else if (*$left).tag == tag::FLOAT && (*$right).tag == tag::FLOAT {
+                            let value =
+                                f64::from_bits((*$left).payload) $float f64::from_bits((*$right).payload);
+                            leave!(Raw::float(value));
+                        }
+                    }};
+                }
+                // An operator with a field on one side.
+                macro_rules! field_operand {
+                    ($other:literal, $checked:ident, $float:tt, $left:literal) => {{
+                        let slot = field_slot!(*reg!(ip, base, 2), ip);
+                        if !slot.is_null() {
+                            let other = reg!(ip.add(2), base, $other);
+                            let to = reg!(ip.add(2), base, 1);
+                            if (*slot).tag == tag::FLOAT && (*other).tag == tag::FLOAT {
+                                let (field, other) =
+                                    (f64::from_bits((*slot).payload), f64::from_bits((*other).payload));
+                                let value = if $left { field $float other } else { other $float field };
+                                (*to).payload = value.to_bits();
+                                (*to).tag = tag::FLOAT;
+                                next!(3)
+                            }
+                            if (*slot).tag == tag::INT && (*other).tag == tag::INT {
+                                let (field, other) = ((*slot).payload as i64, (*other).payload as i64);
+                                let value =
+                                    if $left { field.$checked(other) } else { other.$checked(field) };
+                                if let Some(value) = value {
+                                    (*to).payload = value as u64;
+                                    (*to).tag = tag::INT;
+                                    next!(3)
+                                }
+                            }
+                        }
+                        get_field!()
+                    }};
+                }
+                macro_rules! product_to_field {
+                    ($checked:ident, $float:tt) => {{
+                        let (left, right) = (reg!(ip, base, 2), reg!(ip, base, 3));
+                        if (*left).tag == tag::FLOAT && (*right).tag == tag::FLOAT {
+                            let slot = field_slot!(*reg!(ip.add(1), base, 1), ip.add(1));
+                            if !slot.is_null() && (*slot).tag == tag::FLOAT {
+                                let product =
+                                    f64::from_bits((*left).payload) * f64::from_bits((*right).payload);
+                                let value = f64::from_bits((*slot).payload) $float product;
+                                (*slot).payload = value.to_bits();
+                                next!(4)
+                            }
+                        } else if (*left).tag == tag::INT && (*right).tag == tag::INT {
+                            let slot = field_slot!(*reg!(ip.add(1), base, 1), ip.add(1));
+                            if !slot.is_null()
+                                && (*slot).tag == tag::INT
+                                && let Some(product) =
+                                    ((*left).payload as i64).checked_mul((*right).payload as i64)
+                                && let Some(value) = ((*slot).payload as i64).$checked(product)
+                            {
+                                (*slot).payload = value as u64;
+                                next!(4)
+                            }
+                        }
+                        numbers!(left, right, checked_mul, *);
+                        slow_arithmetic!()
+                    }};
+                }
                 macro_rules! get_index {
                     () => {{
                         let object = *reg!(ip, base, 2);
@@ -902,16 +981,16 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                             let at = (*index).payload as usize;
                             if at < (*array).len() {
                                 let value = *(*array).items().add(at);
-                                value.retain();
                                 *reg!(ip, base, 1) = value;
+                                value.retain();
                                 next!()
                             }
                         } else if object.tag == tag::DICT {
                             let found = member::entry_of(object, *index);
                             if !found.is_null() {
                                 let value = *found;
-                                value.retain();
                                 *reg!(ip, base, 1) = value;
+                                value.retain();
                                 next!()
                             }
                         }
@@ -957,8 +1036,8 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     Op::Nop => next!(),
                     Op::Copy => {
                         let value = *reg!(ip, base, 2);
-                        value.retain();
                         *reg!(ip, base, 1) = value;
+                        value.retain();
                         next!()
                     }
                     Op::Move => {
@@ -985,8 +1064,8 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     Op::LoadInt => set_int!(reg!(ip, base, 1), i64::from(wide!(ip))),
                     Op::LoadConst => {
                         let value = *vm.constants.add(wide!(ip) as u32 as usize);
-                        value.retain();
                         *reg!(ip, base, 1) = value;
+                        value.retain();
                         next!()
                     }
                     Op::LoadNull => {
@@ -1024,8 +1103,8 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         if value.tag == tag::UNSET {
                             break 'code vm.undefined_global(slot);
                         }
-                        value.retain();
                         *reg!(ip, base, 1) = value;
+                        value.retain();
                         next!()
                     }
                     Op::SetGlobal => {
@@ -1042,8 +1121,8 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     }
                     Op::GetCapture => {
                         let value = *call::capture(base, field!(ip, 2));
-                        value.retain();
                         *reg!(ip, base, 1) = value;
+                        value.retain();
                         next!()
                     }
                     Op::GetCaptureCell => {
@@ -1052,8 +1131,8 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         if value.tag == tag::UNSET {
                             break 'code vm.undefined_here(ip, base);
                         }
-                        value.retain();
                         *reg!(ip, base, 1) = value;
+                        value.retain();
                         next!()
                     }
                     Op::SetCaptureCell => {
@@ -1079,8 +1158,8 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         if value.tag == tag::UNSET {
                             break 'code vm.undefined_here(ip, base);
                         }
-                        value.retain();
                         *reg!(ip, base, 1) = value;
+                        value.retain();
                         next!()
                     }
                     Op::SetCell => {
@@ -1762,11 +1841,11 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     // --- pairs ---
                     Op::Copy2 => {
                         let value = *reg!(ip, base, 2);
-                        value.retain();
                         *reg!(ip, base, 1) = value;
-                        let value = *reg!(ip.add(1), base, 2);
                         value.retain();
+                        let value = *reg!(ip.add(1), base, 2);
                         *reg!(ip.add(1), base, 1) = value;
+                        value.retain();
                         next!(2)
                     }
                     Op::PushDrop => push!(true),
@@ -1788,8 +1867,8 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                             let slot = element!(*row, reg!(ip.add(1), base, 3));
                             if !slot.is_null() {
                                 let value = *slot;
-                                value.retain();
                                 *reg!(ip.add(1), base, 1) = value;
+                                value.retain();
                                 next!(2)
                             }
                         }
@@ -1830,8 +1909,8 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                             let slot = element!(*array, reg!(ip.add(2), base, 3));
                             if !slot.is_null() {
                                 let value = *slot;
-                                value.retain();
                                 *reg!(ip.add(2), base, 1) = value;
+                                value.retain();
                                 next!(3)
                             }
                         }
@@ -1843,8 +1922,8 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                             let slot = field_slot!(*inner, ip.add(2));
                             if !slot.is_null() {
                                 let value = *slot;
-                                value.retain();
                                 *reg!(ip.add(2), base, 1) = value;
+                                value.retain();
                                 next!(4)
                             }
                         }
@@ -1865,29 +1944,154 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 && !(*target).may_be_shared()
                             {
                                 let value = *(*source).items().add(from_at);
-                                value.retain();
                                 let slot = (*target).items().add(to_at).cast_mut();
                                 let old = *slot;
                                 *slot = value;
+                                value.retain();
                                 old.release();
                                 next!(2)
                             }
                         }
                         get_index!();
                     }
+                    Op::SwapElements => {
+                        let object = *reg!(ip, base, 2);
+                        let (i, j) = (reg!(ip, base, 3), reg!(ip.add(1), base, 3));
+                        if object.tag == tag::ARRAY && (*i).tag == tag::INT && (*j).tag == tag::INT {
+                            let array = object.pointer::<Array>();
+                            let (i, j) = ((*i).payload as usize, (*j).payload as usize);
+                            let length = (*array).len();
+                            if i < length && j < length && !(*array).may_be_shared() {
+                                let items = (*array).items().cast_mut();
+                                let (left, right) = (*items.add(i), *items.add(j));
+                                *items.add(i) = right;
+                                *items.add(j) = left;
+                                next!(4)
+                            }
+                        }
+                        get_index!();
+                    }
+                    Op::AddReturn | Op::AddBCReturn => {
+                        let (left, right) = (reg!(ip, base, 2), reg!(ip, base, 3));
+                        return_number!(left, right, checked_add, +);
+                        vm.ip = ip;
+                        vm.base = base;
+                        check!(vm.add(ip, base, left, right));
+                        next!()
+                    }
+                    Op::SubtractReturn => {
+                        let (left, right) = (reg!(ip, base, 2), reg!(ip, base, 3));
+                        return_number!(left, right, checked_sub, -);
+                        slow_arithmetic!();
+                    }
+                    Op::MultiplyReturn => {
+                        let (left, right) = (reg!(ip, base, 2), reg!(ip, base, 3));
+                        return_number!(left, right, checked_mul, *);
+                        slow_arithmetic!();
+                    }
+                    Op::GetFieldReturn => {
+                        let slot = field_slot!(*reg!(ip, base, 2), ip);
+                        if !slot.is_null() {
+                            let value = *slot;
+                            value.retain();
+                            let local = reg!(ip.add(2), base, 2);
+                            if (*local).is_counted() {
+                                take!(local).release();
+                            }
+                            leave!(value);
+                        }
+                        get_field!();
+                    }
+                    Op::GetFieldAddLeft => field_operand!(3, checked_add, +, true),
+                    Op::GetFieldAddRight => field_operand!(2, checked_add, +, false),
+                    Op::GetFieldSubtractLeft => field_operand!(3, checked_sub, -, true),
+                    Op::GetFieldSubtractRight => field_operand!(2, checked_sub, -, false),
+                    Op::GetFieldMultiplyLeft => field_operand!(3, checked_mul, *, true),
+                    Op::GetFieldMultiplyRight => field_operand!(2, checked_mul, *, false),
+                    Op::MultiplyAddField => product_to_field!(checked_add, +),
+                    Op::MultiplySubtractField => product_to_field!(checked_sub, -),
                     Op::AddAddI => {
                         let (left, right) = (reg!(ip, base, 2), reg!(ip, base, 3));
-                        if (*left).tag == tag::INT
-                            && (*right).tag == tag::INT
-                            && let Some(sum) = ((*left).payload as i64).checked_add((*right).payload as i64)
-                            && let Some(value) = sum.checked_add(i64::from(field!(ip.add(1), 3) as i16))
-                        {
+                        let more = field!(ip.add(1), 3) as i16;
+                        if (*left).tag == tag::INT {
+                            if (*right).tag == tag::INT
+                                && let Some(sum) =
+                                    ((*left).payload as i64).checked_add((*right).payload as i64)
+                                && let Some(value) = sum.checked_add(i64::from(more))
+                            {
+                                let to = reg!(ip.add(1), base, 1);
+                                (*to).payload = value as u64;
+                                (*to).tag = tag::INT;
+                                next!(2)
+                            }
+                        } else if (*left).tag == tag::FLOAT && (*right).tag <= tag::FLOAT {
+                            let left = f64::from_bits((*left).payload);
+                            let right = if (*right).tag == tag::INT {
+                                (*right).payload as i64 as f64
+                            } else {
+                                f64::from_bits((*right).payload)
+                            };
                             let to = reg!(ip.add(1), base, 1);
-                            (*to).payload = value as u64;
-                            (*to).tag = tag::INT;
+                            (*to).payload = (left + right + f64::from(more)).to_bits();
+                            (*to).tag = tag::FLOAT;
                             next!(2)
                         }
                         addition!(left, right);
+                    }
+                    Op::AddIMultiply => {
+                        let left = reg!(ip, base, 2);
+                        let other = reg!(ip.add(1), base, 2);
+                        if (*left).tag == tag::INT {
+                            if (*other).tag == tag::INT
+                                && let Some(sum) =
+                                    ((*left).payload as i64).checked_add(i64::from(field!(ip, 3) as i16))
+                                && let Some(value) = ((*other).payload as i64).checked_mul(sum)
+                            {
+                                let to = reg!(ip.add(1), base, 1);
+                                (*to).payload = value as u64;
+                                (*to).tag = tag::INT;
+                                next!(2)
+                            }
+                        } else if (*left).tag == tag::FLOAT && (*other).tag == tag::FLOAT {
+                            let sum = f64::from_bits((*left).payload) + f64::from(field!(ip, 3) as i16);
+                            let to = reg!(ip.add(1), base, 1);
+                            (*to).payload = (f64::from_bits((*other).payload) * sum).to_bits();
+                            (*to).tag = tag::FLOAT;
+                            next!(2)
+                        }
+                        arithmetic_immediate!(checked_add, +);
+                    }
+                    Op::GetIndexMultiplyAdd => {
+                        let slot = element!(*reg!(ip, base, 2), reg!(ip, base, 3));
+                        if !slot.is_null() {
+                            let left = reg!(ip.add(1), base, 2);
+                            let other = reg!(ip.add(2), base, 2);
+                            if (*slot).tag == tag::FLOAT
+                                && (*left).tag == tag::FLOAT
+                                && (*other).tag == tag::FLOAT
+                            {
+                                let product =
+                                    f64::from_bits((*left).payload) * f64::from_bits((*slot).payload);
+                                let sum = f64::from_bits((*other).payload) + product;
+                                let to = reg!(ip.add(2), base, 1);
+                                (*to).payload = sum.to_bits();
+                                (*to).tag = tag::FLOAT;
+                                next!(3)
+                            }
+                            if (*slot).tag == tag::INT
+                                && (*left).tag == tag::INT
+                                && (*other).tag == tag::INT
+                                && let Some(product) =
+                                    ((*left).payload as i64).checked_mul((*slot).payload as i64)
+                                && let Some(sum) = ((*other).payload as i64).checked_add(product)
+                            {
+                                let to = reg!(ip.add(2), base, 1);
+                                (*to).payload = sum as u64;
+                                (*to).tag = tag::INT;
+                                next!(3)
+                            }
+                        }
+                        get_index!();
                     }
                     Op::MultiplyAddLeft => {
                         pair!(checked_mul, *, 3, checked_add, +, true);

@@ -290,6 +290,17 @@ impl Vm {
         }
     }
 
+    /// The same for a jump: the machine goes on at `target`, in the frame it is in.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn refuel_to(&mut self, target: *mut u64) -> Result<(), Raise> {
+        let base = self.base;
+        self.refuel_between()?;
+        self.ip = target;
+        self.base = base;
+        Ok(())
+    }
+
     /// Counts work done inside a built-in.
     #[inline]
     pub(crate) fn tick(&mut self, work: usize) -> Result<(), Raise> {

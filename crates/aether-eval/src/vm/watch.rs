@@ -136,7 +136,7 @@ unsafe fn running_builtin(
         let (a, b, c) = fields(*ip);
         let register = |offset: u16| *base.add(offset as usize).cast::<Raw>();
         let method = |number: u16, kind: u8| builtins::method_rows()[number as usize][kind as usize];
-        let callee = match Op::of(*ip) {
+        let callee = match Op::of(*ip).first() {
             Op::Call => register(b),
             Op::CallTop => register(a),
             Op::CallCapture => *capture(base, b),
@@ -146,7 +146,7 @@ unsafe fn running_builtin(
                 let (_, number) = name_parts((*ip.add(1) >> 32) as u32);
                 return method(number, register(b).tag);
             }
-            Op::Push | Op::PushDrop => return method(builtins::method_number("push"), register(b).tag),
+            Op::Push => return method(builtins::method_number("push"), register(b).tag),
             _ => return None,
         };
         (callee.tag == tag::BUILTIN).then(|| definition(callee))
