@@ -236,6 +236,7 @@ impl Known {
             | Op::CallGlobal
             | Op::CallOwn
             | Op::CallMethod
+            | Op::CallMethod1
             | Op::Push
             | Op::Len
             | Op::Instance
