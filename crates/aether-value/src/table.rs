@@ -309,12 +309,23 @@ impl Table {
     #[inline(always)]
     pub(crate) unsafe fn find_place(&self, key: Raw) -> *mut Raw {
         debug_assert!(self.header.small == 0);
-        let entry = match key.tag {
-            tag::INT => self.position_of_int::<DICT>(key.payload.cast_signed()),
+        match key.tag {
+            tag::INT => self.place_or_null(self.position_of_int::<DICT>(key.payload.cast_signed())),
             // SAFETY: a value with this tag refers to a string that is alive.
-            tag::STRING => self.position_of_string::<DICT>(unsafe { key.object::<Str>() }),
-            _ => None,
-        };
+            tag::STRING => self.place_of_string(unsafe { key.object::<Str>() }),
+            _ => std::ptr::null_mut(),
+        }
+    }
+
+    /// The same for a string: a call of its own, so that the way of an int has no registers to save.
+    #[inline(never)]
+    fn place_of_string(&self, text: &Str) -> *mut Raw {
+        self.place_or_null(self.position_of_string::<DICT>(text))
+    }
+
+    /// Where the value of a dict's entry is, if there is one.
+    #[inline(always)]
+    fn place_or_null(&self, entry: Option<EntryIndex>) -> *mut Raw {
         match entry {
             Some(entry) => self
                 .entries

@@ -691,7 +691,8 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                             (*state).tag = tag::NULL;
                             next!()
                         }
-                        if (*state).tag == tag::BUFFER {
+                        // A loop that will most likely count has no code for anything else.
+                        if $releases && (*state).tag == tag::BUFFER {
                             let item = state.add(2);
                             if (*item).is_counted() {
                                 take!(item).release();

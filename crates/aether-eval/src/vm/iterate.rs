@@ -10,7 +10,7 @@
 //! | instance | itself; the loop calls `has_next` and `next` | |
 #![expect(unsafe_code, reason = "reads and writes the loop's registers")]
 
-use aether_value::{Instance, Iter, NativeObject, Raise, Raw, Rc, Str, Table, Value, tag};
+use aether_value::{Buffer, Instance, Iter, NativeObject, Raise, Raw, Rc, Str, Table, Value, tag};
 
 use super::Vm;
 
@@ -92,7 +92,7 @@ impl Vm {
         }
     }
 
-    /// The next turn of a loop that neither counts nor goes through an array's items.
+    /// The next turn of a loop that does not count, nor goes through an array's items in the loop's own code.
     ///
     /// # Safety
     /// `state` and the next two are the loop's registers.
@@ -108,6 +108,14 @@ impl Vm {
             let position = &mut *state.add(1);
             let at = position.as_int() as usize;
             match (*state).tag {
+                tag::BUFFER => {
+                    let buffer = (*state).object::<Buffer>();
+                    if at < buffer.len() {
+                        *item = Raw::from_value(buffer.get(at).clone());
+                        *position = Raw::int(at as i64 + 1);
+                        return Ok(Turn::Item);
+                    }
+                }
                 tag::TABLE => {
                     let table = (*state).object::<Table>();
                     if let Some((next, key, _)) = table.entry_at(at) {
