@@ -58,6 +58,12 @@ impl Ctx<'_> {
         self.vm.tick(work)
     }
 
+    /// Whether what the built-in that was called with `args` gives becomes the state of a `for` loop at once, so that no
+    /// script ever holds it: an iterator then does for an array.
+    pub(crate) fn feeds_loop(&self, args: &[Value]) -> bool {
+        self.vm.feeds_loop(args)
+    }
+
     /// The generator behind `random()` and `rand_int()`, seeded by the host at its first use.
     pub fn random(&mut self) -> &mut fastrand::Rng {
         self.vm.random()

@@ -58,6 +58,15 @@ pub enum IterState {
         /// Byte offset of the next character.
         byte: usize,
     },
+    /// The pieces of a string between separators.
+    Pieces {
+        /// The string.
+        text: Rc<Str>,
+        /// What stands between the pieces; not empty.
+        separator: Rc<Str>,
+        /// Byte offset of the next piece.
+        byte: usize,
+    },
     /// Reserved for generators, which the evaluator resumes.
     Coroutine(Rc<Coroutine>),
 }
@@ -96,11 +105,15 @@ impl Iter {
             }),
             IterState::DictEntries { .. }
             | IterState::Chars { .. }
+            | IterState::Pieces { .. }
             | IterState::Coroutine(_)
             | IterState::Done => None,
         });
         if item.is_some() {
             return Ok(item);
+        }
+        if let Some(piece) = self.next_piece(heap) {
+            return piece.map(Some);
         }
         match self.state.with(|state| state.clone()) {
             IterState::DictEntries { dict, position } => {
@@ -129,11 +142,47 @@ impl Iter {
             | IterState::Buffer { .. }
             | IterState::DictKeys { .. }
             | IterState::Table { .. }
+            | IterState::Pieces { .. }
             | IterState::Done => {
                 self.finish();
                 Ok(None)
             }
         }
+    }
+
+    /// The next piece of a string, if that is what this walks.
+    fn next_piece(&self, heap: &Heap) -> Option<Result<Value, Raise>> {
+        let found = self.state.with(|state| match state {
+            IterState::Pieces {
+                text,
+                separator,
+                byte,
+            } => {
+                let rest = &text.as_str()[*byte..];
+                let len = match *separator.as_str().as_bytes() {
+                    [single] => rest.bytes().position(|other| other == single),
+                    _ => rest.find(separator.as_str()),
+                };
+                let after = len.map(|len| *byte + len + separator.len_bytes());
+                Some((NonNull::from(&rest[..len.unwrap_or(rest.len())]), after))
+            }
+            _ => None,
+        });
+        let (piece, after) = found?;
+        // SAFETY: the state holds the text until it is replaced below. The cell is not held meanwhile.
+        let made = match heap.piece(unsafe { piece.as_ref() }) {
+            Ok(made) => made,
+            Err(raise) => return Some(Err(raise)),
+        };
+        match after {
+            Some(after) => self.state.with(|state| {
+                if let IterState::Pieces { byte, .. } = state {
+                    *byte = after;
+                }
+            }),
+            None => self.finish(),
+        }
+        Some(Ok(made.into()))
     }
 
     /// Whether [`Iter::next`] would give an item now. Nothing advances.
@@ -147,6 +196,7 @@ impl Iter {
             }
             IterState::Table { table, position } => table.entry_at(*position).is_some(),
             IterState::Chars { string, byte } => *byte < string.len_bytes(),
+            IterState::Pieces { .. } => true,
         })
     }
 
@@ -175,7 +225,7 @@ impl Iter {
             IterState::DictKeys { dict, .. } | IterState::DictEntries { dict, .. } => visitor.rc(dict),
             IterState::Table { table, .. } => visitor.rc(table),
             IterState::Coroutine(coroutine) => visitor.rc(coroutine),
-            IterState::Chars { .. } | IterState::Done => {}
+            IterState::Chars { .. } | IterState::Pieces { .. } | IterState::Done => {}
         });
     }
 }

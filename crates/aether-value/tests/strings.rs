@@ -174,3 +174,102 @@ proptest! {
         prop_assert_eq!((heap.live_bytes(), heap.live_objects()), (0, 0));
     }
 }
+
+#[test]
+fn equal_short_strings_are_one_while_one_lives() {
+    let heap = heap();
+    let (head, tail) = (heap.string("gold").unwrap(), heap.string("fish").unwrap());
+    let made = heap.concat_strings(&head, &tail).unwrap();
+    for again in [
+        heap.concat_strings(&head, &tail).unwrap(),
+        heap.concat("gol", "dfish").unwrap(),
+        heap.string("goldfish").unwrap(),
+        heap.string("a goldfish!")
+            .unwrap()
+            .slice_chars(&heap, 2, 10)
+            .unwrap(),
+    ] {
+        assert!(Rc::ptr_eq(&made, &again));
+    }
+    let long = heap.string("more than sixteen").unwrap();
+    assert!(!Rc::ptr_eq(&long, &heap.string("more than sixteen").unwrap()));
+    // Nothing is kept for it.
+    let before = heap.live_objects();
+    drop(made);
+    assert_eq!(heap.live_objects(), before - 1);
+    assert_eq!(heap.string("goldfish").unwrap().as_str(), "goldfish");
+}
+
+#[test]
+fn a_string_extended_in_place_is_found_under_its_new_text_only() {
+    let heap = heap();
+    let add = |head: Rc<Str>, tail: &str| {
+        let tail = heap.string(tail).unwrap();
+        match heap.add_strings(&head, &tail, true).unwrap() {
+            Some(made) => made,
+            None => head,
+        }
+    };
+    let mut text = add(heap.string("abc").unwrap(), "d");
+    assert!(Rc::ptr_eq(&text, &heap.string("abcd").unwrap()));
+    text = add(text, "e");
+    assert_eq!(text.as_str(), "abcde");
+    assert!(Rc::ptr_eq(&text, &heap.string("abcde").unwrap()));
+    let shorter = heap.string("abcd").unwrap();
+    assert_eq!(shorter.as_str(), "abcd");
+    // Two hold it: the one who adds gets a string of his own.
+    let kept = text.clone();
+    text = add(text, "f");
+    assert_eq!((kept.as_str(), text.as_str()), ("abcde", "abcdef"));
+    for _ in 0..100 {
+        text = Str::append(&heap, text, "xyz").unwrap_or_else(|_| panic!("no limit"));
+    }
+    assert_eq!(heap.string("abcdef").unwrap().as_str(), "abcdef");
+    assert_eq!(text.len_chars(), 306);
+}
+
+#[test]
+fn words_are_shared_however_many_there_are() {
+    // Every third word is kept, others die at once; words come again in waves, so that some are found and some not,
+    // and the table grows. Without memory for that, it works as well.
+    for limit in [None, Some(260_000)] {
+        let heap = limit.map_or_else(heap, limited);
+        let mut kept = Vec::new();
+        for wave in 0..6 {
+            for number in 0..2000 {
+                let text = format!("word {}", (number * 7 + wave) % 2000);
+                let word = heap.string(&text).unwrap();
+                assert_eq!(word.as_str(), text);
+                if number % 3 == 0 {
+                    kept.push(word);
+                }
+            }
+        }
+        let objects = heap.live_objects();
+        let most = if limit.is_none() { 3000 } else { kept.len() };
+        assert!(
+            kept.len() > 4000 && objects <= most,
+            "{objects} for {}",
+            kept.len()
+        );
+        drop(kept);
+        assert_eq!(heap.live_objects(), 0);
+        heap.teardown();
+        assert_eq!(heap.live_bytes(), 0);
+    }
+}
+
+#[test]
+fn looking_ends_when_nothing_is_found_and_begins_again() {
+    let heap = heap();
+    let unique: Vec<_> = (0..9000)
+        .map(|n| heap.string(&format!("one {n}")).unwrap())
+        .collect();
+    let twice = [heap.string("twice").unwrap(), heap.string("twice").unwrap()];
+    assert!(!Rc::ptr_eq(&twice[0], &twice[1]));
+    drop(unique);
+    let later: Vec<_> = (0..20_000)
+        .map(|n| heap.string(&format!("w{}", n % 9)).unwrap())
+        .collect();
+    assert!(Rc::ptr_eq(&later[19_999], &later[19_990]));
+}

@@ -6,7 +6,7 @@
 //!
 //! Source: language reference §11, library reference chapter 10, **string**.
 
-use aether_value::{Buffer, Heap, Raise, Rc, Str, StrBuilder, Value};
+use aether_value::{Buffer, Heap, IterState, Raise, Rc, Str, StrBuilder, Value};
 
 use super::support::{Loan, push_repeated, room_for};
 use crate::context::Ctx;
@@ -41,8 +41,14 @@ pub(super) fn replace(ctx: &mut Ctx<'_>, text: &Rc<Str>, old: &Str, new: &Str) -
     Ok(Value::String(out.finish()?))
 }
 
-/// The pieces between separators; the characters for an empty one.
-pub(super) fn split(ctx: &mut Ctx<'_>, text: &Str, separator: &Str) -> Result<Value, Raise> {
+/// The pieces between separators; the characters for an empty one. For a loop that goes over them and nothing else, they
+/// are made one by one.
+pub(super) fn split(
+    ctx: &mut Ctx<'_>,
+    args: &[Value],
+    text: &Rc<Str>,
+    separator: &Rc<Str>,
+) -> Result<Value, Raise> {
     ctx.tick(text.len_bytes() / 16)?;
     if text.is_empty() {
         return Ok(Value::Array(ctx.heap().array(0)?));
@@ -54,92 +60,39 @@ pub(super) fn split(ctx: &mut Ctx<'_>, text: &Str, separator: &Str) -> Result<Va
         // One ASCII character, the common case: no searcher to set up, and counting is one pass over bytes.
         let count = text.as_str().bytes().filter(|&other| other == byte).count() + 1;
         ctx.tick(count)?;
+        if ctx.feeds_loop(args) {
+            return pieces(ctx.heap(), text, separator);
+        }
         let heap = ctx.heap();
         let pieces = heap.array(count)?;
-        let mut recent = Recent::new(count);
         let mut rest = text.as_str();
         while let Some(at) = rest.bytes().position(|other| other == byte) {
-            pieces.push(Value::String(recent.string(heap, &rest[..at])?))?;
+            pieces.push(Value::String(heap.piece(&rest[..at])?))?;
             rest = &rest[at + 1..];
         }
-        pieces.push(Value::String(recent.string(heap, rest)?))?;
+        pieces.push(Value::String(heap.piece(rest)?))?;
         return Ok(Value::Array(pieces));
     }
     let count = text.as_str().matches(separator.as_str()).count() + 1;
     ctx.tick(count)?;
+    if ctx.feeds_loop(args) {
+        return pieces(ctx.heap(), text, separator);
+    }
     let heap = ctx.heap();
     let pieces = heap.array(count)?;
-    let mut recent = Recent::new(count);
     for piece in text.as_str().split(separator.as_str()) {
-        pieces.push(Value::String(recent.string(heap, piece)?))?;
+        pieces.push(Value::String(heap.piece(piece)?))?;
     }
     Ok(Value::Array(pieces))
 }
 
-/// Short strings just made, so that the same word again and again is one string.
-struct Recent {
-    strings: Vec<Option<Rc<Str>>>,
-}
-
-impl Recent {
-    /// Strings looked for; a power of two.
-    const MOST: usize = 4096;
-    /// Longest text that is looked for, in bytes.
-    const SHORT: usize = 16;
-
-    /// For `count` strings to come.
-    fn new(count: usize) -> Self {
-        let size = if count < 8 {
-            0
-        } else {
-            count.next_power_of_two().min(Self::MOST)
-        };
-        Self {
-            strings: vec![None; size],
-        }
-    }
-
-    /// A string with this text, made now or before.
-    #[inline]
-    fn string(&mut self, heap: &Heap, text: &str) -> Result<Rc<Str>, Raise> {
-        if text.len() > Self::SHORT || self.strings.is_empty() {
-            return short(heap, text);
-        }
-        let place = Self::place(text.as_bytes()) & (self.strings.len() - 1);
-        let slot = &mut self.strings[place];
-        if let Some(known) = slot
-            && known.has_text(text)
-        {
-            return Ok(known.clone());
-        }
-        let made = short(heap, text)?;
-        *slot = Some(made.clone());
-        Ok(made)
-    }
-
-    /// Where to look for a text: few instructions rather than few collisions.
-    #[inline]
-    fn place(text: &[u8]) -> usize {
-        let ends = match (text.first_chunk::<8>(), text.last_chunk::<8>()) {
-            (Some(head), Some(tail)) => u64::from_le_bytes(*head) ^ u64::from_le_bytes(*tail).rotate_left(29),
-            _ => match (text.first_chunk::<4>(), text.last_chunk::<4>()) {
-                (Some(head), Some(tail)) => {
-                    u64::from(u32::from_le_bytes(*head)) << 32 | u64::from(u32::from_le_bytes(*tail))
-                }
-                _ => text.iter().fold(0, |all, &byte| all << 8 | u64::from(byte)),
-            },
-        };
-        ((ends ^ text.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48) as usize
-    }
-}
-
-/// A string for a piece of another; the shortest are shared.
-fn short(heap: &Heap, piece: &str) -> Result<Rc<Str>, Raise> {
-    if piece.is_empty() {
-        heap.empty_string()
-    } else {
-        heap.char_string(piece)
-    }
+fn pieces(heap: &Heap, text: &Rc<Str>, separator: &Rc<Str>) -> Result<Value, Raise> {
+    let state = IterState::Pieces {
+        text: text.clone(),
+        separator: separator.clone(),
+        byte: 0,
+    };
+    Ok(Value::Iterator(heap.iterator(state)?))
 }
 
 /// The characters as an array.

@@ -95,17 +95,22 @@ impl Vm {
             let to = base.add(fields(*ip).0 as usize).cast::<Raw>();
             let left_dies = matches!(op, Op::AddB | Op::AddBC) || (op == Op::AddK && left == to);
             let (head, tail) = ((*left).object::<Str>(), (*right).object::<Str>());
-            let value = if left_dies && Str::try_extend(head, tail) {
+            let len = head.len_bytes() + tail.len_bytes();
+            let value = if left_dies && len > Str::SHORT && Str::try_extend(head, tail) {
                 call::take(left)
-            } else if left_dies && head.is_unique() {
+            } else if left_dies && len > Str::SHORT && head.is_unique() {
                 // Grows with room to spare.
                 return self.arithmetic(ip, base);
             } else {
-                let made = Raw::from_rc(self.heap.concat_strings(head, tail)?);
-                if left_dies {
-                    call::take(left).release();
+                match self.heap.add_strings(head, tail, left_dies)? {
+                    None => call::take(left),
+                    Some(made) => {
+                        if left_dies {
+                            call::take(left).release();
+                        }
+                        Raw::from_rc(made)
+                    }
                 }
-                made
             };
             if matches!(op, Op::AddC | Op::AddBC | Op::AddLeftKC) {
                 call::take(right).release();

@@ -13,6 +13,7 @@
 use aether_value::{Buffer, Instance, Iter, NativeObject, Raise, Raw, Rc, Str, Table, Value, tag};
 
 use super::Vm;
+use crate::bytecode::{Op, fields};
 
 /// What a turn of a loop found.
 pub(super) enum Turn {
@@ -63,6 +64,33 @@ impl Vm {
             *state.add(1) = Raw::int(0);
             old.release();
             Ok(())
+        }
+    }
+
+    /// Whether the built-in method that runs now was called with `args` by an instruction whose result the next one,
+    /// perhaps after a move, makes the state of a loop.
+    pub(crate) fn feeds_loop(&self, args: &[Value]) -> bool {
+        if self.ip.is_null() {
+            return false;
+        }
+        let is = |word: u64, op: Op| word as u16 == op as u16;
+        // SAFETY: `ip` is in the code that runs, at the instruction itself if it calls a built-in at once. A method call
+        // has its receiver and arguments behind the register of its result, three words, and an instruction after them.
+        unsafe {
+            let word = *self.ip;
+            let window = fields(word).0;
+            if !is(word, Op::CallMethod) && !is(word, Op::CallMethod1)
+                || args.as_ptr() != self.base.wrapping_add(window as usize + size_of::<Raw>()).cast()
+            {
+                return false;
+            }
+            let next = *self.ip.add(3);
+            let (to, from, _) = fields(next);
+            if is(next, Op::Move) && from == window {
+                let behind = *self.ip.add(4);
+                return is(behind, Op::Iterate) && fields(behind).0 == to;
+            }
+            is(next, Op::Iterate) && to == window
         }
     }
 

@@ -43,7 +43,8 @@ pub(crate) const EMBEDDED: u8 = 254;
 /// Empty chunks kept for any class: these, and one for every two in use, so that a program that builds and drops the
 /// same structure again and again does not return to the system each time.
 const RESERVE: usize = 16;
-/// Bytes of never-used blocks put on the free list at a time, so that a chunk's pages are touched as needed.
+/// Never-used blocks are put on the free list up to the next multiple of this, so that a chunk's pages are touched as
+/// needed.
 const REFILL: usize = 4096;
 /// In front of a large object.
 const PREFIX: usize = 16;
@@ -752,7 +753,8 @@ unsafe fn extend(chunk: NonNull<Chunk>) -> bool {
         if count == 0 {
             return false;
         }
-        let count = count.min((REFILL / block).max(1));
+        let page = REFILL - start % REFILL;
+        let count = count.min((page / block).max(1));
         let mut next = record.free.get();
         for index in (0..count).rev() {
             let free = chunk.byte_add(start + index * block).cast::<Free>();

@@ -22,6 +22,8 @@ pub mod flag {
     pub const HAS_SIDE: u8 = 1;
     /// A snapshot of this collection's buffer or table may exist.
     pub const SHARED_BUFFER: u8 = 2;
+    /// String: may be in the heap's table of recent strings. No collection has this flag, no string the one above.
+    pub const RECENT: u8 = 2;
     /// Collector: reached from outside in the pass under way.
     pub const REACHED: u8 = 4;
     /// Display: on the path being printed.

@@ -40,7 +40,7 @@ impl Heap {
         if let Some(found) = found {
             return Ok(found);
         }
-        let made = self.string(text)?;
+        let made = self.fresh_string(text)?;
         Rc::header(&made).set_flag(flag::INTERNED);
         let size = size_of::<Rc<Str>>();
         let kept = interned.with(|all| {

@@ -23,6 +23,7 @@ mod inspect;
 mod intern;
 mod mark;
 mod memory;
+mod recent;
 mod release;
 mod side;
 mod sites;
@@ -40,6 +41,7 @@ pub use collector::CollectStats;
 pub use header::{Header, flag};
 pub use inspect::{Census, Holder, Tally};
 pub use mark::Roots;
+pub(crate) use recent::SHORT;
 pub use sites::{CycleGroup, CycleReport, CycleStep, Profile, Recorder, SiteProfile};
 pub use stats::{HeapStats, KindStats};
 
@@ -138,6 +140,8 @@ pub(crate) struct Inner {
     code: Exclusive<BTreeMap<usize, NonNull<Code>>>,
     code_bytes: Cell<usize>,
     interned: Exclusive<intern::Interned>,
+    recent: Exclusive<recent::Recent>,
+    patience: recent::Patience,
     finalizers: Exclusive<VecDeque<Value>>,
     awaited_finalizers: Cell<usize>,
     hasher: RandomState,
@@ -196,6 +200,8 @@ impl Heap {
             code: Exclusive::new(BTreeMap::new()),
             code_bytes: Cell::new(0),
             interned: Exclusive::new(intern::Interned::default()),
+            recent: Exclusive::new(recent::Recent::default()),
+            patience: recent::Patience::default(),
             finalizers: Exclusive::new(VecDeque::new()),
             awaited_finalizers: Cell::new(0),
             secret: hasher.hash_one(0x4165_7468_6572_u64),
@@ -351,6 +357,7 @@ impl Heap {
             drop(names);
         }
         drop(inner.interned.take());
+        inner.drop_recent();
         drop(inner.finalizers.take());
         inner.discharge(inner.code_bytes.replace(0));
     }

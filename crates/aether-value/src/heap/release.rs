@@ -43,6 +43,9 @@ pub(crate) unsafe fn last_count_gone(object: NonNull<Header>) {
             inner.on_death(object);
         }
         if header.kind == tag::STRING {
+            if header.has(flag::RECENT) {
+                inner.forget(object.cast().as_ref());
+            }
             inner.free(object);
             if inner.handles.get() == 0 {
                 orphan_check(heap);

@@ -39,6 +39,9 @@ const _: () = assert!(size_of::<Str>() == STR_HEADER);
 const MAX_BYTES: usize = i32::MAX as usize;
 
 impl Str {
+    /// Longest text, in bytes, that is looked for among the strings made lately before a string is made of it.
+    pub const SHORT: usize = heap::SHORT;
+
     /// The text.
     #[inline(always)]
     pub fn as_str(&self) -> &str {
@@ -166,6 +169,9 @@ impl Str {
         }
         let (from, to) = (self.byte_offset(start), self.byte_offset(end));
         let text = &self.as_str()[from..to];
+        if text.len() <= heap::SHORT {
+            return heap.string(text);
+        }
         let made = heap.alloc_str(text.len())?;
         // SAFETY: room for the text was just made.
         unsafe { made.fill(&[text], end - start) };
@@ -210,6 +216,7 @@ impl Str {
                 // SAFETY: a large object with one owner; the owner's pointer is replaced by the result. A tail that
                 // lay inside the old text is found again in the moved one.
                 unsafe {
+                    this.before_change();
                     let moved = heap.inner().realloc_large(Rc::header_ptr(&this), size);
                     if moved.is_null() {
                         continue;
@@ -246,12 +253,29 @@ impl Str {
     /// The caller is the only owner, and the capacity suffices.
     #[inline]
     unsafe fn extend(&self, tail: &str, chars: usize) {
+        self.before_change();
         let len = self.len_bytes();
         // SAFETY: the caller's promise; the areas do not overlap, since the tail is existing text.
         unsafe { copy_text(tail.as_ptr(), self.text_ptr().add(len), tail.len()) };
         self.byte_len.set((len + tail.len()) as u32);
         self.char_len.set(self.char_len.get() + chars as u32);
         self.header.shape.set(0);
+    }
+
+    /// The text is about to grow, or the string to move.
+    #[inline]
+    fn before_change(&self) {
+        if self.header.has(crate::flag::HAS_SIDE | crate::flag::RECENT) {
+            self.forget_text();
+        }
+    }
+
+    #[cold]
+    fn forget_text(&self) {
+        if self.header.has(crate::flag::RECENT) {
+            Heap::of(self).inner().forget(self);
+            self.header.clear_flag(crate::flag::RECENT);
+        }
         if self.header.has(crate::flag::HAS_SIDE) {
             self.drop_index();
         }
@@ -329,6 +353,19 @@ unsafe fn copy_text(from: *const u8, to: *mut u8, len: usize) {
     }
 }
 
+/// Two short texts as one, in `bytes`, which has room for both.
+#[inline]
+fn joined<'a>(head: &str, tail: &str, bytes: &'a mut [u8; heap::SHORT]) -> &'a str {
+    let len = head.len() + tail.len();
+    assert!(len <= bytes.len(), "only short texts are put together here");
+    // SAFETY: both fit, as was just seen; UTF-8 behind UTF-8 is UTF-8.
+    unsafe {
+        copy_text(head.as_ptr(), bytes.as_mut_ptr(), head.len());
+        copy_text(tail.as_ptr(), bytes.as_mut_ptr().add(head.len()), tail.len());
+        std::str::from_utf8_unchecked(&bytes[..len])
+    }
+}
+
 /// Number of characters; quick for short ASCII.
 #[inline]
 fn count_chars(text: &str) -> usize {
@@ -340,34 +377,96 @@ fn count_chars(text: &str) -> usize {
 }
 
 impl Heap {
-    /// A new string.
+    /// A string with this text: a new one, or for a short text one that was made lately.
     ///
     /// # Errors
     /// Out of memory.
     pub fn string(&self, text: &str) -> Result<Rc<Str>, Raise> {
+        if !self.looks_for(text.len()) {
+            return self.fresh_string(text);
+        }
+        if let Some(known) = self.recall(text) {
+            return Ok(known);
+        }
+        let made = self.fresh_string(text)?;
+        self.remember(&made);
+        Ok(made)
+    }
+
+    /// A new string.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub(crate) fn fresh_string(&self, text: &str) -> Result<Rc<Str>, Raise> {
         let made = self.alloc_str(text.len())?;
         // SAFETY: room for the text was just made.
         unsafe { made.fill(&[text], count_chars(text)) };
         Ok(made)
     }
 
-    /// A new string of two texts.
+    /// Two texts as one string.
     ///
     /// # Errors
     /// Out of memory.
     pub fn concat(&self, head: &str, tail: &str) -> Result<Rc<Str>, Raise> {
+        if self.looks_for(head.len() + tail.len()) {
+            let mut bytes = [0; heap::SHORT];
+            let text = joined(head, tail, &mut bytes);
+            if let Some(known) = self.recall(text) {
+                return Ok(known);
+            }
+            let made = self.fresh_string(text)?;
+            self.remember(&made);
+            return Ok(made);
+        }
         let made = self.alloc_str(head.len() + tail.len())?;
         // SAFETY: room for both was just made.
         unsafe { made.fill(&[head, tail], count_chars(head) + count_chars(tail)) };
         Ok(made)
     }
 
-    /// A new string of two.
+    /// Two strings as one. If `head_dies`, the caller holds its only count and takes the result for it; it may have been
+    /// extended in place, and then is the result itself, which is `None`.
     ///
     /// # Errors
     /// Out of memory.
     #[inline]
+    pub fn add_strings(&self, head: &Str, tail: &Str, head_dies: bool) -> Result<Option<Rc<Str>>, Raise> {
+        let len = head.len_bytes() + tail.len_bytes();
+        let looks = self.looks_for(len);
+        if looks {
+            let mut bytes = [0; heap::SHORT];
+            if let Some(known) = self.recall(joined(head.as_str(), tail.as_str(), &mut bytes)) {
+                return Ok(Some(known));
+            }
+        }
+        if head_dies && Str::try_extend(head, tail) {
+            if looks {
+                self.remember(head);
+            }
+            return Ok(None);
+        }
+        let made = self.fresh_concat(head, tail)?;
+        if looks {
+            self.remember(&made);
+        }
+        Ok(Some(made))
+    }
+
+    /// Two strings as one.
+    ///
+    /// # Errors
+    /// Out of memory.
     pub fn concat_strings(&self, head: &Str, tail: &Str) -> Result<Rc<Str>, Raise> {
+        match self.add_strings(head, tail, false)? {
+            Some(made) => Ok(made),
+            // Only a head that dies is extended.
+            None => self.fresh_concat(head, tail),
+        }
+    }
+
+    #[inline]
+    fn fresh_concat(&self, head: &Str, tail: &Str) -> Result<Rc<Str>, Raise> {
         let made = self.alloc_str(head.len_bytes() + tail.len_bytes())?;
         // SAFETY: room for both was just made.
         unsafe {
@@ -387,6 +486,18 @@ impl Heap {
         match *text.as_bytes() {
             [byte] if byte < 128 => self.ascii(byte),
             _ => self.string(text),
+        }
+    }
+
+    /// A string for a piece of another: shared if it is empty or one ASCII character.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn piece(&self, text: &str) -> Result<Rc<Str>, Raise> {
+        if text.is_empty() {
+            self.empty_string()
+        } else {
+            self.char_string(text)
         }
     }
 

@@ -44,7 +44,7 @@ fn trim(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 }
 
 fn split(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    text::split(ctx, receiver(&args[0]), string(&args[1])?)
+    text::split(ctx, args, receiver(&args[0]), string(&args[1])?)
 }
 
 fn iterator(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
