@@ -201,6 +201,11 @@ impl Compiler<'_> {
         }
     }
 
+    /// The next instruction must not be the second half of a pair: a temporary that it reads is read again later.
+    pub(super) fn keep_apart(&mut self) {
+        self.function.last = [u32::MAX; 3];
+    }
+
     /// Emits an instruction whose fields are registers as its layout says.
     pub(super) fn emit(&mut self, op: Op, a: u16, b: u16, c: u16) {
         self.function.known.note(op, a, b, c);
