@@ -59,6 +59,25 @@ pub(crate) fn fused(first: u64, second: u64, is_temporary: impl Fn(u16) -> bool)
             Op::GetIndexMultiplyAdd
         }
         (Op::Add, Op::AddI) if b == to && is_temporary(to) => Op::AddAddI,
+        (Op::Add, Op::JumpLess) if a == to && from == to && b != to => Op::AddJumpLess,
+        (Op::Add, Op::JumpLessEqual) if a == to && from == to && b != to => Op::AddJumpLessEqual,
+        (Op::GetIndex, second) if a == to && b != to && is_temporary(to) => match second {
+            Op::JumpLess => Op::GetIndexJumpLess,
+            Op::JumpLessEqual => Op::GetIndexJumpLessEqual,
+            Op::JumpGreater => Op::GetIndexJumpGreater,
+            Op::JumpGreaterEqual => Op::GetIndexJumpGreaterEqual,
+            Op::JumpNotLess => Op::GetIndexJumpNotLess,
+            Op::JumpNotLessEqual => Op::GetIndexJumpNotLessEqual,
+            Op::JumpNotGreater => Op::GetIndexJumpNotGreater,
+            Op::JumpNotGreaterEqual => Op::GetIndexJumpNotGreaterEqual,
+            Op::JumpEqualK => Op::GetIndexJumpEqualK,
+            Op::JumpNotEqualK => Op::GetIndexJumpNotEqualK,
+            _ => return None,
+        },
+        // An argument that is a temporary stands behind the result.
+        (Op::Len, Op::JumpLess) if b == to && a != to && from != to + 16 && is_temporary(to) => {
+            Op::LenJumpLess
+        }
         (Op::Add, Op::Return) if a == to => Op::AddReturn,
         (Op::Subtract, Op::Return) if a == to => Op::SubtractReturn,
         (Op::Multiply, Op::Return) if a == to => Op::MultiplyReturn,
@@ -98,6 +117,7 @@ impl Op {
         match self {
             Self::Copy2 => Self::Copy,
             Self::PushDrop => Self::Push,
+            Self::LenJumpLess => Self::Len,
             Self::AddIJumpLess
             | Self::AddIJumpLessEqual
             | Self::AddIJumpLessI
@@ -116,6 +136,16 @@ impl Op {
             | Self::GetIndexAdd
             | Self::GetIndexSetIndex
             | Self::GetIndexMultiplyAdd
+            | Self::GetIndexJumpLess
+            | Self::GetIndexJumpLessEqual
+            | Self::GetIndexJumpGreater
+            | Self::GetIndexJumpGreaterEqual
+            | Self::GetIndexJumpNotLess
+            | Self::GetIndexJumpNotLessEqual
+            | Self::GetIndexJumpNotGreater
+            | Self::GetIndexJumpNotGreaterEqual
+            | Self::GetIndexJumpEqualK
+            | Self::GetIndexJumpNotEqualK
             | Self::SwapElements => Self::GetIndex,
             Self::GetFieldGetIndex
             | Self::GetFieldGetField
@@ -126,7 +156,7 @@ impl Op {
             | Self::GetFieldSubtractRight
             | Self::GetFieldMultiplyLeft
             | Self::GetFieldMultiplyRight => Self::GetField,
-            Self::AddAddI | Self::AddReturn => Self::Add,
+            Self::AddAddI | Self::AddReturn | Self::AddJumpLess | Self::AddJumpLessEqual => Self::Add,
             Self::AddBCReturn => Self::AddBC,
             Self::SubtractReturn | Self::SubtractAddLeft => Self::Subtract,
             Self::MultiplyReturn

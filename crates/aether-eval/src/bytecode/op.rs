@@ -457,6 +457,32 @@ ops! {
     GetFieldGetField AbN 2;
     /// `Add`, and `AddI` to the sum.
     AddAddI Abc 1;
+    /// `Add` to a register, and `JumpLess` of that register.
+    AddJumpLess Abc 1;
+    /// The same with `JumpLessEqual`.
+    AddJumpLessEqual Abc 1;
+    /// `GetIndex`, and `JumpLess` of the element; the next seven likewise.
+    GetIndexJumpLess Abc 1;
+    /// With `JumpLessEqual`.
+    GetIndexJumpLessEqual Abc 1;
+    /// With `JumpGreater`.
+    GetIndexJumpGreater Abc 1;
+    /// With `JumpGreaterEqual`.
+    GetIndexJumpGreaterEqual Abc 1;
+    /// With `JumpNotLess`.
+    GetIndexJumpNotLess Abc 1;
+    /// With `JumpNotLessEqual`.
+    GetIndexJumpNotLessEqual Abc 1;
+    /// With `JumpNotGreater`.
+    GetIndexJumpNotGreater Abc 1;
+    /// With `JumpNotGreaterEqual`.
+    GetIndexJumpNotGreaterEqual Abc 1;
+    /// `GetIndex`, and `JumpEqualK` of the element.
+    GetIndexJumpEqualK Abc 1;
+    /// `GetIndex`, and `JumpNotEqualK` of the element.
+    GetIndexJumpNotEqualK Abc 1;
+    /// `Len` of a local, and `JumpLess` than the length.
+    LenJumpLess AbN 1;
     /// Four: `GetIndex`, `GetIndexSetIndex`, `SetIndexMove`, which swap two elements of one array.
     SwapElements Abc 1;
     /// `Add`, and `Return` of the sum.

@@ -511,7 +511,16 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     ($sense:literal) => {{
                         let left = reg!(ip, base, 1);
                         let right = vm.constants.add(field!(ip, 2) as usize);
-                        let equal = vm.equal_consuming(ip, left, right.cast_mut());
+                        // Most texts differ in their length or at once.
+                        let equal = if (*left).tag == tag::STRING
+                            && (*right).tag == tag::STRING
+                            && field!(ip, 3) & 1 == 0
+                        {
+                            (*(*left).pointer::<aether_value::Str>())
+                                .equals(&*(*right).pointer::<aether_value::Str>())
+                        } else {
+                            vm.equal_consuming(ip, left, right.cast_mut())
+                        };
                         if equal == ($sense) {
                             spend!(compare_target!());
                         }
@@ -782,6 +791,28 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         arithmetic_immediate!($checked, $float)
                     }};
                 }
+                // The same with a step in a register.
+                macro_rules! step {
+                    ($op:tt) => {{
+                        let counter = reg!(ip, base, 1);
+                        let right = reg!(ip, base, 3);
+                        let limit = reg!(ip.add(1), base, 2);
+                        if (*counter).tag == tag::INT
+                            && (*right).tag == tag::INT
+                            && (*limit).tag == tag::INT
+                            && let Some(value) =
+                                ((*counter).payload as i64).checked_add((*right).payload as i64)
+                        {
+                            (*counter).payload = value as u64;
+                            ip = ip.add(1);
+                            if value $op ((*limit).payload as i64) {
+                                spend!(compare_target!());
+                            }
+                            next!()
+                        }
+                        addition!(reg!(ip, base, 2), reg!(ip, base, 3))
+                    }};
+                }
                 macro_rules! offset_index {
                     ($wrapping:ident, $checked:ident, $float:tt) => {{
                         let index = reg!(ip, base, 2);
@@ -994,6 +1025,12 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 value.retain();
                                 next!()
                             }
+                        } else if object.tag == tag::STRING && (*index).tag == tag::INT {
+                            let character = member::ascii_at(vm, object, (*index).payload);
+                            if character.tag == tag::STRING {
+                                *reg!(ip, base, 1) = character;
+                                next!()
+                            }
                         }
                         let value = {
                             vm.ip = ip;
@@ -1002,6 +1039,96 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         };
                         *reg!(ip, base, 1) = value;
                         next!()
+                    }};
+                }
+                // Compares an element with a register.
+                macro_rules! element_jump {
+                    ($op:tt, $sense:literal) => {{
+                        let slot = element!(*reg!(ip, base, 2), reg!(ip, base, 3));
+                        if !slot.is_null() {
+                            let right = reg!(ip.add(1), base, 2);
+                            if (*slot).tag == tag::INT && (*right).tag == tag::INT {
+                                let answer = ((*slot).payload as i64) $op ((*right).payload as i64);
+                                ip = ip.add(1);
+                                if answer == $sense {
+                                    spend!(compare_target!());
+                                }
+                                next!()
+                            }
+                            if (*slot).tag == tag::FLOAT && (*right).tag == tag::FLOAT {
+                                let answer =
+                                    f64::from_bits((*slot).payload) $op f64::from_bits((*right).payload);
+                                ip = ip.add(1);
+                                if answer == $sense {
+                                    spend!(compare_target!());
+                                }
+                                next!()
+                            }
+                        }
+                        get_index!()
+                    }};
+                }
+                // Compares a character with a text of one character.
+                macro_rules! character_jump {
+                    ($sense:literal) => {{
+                        let object = *reg!(ip, base, 2);
+                        let index = reg!(ip, base, 3);
+                        if object.tag == tag::STRING && (*index).tag == tag::INT {
+                            let text = object.pointer::<aether_value::Str>();
+                            let at = (*index).payload as usize;
+                            let literal = vm.constants.add(field!(ip.add(1), 2) as usize);
+                            if (*literal).tag == tag::STRING
+                                && (*text).is_ascii()
+                                && at < (*text).len_bytes()
+                                && (*(*literal).pointer::<aether_value::Str>()).len_bytes() == 1
+                            {
+                                let literal = (*literal).pointer::<aether_value::Str>();
+                                let equal = (*text).byte(at) == (*literal).byte(0);
+                                ip = ip.add(1);
+                                if equal == $sense {
+                                    spend!(compare_target!());
+                                }
+                                next!()
+                            }
+                        }
+                        get_index!()
+                    }};
+                }
+                // The length that `Len` gives without a call, or less than 0.
+                macro_rules! length {
+                    () => {{
+                        let from = reg!(ip, base, 2);
+                        let callee = *vm.globals.add(field!(ip, 3) as usize);
+                        if callee.tag == tag::BUILTIN && callee.payload == vm.len_builtin {
+                            match (*from).tag {
+                                tag::ARRAY => (*(*from).pointer::<Array>()).len() as i64,
+                                tag::STRING => (*(*from).pointer::<aether_value::Str>()).len_chars() as i64,
+                                _ => -1,
+                            }
+                        } else {
+                            -1
+                        }
+                    }};
+                }
+                macro_rules! len {
+                    () => {{
+                        let from = reg!(ip, base, 2);
+                        let window = reg!(ip, base, 1);
+                        let length = length!();
+                        if length >= 0 {
+                            if from == window.add(1) {
+                                take!(from).release();
+                            }
+                            set_int!(window, length);
+                        }
+                        if from != window.add(1) {
+                            (*from).retain();
+                            *window.add(1) = *from;
+                        }
+                        let callee = *vm.globals.add(field!(ip, 3) as usize);
+                        callee.retain();
+                        *window = callee;
+                        flow!(1, call::call_value(vm, field!(ip, 1), 1, 1))
                     }};
                 }
                 macro_rules! push {
@@ -1643,31 +1770,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         call_method!(*receiver, 1);
                     }
                     Op::Push => push!(false),
-                    Op::Len => {
-                        let from = reg!(ip, base, 2);
-                        let window = reg!(ip, base, 1);
-                        let callee = *vm.globals.add(field!(ip, 3) as usize);
-                        if callee.tag == tag::BUILTIN && callee.payload == vm.len_builtin {
-                            let length = match (*from).tag {
-                                tag::ARRAY => Some((*(*from).pointer::<Array>()).len()),
-                                tag::STRING => Some((*(*from).pointer::<aether_value::Str>()).len_chars()),
-                                _ => None,
-                            };
-                            if let Some(length) = length {
-                                if from == window.add(1) {
-                                    take!(from).release();
-                                }
-                                set_int!(window, length);
-                            }
-                        }
-                        if from != window.add(1) {
-                            (*from).retain();
-                            *window.add(1) = *from;
-                        }
-                        callee.retain();
-                        *window = callee;
-                        flow!(1, call::call_value(vm, field!(ip, 1), 1, 1))
-                    }
+                    Op::Len => len!(),
                     Op::Return => leave!(take!(reg!(ip, base, 1))),
                     Op::Return1 => {
                         drop_register!(2);
@@ -1954,6 +2057,30 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                             }
                         }
                         get_index!();
+                    }
+                    Op::AddJumpLess => step!(<),
+                    Op::AddJumpLessEqual => step!(<=),
+                    Op::GetIndexJumpLess => element_jump!(<, true),
+                    Op::GetIndexJumpLessEqual => element_jump!(<=, true),
+                    Op::GetIndexJumpGreater => element_jump!(>, true),
+                    Op::GetIndexJumpGreaterEqual => element_jump!(>=, true),
+                    Op::GetIndexJumpNotLess => element_jump!(<, false),
+                    Op::GetIndexJumpNotLessEqual => element_jump!(<=, false),
+                    Op::GetIndexJumpNotGreater => element_jump!(>, false),
+                    Op::GetIndexJumpNotGreaterEqual => element_jump!(>=, false),
+                    Op::GetIndexJumpEqualK => character_jump!(true),
+                    Op::GetIndexJumpNotEqualK => character_jump!(false),
+                    Op::LenJumpLess => {
+                        let length = length!();
+                        let left = reg!(ip.add(1), base, 1);
+                        if length >= 0 && (*left).tag == tag::INT {
+                            ip = ip.add(1);
+                            if ((*left).payload as i64) < length {
+                                spend!(compare_target!());
+                            }
+                            next!()
+                        }
+                        len!();
                     }
                     Op::SwapElements => {
                         let object = *reg!(ip, base, 2);

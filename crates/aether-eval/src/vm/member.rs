@@ -279,6 +279,26 @@ pub(super) fn get_index(vm: &mut Vm, object: Raw, index: Raw) -> Result<Raw, Rai
     element(vm, object, index).map(Raw::from_value)
 }
 
+/// A character of an ASCII string, counted; unset if the string is another, or the place is none of its.
+///
+/// # Safety
+/// `object` is a string.
+#[inline(never)]
+pub(super) unsafe fn ascii_at(vm: &Vm, object: Raw, at: u64) -> Raw {
+    // SAFETY: the caller's promise.
+    let text = unsafe { object.object::<Str>() };
+    if text.is_ascii()
+        && (at as usize) < text.len_bytes()
+        && let Ok(character) = vm.heap.ascii(text.byte(at as usize))
+    {
+        return Raw::from_rc(character);
+    }
+    Raw {
+        tag: tag::UNSET,
+        payload: 0,
+    }
+}
+
 /// The truth of `object[index]` for a jump, which consumes the index if its flag says so.
 ///
 /// # Safety

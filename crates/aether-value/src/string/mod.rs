@@ -57,6 +57,13 @@ impl Str {
         unsafe { std::ptr::from_ref(self).cast_mut().cast::<u8>().add(STR_HEADER) }
     }
 
+    /// The byte at `at`, which must be below [`Self::len_bytes`].
+    #[inline(always)]
+    pub fn byte(&self, at: usize) -> u8 {
+        debug_assert!(at < self.len_bytes());
+        self.as_str().as_bytes()[at]
+    }
+
     /// Length in bytes.
     #[inline(always)]
     pub fn len_bytes(&self) -> usize {
