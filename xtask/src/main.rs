@@ -1,4 +1,5 @@
-//! Chores: `cargo xtask check | bless | memcheck | probes | stress | bench [DIR] | bench-data | bench-net`.
+//! Chores: `cargo xtask check | bless | memcheck | probes | stress | bench [DIR] | bench-data | bench-net |
+//! link-order`.
 //!
 //! Invariants
 //! - `check` and `.ci/run` are the same list: the one runs the other.
@@ -14,6 +15,7 @@ mod bench;
 mod data;
 mod memcheck;
 mod net;
+mod order;
 mod probes;
 mod stress;
 mod tools;
@@ -31,7 +33,8 @@ Usage: cargo xtask CHORE
                  (--budget SECONDS, --only PATTERN, --jobs N)
   bench [DIR]    the programs of benches/programs, or DIR, beside other languages
   bench-data     JSON and CSV of 50 MB beside CPython
-  bench-net      an echo server beside those of Node and Python";
+  bench-net      an echo server beside those of Node and Python
+  link-order     which functions plain scripts use, for the linker (needs valgrind)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         ["bench"] => bench::run("benches/programs"),
         ["bench-data"] => data::run(),
         ["bench-net"] => net::run(),
+        ["link-order"] => order::run(),
         ["bench", directory] => bench::run(directory),
         _ => Err(USAGE.to_owned()),
     };

@@ -11,6 +11,8 @@ use crate::report;
 use crate::run::{self, Limits};
 
 /// Runs a fragment and gives the exit status.
+#[cold]
+#[inline(never)]
 pub(crate) fn fragment(fragment: &Fragment, color: Color) -> u8 {
     let host = interrupt::host();
     let output = host.output();

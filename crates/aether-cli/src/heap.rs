@@ -35,6 +35,8 @@ impl Figures {
 type Sites = BTreeMap<String, Figures>;
 
 /// Prints what is asked for and gives the exit status.
+#[cold]
+#[inline(never)]
 pub(crate) fn show(asked: &Profiles) -> u8 {
     let profiles: Result<Vec<Sites>, String> = asked.files.iter().map(|file| read(file)).collect();
     let text = profiles.map(|profiles| match profiles.as_slice() {

@@ -8,6 +8,8 @@ use crate::options::{Color, Dump, Tree};
 use crate::{report, streams};
 
 /// `aether ast`.
+#[cold]
+#[inline(never)]
 pub(crate) fn ast(asked: &Tree, color: Color) -> u8 {
     let parsed = match parse(&asked.file) {
         Ok(parsed) => parsed,
@@ -32,6 +34,8 @@ pub(crate) fn ast(asked: &Tree, color: Color) -> u8 {
 }
 
 /// `aether dump`.
+#[cold]
+#[inline(never)]
 pub(crate) fn dump(what: Dump, path: &str, color: Color) -> u8 {
     let text = match what {
         Dump::Tokens => source(path).map(|file| lexer::dump(&lexer::lex(&file), &file)),

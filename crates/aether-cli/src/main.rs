@@ -7,6 +7,7 @@
 //! Invariants
 //! - Results go to standard output, diagnostics to standard error; a closed pipe is no error.
 //! - The engine is leaked, not torn down: the system takes the memory back faster than we could.
+//! - What a plain script does not need is cold and out of the way, so that it is not even mapped.
 //! - A panic is a bug of ours and says so, status 101.
 #![forbid(unsafe_code)]
 

@@ -253,6 +253,8 @@ pub(crate) fn is_script(first: &OsStr) -> bool {
 }
 
 /// Reads the arguments behind the program's name.
+#[cold]
+#[inline(never)]
 pub(crate) fn parse(arguments: &[OsString]) -> Parsed {
     let program = OsString::from("aether");
     let words = match Words::try_parse_from(std::iter::once(&program).chain(arguments)) {

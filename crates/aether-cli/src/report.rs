@@ -16,6 +16,8 @@ const BUDGET_EXCEEDED: u8 = 3;
 pub(crate) const INTERRUPTED: u8 = 130;
 
 /// Writes an error and gives the exit status.
+#[cold]
+#[inline(never)]
 pub(crate) fn failure(error: &Error, engine: Option<&Engine>, color: Color) -> u8 {
     if matches!(error, Error::Exit) {
         return 0;
