@@ -598,30 +598,26 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                 }
                 macro_rules! get_index_consuming {
                     ($object:literal, $index:literal) => {{
-                        let from = reg!(ip, base, 2);
-                        let object = *from;
+                        let object = *reg!(ip, base, 2);
                         let index = reg!(ip, base, 3);
-                        let value = if object.tag == tag::ARRAY
+                        if object.tag == tag::ARRAY
                             && (*index).tag == tag::INT
                             && ((*index).payload as usize) < (*object.pointer::<Array>()).len()
                         {
                             let value = *(*object.pointer::<Array>())
                                 .items()
                                 .add((*index).payload as usize);
+                            // Over the object itself where that is consumed.
+                            *reg!(ip, base, 1) = value;
                             value.retain();
-                            value
-                        } else {
-                            vm.ip = ip;
-                            vm.base = base;
-                            check!(member::get_index(vm, object, *index))
-                        };
-                        if $index {
-                            take!(index).release();
+                            if $object {
+                                object.release();
+                            }
+                            next!()
                         }
-                        if $object {
-                            take!(from).release();
-                        }
-                        *reg!(ip, base, 1) = value;
+                        vm.ip = ip;
+                        vm.base = base;
+                        check!(member::index_consuming(vm, ip, base, $object, $index));
                         next!()
                     }};
                 }
@@ -888,7 +884,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 next!(2)
                             }
                         }
-                        get_index!()
+                        get_index_alone!()
                     }};
                 }
                 macro_rules! get_field {
@@ -973,7 +969,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 }
                             }
                         }
-                        get_field!()
+                        get_field_alone!()
                     }};
                 }
                 macro_rules! product_to_field {
@@ -1017,28 +1013,28 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 value.retain();
                                 next!()
                             }
-                        } else if object.tag == tag::DICT {
-                            let found = member::entry_of(object, *index);
-                            if !found.is_null() {
-                                let value = *found;
-                                *reg!(ip, base, 1) = value;
-                                value.retain();
-                                next!()
-                            }
-                        } else if object.tag == tag::STRING && (*index).tag == tag::INT {
-                            let character = member::ascii_at(vm, object, (*index).payload);
-                            if character.tag == tag::STRING {
-                                *reg!(ip, base, 1) = character;
-                                next!()
-                            }
                         }
-                        let value = {
-                            vm.ip = ip;
-                            vm.base = base;
-                            check!(member::get_index(vm, object, *index))
-                        };
-                        *reg!(ip, base, 1) = value;
+                        vm.ip = ip;
+                        vm.base = base;
+                        check!(member::index_into(vm, ip, base));
                         next!()
+                    }};
+                }
+                // The first of a pair alone, out of line: nothing of it may claim registers.
+                macro_rules! get_index_alone {
+                    () => {{
+                        vm.ip = ip;
+                        vm.base = base;
+                        check!(member::index_alone(vm, ip, base));
+                        next!()
+                    }};
+                }
+                macro_rules! get_field_alone {
+                    () => {{
+                        vm.ip = ip;
+                        vm.base = base;
+                        check!(member::field_alone(vm, ip, base));
+                        next!(2)
                     }};
                 }
                 // Compares an element with a register.
@@ -1065,7 +1061,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 next!()
                             }
                         }
-                        get_index!()
+                        get_index_alone!()
                     }};
                 }
                 // Compares a character with a text of one character.
@@ -1091,7 +1087,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 next!()
                             }
                         }
-                        get_index!()
+                        get_index_alone!()
                     }};
                 }
                 // The length that `Len` gives without a call, or less than 0.
@@ -1112,23 +1108,18 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                 }
                 macro_rules! len {
                     () => {{
-                        let from = reg!(ip, base, 2);
-                        let window = reg!(ip, base, 1);
                         let length = length!();
                         if length >= 0 {
+                            let from = reg!(ip, base, 2);
+                            let window = reg!(ip, base, 1);
+                            (*window).payload = length as u64;
+                            (*window).tag = tag::INT;
                             if from == window.add(1) {
                                 take!(from).release();
                             }
-                            set_int!(window, length);
+                            next!()
                         }
-                        if from != window.add(1) {
-                            (*from).retain();
-                            *window.add(1) = *from;
-                        }
-                        let callee = *vm.globals.add(field!(ip, 3) as usize);
-                        callee.retain();
-                        *window = callee;
-                        flow!(1, call::call_value(vm, field!(ip, 1), 1, 1))
+                        flow!(1, call::call_len(vm, ip))
                     }};
                 }
                 macro_rules! push {
@@ -1150,12 +1141,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                             *window = Raw::null();
                             next!(3)
                         }
-                        let receiver = reg!(ip, base, 1).add(1);
-                        if array != receiver {
-                            (*array).retain();
-                            *receiver = *array;
-                        }
-                        flow!(3, call::call_method(vm, ip, 1))
+                        flow!(3, call::call_push(vm, ip))
                     }};
                 }
 
@@ -1976,7 +1962,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 next!(2)
                             }
                         }
-                        get_index!();
+                        get_index_alone!();
                     }
                     Op::GetIndexStore => nested_store!({
                         let value = *reg!(ip.add(1), base, 3);
@@ -2005,7 +1991,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 next!(2)
                             }
                         }
-                        get_index!();
+                        get_index_alone!();
                     }
                     Op::GetFieldGetIndex => {
                         let array = field_slot!(*reg!(ip, base, 2), ip);
@@ -2018,7 +2004,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 next!(3)
                             }
                         }
-                        get_field!();
+                        get_field_alone!();
                     }
                     Op::GetFieldGetField => {
                         let inner = field_slot!(*reg!(ip, base, 2), ip);
@@ -2031,7 +2017,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 next!(4)
                             }
                         }
-                        get_field!();
+                        get_field_alone!();
                     }
                     Op::GetIndexSetIndex => {
                         let (from, from_at) = (*reg!(ip, base, 2), reg!(ip, base, 3));
@@ -2056,7 +2042,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 next!(2)
                             }
                         }
-                        get_index!();
+                        get_index_alone!();
                     }
                     Op::AddJumpLess => step!(<),
                     Op::AddJumpLessEqual => step!(<=),
@@ -2097,7 +2083,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 next!(4)
                             }
                         }
-                        get_index!();
+                        get_index_alone!();
                     }
                     Op::AddReturn | Op::AddBCReturn => {
                         let (left, right) = (reg!(ip, base, 2), reg!(ip, base, 3));
@@ -2128,7 +2114,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                             }
                             leave!(value);
                         }
-                        get_field!();
+                        get_field_alone!();
                     }
                     Op::GetFieldAddLeft => field_operand!(3, checked_add, +, true),
                     Op::GetFieldAddRight => field_operand!(2, checked_add, +, false),
@@ -2219,7 +2205,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 next!(3)
                             }
                         }
-                        get_index!();
+                        get_index_alone!();
                     }
                     Op::MultiplyAddLeft => {
                         pair!(checked_mul, *, 3, checked_add, +, true);

@@ -5,10 +5,11 @@
 )]
 
 use aether_value::{
-    Array, Dict, EnumDef, Instance, Raise, Raw, Rc, Str, Value, display_text, hashable_check, tag,
+    Array, Dict, EnumDef, Header, Instance, Raise, Raw, Rc, Str, Value, display_text, hashable_check, tag,
 };
 
-use super::Vm;
+use super::{Vm, call};
+use crate::bytecode::fields;
 
 /// The name of a member instruction.
 unsafe fn name_of(vm: &Vm, ip: *mut u64) -> Rc<Str> {
@@ -162,7 +163,7 @@ pub(super) unsafe fn set_field(
         let value = (*from).clone_value();
         set_member(object.as_value(), &name, value)?;
         if moves {
-            super::call::take(from).release();
+            call::take(from).release();
         }
         Ok(())
     }
@@ -244,20 +245,109 @@ pub(super) unsafe fn compound_field(
             set_member(object.as_value(), &name, value?.into_value())?;
         }
         if consumed {
-            super::call::take(right).release();
+            call::take(right).release();
         }
         Ok(())
     }
 }
 
-/// Where the value under a string or int key of a dict is; null if there is none.
+/// Executes a `GetIndex` of anything but an element of an array.
 ///
 /// # Safety
-/// `object` is a dict, `key` a value.
+/// `ip` is a `GetIndex`, or a pair that begins with one, on the frame `base`.
 #[inline(never)]
-pub(super) unsafe fn entry_of(object: Raw, key: Raw) -> *const Raw {
+pub(super) unsafe fn index_into(vm: &mut Vm, ip: *const u64, base: *mut u8) -> Result<(), Raise> {
+    // SAFETY: the fields name registers of the frame, which hold values; a found entry is a value.
+    unsafe {
+        let (a, b, c) = fields(*ip);
+        let register = |field: u16| base.add(field as usize).cast::<Raw>();
+        let (object, index) = (*register(b), *register(c));
+        if object.tag == tag::DICT {
+            let found = object.object::<Dict>().find(index);
+            if !found.is_null() {
+                *register(a) = *found;
+                (*found).retain();
+                return Ok(());
+            }
+        } else if object.tag == tag::STRING && index.tag == tag::INT {
+            let text = object.object::<Str>();
+            if text.is_ascii()
+                && (index.payload as usize) < text.len_bytes()
+                && let Ok(character) = vm.heap.ascii(text.byte(index.payload as usize))
+            {
+                *register(a) = Raw::from_rc(character);
+                return Ok(());
+            }
+        }
+        *register(a) = get_index(vm, object, index)?;
+        Ok(())
+    }
+}
+
+/// Executes a `GetIndex` of anything.
+///
+/// # Safety
+/// As for [`index_into`].
+#[cold]
+#[inline(never)]
+pub(super) unsafe fn index_alone(vm: &mut Vm, ip: *const u64, base: *mut u8) -> Result<(), Raise> {
     // SAFETY: the caller's promise.
-    unsafe { object.object::<Dict>().find(key) }
+    unsafe { index_into(vm, ip, base) }
+}
+
+/// Executes a `GetField`.
+///
+/// # Safety
+/// `ip` is a `GetField`, or a pair that begins with one, on the frame `base`.
+#[cold]
+#[inline(never)]
+pub(super) unsafe fn field_alone(vm: &mut Vm, ip: *mut u64, base: *mut u8) -> Result<(), Raise> {
+    // SAFETY: the fields name registers of the frame; a cached slot is one of every instance of the shape.
+    unsafe {
+        let (a, b, c) = fields(*ip);
+        let register = |field: u16| base.add(field as usize).cast::<Raw>();
+        let object = *register(b);
+        if object.tag == tag::INSTANCE
+            && (*object.pointer::<Header>()).shape.get() == *ip.add(1).cast::<u32>()
+        {
+            let slot = object.pointer::<u8>().add(Instance::SLOTS_OFFSET + c as usize);
+            let value = *slot.cast::<Raw>();
+            value.retain();
+            *register(a) = value;
+            return Ok(());
+        }
+        *register(a) = get_field(vm, ip, object)?;
+        Ok(())
+    }
+}
+
+/// Executes a `GetIndex` that consumes its object, its index, or both.
+///
+/// # Safety
+/// As for [`index_into`]; a consumed object is in the register that is written.
+#[cold]
+#[inline(never)]
+pub(super) unsafe fn index_consuming(
+    vm: &mut Vm,
+    ip: *const u64,
+    base: *mut u8,
+    consumes_object: bool,
+    consumes_index: bool,
+) -> Result<(), Raise> {
+    // SAFETY: the caller's promise; each count is given up once.
+    unsafe {
+        let (a, b, c) = fields(*ip);
+        let register = |field: u16| base.add(field as usize).cast::<Raw>();
+        let value = get_index(vm, *register(b), *register(c))?;
+        if consumes_index {
+            call::take(register(c)).release();
+        }
+        if consumes_object {
+            call::take(register(b)).release();
+        }
+        *register(a) = value;
+        Ok(())
+    }
 }
 
 /// `object[index]` of any value.
@@ -279,26 +369,6 @@ pub(super) fn get_index(vm: &mut Vm, object: Raw, index: Raw) -> Result<Raw, Rai
     element(vm, object, index).map(Raw::from_value)
 }
 
-/// A character of an ASCII string, counted; unset if the string is another, or the place is none of its.
-///
-/// # Safety
-/// `object` is a string.
-#[inline(never)]
-pub(super) unsafe fn ascii_at(vm: &Vm, object: Raw, at: u64) -> Raw {
-    // SAFETY: the caller's promise.
-    let text = unsafe { object.object::<Str>() };
-    if text.is_ascii()
-        && (at as usize) < text.len_bytes()
-        && let Ok(character) = vm.heap.ascii(text.byte(at as usize))
-    {
-        return Raw::from_rc(character);
-    }
-    Raw {
-        tag: tag::UNSET,
-        payload: 0,
-    }
-}
-
 /// The truth of `object[index]` for a jump, which consumes the index if its flag says so.
 ///
 /// # Safety
@@ -315,7 +385,7 @@ pub(super) unsafe fn element_truth(
     unsafe {
         let value = element(vm, object.as_value(), (*index).as_value())?;
         if *ip >> 48 & 2 != 0 && (*index).is_counted() {
-            super::call::take(index).release();
+            call::take(index).release();
         }
         Ok(value.truthy())
     }
@@ -401,7 +471,7 @@ pub(super) unsafe fn set_index(object: Raw, index: Raw, from: *mut Raw, moves: b
         let value = (*from).clone_value();
         set_element(object.as_value(), index.as_value(), value)?;
         if moves {
-            super::call::take(from).release();
+            call::take(from).release();
         }
         Ok(())
     }
@@ -467,8 +537,8 @@ pub(super) unsafe fn add_index(
         }
         let value = vm.add_values(&*old, &*right)?;
         set_element(object.as_value(), index.as_value(), value.into_value())?;
-        super::call::take(old).release();
-        super::call::take(right).release();
+        call::take(old).release();
+        call::take(right).release();
         Ok(())
     }
 }
@@ -506,7 +576,7 @@ pub(super) unsafe fn add_element(
             old.release();
             operand.release();
         } else if consumed {
-            super::call::take(right).release();
+            call::take(right).release();
         }
         result
     }
@@ -530,8 +600,8 @@ unsafe fn add_entry(
                 Some(entry) => drop(dict.set_value_at(entry, value)?),
                 None => drop(dict.insert(key.clone(), value)?),
             }
-            super::call::take(old).release();
-            super::call::take(right).release();
+            call::take(old).release();
+            call::take(right).release();
             return Ok(());
         };
         let mut place = Raw::from_value(dict.set_value_at(entry, Value::Null)?);
@@ -568,7 +638,7 @@ pub(super) unsafe fn slice(vm: &mut Vm, first: *mut Raw) -> Result<Raw, Raise> {
             _ => unreachable!("checked above"),
         };
         for index in 0..3 {
-            super::call::take(first.add(index)).release();
+            call::take(first.add(index)).release();
         }
         Ok(Raw::from_value(value))
     }

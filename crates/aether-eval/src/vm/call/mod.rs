@@ -16,6 +16,7 @@ pub(super) use method::{call_method, call_remembered, lookup, remembers_builtin}
 
 use super::{Flow, SLACK, Vm, flags};
 use crate::builtins::{self, BuiltinDef, Event, Run, Simple};
+use crate::bytecode::fields;
 use crate::context::Ctx;
 
 /// The closure that runs in the frame at `base`, counted.
@@ -308,6 +309,49 @@ unsafe fn enter(
     }
 }
 
+/// Executes a `Len` that is not answered where it stands: moves or copies the argument behind the result, and calls.
+///
+/// # Safety
+/// `vm.ip` is `ip`, a `Len` instruction or a pair that begins with one, `vm.base` its frame.
+#[cold]
+#[inline(never)]
+pub(super) unsafe fn call_len(vm: &mut Vm, ip: *const u64) -> Result<Flow, Raise> {
+    // SAFETY: the caller's promise: the fields name registers and a global.
+    unsafe {
+        let (a, b, c) = fields(*ip);
+        let window = vm.base.add(a as usize).cast::<Raw>();
+        let from = vm.base.add(b as usize).cast::<Raw>();
+        if from != window.add(1) {
+            (*from).retain();
+            *window.add(1) = *from;
+        }
+        let callee = *vm.globals.add(c as usize);
+        callee.retain();
+        *window = callee;
+        call_value(vm, a, 1, 1)
+    }
+}
+
+/// Executes a `Push` to anything but an array.
+///
+/// # Safety
+/// `vm.ip` is `ip`, a `Push` instruction or a pair that begins with one, `vm.base` its frame.
+#[cold]
+#[inline(never)]
+pub(super) unsafe fn call_push(vm: &mut Vm, ip: *mut u64) -> Result<Flow, Raise> {
+    // SAFETY: the caller's promise: the fields name registers.
+    unsafe {
+        let (a, b, _) = fields(*ip);
+        let receiver = vm.base.add(a as usize).cast::<Raw>().add(1);
+        let array = vm.base.add(b as usize).cast::<Raw>();
+        if array != receiver {
+            (*array).retain();
+            *receiver = *array;
+        }
+        call_method(vm, ip, 1)
+    }
+}
+
 /// Calls the value in the window at byte offset `window`.
 ///
 /// # Safety
@@ -397,9 +441,9 @@ fn call_native(vm: &mut Vm, def: &BuiltinDef, receiver: Value, values: &[Value])
 }
 
 fn construct(vm: &mut Vm, constructor: &Rc<EnumConstructor>, values: &[Value]) -> Result<Raw, Raise> {
-    let fields = constructor.info().fields.len();
-    if values.len() != fields {
-        return Err(Raise::arity(fields, values.len()));
+    let count = constructor.info().fields.len();
+    if values.len() != count {
+        return Err(Raise::arity(count, values.len()));
     }
     let value = vm
         .heap
