@@ -448,7 +448,13 @@ impl Compiler<'_> {
         if self.function.reachable {
             let depth = self.function.scopes.len() - 1;
             let mut registers = self.to_release(depth, None);
-            registers.retain(|&register| !self.hand_over(register));
+            // Only the local that ends first: one that ended before others would die in another order with them.
+            if registers
+                .first()
+                .is_some_and(|&register| self.hand_over(register))
+            {
+                registers.remove(0);
+            }
             self.release(&registers);
         }
         if let Some(scope) = self.function.scopes.pop() {
