@@ -63,8 +63,8 @@ pub struct Code {
     pub registers: u16,
     /// Whether calls give promises.
     pub is_async: bool,
-    /// Whether this is a struct's method.
-    pub is_method: bool,
+    /// Whether `self` may be assigned, so that the receiver may die before the call ends.
+    pub assigns_self: bool,
     /// Names of the parameters.
     pub param_names: Box<[Rc<Str>]>,
     /// Where errors go, innermost first.

@@ -40,6 +40,7 @@ impl Compiler<'_> {
             name: Some(String::new()),
             params: 0,
             has_self: false,
+            assigns_self: false,
             is_async: false,
             param_names: Vec::new(),
             span: aether_source::Span::default(),
@@ -71,11 +72,13 @@ impl Compiler<'_> {
         self.open_scope();
         let is_method = function.kind == FunctionKind::Method;
         let mut params = ast.list(function.params);
+        let mut assigns_self = false;
         if is_method {
             let receiver = self.resolution.function(Self::function_index(id)).receiver;
             if params.first().is_some_and(|&first| self.text(first) == "self") {
                 params = &params[1..];
             }
+            assigns_self = receiver.is_some_and(|binding| self.resolution.binding(binding).assigned);
             let register = self.allocate()?;
             match receiver {
                 Some(binding) => self.bind_parameter(binding, register),
@@ -110,6 +113,7 @@ impl Compiler<'_> {
             name,
             params: params.len() as u16,
             has_self: is_method,
+            assigns_self,
             is_async: function.is_async,
             param_names,
             span,

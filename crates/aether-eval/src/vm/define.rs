@@ -61,6 +61,9 @@ impl Vm {
             self.tables.set_declared(slot);
             let old = *to;
             *to = take(register(ip, base, 1));
+            if old.tag == tag::FUNCTION {
+                self.hold_running(base, old);
+            }
             old.release();
             Ok(())
         }

@@ -79,8 +79,10 @@ mod flags {
     pub(super) const MODULE: u32 = 8;
     /// The record belongs to a built-in's frame.
     pub(super) const IS_BUILTIN: u32 = 16;
+    /// The stack has waited since the frame was made: it and all below own callees that a global alone could own.
+    pub(super) const HELD: u32 = 32;
     /// Bits that make a return special.
-    pub(super) const SPECIAL: u32 = OWNS_CALLEE | TO_BUILTIN | BOTTOM | MODULE | IS_BUILTIN;
+    pub(super) const SPECIAL: u32 = OWNS_CALLEE | TO_BUILTIN | BOTTOM | MODULE | IS_BUILTIN | HELD;
 }
 
 /// What a step outside the loop did.

@@ -118,7 +118,7 @@ impl Vm {
             has_self: false,
             registers: argc + 2,
             is_async: false,
-            is_method: false,
+            assigns_self: false,
             param_names: Box::default(),
             handlers: Box::default(),
             places: Box::default(),
@@ -145,6 +145,10 @@ impl Vm {
             ));
         }
         let outer_depth = self.outer_depth + self.frames_used().saturating_sub(self.uncounted);
+        if !self.base.is_null() {
+            // SAFETY: the innermost frame of the stack that waits is live.
+            unsafe { self.hold_callees() };
+        }
         let saved = (
             self.current.take(),
             self.main.take(),
@@ -261,6 +265,8 @@ impl Vm {
 
     /// Writes the current position back to the current coroutine; its innermost window is `window`.
     unsafe fn save(&mut self, status: u8, window: *mut u8) {
+        // SAFETY: the innermost frame is live.
+        unsafe { self.hold_callees() };
         let depth = self.frames_used();
         let base = self.offset(self.base);
         let start = self.offset(window) as usize / 16;

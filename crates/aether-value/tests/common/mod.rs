@@ -69,7 +69,7 @@ pub(crate) fn code(heap: &Heap, params: u16) -> NonNull<Code> {
         has_self: false,
         registers: 4,
         is_async: false,
-        is_method: false,
+        assigns_self: false,
         param_names: vec![name(heap, "p")].into(),
         handlers: Box::default(),
         places: vec![

@@ -262,7 +262,7 @@ unsafe fn call_instance_method(
                 *first = promise;
                 return Ok(Flow::Next);
             }
-            if method.is_empty() {
+            if method.is_empty() && !method.code().assigns_self {
                 // Nothing but its definition owns a method, and the instance keeps that alive.
                 *ip.add(1) = (*ip.add(1) & !0xFFFF_FFFF) | u64::from(instance.shape_id());
                 *ip.add(2) = closure as u64;
@@ -280,7 +280,7 @@ unsafe fn call_instance_method(
                 enter(vm, callee, window, argc as usize, 0, ip.add(3))?;
                 return Ok(Flow::Switched);
             }
-            // A method with captures is held while it runs: `self` may be assigned.
+            // Held while it runs: the instance may go.
             let callee = Raw::from_rc(method.clone());
             *first = callee;
             enter(vm, callee, window, argc as usize, flags::OWNS_CALLEE, ip.add(3))?;

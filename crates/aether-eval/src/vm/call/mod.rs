@@ -124,6 +124,18 @@ pub(super) unsafe fn take(register: *mut Raw) -> Raw {
     }
 }
 
+/// Gives a frame a count of the function that it runs, if it has none.
+///
+/// # Safety
+/// `callee` is the frame's, and alive.
+unsafe fn own_callee(callee: &mut Raw, frame: &mut Frame) {
+    if callee.tag == tag::ALIAS {
+        callee.tag = tag::FUNCTION;
+        callee.retain();
+        frame.flags |= flags::OWNS_CALLEE;
+    }
+}
+
 /// Releases `count` registers from `first` on, in order.
 pub(super) unsafe fn release_all(first: *mut Raw, count: usize) {
     // SAFETY: the caller's registers.
@@ -169,6 +181,65 @@ impl Vm {
             self.fp = self.fp.add(1);
         }
         Ok(())
+    }
+
+    /// A global loses a function that may be running without a count of its own (see `CallGlobal`): the frames on this
+    /// stack that run it get one each. Stacks that wait have theirs ([`Vm::hold_callees`]).
+    ///
+    /// # Safety
+    /// `base` is the innermost frame, `function` a function that is still alive.
+    pub(super) unsafe fn hold_running(&mut self, base: *mut u8, function: Raw) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if (*function.pointer::<Closure>()).is_empty() {
+                self.hold(base, |callee, frame| {
+                    if callee.payload == function.payload {
+                        own_callee(callee, frame);
+                    }
+                    false
+                });
+            }
+        }
+    }
+
+    /// This stack is about to wait, while any global may change: its frames get counts of the functions without captures
+    /// that they run.
+    ///
+    /// # Safety
+    /// `vm.base` is the innermost frame.
+    pub(super) unsafe fn hold_callees(&mut self) {
+        // SAFETY: the caller's promise; a callee that has no count yet is alive.
+        unsafe {
+            self.hold(self.base, |callee, frame| {
+                if frame.flags & flags::HELD != 0 {
+                    return true;
+                }
+                frame.flags |= flags::HELD;
+                if callee.tag == tag::ALIAS && (*callee.pointer::<Closure>()).is_empty() {
+                    own_callee(callee, frame);
+                }
+                false
+            });
+        }
+    }
+
+    /// Shows the callees and records of the current stack, innermost first, to `f`, until it answers true.
+    unsafe fn hold(&mut self, mut base: *mut u8, mut f: impl FnMut(&mut Raw, &mut Frame) -> bool) {
+        let Some(current) = &self.current else {
+            return;
+        };
+        let mut record = self.fp;
+        // SAFETY: the records in use describe live frames; before each window stands what runs there.
+        unsafe {
+            while record > current.frames() {
+                record = record.sub(1);
+                let callee = &mut *base.sub(16).cast::<Raw>();
+                if f(callee, &mut *record) {
+                    break;
+                }
+                base = self.registers.add((*record).base as usize);
+            }
+        }
     }
 
     /// Makes room for one more record, unless the limit of activations is reached.
