@@ -135,19 +135,25 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     }};
                 }
                 macro_rules! set_int {
-                    ($to:expr, $value:expr) => {{
+                    ($to:expr, $value:expr) => {
+                        set_int!($to, $value, 1)
+                    };
+                    ($to:expr, $value:expr, $words:literal) => {{
                         let (to, value) = ($to, $value);
                         (*to).payload = value as u64;
                         (*to).tag = tag::INT;
-                        next!()
+                        next!($words)
                     }};
                 }
                 macro_rules! set_float {
-                    ($to:expr, $value:expr) => {{
+                    ($to:expr, $value:expr) => {
+                        set_float!($to, $value, 1)
+                    };
+                    ($to:expr, $value:expr, $words:literal) => {{
                         let (to, value) = ($to, $value);
                         (*to).payload = f64::to_bits(value);
                         (*to).tag = tag::FLOAT;
-                        next!()
+                        next!($words)
                     }};
                 }
                 macro_rules! slow_arithmetic {
@@ -374,6 +380,29 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         let value: Raw = *register;
                         (*register).tag = tag::NULL;
                         value
+                    }};
+                }
+                // Calls a function that stays where it is, and so needs no count.
+                macro_rules! call_kept {
+                    ($callee:expr) => {{
+                        let callee: Raw = $callee;
+                        let argc = field!(ip, 3);
+                        if callee.tag == tag::FUNCTION {
+                            *reg!(ip, base, 1) = Raw {
+                                tag: tag::ALIAS,
+                                payload: callee.payload,
+                            };
+                            enter!(
+                                callee.pointer::<Closure>(),
+                                argc,
+                                0,
+                                1,
+                                call::enter_slow(vm, callee, argc, 0, 1)
+                            );
+                        }
+                        callee.retain();
+                        *reg!(ip, base, 1) = callee;
+                        flow!(1, call::call_value(vm, field!(ip, 1), argc, 1))
                     }};
                 }
                 // A method call whose receiver and arguments stand in the window.
@@ -736,10 +765,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                     f64::from_bits((*left).payload) $float f64::from_bits((*right).payload);
                                 let other = f64::from_bits((*other).payload);
                                 let value = if $left { first $float2 other } else { other $float2 first };
-                                let to = reg!(ip.add(1), base, 1);
-                                (*to).payload = value.to_bits();
-                                (*to).tag = tag::FLOAT;
-                                next!(2)
+                                set_float!(reg!(ip.add(1), base, 1), value, 2);
                             }
                         } else if (*left).tag == tag::INT && (*right).tag == tag::INT && (*other).tag == tag::INT {
                             let other = (*other).payload as i64;
@@ -751,10 +777,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                     other.$checked2(first)
                                 }
                             {
-                                let to = reg!(ip.add(1), base, 1);
-                                (*to).payload = value as u64;
-                                (*to).tag = tag::INT;
-                                next!(2)
+                                set_int!(reg!(ip.add(1), base, 1), value, 2);
                             }
                         }
                         numbers!(left, right, $checked, $float);
@@ -954,18 +977,14 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 let (field, other) =
                                     (f64::from_bits((*slot).payload), f64::from_bits((*other).payload));
                                 let value = if $left { field $float other } else { other $float field };
-                                (*to).payload = value.to_bits();
-                                (*to).tag = tag::FLOAT;
-                                next!(3)
+                                set_float!(to, value, 3);
                             }
                             if (*slot).tag == tag::INT && (*other).tag == tag::INT {
                                 let (field, other) = ((*slot).payload as i64, (*other).payload as i64);
                                 let value =
                                     if $left { field.$checked(other) } else { other.$checked(field) };
                                 if let Some(value) = value {
-                                    (*to).payload = value as u64;
-                                    (*to).tag = tag::INT;
-                                    next!(3)
+                                    set_int!(to, value, 3);
                                 }
                             }
                         }
@@ -1615,26 +1634,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     }
 
                     // --- calls ---
-                    Op::Call => {
-                        let callee = *reg!(ip, base, 2);
-                        let argc = field!(ip, 3);
-                        if callee.tag == tag::FUNCTION {
-                            *reg!(ip, base, 1) = Raw {
-                                tag: tag::ALIAS,
-                                payload: callee.payload,
-                            };
-                            enter!(
-                                callee.pointer::<Closure>(),
-                                argc,
-                                0,
-                                1,
-                                call::enter_slow(vm, callee, argc, 0, 1)
-                            );
-                        }
-                        callee.retain();
-                        *reg!(ip, base, 1) = callee;
-                        flow!(1, call::call_value(vm, field!(ip, 1), argc, 1))
-                    }
+                    Op::Call => call_kept!(*reg!(ip, base, 2)),
                     Op::CallTop => {
                         let callee = *reg!(ip, base, 1);
                         let argc = field!(ip, 3);
@@ -1705,26 +1705,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         *reg!(ip, base, 1) = call::own_closure(base);
                         flow!(1, call::call_value(vm, field!(ip, 1), argc, 1))
                     }
-                    Op::CallCapture => {
-                        let callee = *call::capture(base, field!(ip, 2));
-                        let argc = field!(ip, 3);
-                        if callee.tag == tag::FUNCTION {
-                            *reg!(ip, base, 1) = Raw {
-                                tag: tag::ALIAS,
-                                payload: callee.payload,
-                            };
-                            enter!(
-                                callee.pointer::<Closure>(),
-                                argc,
-                                0,
-                                1,
-                                call::enter_slow(vm, callee, argc, 0, 1)
-                            );
-                        }
-                        callee.retain();
-                        *reg!(ip, base, 1) = callee;
-                        flow!(1, call::call_value(vm, field!(ip, 1), argc, 1))
-                    }
+                    Op::CallCapture => call_kept!(*call::capture(base, field!(ip, 2))),
                     Op::CallMethod => {
                         let receiver = *base.add(field!(ip, 1) as usize + 16).cast::<Raw>();
                         call_method!(receiver, field!(ip, 2));
@@ -1980,15 +1961,11 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 if let Some(sum) =
                                     ((*left).payload as i64).checked_add((*slot).payload as i64)
                                 {
-                                    (*to).payload = sum as u64;
-                                    (*to).tag = tag::INT;
-                                    next!(2)
+                                    set_int!(to, sum, 2);
                                 }
                             } else if (*slot).tag == tag::FLOAT && (*left).tag == tag::FLOAT {
                                 let sum = f64::from_bits((*left).payload) + f64::from_bits((*slot).payload);
-                                (*to).payload = sum.to_bits();
-                                (*to).tag = tag::FLOAT;
-                                next!(2)
+                                set_float!(to, sum, 2);
                             }
                         }
                         get_index_alone!();
@@ -2133,10 +2110,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                     ((*left).payload as i64).checked_add((*right).payload as i64)
                                 && let Some(value) = sum.checked_add(i64::from(more))
                             {
-                                let to = reg!(ip.add(1), base, 1);
-                                (*to).payload = value as u64;
-                                (*to).tag = tag::INT;
-                                next!(2)
+                                set_int!(reg!(ip.add(1), base, 1), value, 2);
                             }
                         } else if (*left).tag == tag::FLOAT && (*right).tag <= tag::FLOAT {
                             let left = f64::from_bits((*left).payload);
@@ -2145,10 +2119,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                             } else {
                                 f64::from_bits((*right).payload)
                             };
-                            let to = reg!(ip.add(1), base, 1);
-                            (*to).payload = (left + right + f64::from(more)).to_bits();
-                            (*to).tag = tag::FLOAT;
-                            next!(2)
+                            set_float!(reg!(ip.add(1), base, 1), left + right + f64::from(more), 2);
                         }
                         addition!(left, right);
                     }
@@ -2161,17 +2132,15 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                     ((*left).payload as i64).checked_add(i64::from(field!(ip, 3) as i16))
                                 && let Some(value) = ((*other).payload as i64).checked_mul(sum)
                             {
-                                let to = reg!(ip.add(1), base, 1);
-                                (*to).payload = value as u64;
-                                (*to).tag = tag::INT;
-                                next!(2)
+                                set_int!(reg!(ip.add(1), base, 1), value, 2);
                             }
                         } else if (*left).tag == tag::FLOAT && (*other).tag == tag::FLOAT {
                             let sum = f64::from_bits((*left).payload) + f64::from(field!(ip, 3) as i16);
-                            let to = reg!(ip.add(1), base, 1);
-                            (*to).payload = (f64::from_bits((*other).payload) * sum).to_bits();
-                            (*to).tag = tag::FLOAT;
-                            next!(2)
+                            set_float!(
+                                reg!(ip.add(1), base, 1),
+                                f64::from_bits((*other).payload) * sum,
+                                2
+                            );
                         }
                         arithmetic_immediate!(checked_add, +);
                     }
@@ -2187,10 +2156,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 let product =
                                     f64::from_bits((*left).payload) * f64::from_bits((*slot).payload);
                                 let sum = f64::from_bits((*other).payload) + product;
-                                let to = reg!(ip.add(2), base, 1);
-                                (*to).payload = sum.to_bits();
-                                (*to).tag = tag::FLOAT;
-                                next!(3)
+                                set_float!(reg!(ip.add(2), base, 1), sum, 3);
                             }
                             if (*slot).tag == tag::INT
                                 && (*left).tag == tag::INT
@@ -2199,10 +2165,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                     ((*left).payload as i64).checked_mul((*slot).payload as i64)
                                 && let Some(sum) = ((*other).payload as i64).checked_add(product)
                             {
-                                let to = reg!(ip.add(2), base, 1);
-                                (*to).payload = sum as u64;
-                                (*to).tag = tag::INT;
-                                next!(3)
+                                set_int!(reg!(ip.add(2), base, 1), sum, 3);
                             }
                         }
                         get_index_alone!();

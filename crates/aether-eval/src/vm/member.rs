@@ -269,17 +269,14 @@ pub(super) unsafe fn index_into(vm: &mut Vm, ip: *const u64, base: *mut u8) -> R
                 (*found).retain();
                 return Ok(());
             }
-        } else if object.tag == tag::STRING && index.tag == tag::INT {
-            let text = object.object::<Str>();
-            if text.is_ascii()
-                && (index.payload as usize) < text.len_bytes()
-                && let Ok(character) = vm.heap.ascii(text.byte(index.payload as usize))
-            {
-                *register(a) = Raw::from_rc(character);
-                return Ok(());
-            }
+        } else if object.tag == tag::STRING
+            && index.tag == tag::INT
+            && let Some(character) = object.object::<Str>().char_at(&vm.heap, index.payload as usize)
+        {
+            *register(a) = Raw::from_rc(character?);
+            return Ok(());
         }
-        *register(a) = get_index(vm, object, index)?;
+        *register(a) = Raw::from_value(element(vm, object.as_value(), index.as_value())?);
         Ok(())
     }
 }
