@@ -79,7 +79,7 @@ impl Scratch {
 
     /// Status, standard output and standard error.
     pub fn run(&self, args: &[&str]) -> (i32, String, String) {
-        told(self.command(args).output().unwrap())
+        status_and_output(self.command(args).output().unwrap())
     }
 
     /// The same with something on standard input.
@@ -92,7 +92,7 @@ impl Scratch {
             .spawn()
             .unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        told(child.wait_with_output().unwrap())
+        status_and_output(child.wait_with_output().unwrap())
     }
 }
 
@@ -103,7 +103,7 @@ impl Drop for Scratch {
 }
 
 /// Status, standard output and standard error.
-pub fn told(output: Output) -> (i32, String, String) {
+pub fn status_and_output(output: Output) -> (i32, String, String) {
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (
         output.status.code().unwrap_or(-1),

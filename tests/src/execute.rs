@@ -28,7 +28,7 @@ pub struct Settings {
     /// Calls and backward jumps after which the program is stopped.
     pub max_steps: u64,
     /// How long the program may wait for the network, if not as long as usual.
-    pub patience: Option<Duration>,
+    pub network_timeout: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -36,7 +36,7 @@ impl Default for Settings {
         Self {
             builtins: &[],
             max_steps: MAX_STEPS,
-            patience: None,
+            network_timeout: None,
         }
     }
 }
@@ -68,8 +68,8 @@ pub fn execute_watched(
     mut watch: impl FnMut(Moment, &Engine, &MemoryHost),
 ) -> Result<(Outcome, HeapReport), Error> {
     let host = MemoryHost::new().over_directory(case.directory());
-    if let Some(patience) = settings.patience {
-        host.set_patience(patience);
+    if let Some(network_timeout) = settings.network_timeout {
+        host.set_network_timeout(network_timeout);
     }
     let name = case.file_name();
     let mut builder = builder()

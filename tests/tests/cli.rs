@@ -1,7 +1,7 @@
 //! The binary as a whole: what only a process can show.
 #![forbid(unsafe_code)]
 
-use aether_tests::{Scratch, told};
+use aether_tests::{Scratch, status_and_output};
 use std::fs;
 use std::io::Read;
 use std::process::{Command, Stdio};
@@ -38,7 +38,7 @@ fn worked_examples_of_running() {
         .output()
         .unwrap();
     assert_eq!(
-        told(traced),
+        status_and_output(traced),
         failed(1, &format!("{error}  at main (oops.ae:3)\n"))
     );
 }
@@ -189,7 +189,7 @@ fn a_closed_pipe_ends_the_program_quietly() {
     drop(stdout);
     let output = child.wait_with_output().unwrap();
     assert_eq!(&first, b"0\n1\n");
-    assert_eq!(told(output), ok(""));
+    assert_eq!(status_and_output(output), ok(""));
 }
 
 #[test]
@@ -259,13 +259,13 @@ fn limits_come_from_options_and_environment() {
         .env("AETHER_CALL_DEPTH", "50")
         .output()
         .unwrap();
-    assert_eq!(told(limited), failed(1, recursion));
+    assert_eq!(status_and_output(limited), failed(1, recursion));
     let ignored = scratch
         .command(&["eval", "1"])
         .env("AETHER_CALL_DEPTH", "x")
         .output()
         .unwrap();
-    assert_eq!(told(ignored), ok("1\n"));
+    assert_eq!(status_and_output(ignored), ok("1\n"));
     let (status, _, text) = scratch.run(&["run", "--max-memory", "2M", "fat.ae"]);
     assert_eq!(status, 3);
     assert!(
@@ -277,7 +277,7 @@ fn limits_come_from_options_and_environment() {
         .env("AETHER_MAX_MEMORY", "2M")
         .output()
         .unwrap();
-    assert_eq!(told(limited).0, 3);
+    assert_eq!(status_and_output(limited).0, 3);
     let (status, _, text) = scratch.run(&["run", "--max-steps=1000", "fat.ae"]);
     assert_eq!(
         (status, text.as_str()),
@@ -305,7 +305,7 @@ fn modules_are_found_along_the_path_last() {
         .command(&["m.ae"])
         .env("AETHER_PATH", ":more:lib")
         .output();
-    assert_eq!(told(found.unwrap()), ok("more beside\n"));
+    assert_eq!(status_and_output(found.unwrap()), ok("more beside\n"));
 }
 
 /// Ctrl-C once: `finally` blocks run, `catch` blocks do not, status 130.

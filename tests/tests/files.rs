@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 #![cfg(unix)]
 
-use aether_tests::{Scratch, binary, told};
+use aether_tests::{Scratch, binary, status_and_output};
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -61,7 +61,7 @@ fn a_full_device_is_an_error() {
     );
     let mut full = scratch.command(&["script.ae"]);
     full.stdout(fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
-    let (status, _, stderr) = told(full.output().unwrap());
+    let (status, _, stderr) = status_and_output(full.output().unwrap());
     assert_eq!(status, 1);
     assert!(stderr.contains("No space left on device"), "{stderr}");
 }
@@ -110,7 +110,7 @@ attempt(fn() { return rename("locked/file.txt", "locked/other.txt") })
             output => break output.unwrap(),
         }
     };
-    let (status, stdout, stderr) = told(output);
+    let (status, stdout, stderr) = status_and_output(output);
     lock("locked", 0o755);
     assert_eq!((status, stderr.as_str()), (0, ""));
     let operations = |names: &[&str], path: &str| -> Vec<String> {
@@ -149,7 +149,7 @@ fn a_write_that_fails_leaves_the_old_content() {
         .args(["-c", "trap '' XFSZ; ulimit -f 1000; exec \"$0\" script.ae"])
         .arg(binary())
         .current_dir(scratch.path());
-    let (status, stdout, stderr) = told(limited.output().unwrap());
+    let (status, stdout, stderr) = status_and_output(limited.output().unwrap());
     assert_eq!(
         (status, stdout.as_str(), stderr.as_str()),
         (
@@ -208,7 +208,7 @@ fn lines_of_a_pipe_are_not_held_back() {
     pipe.write_all(b"second").unwrap();
     drop(pipe);
     assert_eq!(
-        told(child.wait_with_output().unwrap()),
+        status_and_output(child.wait_with_output().unwrap()),
         (0, "first\nsecond null\n".to_owned(), String::new())
     );
 }
@@ -227,7 +227,7 @@ fn streams_close_at_their_end_and_when_dropped() {
         .arg(binary())
         .current_dir(scratch.path());
     assert_eq!(
-        told(limited.output().unwrap()),
+        status_and_output(limited.output().unwrap()),
         (0, "500 <file_lines:eof>\n".to_owned(), String::new())
     );
 }

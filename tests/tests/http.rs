@@ -4,8 +4,8 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a failure is the test's")]
 
-use aether::{Doorbell, Engine, Host, MemoryHost, Permission, Waiting};
-use aether_tests::{Scratch, repository, told};
+use aether::{Engine, Host, MemoryHost, Permission, Waiting, Waker};
+use aether_tests::{Scratch, repository, status_and_output};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::fmt::Write as _;
@@ -554,8 +554,8 @@ impl Host for Fenced {
         self.0.monotonic()
     }
 
-    fn wait(&mut self, bell: &Doorbell, waiting: Waiting) {
-        self.0.wait(bell, waiting);
+    fn wait(&mut self, waker: &Waker, waiting: Waiting) {
+        self.0.wait(waker, waiting);
     }
 
     fn entropy(&mut self) -> u64 {
@@ -619,7 +619,7 @@ fn settings_come_from_the_environment() {
         .env("AETHER_HTTP_USER_AGENT", "set/1")
         .env("http_proxy", "http://127.0.0.1:1/");
     assert_eq!(
-        told(command.output().unwrap()),
+        status_and_output(command.output().unwrap()),
         (
             0,
             format!("set/1\nHTTP error for 'http://127.0.0.1:{port}/slow': timed out after 0.5s\n"),
@@ -680,7 +680,7 @@ fn certificates_are_checked() {
         } else {
             command.env_remove("SSL_CERT_FILE");
         }
-        let (status, stdout, stderr) = told(command.output().unwrap());
+        let (status, stdout, stderr) = status_and_output(command.output().unwrap());
         assert_eq!((status, stderr.as_str()), (0, ""));
         stdout.lines().map(str::to_owned).collect::<Vec<_>>()
     };
@@ -815,7 +815,7 @@ fn an_interrupt_ends_a_request() {
         let mut kill = std::process::Command::new("kill");
         let sent = kill.args(["-INT", &child.id().to_string()]).status();
         assert!(sent.unwrap().success());
-        let (status, stdout, _) = told(child.wait_with_output().unwrap());
+        let (status, stdout, _) = status_and_output(child.wait_with_output().unwrap());
         assert_eq!((status, stdout.as_str()), (130, "cleaned\n"), "{pool}");
         assert!(started.elapsed() < Duration::from_secs(10));
     }

@@ -14,7 +14,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Nothing here takes longer, on however slow a machine.
-const PATIENCE: Duration = Duration::from_mins(1);
+const NETWORK_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A script that runs; the first line that it prints is a port.
 struct Script {
@@ -53,8 +53,8 @@ impl Script {
 
     fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(NETWORK_TIMEOUT)).unwrap();
+        stream.set_write_timeout(Some(NETWORK_TIMEOUT)).unwrap();
         stream
     }
 
@@ -252,7 +252,7 @@ fn descriptors_may_run_out() {
     let port: u16 = line.trim().parse().unwrap();
     let connect = || {
         let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(NETWORK_TIMEOUT)).unwrap();
         stream
     };
     let crowd: Vec<TcpStream> = std::iter::repeat_with(connect).take(40).collect();
@@ -420,7 +420,7 @@ fn datagrams_of_every_size_come_back() {
         "#,
     );
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_read_timeout(Some(NETWORK_TIMEOUT)).unwrap();
     socket.connect(("127.0.0.1", script.port)).unwrap();
     let mut buffer = vec![0; 70_000];
     for size in [0, 1, 1400, 65_507, 1] {
@@ -454,7 +454,7 @@ fn run(name: &str, text: &str, variables: &[(&str, &str)]) -> (i32, String, Stri
     let mut command = scratch.command(&["script.ae"]);
     command.envs(variables.iter().copied());
     let begun = Instant::now();
-    let (status, out, err) = aether_tests::told(command.output().unwrap());
+    let (status, out, err) = aether_tests::status_and_output(command.output().unwrap());
     (status, out, err, begun.elapsed())
 }
 
@@ -680,7 +680,7 @@ fn waiting_for_many_promises_is_linear() {
     assert!(begun.elapsed() < Duration::from_secs(20));
 }
 
-/// What the runtime holds at the end is told, and is no leak.
+/// What the runtime holds at the end is status_and_output, and is no leak.
 #[test]
 fn the_leak_check_names_what_the_runtime_holds() {
     let scratch = Scratch::new("leaks");

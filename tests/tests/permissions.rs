@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failure is the test's")]
 
 use aether::{
-    BuiltinDef, Doorbell, Engine, Host, MemoryHost, Names, OpenFile, Permission, Waiting,
+    BuiltinDef, Engine, Host, MemoryHost, Names, OpenFile, Permission, Waiting, Waker,
     parts::{eval, stdlib},
 };
 use std::cell::RefCell;
@@ -49,8 +49,8 @@ impl Host for Watched {
         self.inner.monotonic()
     }
 
-    fn wait(&mut self, bell: &Doorbell, waiting: Waiting) {
-        self.inner.wait(bell, waiting);
+    fn wait(&mut self, waker: &Waker, waiting: Waiting) {
+        self.inner.wait(waker, waiting);
     }
 
     fn entropy(&mut self) -> u64 {

@@ -53,7 +53,7 @@ pub(crate) fn run(directory: &str) -> Result<(), String> {
             .iter()
             .map(|language| directory.join(format!("{program}.{}", language.extension)))
             .collect();
-        let times = time_in_turn(&languages, &files)?;
+        let times = measure_alternating(&languages, &files)?;
         print!("{program:<18}");
         let Some(ours) = times.first().copied().flatten() else {
             continue;
@@ -101,7 +101,7 @@ fn programs(directory: &Path) -> Result<BTreeSet<String>, String> {
 }
 
 /// The best time of each language, `None` where there is no file; their outputs must agree.
-fn time_in_turn(languages: &[Language], files: &[PathBuf]) -> Result<Vec<Option<f64>>, String> {
+fn measure_alternating(languages: &[Language], files: &[PathBuf]) -> Result<Vec<Option<f64>>, String> {
     let mut best: Vec<Option<f64>> = vec![None; languages.len()];
     let mut expected: Option<Vec<u8>> = None;
     for _ in 0..ROUNDS {

@@ -17,10 +17,10 @@ const ROUNDS: usize = 3;
 /// Ticks of the kernel's clock a second, as Linux has it everywhere.
 const TICKS: f64 = 100.0;
 
-/// Numbers that look random and are the same each time (Knuth's generator).
-struct Numbers(u64);
+/// Generator that look random and are the same each time (Knuth's generator).
+struct Generator(u64);
 
-impl Numbers {
+impl Generator {
     fn below(&mut self, limit: u64) -> u64 {
         self.0 = self
             .0
@@ -34,7 +34,7 @@ const WORDS: &[&str] = &[
     "alpha", "beta", "gamma", "delta", "naïve", "größe", "epsilon", "zeta",
 ];
 
-fn records(out: &mut String, numbers: &mut Numbers, index: usize) {
+fn records(out: &mut String, numbers: &mut Generator, index: usize) {
     let score = numbers.below(10_000_000) as f64 / 1e5;
     let _ = write!(
         out,
@@ -47,7 +47,7 @@ fn records(out: &mut String, numbers: &mut Numbers, index: usize) {
     );
 }
 
-fn numbers(out: &mut String, numbers: &mut Numbers, _: usize) {
+fn numbers(out: &mut String, numbers: &mut Generator, _: usize) {
     out.push('[');
     for item in 0..10 {
         if item > 0 {
@@ -63,7 +63,7 @@ fn numbers(out: &mut String, numbers: &mut Numbers, _: usize) {
     out.push(']');
 }
 
-fn strings(out: &mut String, numbers: &mut Numbers, _: usize) {
+fn strings(out: &mut String, numbers: &mut Generator, _: usize) {
     out.push('"');
     for _ in 0..20 + numbers.below(40) {
         out.push_str(WORDS[numbers.below(8) as usize]);
@@ -77,7 +77,7 @@ fn strings(out: &mut String, numbers: &mut Numbers, _: usize) {
     out.push('"');
 }
 
-fn nested(out: &mut String, numbers: &mut Numbers, _: usize) {
+fn nested(out: &mut String, numbers: &mut Generator, _: usize) {
     for level in 0..20 {
         let key = numbers.below(6);
         let _ = write!(out, "{{\"k{key}\":[{level},");
@@ -88,7 +88,7 @@ fn nested(out: &mut String, numbers: &mut Numbers, _: usize) {
     }
 }
 
-fn mixed_row(out: &mut String, numbers: &mut Numbers, index: usize) {
+fn mixed_row(out: &mut String, numbers: &mut Generator, index: usize) {
     let note = match numbers.below(3) {
         0 => "plain text",
         1 => "\"with, comma\"",
@@ -101,14 +101,14 @@ fn mixed_row(out: &mut String, numbers: &mut Numbers, index: usize) {
     );
 }
 
-fn plain_row(out: &mut String, numbers: &mut Numbers, _: usize) {
+fn plain_row(out: &mut String, numbers: &mut Generator, _: usize) {
     for column in 0..12 {
         let end = if column == 11 { '\n' } else { ',' };
         let _ = write!(out, "{}{end}", numbers.below(1_000_000));
     }
 }
 
-fn quoted_row(out: &mut String, numbers: &mut Numbers, _: usize) {
+fn quoted_row(out: &mut String, numbers: &mut Generator, _: usize) {
     for column in 0..5 {
         let end = if column == 4 { '\n' } else { ',' };
         let (one, two) = (numbers.below(8) as usize, numbers.below(8) as usize);
@@ -116,7 +116,7 @@ fn quoted_row(out: &mut String, numbers: &mut Numbers, _: usize) {
     }
 }
 
-type Piece = fn(&mut String, &mut Numbers, usize);
+type Piece = fn(&mut String, &mut Generator, usize);
 
 const SHAPES: &[(&str, &str, Piece)] = &[
     ("json", "records", records),
@@ -129,7 +129,7 @@ const SHAPES: &[(&str, &str, Piece)] = &[
 ];
 
 fn document(format: &str, piece: Piece) -> String {
-    let mut numbers = Numbers(1);
+    let mut numbers = Generator(1);
     let mut out = String::with_capacity(SIZE + 4096);
     let is_json = format == "json";
     if is_json {

@@ -58,7 +58,7 @@ pub(crate) fn run(tell: impl Fn(&str)) -> Result<Vec<String>, String> {
     let mut failed = Vec::new();
     for probe in probes {
         let measured = measure(&binary, &probe, &scratch)?;
-        let complaint = judge(&probe, &measured);
+        let complaint = violations(&probe, &measured);
         let verdict = complaint.as_deref().unwrap_or("ok");
         tell(&format!(
             "probe {:<32} {:>7.3} s (bound {:>4.1})  {:>5} MB (bound {:>4})  {verdict}",
@@ -316,7 +316,7 @@ fn resident(process: u32) -> u64 {
 }
 
 /// What is wrong with what a probe did.
-fn judge(probe: &Probe, measured: &Measured) -> Option<String> {
+fn violations(probe: &Probe, measured: &Measured) -> Option<String> {
     let expected = match &probe.expectation {
         Expectation::Output(_) => 0,
         Expectation::Errors { .. } => 1,

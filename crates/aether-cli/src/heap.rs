@@ -14,14 +14,14 @@ use crate::streams;
 
 /// What a site allocated. Negative in a difference.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Figures {
+struct SiteTotals {
     total_bytes: i64,
     total_blocks: i64,
     peak_bytes: i64,
     exit_bytes: i64,
 }
 
-impl Figures {
+impl SiteTotals {
     fn plus(self, other: Self, sign: i64) -> Self {
         Self {
             total_bytes: self.total_bytes + sign * other.total_bytes,
@@ -32,7 +32,7 @@ impl Figures {
     }
 }
 
-type Sites = BTreeMap<String, Figures>;
+type Sites = BTreeMap<String, SiteTotals>;
 
 /// Prints what is asked for and gives the exit status.
 #[cold]
@@ -82,7 +82,7 @@ fn sites(profile: &Value) -> Option<Sites> {
         }
         // Profiles without lifetimes have no peak and no end.
         let figure = |name: &str| point.get(name).and_then(Value::as_i64).unwrap_or(0);
-        let figures = Figures {
+        let figures = SiteTotals {
             total_bytes: figure("tb"),
             total_blocks: figure("tbk"),
             peak_bytes: figure("gb"),
@@ -107,14 +107,14 @@ fn site(stack: &[&str]) -> String {
     }
 }
 
-fn sum(sites: &Sites) -> Figures {
+fn sum(sites: &Sites) -> SiteTotals {
     sites
         .values()
-        .fold(Figures::default(), |sum, figures| sum.plus(*figures, 1))
+        .fold(SiteTotals::default(), |sum, figures| sum.plus(*figures, 1))
 }
 
 fn top(sites: &Sites, asked: &Profiles) -> String {
-    let mut rows: Vec<(&String, Figures)> = sites.iter().map(|(site, figures)| (site, *figures)).collect();
+    let mut rows: Vec<(&String, SiteTotals)> = sites.iter().map(|(site, figures)| (site, *figures)).collect();
     rows.sort_by_key(|(_, figures)| Reverse((figures.peak_bytes, figures.total_bytes)));
     if asked.json {
         return as_json(&rows, sum(sites), asked.top);
@@ -130,8 +130,9 @@ fn growth(before: &Sites, after: &Sites, asked: &Profiles) -> String {
         *change = change.plus(*figures, -1);
     }
     let total = sum(&changes);
-    changes.retain(|_, figures| *figures != Figures::default());
-    let mut rows: Vec<(&String, Figures)> = changes.iter().map(|(site, figures)| (site, *figures)).collect();
+    changes.retain(|_, figures| *figures != SiteTotals::default());
+    let mut rows: Vec<(&String, SiteTotals)> =
+        changes.iter().map(|(site, figures)| (site, *figures)).collect();
     rows.sort_by_key(|(_, figures)| Reverse((figures.exit_bytes, figures.peak_bytes, figures.total_bytes)));
     if asked.json {
         return as_json(&rows, total, asked.top);
@@ -146,9 +147,14 @@ fn growth(before: &Sites, after: &Sites, asked: &Profiles) -> String {
     table(&rows, total, asked.top, signed)
 }
 
-fn table(rows: &[(&String, Figures)], total: Figures, most: usize, number: impl Fn(i64) -> String) -> String {
+fn table(
+    rows: &[(&String, SiteTotals)],
+    total: SiteTotals,
+    most: usize,
+    number: impl Fn(i64) -> String,
+) -> String {
     let mut out = String::new();
-    let mut line = |figures: Option<Figures>, site: &str| {
+    let mut line = |figures: Option<SiteTotals>, site: &str| {
         let cells = match figures {
             None => ["at peak", "at exit", "total", "blocks"].map(str::to_owned),
             Some(figures) => [
@@ -170,15 +176,15 @@ fn table(rows: &[(&String, Figures)], total: Figures, most: usize, number: impl 
     if rows.len() > most {
         let others = rows[most..]
             .iter()
-            .fold(Figures::default(), |sum, (_, figures)| sum.plus(*figures, 1));
+            .fold(SiteTotals::default(), |sum, (_, figures)| sum.plus(*figures, 1));
         line(Some(others), &format!("{} other sites", rows.len() - most));
     }
     line(Some(total), "all");
     out
 }
 
-fn as_json(rows: &[(&String, Figures)], total: Figures, most: usize) -> String {
-    let figures = |figures: &Figures| {
+fn as_json(rows: &[(&String, SiteTotals)], total: SiteTotals, most: usize) -> String {
+    let figures = |figures: &SiteTotals| {
         json!({
             "peak_bytes": figures.peak_bytes,
             "exit_bytes": figures.exit_bytes,

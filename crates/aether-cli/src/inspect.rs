@@ -13,7 +13,7 @@ use crate::{report, streams};
 pub(crate) fn ast(asked: &Tree, color: Color) -> u8 {
     let parsed = match parse(&asked.file) {
         Ok(parsed) => parsed,
-        Err(error) => return complain("ast", &asked.file, &error, color),
+        Err(error) => return report_error("ast", &asked.file, &error, color),
     };
     let text = if asked.json {
         tree::to_json(&parsed.ast)
@@ -47,7 +47,7 @@ pub(crate) fn dump(what: Dump, path: &str, color: Color) -> u8 {
             streams::write_out(&text);
             0
         }
-        Err(error) => complain("dump", path, &error, color),
+        Err(error) => report_error("dump", path, &error, color),
     }
 }
 
@@ -88,7 +88,7 @@ fn parse(path: &str) -> Result<parser::Parse, Error> {
 }
 
 /// Errors of the tools: `{tool}: …`, one line for each syntax error.
-fn complain(tool: &str, path: &str, error: &Error, color: Color) -> u8 {
+fn report_error(tool: &str, path: &str, error: &Error, color: Color) -> u8 {
     match error {
         Error::Read { reason, .. } => {
             streams::write_err(&format!("{tool}: cannot read '{path}': {reason}\n"));

@@ -2,7 +2,7 @@
 //! run, the first one asks them to come to an end, and the next one is the first again.
 //!
 //! A signal sets a flag, which the engine looks at now and then while code runs. While it waits it looks at nothing, so
-//! a thread passes the signal on to the bell that ends waits. Few scripts wait: the thread is made when one does.
+//! a thread passes the signal on to the waker that ends waits. Few scripts wait: the thread is made when one does.
 //!
 //! SIGUSR1 is looked at in the same way, and only by runs that write a heap profile: others leave it to the system.
 //!
@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use aether::{Doorbell, SystemHost};
+use aether::{SystemHost, Waker};
 use signal_hook::consts::SIGINT;
 use signal_hook::flag;
 
@@ -46,9 +46,9 @@ pub(crate) fn host() -> SystemHost {
         .woken_by(pass_on)
 }
 
-/// Rings the bell at every signal from now on. Without a thread for it, Ctrl-C ends the process at its second press.
+/// Wakes the waker at every signal from now on. Without a thread for it, Ctrl-C ends the process at its second press.
 #[cfg(unix)]
-fn pass_on(bell: Doorbell) {
+fn pass_on(waker: Waker) {
     use std::io::Read;
     use std::os::unix::net::UnixStream;
     /// The thread only reads and rings.
@@ -73,7 +73,7 @@ fn pass_on(bell: Doorbell) {
     let watch = move || {
         let mut byte = [0];
         while matches!(signals.read(&mut byte), Ok(1)) {
-            bell.ring();
+            waker.wake();
         }
     };
     let thread = std::thread::Builder::new()
@@ -84,4 +84,4 @@ fn pass_on(bell: Doorbell) {
 }
 
 #[cfg(not(unix))]
-fn pass_on(_: Doorbell) {}
+fn pass_on(_: Waker) {}

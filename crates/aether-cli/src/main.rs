@@ -36,7 +36,7 @@ const INTERNAL_ERROR: u8 = 101;
 const WRONG_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    panic::set_hook(Box::new(ask_for_a_report));
+    panic::set_hook(Box::new(panic_message));
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let status = panic::catch_unwind(AssertUnwindSafe(|| dispatch(&arguments)));
     ExitCode::from(status.unwrap_or(INTERNAL_ERROR))
@@ -73,7 +73,7 @@ fn dispatch(arguments: &[OsString]) -> u8 {
 }
 
 /// The panic hook: what happened, where, and what to do about it.
-fn ask_for_a_report(info: &PanicHookInfo<'_>) {
+fn panic_message(info: &PanicHookInfo<'_>) {
     let payload = info.payload();
     let text = payload.downcast_ref::<&str>().copied();
     let message = text

@@ -85,7 +85,7 @@ pub(crate) enum Parsed {
     help_template = HELP,
     disable_help_subcommand = true,
 )]
-struct Words {
+struct CommandLine {
     /// When to use colours and the long form of diagnostics.
     #[arg(
         long,
@@ -171,12 +171,12 @@ struct EvalWords {
 #[derive(Debug, Subcommand)]
 enum Rest {
     #[command(external_subcommand)]
-    Words(Vec<OsString>),
+    CommandLine(Vec<OsString>),
 }
 
 impl Rest {
     fn words(rest: Option<Self>) -> Vec<OsString> {
-        rest.map_or_else(Vec::new, |Self::Words(words)| words)
+        rest.map_or_else(Vec::new, |Self::CommandLine(words)| words)
     }
 }
 
@@ -257,7 +257,7 @@ pub(crate) fn is_script(first: &OsStr) -> bool {
 #[inline(never)]
 pub(crate) fn parse(arguments: &[OsString]) -> Parsed {
     let program = OsString::from("aether");
-    let words = match Words::try_parse_from(std::iter::once(&program).chain(arguments)) {
+    let words = match CommandLine::try_parse_from(std::iter::once(&program).chain(arguments)) {
         Ok(words) => words,
         Err(error) => return explain(&error, arguments),
     };

@@ -4,7 +4,7 @@
 
 use std::io::{self, Read};
 
-use crate::task::{Doorbell, Waiting};
+use crate::task::{Waiting, Waker};
 
 /// What a built-in needs to be allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -94,10 +94,10 @@ pub trait Host {
     /// Nanoseconds since some moment, never decreasing, whatever happens to the clock that people see.
     fn monotonic(&mut self) -> u64;
 
-    /// Blocks until what the engine waits for may have happened: the bell rings, its moment has come, there is a
+    /// Blocks until what the engine waits for may have happened: the waker is woken, its moment has come, there is a
     /// message. May return early; the engine looks and waits again. Someone who wants the wait to end, such as a
-    /// handler of signals, rings the bell.
-    fn wait(&mut self, bell: &Doorbell, waiting: Waiting);
+    /// handler of signals, wakes the waker.
+    fn wait(&mut self, waker: &Waker, waiting: Waiting);
 
     /// A seed from the system.
     fn entropy(&mut self) -> u64;

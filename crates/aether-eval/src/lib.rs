@@ -27,7 +27,7 @@ pub use context::Ctx;
 pub use host::{Background, Host, Names, OpenFile, Permission};
 pub use machine::{Machine, MachineOptions, RunError, RuntimeError};
 pub use memory::{
-    Alive, HeapProfile, LEAK_LIMIT, Leak, LeakPlace, LeakReport, LeakStep, MemoryWatch, ProfilePoint,
+    HeapProfile, LEAK_LIMIT, Leak, LeakPlace, LeakReport, LeakStep, MemoryWatch, ProfilePoint, RootedValue,
 };
-pub use task::{Doorbell, Effect, Mailbox, PostBox, Waiting};
+pub use task::{Effect, EventSource, Sender, Waiting, Waker};
 pub use vm::{Limits, ScriptFrame, TracePlace};

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use aether_value::{CycleGroup, Tally, Value};
+use aether_value::{CycleGroup, ObjectTotals, Value};
 
 use crate::machine::Machine;
 use crate::vm::{ScriptFrame, Vm};
@@ -65,7 +65,7 @@ pub struct LeakStep {
     /// How it holds the next member.
     pub edge: String,
     /// How many of its type and place the groups held.
-    pub tally: Tally,
+    pub tally: ObjectTotals,
 }
 
 /// Unreachable groups of the same make.
@@ -78,9 +78,9 @@ pub struct Leak {
     /// How many such groups.
     pub groups: usize,
     /// What hung on the cycle beside its members, by type and place.
-    pub others: Vec<(String, LeakPlace, Tally)>,
+    pub others: Vec<(String, LeakPlace, ObjectTotals)>,
     /// All that the groups held.
-    pub total: Tally,
+    pub total: ObjectTotals,
 }
 
 impl Leak {
@@ -92,7 +92,7 @@ impl Leak {
     }
 
     fn merge(&mut self, other: &Self) {
-        let add = |sum: &mut Tally, more: Tally| {
+        let add = |sum: &mut ObjectTotals, more: ObjectTotals| {
             sum.count += more.count;
             sum.bytes += more.bytes;
         };
@@ -116,7 +116,7 @@ impl Leak {
 
 /// A value that a runtime root still held.
 #[derive(Clone, Debug)]
-pub struct Alive {
+pub struct RootedValue {
     /// Its type.
     pub type_name: String,
     /// Where it was allocated.
@@ -124,7 +124,7 @@ pub struct Alive {
     /// What holds it.
     pub held_by: String,
     /// It and all it leads to.
-    pub total: Tally,
+    pub total: ObjectTotals,
 }
 
 /// What a leak check found.
@@ -135,13 +135,13 @@ pub struct LeakReport {
     /// How many groups there were, and what they held.
     pub cycle_count: usize,
     /// What they held.
-    pub cycle_total: Tally,
+    pub cycle_total: ObjectTotals,
     /// What was still held at the end.
-    pub alive: Vec<Alive>,
+    pub alive: Vec<RootedValue>,
     /// All that those lead to, each object once.
-    pub alive_total: Tally,
+    pub alive_total: ObjectTotals,
     /// Everything alive, by type and place; for the level `all`.
-    pub alive_all: Vec<(String, LeakPlace, Tally)>,
+    pub alive_all: Vec<(String, LeakPlace, ObjectTotals)>,
     /// Bytes live at the end.
     pub live_bytes: usize,
     /// Most bytes live.
@@ -236,17 +236,19 @@ impl Machine {
         }
         let held = self.vm_ref().held_data();
         let values: Vec<Value> = held.iter().map(|(_, value)| value.clone()).collect();
-        let sum = |tallies: &BTreeMap<(String, u32), Tally>| {
-            tallies.values().fold(Tally::default(), |sum, tally| Tally {
-                count: sum.count + tally.count,
-                bytes: sum.bytes + tally.bytes,
-            })
+        let sum = |tallies: &BTreeMap<(String, u32), ObjectTotals>| {
+            tallies
+                .values()
+                .fold(ObjectTotals::default(), |sum, tally| ObjectTotals {
+                    count: sum.count + tally.count,
+                    bytes: sum.bytes + tally.bytes,
+                })
         };
         let all = self.heap().reachable(&values);
         report.alive_total = sum(&all);
         for (held_by, value) in held {
             let total = sum(&self.heap().reachable(std::slice::from_ref(&value)));
-            report.alive.push(Alive {
+            report.alive.push(RootedValue {
                 type_name: value.type_name().into_owned(),
                 at: self.leak_place(self.heap().site_of(&value)),
                 held_by,
@@ -257,8 +259,11 @@ impl Machine {
         report
     }
 
-    fn placed(&self, tallies: &BTreeMap<(String, u32), Tally>) -> Vec<(String, LeakPlace, Tally)> {
-        let mut placed: BTreeMap<(String, String, String), Tally> = BTreeMap::new();
+    fn placed(
+        &self,
+        tallies: &BTreeMap<(String, u32), ObjectTotals>,
+    ) -> Vec<(String, LeakPlace, ObjectTotals)> {
+        let mut placed: BTreeMap<(String, String, String), ObjectTotals> = BTreeMap::new();
         for ((type_name, site), tally) in tallies {
             let at = self.leak_place(*site);
             let entry = placed
@@ -277,7 +282,7 @@ impl Machine {
 
     fn leak(&self, group: &CycleGroup) -> Leak {
         let mut members = group.members.clone();
-        let mut total = Tally::default();
+        let mut total = ObjectTotals::default();
         for tally in members.values() {
             total.count += tally.count;
             total.bytes += tally.bytes;

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 
-use aether_eval::{Doorbell, Host, Machine, MachineOptions, MemoryWatch, Permission, RunError, Waiting};
+use aether_eval::{Host, Machine, MachineOptions, MemoryWatch, Permission, RunError, Waiting, Waker};
 use aether_source::SourceFile;
 use aether_value::ErrorKind;
 
@@ -33,8 +33,8 @@ impl Host for Quiet {
     fn monotonic(&mut self) -> u64 {
         0
     }
-    fn wait(&mut self, bell: &Doorbell, waiting: Waiting) {
-        bell.wait(None, waiting.messages);
+    fn wait(&mut self, waker: &Waker, waiting: Waiting) {
+        waker.wait(None, waiting.messages);
     }
     fn entropy(&mut self) -> u64 {
         1

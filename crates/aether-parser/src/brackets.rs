@@ -98,7 +98,7 @@ impl Brackets {
 
     /// A `{` from `from` on whose `}` starts a line with another indentation than the line of the `{`: the likely
     /// place of a missing `}` when the file ends too early.
-    pub(crate) fn suspect(&self, tokens: &[Lexeme], text: &str, from: usize) -> Option<usize> {
+    pub(crate) fn likely_unclosed(&self, tokens: &[Lexeme], text: &str, from: usize) -> Option<usize> {
         let indent = |offset: u32| {
             let line = text[..offset as usize].rfind('\n').map_or(0, |at| at + 1);
             text[line..]

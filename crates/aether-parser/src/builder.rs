@@ -340,6 +340,8 @@ impl<'t> Builder<'t> {
 
     fn blame(&mut self, open: usize) -> usize {
         let (tokens, text) = (self.tokens, self.text);
-        self.brackets().suspect(tokens, text, open).unwrap_or(open)
+        self.brackets()
+            .likely_unclosed(tokens, text, open)
+            .unwrap_or(open)
     }
 }

@@ -16,7 +16,7 @@ use crate::cursor::{
     span_from, want,
 };
 use crate::declaration::{params, with_function_scope};
-use crate::list::{braces, bracketed, comma_items, parens, squares};
+use crate::list::{braces, bracketed, comma_items, parens, square_brackets};
 use crate::literal::{interpolation, literal};
 use crate::precedence::{self, Infix, power, starts_expression};
 
@@ -285,7 +285,7 @@ fn arguments<'t>(inp: &mut Cursor<'t, '_>, nested: &Production<'t, NodeId>) -> P
 
 /// `[i]` or `[s:e]`.
 fn subscript<'t>(inp: &mut Cursor<'t, '_>, nested: &Production<'t, NodeId>) -> Parsed<Tail> {
-    bracketed(inp, squares("expression"), |inp, _| {
+    bracketed(inp, square_brackets("expression"), |inp, _| {
         let start = if peek_kind(inp) == T::Colon {
             None
         } else {
@@ -430,7 +430,7 @@ fn array<'t>(nested: Production<'t, NodeId>) -> Production<'t, NodeId> {
     custom(move |inp: &mut Cursor<'t, '_>| {
         let start = index(inp);
         let mark = inp.state().scratch.len();
-        let delimiters = squares("expression");
+        let delimiters = square_brackets("expression");
         bracketed(inp, delimiters, |inp, open| {
             comma_items(inp, delimiters, open, |inp| {
                 let at = index(inp);

@@ -24,7 +24,7 @@ pub(crate) const fn parens(item: &'static str) -> Delimiters {
     }
 }
 
-pub(crate) const fn squares(item: &'static str) -> Delimiters {
+pub(crate) const fn square_brackets(item: &'static str) -> Delimiters {
     Delimiters {
         close: TokenKind::RightBracket,
         close_text: "]",
@@ -86,7 +86,7 @@ pub(crate) fn comma_items<'t, 'p>(
             continue;
         }
         let done = next == delimiters.close || index(inp) == before;
-        if done || !forgive_comma(inp, delimiters, open) {
+        if done || !report_missing_comma(inp, delimiters, open) {
             return Ok(());
         }
     }
@@ -94,7 +94,7 @@ pub(crate) fn comma_items<'t, 'p>(
 
 /// Whether another item plainly follows without a comma; reports it if so.
 #[cold]
-fn forgive_comma(inp: &mut Cursor<'_, '_>, delimiters: Delimiters, open: usize) -> bool {
+fn report_missing_comma(inp: &mut Cursor<'_, '_>, delimiters: Delimiters, open: usize) -> bool {
     let at = index(inp);
     let next = peek(inp).kind;
     let item_follows = match next {

@@ -7,15 +7,18 @@ use chumsky::prelude::*;
 use crate::cursor::{
     Cursor, Parsed, Production, eat, fail, give_up, index, peek, peek_at, peek_kind, span_from, want,
 };
-use crate::list::{Delimiters, braces, bracketed, comma_items, parens, squares};
+use crate::list::{Delimiters, braces, bracketed, comma_items, parens, square_brackets};
 use crate::literal::literal;
 
 /// What a `let` binds: a name, `[…]` or `{…}`.
 pub(crate) fn binding<'t>(expression: Production<'t, NodeId>) -> Production<'t, NodeId> {
     custom(move |inp: &mut Cursor<'t, '_>| match peek_kind(inp) {
-        T::LeftBracket => list_pattern(inp, squares("variable name"), Node::ArrayPattern, |inp, open| {
-            array_element(inp, &expression, open)
-        }),
+        T::LeftBracket => list_pattern(
+            inp,
+            square_brackets("variable name"),
+            Node::ArrayPattern,
+            |inp, open| array_element(inp, &expression, open),
+        ),
         T::LeftBrace => list_pattern(inp, braces("variable name"), Node::DictPattern, |inp, _| {
             dict_entry(inp, &expression)
         }),

@@ -78,7 +78,7 @@ pub struct Entry {
 /// The table of these functions, made once and kept.
 #[doc(hidden)]
 pub fn table(version: c_int, entries: &[Entry]) -> *const Table {
-    keep_quiet();
+    silence_panic_hook();
     let names: Vec<*const c_char> = entries.iter().map(|entry| entry.name.as_ptr().cast()).collect();
     let functions: Vec<*const c_void> = entries.iter().map(|entry| entry.function).collect();
     let table = Table {
@@ -97,7 +97,7 @@ thread_local! {
 
 /// Sees to it that panics which scripts are told about are not told to the terminal too. A library has its own copy
 /// of the standard library, so the hook is the library's own.
-fn keep_quiet() {
+fn silence_panic_hook() {
     let loud = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         if !REPORTED.get() {

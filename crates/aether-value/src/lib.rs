@@ -57,8 +57,8 @@ pub use enums::{EnumConstructor, EnumDef, EnumValue, Variant};
 pub use error::{ErrorKind, Raise, RaiseData};
 pub use error_object::{ErrorObject, TraceEntry};
 pub use heap::{
-    Census, CollectStats, CycleGroup, CycleReport, CycleStep, Header, Heap, HeapConfig, HeapRef, HeapStats,
-    Holder, KindStats, Profile, Recorder, Roots, SiteProfile, Tally, flag,
+    CollectStats, CycleGroup, CycleReport, CycleStep, Header, Heap, HeapConfig, HeapRef, HeapStats, Holder,
+    KindStats, LiveObjects, ObjectTotals, Profile, Recorder, Roots, SiteProfile, flag,
 };
 pub use iter::{Iter, IterState};
 pub use module::Module;

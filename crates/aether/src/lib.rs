@@ -57,8 +57,8 @@ pub use error::{Error, lines_of};
 pub use host::{DenyHost, MemoryHost, Output, SystemHost};
 
 pub use aether_eval::{
-    Args, Background, BuiltinDef, Ctx, Doorbell, Effect, Event, HeapProfile, Host, LEAK_LIMIT, LeakReport,
-    MemoryWatch, Names, OpenFile, Permission, Run, RuntimeError, Step, TracePlace, Until, Waiting,
+    Args, Background, BuiltinDef, Ctx, Effect, Event, HeapProfile, Host, LEAK_LIMIT, LeakReport, MemoryWatch,
+    Names, OpenFile, Permission, Run, RuntimeError, Step, TracePlace, Until, Waiting, Waker,
 };
 pub use aether_parser::{DEFAULT_MAX_NESTING, EMBEDDED_MAX_NESTING};
 pub use aether_source::{Diagnostic, Label, Severity, SourceFile, Span};

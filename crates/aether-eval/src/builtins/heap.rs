@@ -4,7 +4,7 @@
 //!
 //! Source: library reference §E12.
 
-use aether_value::{Census, Dict, Heap, Raise, Rc, Tally, Value};
+use aether_value::{Dict, Heap, LiveObjects, ObjectTotals, Raise, Rc, Value};
 
 use super::support::{int, wrong_type};
 use super::{Args, BuiltinDef, Event, Step};
@@ -109,7 +109,7 @@ fn stats(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
     let heap = ctx.heap();
     let (census, kinds) = (heap.census(), heap.stats());
     let result = heap.dict()?;
-    let entry = |tally: Tally, made: u64| -> Result<Value, Raise> {
+    let entry = |tally: ObjectTotals, made: u64| -> Result<Value, Raise> {
         let entry = heap.dict()?;
         put(heap, &entry, "count", number(tally.count))?;
         put(heap, &entry, "bytes", number(tally.bytes))?;
@@ -125,7 +125,7 @@ fn stats(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
         )?;
     }
     let made = census.made.values().sum();
-    let total = Tally {
+    let total = ObjectTotals {
         count: census.types.values().map(|tally| tally.count).sum(),
         bytes: kinds.live_bytes,
     };
@@ -200,8 +200,8 @@ fn tally_dict(heap: &Heap, count: i64, bytes: i64) -> Result<Value, Raise> {
 
 fn snapshot(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
     let (bytes, objects) = (ctx.heap().live_bytes(), ctx.heap().live_objects());
-    let Census { types, sites, .. } = ctx.heap().census();
-    let mut places: std::collections::BTreeMap<String, Tally> = std::collections::BTreeMap::new();
+    let LiveObjects { types, sites, .. } = ctx.heap().census();
+    let mut places: std::collections::BTreeMap<String, ObjectTotals> = std::collections::BTreeMap::new();
     for (site, tally) in sites {
         if let Some(text) = ctx.vm.site_text(site) {
             let place = places.entry(text).or_default();

@@ -107,7 +107,7 @@ fn drain_queue(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<S
 fn serve_ready(ctx: &mut Ctx<'_>, _: &mut [Value], event: Event) -> Result<Step, Raise> {
     match event {
         // What is due by now comes before this.
-        Event::Start => ctx.give_way(),
+        Event::Start => ctx.yield_to_others(),
         Event::Returned(_) => Ok(Step::Done(Value::Null)),
         Event::Failed(raise) => Err(raise),
     }

@@ -16,7 +16,7 @@
 use aether_value::{Array, Heap, Raise, Rc, Value, sort_order};
 use std::cmp::Ordering;
 
-use super::support::{Loan, built, copied, position};
+use super::support::{ScopedCharge, built, copied, position};
 use crate::context::Ctx;
 
 /// Slots that a merge sort takes.
@@ -115,7 +115,7 @@ pub(super) fn sort_default(ctx: &mut Ctx<'_>, array: &Array) -> Result<(), Raise
     let heap = ctx.heap();
     let items = array.snapshot();
     if items.iter().all(|item| matches!(item, Value::Int(_))) {
-        let _loan = Loan::new(heap, len * size_of::<i64>())?;
+        let _loan = ScopedCharge::new(heap, len * size_of::<i64>())?;
         let mut values: Vec<i64> = items.iter().filter_map(Value::as_int).collect();
         drop(items);
         if values.is_sorted() {
@@ -125,7 +125,7 @@ pub(super) fn sort_default(ctx: &mut Ctx<'_>, array: &Array) -> Result<(), Raise
         return write_back(array, values.into_iter().map(Value::Int));
     }
     if items.iter().all(|item| matches!(item, Value::Float(_))) {
-        let _loan = Loan::new(heap, len * size_of::<f64>() * 3 / 2)?;
+        let _loan = ScopedCharge::new(heap, len * size_of::<f64>() * 3 / 2)?;
         let float = |item: &Value| {
             if let Value::Float(value) = item {
                 Some(*value)
@@ -142,7 +142,7 @@ pub(super) fn sort_default(ctx: &mut Ctx<'_>, array: &Array) -> Result<(), Raise
     drop(items);
     let (mut values, _loan) = copied(heap, array)?;
     // What a stable sort takes beside.
-    let _merging = Loan::new(heap, len * size_of::<Value>() / 2)?;
+    let _merging = ScopedCharge::new(heap, len * size_of::<Value>() / 2)?;
     if texts {
         values.sort_by(|left, right| left.as_str().cmp(&right.as_str()));
     } else {

@@ -96,12 +96,12 @@ pub(super) fn room_for(heap: &Heap, bytes: Option<usize>) -> Result<(), Raise> {
 }
 
 /// A charge for working memory outside the heap's objects, given back when this goes.
-pub(super) struct Loan {
+pub(super) struct ScopedCharge {
     heap: Heap,
     bytes: usize,
 }
 
-impl Loan {
+impl ScopedCharge {
     /// Charges `bytes`.
     pub(super) fn new(heap: &Heap, bytes: usize) -> Result<Self, Raise> {
         heap.charge(bytes)?;
@@ -112,17 +112,17 @@ impl Loan {
     }
 }
 
-impl Drop for Loan {
+impl Drop for ScopedCharge {
     fn drop(&mut self) {
         self.heap.discharge(self.bytes);
     }
 }
 
 /// Copies of an array's items, with the charge for them.
-pub(super) fn copied(heap: &Heap, array: &Array) -> Result<(Vec<Value>, Loan), Raise> {
-    let loan = Loan::new(heap, array.len() * size_of::<Value>())?;
+pub(super) fn copied(heap: &Heap, array: &Array) -> Result<(Vec<Value>, ScopedCharge), Raise> {
+    let charge = ScopedCharge::new(heap, array.len() * size_of::<Value>())?;
     let items = array.snapshot().as_slice().to_vec();
-    Ok((items, loan))
+    Ok((items, charge))
 }
 
 /// Adds `count` copies of `text`, in pieces.

@@ -8,7 +8,7 @@
 
 use aether_value::{Buffer, Heap, IterState, Raise, Rc, Str, StrBuilder, Value};
 
-use super::support::{Loan, push_repeated, room_for};
+use super::support::{ScopedCharge, push_repeated, room_for};
 use crate::context::Ctx;
 
 /// The character index of the first occurrence, or -1.
@@ -175,7 +175,7 @@ pub(super) fn reverse(ctx: &mut Ctx<'_>, text: &Rc<Str>) -> Result<Value, Raise>
 /// A text that a mapping of the standard library gives for `text`, charged while it exists.
 pub(super) fn mapped(ctx: &mut Ctx<'_>, text: &Str, map: fn(&str) -> String) -> Result<Value, Raise> {
     ctx.tick(text.len_bytes() / 16)?;
-    let _loan = Loan::new(ctx.heap(), text.len_bytes())?;
+    let _loan = ScopedCharge::new(ctx.heap(), text.len_bytes())?;
     let mapped = map(text.as_str());
     ctx.string(&mapped)
 }

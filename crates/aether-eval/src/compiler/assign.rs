@@ -338,7 +338,7 @@ impl Compiler<'_> {
         }
         let old = self.allocate()?;
         self.at(target);
-        self.keep_apart();
+        self.forbid_fusion();
         self.emit(Op::GetIndex, old, object.register, index.register);
         if op == BinaryOp::Add {
             let right = self.allocate()?;

@@ -202,7 +202,7 @@ impl Compiler<'_> {
     }
 
     /// The next instruction must not be the second half of a pair: a temporary that it reads is read again later.
-    pub(super) fn keep_apart(&mut self) {
+    pub(super) fn forbid_fusion(&mut self) {
         self.function.last = [u32::MAX; 3];
     }
 
@@ -269,7 +269,7 @@ impl Compiler<'_> {
         } else {
             carried
         };
-        self.arrive(known);
+        self.bind_known(known);
         if !patches.is_empty() {
             self.function.reachable = true;
         }
@@ -279,7 +279,7 @@ impl Compiler<'_> {
     }
 
     /// The next word is reached from elsewhere too, where this is known of registers.
-    pub(super) fn arrive(&mut self, known: u64) {
+    pub(super) fn bind_known(&mut self, known: u64) {
         self.function.known.restart(known);
         self.function.starts.clear();
     }
@@ -451,7 +451,7 @@ impl Compiler<'_> {
             // Only the local that ends first: one that ended before others would die in another order with them.
             if registers
                 .first()
-                .is_some_and(|&register| self.hand_over(register))
+                .is_some_and(|&register| self.move_to_store(register))
             {
                 registers.remove(0);
             }
@@ -484,7 +484,7 @@ impl Compiler<'_> {
 
     /// Lets the store that used a dying local last take its value, if nothing but plain arithmetic has run since:
     /// nobody can tell the store from the end of the scope. Answers whether it did.
-    fn hand_over(&mut self, register: u16) -> bool {
+    fn move_to_store(&mut self, register: u16) -> bool {
         let field = register << 4;
         for at in (0..self.function.starts.len()).rev() {
             let word = self.function.starts[at] as usize;

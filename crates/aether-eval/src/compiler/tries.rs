@@ -133,6 +133,6 @@ impl Compiler<'_> {
             finally,
         });
         self.function.reachable = true;
-        self.arrive(0);
+        self.bind_known(0);
     }
 }

@@ -1,19 +1,19 @@
 //! The scheduler's tables: what the engine waits for outside the script.
 //!
 //! Jobs in other threads and timers settle promises; callbacks are queued for promises that have no outcome yet;
-//! event loops wait for the queue to be empty. This module keeps the books. `vm::task` has the coroutines, and is the
+//! event loops wait for the queue to be empty. This module keeps the tables. `vm::task` has the coroutines, and is the
 //! one place where promises are settled and waiting happens.
 //!
 //! Invariants
 //! - A promise leaves *pending* only while the program waits, however long its job has been done.
 //! - Nothing polls: the engine sleeps in [`Host::wait`](crate::Host::wait) until a message or a deadline.
-//! - The books hold a count of every promise and callback in them, and nothing of them outlives the engine.
+//! - The tables hold a count of every promise and callback in them, and nothing of them outlives the engine.
 //!
 //! Not here: where time and waiting come from ([`crate::Host`]).
 
-mod inbox;
-mod mailbox;
+mod event_source;
 mod pool;
+mod receiver;
 mod timers;
 
 use aether_value::{Heap, Promise, Raise, Rc, Roots, Value};
@@ -21,11 +21,11 @@ use ahash::AHashMap;
 use std::collections::BTreeMap;
 
 use crate::context::Ctx;
-pub use inbox::{Doorbell, Waiting};
-pub(crate) use inbox::{Inbox, Message};
-pub use mailbox::{Mailbox, PostBox};
+pub use event_source::{EventSource, Sender};
 use pool::{Pool, Task};
-use timers::{Alarm, Timers};
+pub(crate) use receiver::{Message, Receiver};
+pub use receiver::{Waiting, Waker};
+use timers::{TimerAction, Timers};
 
 /// Makes the value of a finished job, on the interpreter's thread.
 pub(crate) type Finish = Box<dyn FnOnce(&mut Ctx<'_>) -> Result<Value, Raise> + Send>;
@@ -81,7 +81,7 @@ pub(crate) struct LoopWait {
 }
 
 /// What a moment brought about.
-pub(crate) enum Due {
+pub(crate) enum Event {
     /// A promise of `sleep`.
     Sleep(Rc<Promise>),
     /// An event loop may look again.
@@ -89,12 +89,12 @@ pub(crate) enum Due {
     /// A callback has waited too long.
     Callback(u64),
     /// A service may look at its deadlines.
-    Mailbox(std::rc::Rc<Mailbox>),
+    EventSource(std::rc::Rc<EventSource>),
 }
 
-/// The books.
+/// The tables.
 pub(crate) struct Scheduler {
-    pub(crate) inbox: Inbox,
+    pub(crate) receiver: Receiver,
     timers: Timers,
     jobs: AHashMap<u64, Job>,
     pool: Option<Pool>,
@@ -102,7 +102,7 @@ pub(crate) struct Scheduler {
     callbacks: AHashMap<u64, Callback>,
     loops: Vec<LoopWait>,
     /// Services that run, by number: the last one began last. A service that was dropped in the middle is no more.
-    mailboxes: BTreeMap<u64, std::rc::Weak<Mailbox>>,
+    event_sources: BTreeMap<u64, std::rc::Weak<EventSource>>,
     number: u64,
     /// Callbacks that are ready but have not been called.
     pub(crate) callbacks_ready: usize,
@@ -129,14 +129,14 @@ pub(crate) const DEFAULT_QUEUE_LIMIT: usize = 1024;
 impl Default for Scheduler {
     fn default() -> Self {
         Self {
-            inbox: Inbox::default(),
+            receiver: Receiver::default(),
             timers: Timers::default(),
             jobs: AHashMap::new(),
             pool: None,
             helpers: None,
             callbacks: AHashMap::new(),
             loops: Vec::new(),
-            mailboxes: BTreeMap::new(),
+            event_sources: BTreeMap::new(),
             number: 0,
             callbacks_ready: 0,
             callbacks_running: 0,
@@ -194,7 +194,7 @@ impl Scheduler {
             id,
             effect,
             work,
-            inbox: self.inbox.clone(),
+            receiver: self.receiver.clone(),
         };
         let pool = match &self.pool {
             Some(pool) if !helper => pool,
@@ -202,7 +202,7 @@ impl Scheduler {
         };
         if let Err(task) = pool.submit(task) {
             // No thread can be had: the job fails as one does whose thread died.
-            task.inbox.post(Message::Done(id, pool::lost()));
+            task.receiver.post(Message::Done(id, pool::lost()));
         }
         Ok(())
     }
@@ -238,7 +238,7 @@ impl Scheduler {
 
     /// Settles a promise at a moment.
     pub(crate) fn sleep_until(&mut self, heap: &Heap, due: u64, promise: Rc<Promise>) -> Result<(), Raise> {
-        self.timers.set(heap, due, Alarm::Sleep(promise))
+        self.timers.set(heap, due, TimerAction::Sleep(promise))
     }
 
     /// The next moment at which something is due.
@@ -247,27 +247,29 @@ impl Scheduler {
     }
 
     /// Takes what is due next, with its moment.
-    pub(crate) fn take_due(&mut self, heap: &Heap, now: u64) -> Option<(u64, Due)> {
+    pub(crate) fn take_due(&mut self, heap: &Heap, now: u64) -> Option<(u64, Event)> {
         loop {
-            let (due, alarm) = self.timers.take_due(now)?;
-            match alarm {
-                Alarm::Sleep(promise) => return Some((due, Due::Sleep(promise))),
-                Alarm::Loop(number) => {
+            let (due, action) = self.timers.take_due(now)?;
+            match action {
+                TimerAction::Sleep(promise) => return Some((due, Event::Sleep(promise))),
+                TimerAction::Loop(number) => {
                     let at = self.loops.iter().position(|wait| wait.number == number);
                     if let Some(at) = at {
                         heap.discharge(ENTRY);
-                        return Some((due, Due::Loop(self.loops.remove(at).promise)));
+                        return Some((due, Event::Loop(self.loops.remove(at).promise)));
                     }
                 }
-                Alarm::Callback(number) if self.callbacks.contains_key(&number) => {
-                    return Some((due, Due::Callback(number)));
+                TimerAction::Callback(number) if self.callbacks.contains_key(&number) => {
+                    return Some((due, Event::Callback(number)));
                 }
-                Alarm::Callback(_) => {}
-                Alarm::Mailbox(number) => {
-                    let mailbox = self.mailbox(number);
-                    if let Some(mailbox) = mailbox.filter(|mailbox| mailbox.due.get() == Some(due)) {
-                        mailbox.due.set(None);
-                        return Some((due, Due::Mailbox(mailbox)));
+                TimerAction::Callback(_) => {}
+                TimerAction::EventSource(number) => {
+                    let event_source = self.event_source(number);
+                    if let Some(event_source) =
+                        event_source.filter(|event_source| event_source.due.get() == Some(due))
+                    {
+                        event_source.due.set(None);
+                        return Some((due, Event::EventSource(event_source)));
                     }
                 }
             }
@@ -282,13 +284,13 @@ impl Scheduler {
     }
 
     fn sweep_timers(&mut self) {
-        let (loops, callbacks, mailboxes) = (&self.loops, &self.callbacks, &self.mailboxes);
-        self.timers.unwant(|alarm| match alarm {
-            Alarm::Sleep(_) => true,
-            Alarm::Loop(number) => loops.iter().any(|wait| wait.number == *number),
-            Alarm::Callback(number) => callbacks.contains_key(number),
+        let (loops, callbacks, event_sources) = (&self.loops, &self.callbacks, &self.event_sources);
+        self.timers.cancel(|action| match action {
+            TimerAction::Sleep(_) => true,
+            TimerAction::Loop(number) => loops.iter().any(|wait| wait.number == *number),
+            TimerAction::Callback(number) => callbacks.contains_key(number),
             // One that has been replaced by an earlier one stays until it is due.
-            Alarm::Mailbox(number) => mailboxes.contains_key(number),
+            TimerAction::EventSource(number) => event_sources.contains_key(number),
         });
     }
 
@@ -314,7 +316,7 @@ impl Scheduler {
         let number = self.next_number();
         if let Some(seconds) = self.task_timeout {
             let due = now().saturating_add(nanos(seconds));
-            if let Err(raise) = self.timers.set(heap, due, Alarm::Callback(number)) {
+            if let Err(raise) = self.timers.set(heap, due, TimerAction::Callback(number)) {
                 heap.discharge(ENTRY);
                 return Err(raise);
             }
@@ -349,7 +351,7 @@ impl Scheduler {
         heap.charge(ENTRY)?;
         let number = self.next_number();
         if let Some(due) = until
-            && let Err(raise) = self.timers.set(heap, due, Alarm::Loop(number))
+            && let Err(raise) = self.timers.set(heap, due, TimerAction::Loop(number))
         {
             heap.discharge(ENTRY);
             return Err(raise);
@@ -377,55 +379,64 @@ impl Scheduler {
     // --- services ---
 
     /// A service begins.
-    pub(crate) fn open_mailbox(&mut self, service: &'static str) -> std::rc::Rc<Mailbox> {
+    pub(crate) fn open_event_source(&mut self, service: &'static str) -> std::rc::Rc<EventSource> {
         let number = self.next_number();
-        let mailbox = std::rc::Rc::new(Mailbox::new(number, service));
-        if self.mailboxes.len().is_power_of_two() {
-            self.mailboxes.retain(|_, known| known.strong_count() > 0);
+        let event_source = std::rc::Rc::new(EventSource::new(number, service));
+        if self.event_sources.len().is_power_of_two() {
+            self.event_sources.retain(|_, known| known.strong_count() > 0);
         }
-        self.mailboxes.insert(number, std::rc::Rc::downgrade(&mailbox));
-        mailbox
+        self.event_sources
+            .insert(number, std::rc::Rc::downgrade(&event_source));
+        event_source
     }
 
     /// A service has ended.
-    pub(crate) fn close_mailbox(&mut self, mailbox: &Mailbox) {
-        if self.mailboxes.remove(&mailbox.number).is_some() && mailbox.due.take().is_some() {
+    pub(crate) fn close_event_source(&mut self, event_source: &EventSource) {
+        if self.event_sources.remove(&event_source.number).is_some() && event_source.due.take().is_some() {
             self.sweep_timers();
         }
     }
 
-    pub(crate) fn mailbox(&self, number: u64) -> Option<std::rc::Rc<Mailbox>> {
-        self.mailboxes.get(&number)?.upgrade()
+    pub(crate) fn event_source(&self, number: u64) -> Option<std::rc::Rc<EventSource>> {
+        self.event_sources.get(&number)?.upgrade()
     }
 
     /// Whether any service runs.
     pub(crate) fn has_services(&self) -> bool {
-        self.mailboxes.values().any(|mailbox| mailbox.strong_count() > 0)
+        self.event_sources
+            .values()
+            .any(|event_source| event_source.strong_count() > 0)
     }
 
     /// The services that run, in the order in which they began.
-    pub(crate) fn services(&self) -> Vec<std::rc::Rc<Mailbox>> {
-        self.mailboxes
+    pub(crate) fn services(&self) -> Vec<std::rc::Rc<EventSource>> {
+        self.event_sources
             .values()
             .filter_map(std::rc::Weak::upgrade)
             .collect()
     }
 
     /// The service that began last.
-    pub(crate) fn last_service(&self) -> Option<std::rc::Rc<Mailbox>> {
-        self.mailboxes.values().rev().find_map(std::rc::Weak::upgrade)
+    pub(crate) fn last_service(&self) -> Option<std::rc::Rc<EventSource>> {
+        self.event_sources.values().rev().find_map(std::rc::Weak::upgrade)
     }
 
-    /// Where other threads name sources to a mailbox.
-    pub(crate) fn post_box(&self, mailbox: &Mailbox) -> PostBox {
-        PostBox::new(&self.inbox, mailbox.number)
+    /// Where other threads name sources to an event source.
+    pub(crate) fn sender(&self, event_source: &EventSource) -> Sender {
+        Sender::new(&self.receiver, event_source.number)
     }
 
     /// Makes sure that a service is woken at a moment; it may be woken earlier.
-    pub(crate) fn wake_service_at(&mut self, heap: &Heap, mailbox: &Mailbox, due: u64) -> Result<(), Raise> {
-        if mailbox.due.get().is_none_or(|set| set > due) {
-            self.timers.set(heap, due, Alarm::Mailbox(mailbox.number))?;
-            mailbox.due.set(Some(due));
+    pub(crate) fn wake_service_at(
+        &mut self,
+        heap: &Heap,
+        event_source: &EventSource,
+        due: u64,
+    ) -> Result<(), Raise> {
+        if event_source.due.get().is_none_or(|set| set > due) {
+            self.timers
+                .set(heap, due, TimerAction::EventSource(event_source.number))?;
+            event_source.due.set(Some(due));
         }
         Ok(())
     }
@@ -449,15 +460,15 @@ impl Scheduler {
             held.push(("the queue of callbacks", callback.function.clone()));
             held.push(("the queue of callbacks", Value::Promise(callback.promise.clone())));
         }
-        for mailbox in self.services() {
-            if let Some(promise) = &*mailbox.waiting.borrow() {
+        for event_source in self.services() {
+            if let Some(promise) = &*event_source.waiting.borrow() {
                 held.push(("a listener", Value::Promise(promise.clone())));
             }
         }
         held
     }
 
-    /// Marks what the books hold.
+    /// Marks what the tables hold.
     pub(crate) fn mark(&self, roots: &mut Roots<'_>) {
         for job in self.jobs.values() {
             roots.object(&job.promise);
@@ -469,8 +480,8 @@ impl Scheduler {
         for wait in &self.loops {
             roots.object(&wait.promise);
         }
-        for mailbox in self.services() {
-            if let Some(promise) = &*mailbox.waiting.borrow() {
+        for event_source in self.services() {
+            if let Some(promise) = &*event_source.waiting.borrow() {
                 roots.object(promise);
             }
         }
@@ -481,7 +492,7 @@ impl Scheduler {
 
     /// Lets go of everything.
     pub(crate) fn clear(&mut self, heap: &Heap) {
-        self.inbox.close();
+        self.receiver.close();
         for pool in [&self.pool, &self.helpers].into_iter().flatten() {
             pool.forget_queries();
         }
@@ -494,11 +505,11 @@ impl Scheduler {
         drop(std::mem::take(&mut self.jobs));
         drop(std::mem::take(&mut self.callbacks));
         drop(std::mem::take(&mut self.loops));
-        for mailbox in self.services() {
-            // The promise leads to the stack that holds the service that holds the mailbox.
-            let waiting = mailbox.waiting.borrow_mut().take();
+        for event_source in self.services() {
+            // The promise leads to the stack that holds the service that holds the event source.
+            let waiting = event_source.waiting.borrow_mut().take();
             drop(waiting);
         }
-        self.mailboxes.clear();
+        self.event_sources.clear();
     }
 }

@@ -1,4 +1,4 @@
-//! The pool: threads that do blocking work and post its outcome to the engine's inbox.
+//! The pool: threads that do blocking work and post its outcome to the engine's receiver.
 //!
 //! Invariants
 //! - Tasks start in the order of their submission; at most as many run at a time as the pool has workers.
@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use aether_value::{ErrorKind, Raise};
 
-use super::inbox::{Inbox, Message};
+use super::receiver::{Message, Receiver};
 use super::{Effect, Finish};
 
 /// Stack of a worker. TLS handshakes are the deepest thing that runs there.
@@ -26,7 +26,7 @@ pub(super) struct Task {
     /// The work itself.
     pub(super) work: Box<dyn FnOnce() -> Finish + Send>,
     /// Where its outcome goes.
-    pub(super) inbox: Inbox,
+    pub(super) receiver: Receiver,
 }
 
 struct State {
@@ -130,9 +130,11 @@ fn work(shared: &Shared) {
 }
 
 fn run(task: Task) {
-    let Task { id, work, inbox, .. } = task;
+    let Task {
+        id, work, receiver, ..
+    } = task;
     let finish = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| lost());
-    inbox.post(Message::Done(id, finish));
+    receiver.post(Message::Done(id, finish));
 }
 
 /// The outcome of a task that gave none.
@@ -146,7 +148,7 @@ mod tests {
     use std::sync::mpsc;
     use std::time::Duration;
 
-    fn task(id: u64, effect: Effect, inbox: &Inbox, work: impl FnOnce() + Send + 'static) -> Task {
+    fn task(id: u64, effect: Effect, receiver: &Receiver, work: impl FnOnce() + Send + 'static) -> Task {
         Task {
             id,
             effect,
@@ -154,15 +156,15 @@ mod tests {
                 work();
                 lost()
             }),
-            inbox: inbox.clone(),
+            receiver: receiver.clone(),
         }
     }
 
-    fn done(inbox: &Inbox, count: usize) -> Vec<u64> {
+    fn done(receiver: &Receiver, count: usize) -> Vec<u64> {
         let mut messages = Vec::new();
         while messages.len() < count {
-            inbox.bell().wait(Some(Duration::from_secs(10)), true);
-            inbox.take(&mut messages);
+            receiver.waker().wait(Some(Duration::from_secs(10)), true);
+            receiver.take(&mut messages);
         }
         let id = |message: &Message| match message {
             Message::Done(id, _) => *id,
@@ -173,17 +175,17 @@ mod tests {
 
     #[test]
     fn one_worker_runs_tasks_in_order_also_after_the_pool_has_gone() {
-        let (inbox, pool) = (Inbox::default(), Pool::new(1));
+        let (receiver, pool) = (Receiver::default(), Pool::new(1));
         for id in 0..50 {
-            assert!(pool.submit(task(id, Effect::Query, &inbox, || {})).is_ok());
+            assert!(pool.submit(task(id, Effect::Query, &receiver, || {})).is_ok());
         }
         drop(pool);
-        assert_eq!(done(&inbox, 50), (0..50).collect::<Vec<u64>>());
+        assert_eq!(done(&receiver, 50), (0..50).collect::<Vec<u64>>());
     }
 
     #[test]
     fn at_most_as_many_tasks_run_as_there_are_workers() {
-        let (inbox, pool) = (Inbox::default(), Pool::new(3));
+        let (receiver, pool) = (Receiver::default(), Pool::new(3));
         let running = Arc::new(Mutex::new((0, 0)));
         for id in 0..30 {
             let running = running.clone();
@@ -197,39 +199,39 @@ mod tests {
                 std::thread::yield_now();
                 count(-1);
             };
-            assert!(pool.submit(task(id, Effect::Query, &inbox, work)).is_ok());
+            assert!(pool.submit(task(id, Effect::Query, &receiver, work)).is_ok());
         }
-        done(&inbox, 30);
+        done(&receiver, 30);
         assert!(running.lock().unwrap().1 <= 3);
         assert!(pool.0.lock().threads <= 3);
     }
 
     #[test]
     fn a_panicking_task_is_an_outcome() {
-        let (inbox, pool) = (Inbox::default(), Pool::new(1));
+        let (receiver, pool) = (Receiver::default(), Pool::new(1));
         assert!(
-            pool.submit(task(1, Effect::Query, &inbox, || panic!("on purpose")))
+            pool.submit(task(1, Effect::Query, &receiver, || panic!("on purpose")))
                 .is_ok()
         );
-        assert!(pool.submit(task(2, Effect::Query, &inbox, || {})).is_ok());
-        assert_eq!(done(&inbox, 2), [1, 2]);
+        assert!(pool.submit(task(2, Effect::Query, &receiver, || {})).is_ok());
+        assert_eq!(done(&receiver, 2), [1, 2]);
     }
 
     #[test]
     fn queries_that_have_not_begun_can_be_forgotten() {
-        let (inbox, pool) = (Inbox::default(), Pool::new(1));
+        let (receiver, pool) = (Receiver::default(), Pool::new(1));
         let (release, held) = mpsc::channel::<()>();
         let (begin, begun) = mpsc::channel::<()>();
         let wait = move || {
             begin.send(()).unwrap();
             held.recv().unwrap();
         };
-        assert!(pool.submit(task(1, Effect::Query, &inbox, wait)).is_ok());
+        assert!(pool.submit(task(1, Effect::Query, &receiver, wait)).is_ok());
         begun.recv().unwrap();
-        assert!(pool.submit(task(2, Effect::Query, &inbox, || {})).is_ok());
-        assert!(pool.submit(task(3, Effect::Write, &inbox, || {})).is_ok());
+        assert!(pool.submit(task(2, Effect::Query, &receiver, || {})).is_ok());
+        assert!(pool.submit(task(3, Effect::Write, &receiver, || {})).is_ok());
         pool.forget_queries();
         release.send(()).unwrap();
-        assert_eq!(done(&inbox, 2), [1, 3]);
+        assert_eq!(done(&receiver, 2), [1, 3]);
     }
 }

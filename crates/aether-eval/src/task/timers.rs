@@ -10,7 +10,7 @@ use aether_value::{Heap, Promise, Raise, Rc, Roots};
 
 /// What happens when a timer is due.
 #[derive(Clone)]
-pub(super) enum Alarm {
+pub(super) enum TimerAction {
     /// A sleep is over.
     Sleep(Rc<Promise>),
     /// An event loop's time is over.
@@ -18,7 +18,7 @@ pub(super) enum Alarm {
     /// A queued callback's time is over.
     Callback(u64),
     /// A service wants to look at its own deadlines.
-    Mailbox(u64),
+    EventSource(u64),
 }
 
 struct Timer {
@@ -26,7 +26,7 @@ struct Timer {
     due: u64,
     /// In which order it was set.
     number: u64,
-    alarm: Alarm,
+    action: TimerAction,
 }
 
 impl Ord for Timer {
@@ -63,7 +63,7 @@ const FEW: usize = 64;
 
 impl Timers {
     /// Sets a timer.
-    pub(super) fn set(&mut self, heap: &Heap, due: u64, alarm: Alarm) -> Result<(), Raise> {
+    pub(super) fn set(&mut self, heap: &Heap, due: u64, action: TimerAction) -> Result<(), Raise> {
         if self.heap.len() == self.heap.capacity() {
             let more = self.heap.len().max(4);
             heap.charge(more * size_of::<Timer>())?;
@@ -72,7 +72,7 @@ impl Timers {
         }
         self.set += 1;
         let number = self.set;
-        self.heap.push(Reverse(Timer { due, number, alarm }));
+        self.heap.push(Reverse(Timer { due, number, action }));
         Ok(())
     }
 
@@ -82,18 +82,18 @@ impl Timers {
     }
 
     /// Takes the next timer if it is due.
-    pub(super) fn take_due(&mut self, now: u64) -> Option<(u64, Alarm)> {
+    pub(super) fn take_due(&mut self, now: u64) -> Option<(u64, TimerAction)> {
         if self.next_due()? > now {
             return None;
         }
-        self.heap.pop().map(|Reverse(timer)| (timer.due, timer.alarm))
+        self.heap.pop().map(|Reverse(timer)| (timer.due, timer.action))
     }
 
     /// A timer is no longer wanted; `wanted` tells the others.
-    pub(super) fn unwant(&mut self, wanted: impl Fn(&Alarm) -> bool) {
+    pub(super) fn cancel(&mut self, wanted: impl Fn(&TimerAction) -> bool) {
         self.unwanted += 1;
         if self.unwanted > FEW && self.unwanted * 2 > self.heap.len() {
-            self.heap.retain(|Reverse(timer)| wanted(&timer.alarm));
+            self.heap.retain(|Reverse(timer)| wanted(&timer.action));
             self.unwanted = 0;
         }
     }
@@ -101,7 +101,7 @@ impl Timers {
     /// Marks the promises of sleeps.
     pub(super) fn mark(&self, roots: &mut Roots<'_>) {
         for Reverse(timer) in &self.heap {
-            if let Alarm::Sleep(promise) = &timer.alarm {
+            if let TimerAction::Sleep(promise) = &timer.action {
                 roots.object(promise);
             }
         }
@@ -111,9 +111,9 @@ impl Timers {
     pub(super) fn sleeps(&self) -> Vec<Rc<Promise>> {
         let mut timers: Vec<&Timer> = self.heap.iter().map(|Reverse(timer)| timer).collect();
         timers.sort();
-        let sleep = |timer: &&Timer| match &timer.alarm {
-            Alarm::Sleep(promise) => Some(promise.clone()),
-            Alarm::Loop(_) | Alarm::Callback(_) | Alarm::Mailbox(_) => None,
+        let sleep = |timer: &&Timer| match &timer.action {
+            TimerAction::Sleep(promise) => Some(promise.clone()),
+            TimerAction::Loop(_) | TimerAction::Callback(_) | TimerAction::EventSource(_) => None,
         };
         timers.iter().filter_map(sleep).collect()
     }
@@ -137,7 +137,8 @@ mod tests {
 
     fn numbers(timers: &mut Timers, now: u64) -> Vec<u64> {
         let mut due = Vec::new();
-        while let Some((_, Alarm::Loop(number) | Alarm::Callback(number))) = timers.take_due(now) {
+        while let Some((_, TimerAction::Loop(number) | TimerAction::Callback(number))) = timers.take_due(now)
+        {
             due.push(number);
         }
         due
@@ -149,7 +150,7 @@ mod tests {
         let before = heap.live_bytes();
         let mut timers = Timers::default();
         for (number, due) in [30, 10, 20, 10, 10].into_iter().enumerate() {
-            timers.set(&heap, due, Alarm::Loop(number as u64)).unwrap();
+            timers.set(&heap, due, TimerAction::Loop(number as u64)).unwrap();
         }
         assert_eq!(timers.next_due(), Some(10));
         assert_eq!(numbers(&mut timers, 9), []);
@@ -160,13 +161,13 @@ mod tests {
     }
 
     #[test]
-    fn unwanted_timers_do_not_pile_up() {
+    fn cancelled_timers_do_not_pile_up() {
         let heap = Heap::new(HeapConfig::default());
         let mut timers = Timers::default();
-        timers.set(&heap, 1, Alarm::Callback(0)).unwrap();
+        timers.set(&heap, 1, TimerAction::Callback(0)).unwrap();
         for number in 0..10_000 {
-            timers.set(&heap, 1 << 40, Alarm::Loop(number)).unwrap();
-            timers.unwant(|alarm| matches!(alarm, Alarm::Callback(_)));
+            timers.set(&heap, 1 << 40, TimerAction::Loop(number)).unwrap();
+            timers.cancel(|action| matches!(action, TimerAction::Callback(_)));
         }
         assert!(timers.heap.len() <= 3 * FEW);
         assert_eq!(numbers(&mut timers, 1), [0]);

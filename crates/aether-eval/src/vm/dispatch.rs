@@ -744,9 +744,11 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                             next!()
                         }
                         match check!(vm.next_item(state)) {
-                            super::iterate::Turn::Item => spend!(ip.offset(field!(ip, 3) as i16 as isize)),
-                            super::iterate::Turn::End => next!(),
-                            super::iterate::Turn::Instance => next!(2),
+                            super::iterate::NextItem::Item => {
+                                spend!(ip.offset(field!(ip, 3) as i16 as isize))
+                            }
+                            super::iterate::NextItem::End => next!(),
+                            super::iterate::NextItem::Instance => next!(2),
                         }
                     }};
                 }

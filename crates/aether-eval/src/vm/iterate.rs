@@ -16,7 +16,7 @@ use super::Vm;
 use crate::bytecode::{Op, fields};
 
 /// What a turn of a loop found.
-pub(super) enum Turn {
+pub(super) enum NextItem {
     /// An item, in the register after the position.
     Item,
     /// Nothing: the state is released.
@@ -126,7 +126,7 @@ impl Vm {
     /// `state` and the next two are the loop's registers.
     #[cold]
     #[inline(never)]
-    pub(super) unsafe fn next_item(&mut self, state: *mut Raw) -> Result<Turn, Raise> {
+    pub(super) unsafe fn next_item(&mut self, state: *mut Raw) -> Result<NextItem, Raise> {
         // SAFETY: the caller's promise; the state keeps what it iterates alive.
         unsafe {
             let item = state.add(2);
@@ -141,7 +141,7 @@ impl Vm {
                     if at < buffer.len() {
                         *item = Raw::from_value(buffer.get(at).clone());
                         *position = Raw::int(at as i64 + 1);
-                        return Ok(Turn::Item);
+                        return Ok(NextItem::Item);
                     }
                 }
                 tag::TABLE => {
@@ -149,7 +149,7 @@ impl Vm {
                     if let Some((next, key, _)) = table.entry_at(at) {
                         *item = Raw::from_value(key.clone_value());
                         *position = Raw::int(next as i64);
-                        return Ok(Turn::Item);
+                        return Ok(NextItem::Item);
                     }
                 }
                 tag::STRING => {
@@ -159,14 +159,14 @@ impl Vm {
                         let value: Rc<Str> = self.heap.char_string(&text.as_str()[at..end])?;
                         *item = Raw::from_rc(value);
                         *position = Raw::int(end as i64);
-                        return Ok(Turn::Item);
+                        return Ok(NextItem::Item);
                     }
                 }
                 tag::ITERATOR => {
                     let iterator = (*state).object::<Iter>();
                     if let Some(value) = iterator.next(&self.heap)? {
                         *item = Raw::from_value(value);
-                        return Ok(Turn::Item);
+                        return Ok(NextItem::Item);
                     }
                 }
                 tag::NATIVE => {
@@ -175,17 +175,17 @@ impl Vm {
                         && let Some(value) = items.next(&self.heap)?
                     {
                         *item = Raw::from_value(value);
-                        return Ok(Turn::Item);
+                        return Ok(NextItem::Item);
                     }
                 }
                 tag::INSTANCE => {
                     let _ = (*state).object::<Instance>();
-                    return Ok(Turn::Instance);
+                    return Ok(NextItem::Instance);
                 }
                 _ => {}
             }
             super::call::take(state).release();
-            Ok(Turn::End)
+            Ok(NextItem::End)
         }
     }
 }

@@ -130,9 +130,9 @@ pub(crate) struct Vm {
     pub(super) uncounted: usize,
     /// Activations on the stacks that wait for the current one.
     pub(super) outer_depth: usize,
-    pub(super) ready: VecDeque<task::Wake>,
+    pub(super) ready: VecDeque<task::Runnable>,
     /// Wakes of main coroutines whose loops are further out on the native stack, last first.
-    pub(super) deferred: Vec<task::Wake>,
+    pub(super) deferred: Vec<task::Runnable>,
     pub(super) outer_mains: Vec<Rc<Coroutine>>,
     pub(super) turns: u32,
     pub(crate) scheduler: Scheduler,
@@ -148,8 +148,8 @@ pub(crate) struct Vm {
     pub(crate) module_path: Vec<String>,
     pub(crate) module_values: ahash::AHashMap<u32, Rc<Module>>,
     pub(super) random: Option<fastrand::Rng>,
-    pub(super) growth: Option<watch::Growth>,
-    pub(super) witness: Option<Box<watch::Witness>>,
+    pub(super) growth: Option<watch::GrowthCallback>,
+    pub(super) recorder_context: Option<Box<watch::RecorderContext>>,
     /// Who wants a profile when this flag is set.
     profile_request: Option<(
         std::sync::Arc<std::sync::atomic::AtomicBool>,
@@ -212,7 +212,7 @@ impl Vm {
             module_values: ahash::AHashMap::new(),
             random: None,
             growth: None,
-            witness: None,
+            recorder_context: None,
             profile_request: None,
             stubs: ahash::AHashMap::new(),
             names,
@@ -286,7 +286,7 @@ impl Vm {
     pub(super) fn refuel_between(&mut self) -> Result<(), Raise> {
         self.refuel()?;
         if self.heap.has_grown() {
-            self.tell_of_growth()
+            self.call_growth_function()
         } else {
             Ok(())
         }

@@ -22,7 +22,7 @@ const TURNS: u32 = 64;
 const NEVER: &str = "the awaited promise can never settle";
 
 /// Something that may go on.
-pub(crate) enum Wake {
+pub(crate) enum Runnable {
     /// A parked coroutine.
     Coroutine {
         /// Its stack.
@@ -43,7 +43,7 @@ pub(crate) enum Wake {
     },
 }
 
-impl Wake {
+impl Runnable {
     /// Marks what is about to go on.
     pub(super) fn mark(&self, roots: &mut aether_value::Roots<'_>) {
         match self {
@@ -310,12 +310,12 @@ impl Vm {
                 self.ready = VecDeque::new();
             }
             let flow = match wake {
-                Some(Wake::Coroutine {
+                Some(Runnable::Coroutine {
                     coroutine,
                     cause,
                     promise,
                 }) => self.wake(coroutine, &cause, promise)?,
-                Some(Wake::Callback { function, value, .. }) => self.start_callback(function, value),
+                Some(Runnable::Callback { function, value, .. }) => self.start_callback(function, value),
                 None => match self.wait_outside() {
                     Ok(true) => None,
                     Ok(false) => return self.raise_in_main(Raise::operation(NEVER)),
@@ -338,7 +338,7 @@ impl Vm {
         if self.outer_mains.iter().any(|main| Rc::ptr_eq(main, &coroutine)) {
             // Its own loop is further out on the native stack.
             let cause = cause.clone();
-            self.deferred.push(Wake::Coroutine {
+            self.deferred.push(Runnable::Coroutine {
                 coroutine,
                 cause,
                 promise,
@@ -485,7 +485,7 @@ impl Vm {
         coroutine.outer.set(outer as u32);
         coroutine.set_promise(Raw::from_rc(promise.clone()));
         drop(promise.replace_state(PromiseState::Running));
-        let wake = Wake::Coroutine {
+        let wake = Runnable::Coroutine {
             coroutine,
             cause: Value::Null,
             promise: promise.clone(),

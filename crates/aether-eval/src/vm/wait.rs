@@ -16,11 +16,11 @@ use std::thread;
 use aether_value::{Array, Coroutine, ErrorKind, Native, Promise, PromiseState, Raise, Raw, Rc, Value};
 
 use super::call::declared_parameters;
-use super::task::Wake;
+use super::task::Runnable;
 use super::{Flow, Vm};
 use crate::builtins::{Step, Until};
 use crate::context::Ctx;
-use crate::task::{Doorbell, Due, Effect, Finish, Mailbox, Message, PostBox, Waiting, nanos};
+use crate::task::{Effect, Event, EventSource, Finish, Message, Sender, Waiting, Waker, nanos};
 
 /// In place of a coroutine's promise: it runs a callback.
 pub(super) const CALLBACK: Raw = Raw::int(1);
@@ -109,7 +109,7 @@ impl Vm {
     }
 
     /// Removes someone from a promise's waiters.
-    fn forsake(&mut self, promise: &Promise, waiter: &Value) {
+    fn remove_from_waiters(&mut self, promise: &Promise, waiter: &Value) {
         let removed = promise.remove_waiter(|other| is_same(other, waiter));
         if removed && promise.is_external() && !promise.has_waiters() {
             self.scheduler.demanded -= 1;
@@ -167,7 +167,7 @@ impl Vm {
             if let Value::Promise(promise) = item
                 && promise.is_pending()
             {
-                self.forsake(promise, cause);
+                self.remove_from_waiters(promise, cause);
             }
         }
     }
@@ -193,7 +193,7 @@ impl Vm {
                     Value::Coroutine(_) => Value::Promise(promise.clone()),
                     join => join,
                 };
-                self.ready.push_back(Wake::Coroutine {
+                self.ready.push_back(Runnable::Coroutine {
                     coroutine,
                     cause,
                     promise: promise.clone(),
@@ -226,7 +226,7 @@ impl Vm {
         match callback.promise.settled() {
             Some(Ok(value)) => {
                 self.scheduler.callbacks_ready += 1;
-                self.ready.push_back(Wake::Callback {
+                self.ready.push_back(Runnable::Callback {
                     number,
                     function: callback.function,
                     value,
@@ -240,14 +240,14 @@ impl Vm {
     /// Tells that a callback will not be called.
     fn skip_callback(&mut self, message: &str) {
         let text = match self.scheduler.last_service() {
-            Some(mailbox) => {
-                let service = mailbox.service;
+            Some(event_source) => {
+                let service = event_source.service;
                 format!("{service}: async task failed (callback skipped): {message}\n")
             }
             None => format!("event_loop: task failed (callback skipped): {message}\n"),
         };
         self.tell(&text);
-        self.tell_loops();
+        self.wake_event_loops();
     }
 
     /// Writes to standard error. Nobody is left to tell if that cannot be done.
@@ -267,7 +267,7 @@ impl Vm {
             }
             Err(raise) => {
                 self.fail_callback(raise);
-                self.tell_loops();
+                self.wake_event_loops();
                 None
             }
         }
@@ -285,9 +285,9 @@ impl Vm {
 
     /// A callback threw: a service that runs ends with the error, else it is reported.
     fn fail_callback(&mut self, raise: Raise) {
-        if let Some(mailbox) = self.scheduler.last_service() {
-            mailbox.failure.borrow_mut().get_or_insert(raise);
-            self.wake_service(&mailbox);
+        if let Some(event_source) = self.scheduler.last_service() {
+            event_source.failure.borrow_mut().get_or_insert(raise);
+            self.wake_service(&event_source);
         } else {
             self.tell(&format!("event_loop: callback error: {}\n", raise.message()));
         }
@@ -296,8 +296,8 @@ impl Vm {
     // --- services ---
 
     /// Wakes a service that waits.
-    pub(crate) fn wake_service(&mut self, mailbox: &Mailbox) {
-        let waiting = mailbox.waiting.borrow_mut().take();
+    pub(crate) fn wake_service(&mut self, event_source: &EventSource) {
+        let waiting = event_source.waiting.borrow_mut().take();
         if let Some(promise) = waiting {
             self.settle(&promise, PromiseState::Fulfilled(Value::Null));
         }
@@ -309,14 +309,16 @@ impl Vm {
     /// There is nobody else to ask: the program ends.
     pub(super) fn interrupt(&mut self) -> Result<(), Raise> {
         let services = self.scheduler.services();
-        let patient = services.iter().any(|mailbox| mailbox.stops.get() < MOST_STOPS);
+        let patient = services
+            .iter()
+            .any(|event_source| event_source.stops.get() < MOST_STOPS);
         if !patient {
             return Err(Raise::new(ErrorKind::Interrupted, "interrupted"));
         }
         self.host.interrupt_taken();
-        for mailbox in &services {
-            mailbox.stops.set(mailbox.stops.get() + 1);
-            self.wake_service(mailbox);
+        for event_source in &services {
+            event_source.stops.set(event_source.stops.get() + 1);
+            self.wake_service(event_source);
         }
         Ok(())
     }
@@ -324,7 +326,7 @@ impl Vm {
     /// A callback has returned, or raised.
     pub(super) fn end_callback(&mut self, result: Result<Value, Raise>) -> Result<Flow, Raise> {
         self.scheduler.callbacks_running -= 1;
-        self.tell_loops();
+        self.wake_event_loops();
         match result {
             Ok(value) => drop(value),
             Err(raise) if raise.kind() == ErrorKind::Interrupted => return self.raise_in_main(raise),
@@ -353,7 +355,7 @@ impl Vm {
     }
 
     /// Has the event loops look again, if the queue is empty.
-    fn tell_loops(&mut self) {
+    fn wake_event_loops(&mut self) {
         if self.scheduler.queued() == 0 {
             self.release_loops(false);
         }
@@ -404,38 +406,38 @@ impl Vm {
         };
         while self.host.monotonic() < due {
             self.check_interrupt()?;
-            self.host.wait(&self.scheduler.inbox.bell(), waiting);
+            self.host.wait(&self.scheduler.receiver.waker(), waiting);
         }
         self.check_interrupt()
     }
 
     /// Blocks the program until work is done. It is done on another thread, so that the user can stop the program
     /// meanwhile; the work is then left to its own end.
-    pub(crate) fn work_aside<T: Send + 'static>(
+    pub(crate) fn block_on<T: Send + 'static>(
         &mut self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Raise> {
         /// Rings when it goes, also if the work panics.
-        struct Ring(Doorbell);
+        struct WakeOnDrop(Waker);
 
-        impl Drop for Ring {
+        impl Drop for WakeOnDrop {
             fn drop(&mut self) {
-                self.0.ring();
+                self.0.wake();
             }
         }
 
         self.flush()?;
-        let bell = self.scheduler.inbox.bell();
+        let waker = self.scheduler.receiver.waker();
         let (sender, receiver) = mpsc::channel();
-        let ring = Ring(bell.clone());
+        let wake_on_drop = WakeOnDrop(waker.clone());
         let started = thread::Builder::new().spawn(move || {
-            // In this order: the outcome is there when the bell rings.
-            let ring = ring;
+            // In this order: the outcome is there when the waker is woken.
+            let wake_on_drop = wake_on_drop;
             let sender = sender;
             // Whoever waited may have stopped waiting.
             let _ = sender.send(work());
             drop(sender);
-            drop(ring);
+            drop(wake_on_drop);
         });
         started.map_err(|error| Raise::operation(&format!("cannot start a thread: {error}")))?;
         let waiting = Waiting {
@@ -453,7 +455,7 @@ impl Vm {
                 Err(mpsc::TryRecvError::Empty) => {}
             }
             self.check_interrupt()?;
-            self.host.wait(&bell, waiting);
+            self.host.wait(&waker, waiting);
         }
     }
 
@@ -501,7 +503,7 @@ impl Vm {
             network: self.scheduler.has_services(),
         };
         if self.ready.is_empty() {
-            self.host.wait(&self.scheduler.inbox.bell(), waiting);
+            self.host.wait(&self.scheduler.receiver.waker(), waiting);
         }
         self.check_interrupt()
     }
@@ -509,15 +511,15 @@ impl Vm {
     /// Brings in what has happened outside: messages, then what is due.
     pub(super) fn collect_outside(&mut self) -> Result<(), Raise> {
         let mut messages = std::mem::take(&mut self.messages);
-        self.scheduler.inbox.take(&mut messages);
+        self.scheduler.receiver.take(&mut messages);
         let mut result = Ok(());
         for message in messages.drain(..) {
             match message {
                 Message::Done(id, finish) => result = result.and(self.finish_job(id, finish)),
-                Message::Event { mailbox, source } => {
-                    if let Some(mailbox) = self.scheduler.mailbox(mailbox) {
-                        mailbox.push_event(source);
-                        self.wake_service(&mailbox);
+                Message::Event { event_source, source } => {
+                    if let Some(event_source) = self.scheduler.event_source(event_source) {
+                        event_source.push_event(source);
+                        self.wake_service(&event_source);
                     }
                 }
             }
@@ -526,7 +528,7 @@ impl Vm {
         result?;
         if self.scheduler.next_due().is_some() {
             let now = self.host.monotonic();
-            self.ring_alarms(now);
+            self.fire_timers(now);
         }
         Ok(())
     }
@@ -549,7 +551,7 @@ impl Vm {
 
     /// Does everything that is due. What is due at the same moment is a tie, in which callbacks go by their
     /// registration.
-    fn ring_alarms(&mut self, now: u64) {
+    fn fire_timers(&mut self, now: u64) {
         let mut moment = None;
         let mut from = self.ready.len();
         while let Some((due, what)) = self.scheduler.take_due(&self.heap, now) {
@@ -558,11 +560,11 @@ impl Vm {
                 from = self.ready.len();
             }
             match what {
-                Due::Sleep(promise) | Due::Loop(promise) => {
+                Event::Sleep(promise) | Event::Loop(promise) => {
                     self.settle(&promise, PromiseState::Fulfilled(Value::Null));
                 }
-                Due::Callback(number) => self.drop_late_callback(number),
-                Due::Mailbox(mailbox) => self.wake_service(&mailbox),
+                Event::Callback(number) => self.drop_late_callback(number),
+                Event::EventSource(event_source) => self.wake_service(&event_source),
             }
         }
         self.sort_ties(from);
@@ -571,15 +573,15 @@ impl Vm {
     fn sort_ties(&mut self, from: usize) {
         if self.ready.len() > from + 1 {
             self.ready.make_contiguous()[from..].sort_by_key(|wake| match wake {
-                Wake::Coroutine { .. } => 0,
-                Wake::Callback { number, .. } => *number,
+                Runnable::Coroutine { .. } => 0,
+                Runnable::Callback { number, .. } => *number,
             });
         }
     }
 
     fn drop_late_callback(&mut self, number: u64) {
         if let Some(callback) = self.scheduler.take_callback(&self.heap, number) {
-            self.forsake(&callback.promise, &Value::Int(number as i64));
+            self.remove_from_waiters(&callback.promise, &Value::Int(number as i64));
             self.skip_callback("task timed out");
         }
     }
@@ -598,7 +600,7 @@ impl Vm {
         };
         let mut messages = Vec::new();
         loop {
-            self.scheduler.inbox.take(&mut messages);
+            self.scheduler.receiver.take(&mut messages);
             for message in messages.drain(..) {
                 match message {
                     Message::Done(id, finish) => {
@@ -611,7 +613,7 @@ impl Vm {
             if !self.scheduler.has_jobs() || self.host.monotonic() >= end {
                 return;
             }
-            self.host.wait(&self.scheduler.inbox.bell(), waiting);
+            self.host.wait(&self.scheduler.receiver.waker(), waiting);
         }
     }
 }
@@ -640,7 +642,7 @@ impl Ctx<'_> {
         finish: impl FnOnce(&mut Ctx<'_>, T) -> Result<Value, Raise> + Send + 'static,
     ) -> Result<Value, Raise> {
         if !self.vm.scheduler.has_pool() {
-            let outcome = self.vm.work_aside(work)?;
+            let outcome = self.vm.block_on(work)?;
             return finish(self, outcome);
         }
         self.vm.submit(effect, bytes, false, deferred(work, finish))
@@ -663,25 +665,25 @@ impl Ctx<'_> {
 /// For built-ins that serve many sources.
 impl Ctx<'_> {
     /// A service begins; messages call it by this name.
-    pub fn open_mailbox(&mut self, service: &'static str) -> std::rc::Rc<Mailbox> {
-        self.vm.scheduler.open_mailbox(service)
+    pub fn open_event_source(&mut self, service: &'static str) -> std::rc::Rc<EventSource> {
+        self.vm.scheduler.open_event_source(service)
     }
 
     /// The service has ended.
-    pub fn close_mailbox(&mut self, mailbox: &Mailbox) {
+    pub fn close_event_source(&mut self, event_source: &EventSource) {
         // Whoever was made to give up waiting does not wait any more.
-        self.vm.wake_service(mailbox);
-        self.vm.scheduler.close_mailbox(mailbox);
+        self.vm.wake_service(event_source);
+        self.vm.scheduler.close_event_source(event_source);
     }
 
-    /// Where other threads name sources to a mailbox.
-    pub fn post_box(&self, mailbox: &Mailbox) -> PostBox {
-        self.vm.scheduler.post_box(mailbox)
+    /// Where other threads name sources to an event source.
+    pub fn sender(&self, event_source: &EventSource) -> Sender {
+        self.vm.scheduler.sender(event_source)
     }
 
     /// Has a service that waits look again.
-    pub fn wake_service(&mut self, mailbox: &Mailbox) {
-        self.vm.wake_service(mailbox);
+    pub fn wake_service(&mut self, event_source: &EventSource) {
+        self.vm.wake_service(event_source);
     }
 
     /// What a service's frame answers when it has nothing to do: it is resumed when there is an event or a failure,
@@ -689,15 +691,22 @@ impl Ctx<'_> {
     ///
     /// # Errors
     /// Out of memory.
-    pub fn await_mail(&mut self, mailbox: &Mailbox, stops: u32, until: Option<u64>) -> Result<Step, Raise> {
-        if mailbox.has_news(stops) {
+    pub fn await_event(
+        &mut self,
+        event_source: &EventSource,
+        stops: u32,
+        until: Option<u64>,
+    ) -> Result<Step, Raise> {
+        if event_source.has_pending(stops) {
             return Ok(Step::Await(Value::Null));
         }
         if let Some(due) = until {
-            self.vm.scheduler.wake_service_at(&self.vm.heap, mailbox, due)?;
+            self.vm
+                .scheduler
+                .wake_service_at(&self.vm.heap, event_source, due)?;
         }
         let promise = self.vm.heap.promise(PromiseState::External)?;
-        *mailbox.waiting.borrow_mut() = Some(promise.clone());
+        *event_source.waiting.borrow_mut() = Some(promise.clone());
         Ok(Step::Await(Value::Promise(promise)))
     }
 
@@ -705,7 +714,7 @@ impl Ctx<'_> {
     ///
     /// # Errors
     /// Out of memory.
-    pub fn give_way(&mut self) -> Result<Step, Raise> {
+    pub fn yield_to_others(&mut self) -> Result<Step, Raise> {
         self.vm.sleep_promise(0.0).map(Step::Await)
     }
 

@@ -47,7 +47,7 @@ pub(crate) struct Sites {
 }
 
 /// What the heap's recorder is given: the machine, which outlives the recording, and the stacks.
-pub(crate) struct Witness {
+pub(crate) struct RecorderContext {
     vm: *const Vm,
     sites: RefCell<Sites>,
 }
@@ -56,7 +56,7 @@ pub(crate) struct Witness {
 pub(crate) type ProfileWriter = Box<dyn FnMut(&HeapProfile)>;
 
 /// A script's wish to hear of growth.
-pub(crate) struct Growth {
+pub(crate) struct GrowthCallback {
     step: usize,
     function: Value,
 }
@@ -85,14 +85,14 @@ impl ScriptFrame {
 /// The heap asks for the site of an allocation, and for the time in calls and backward jumps.
 ///
 /// # Safety
-/// `data` is a [`Witness`] whose machine is alive.
+/// `data` is a [`RecorderContext`] whose machine is alive.
 unsafe fn ask(data: *const ()) -> (u32, u64) {
-    // SAFETY: the witness is boxed and lives until recording ends. The machine's fields are read through a pointer
+    // SAFETY: the recorder_context is boxed and lives until recording ends. The machine's fields are read through a pointer
     // while the machine itself is borrowed further out: they were written before the call that led here, which may
     // unwind and so keeps its writes in order.
     unsafe {
-        let witness = &*data.cast::<Witness>();
-        let vm = witness.vm;
+        let recorder_context = &*data.cast::<RecorderContext>();
+        let vm = recorder_context.vm;
         let time = (*vm).steps + (FUEL - (*vm).fuel).max(0) as u64;
         let Some(current) = &(*vm).current else {
             return (0, time);
@@ -112,7 +112,7 @@ unsafe fn ask(data: *const ()) -> (u32, u64) {
                 current,
                 &mut stack[inside..],
             );
-        let number = witness.sites.borrow_mut().number(&stack[..count]);
+        let number = recorder_context.sites.borrow_mut().number(&stack[..count]);
         (number, time)
     }
 }
@@ -225,28 +225,28 @@ impl Vm {
     /// or, for 0, all. The machine stays where it is.
     pub(crate) fn record_sites(&mut self, sites: bool, profile: Option<usize>) {
         let vm: *const Self = self;
-        let witness = self.witness.get_or_insert_with(|| {
-            Box::new(Witness {
+        let recorder_context = self.recorder_context.get_or_insert_with(|| {
+            Box::new(RecorderContext {
                 vm,
                 sites: RefCell::default(),
             })
         });
         let recorder = Recorder {
             ask,
-            data: std::ptr::from_ref::<Witness>(witness).cast(),
+            data: std::ptr::from_ref::<RecorderContext>(recorder_context).cast(),
             sites,
             profile,
         };
-        // SAFETY: the machine is boxed and stops recording before it goes, and so does the witness.
+        // SAFETY: the machine is boxed and stops recording before it goes, and so does the recorder_context.
         unsafe { self.heap.record(recorder) };
     }
 
     /// The frames of a site, innermost first.
     pub(crate) fn site_frames(&self, site: u32) -> Vec<ScriptFrame> {
-        let Some(witness) = &self.witness else {
+        let Some(recorder_context) = &self.recorder_context else {
             return Vec::new();
         };
-        let sites = witness.sites.borrow();
+        let sites = recorder_context.sites.borrow();
         let stack = (site as usize)
             .checked_sub(1)
             .and_then(|index| sites.stacks.get(index));
@@ -362,13 +362,13 @@ impl Vm {
             self.heap.watch_growth(None);
             return;
         }
-        self.growth = Some(Growth { step, function });
+        self.growth = Some(GrowthCallback { step, function });
         self.heap
             .watch_growth(Some(self.heap.live_bytes().saturating_add(step)));
     }
 
     /// Calls the function that wants to hear of growth. While it runs, growth is not watched.
-    pub(super) fn tell_of_growth(&mut self) -> Result<(), Raise> {
+    pub(super) fn call_growth_function(&mut self) -> Result<(), Raise> {
         self.heap.watch_growth(None);
         let Some(growth) = self.growth.take() else {
             return Ok(());

@@ -18,7 +18,7 @@ use super::location;
 const MAX_REDIRECTS: usize = 10;
 
 /// Where an exchange may lead.
-pub(super) enum Reach {
+pub(super) enum RedirectPolicy {
     /// Anywhere.
     Everywhere,
     /// To this host and port alone.
@@ -32,7 +32,7 @@ pub(super) struct Request {
     pub(super) body: Option<Vec<u8>>,
     pub(super) timeout: Option<Duration>,
     pub(super) user_agent: String,
-    pub(super) reach: Reach,
+    pub(super) reach: RedirectPolicy,
     /// Bytes that the response may have.
     pub(super) most: usize,
 }
@@ -103,7 +103,7 @@ pub(super) fn run(request: Request) -> Result<String, Failure> {
         };
         let location = String::from_utf8_lossy(location.as_bytes()).into_owned();
         target = location::follow(&target, &location)?;
-        if let Reach::Only(place) = &request.reach
+        if let RedirectPolicy::Only(place) = &request.reach
             && *place != location::place(&target)
         {
             let other = location::place(&target);

@@ -19,7 +19,7 @@ use aether_eval::{BuiltinDef, Ctx, Effect, Permission};
 use aether_value::{Dict, ErrorKind, Raise, Value};
 use std::time::Duration;
 
-use exchange::{Failure, Reach, Request};
+use exchange::{Failure, RedirectPolicy, Request};
 
 /// Built-ins on HTTP.
 pub static HTTP: &[BuiltinDef] = &[
@@ -103,14 +103,14 @@ fn timeout(seconds: f64) -> Option<Duration> {
 
 fn run(ctx: &mut Ctx<'_>, url: &str, body: Option<&str>, options: Options) -> Result<Value, Raise> {
     let target = location::parse(url);
-    let mut reach = Reach::Everywhere;
+    let mut reach = RedirectPolicy::Everywhere;
     if let Ok(target) = &target {
         let place = location::place(target);
         let host = ctx.host();
         let permitted = host.permit(Permission::Net, &place);
         permitted.map_err(|detail| Raise::permission(&detail))?;
         if !host.permits_everything(Permission::Net) {
-            reach = Reach::Only(place);
+            reach = RedirectPolicy::Only(place);
         }
     } else {
         // What leads nowhere is refused as anything else where nothing may be reached.

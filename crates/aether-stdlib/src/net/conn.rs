@@ -114,8 +114,8 @@ impl State {
     }
 
     /// Asks the poller what is new.
-    pub(super) fn take_news(&mut self) {
-        let news = self.watch.as_ref().map_or(0, Watch::take_news);
+    pub(super) fn take_readiness(&mut self) {
+        let news = self.watch.as_ref().map_or(0, Watch::take_readiness);
         self.readable |= news & READ != 0;
         self.writable |= news & WRITE != 0;
     }

@@ -1,6 +1,6 @@
 //! TCP and UDP: servers, clients and sockets whose handlers run on the interpreter's thread.
 //!
-//! `accept`, `start` and `listen` are frames that wait at a mailbox. The process's [poller](poller) names sockets that
+//! `accept`, `start` and `listen` are frames that wait at an event source. The process's [poller](poller) names sockets that
 //! have something new; the frame reads, writes, and calls handlers one after another. Since the frame parks the
 //! coroutine that it runs on, a script may run several of them side by side.
 //!

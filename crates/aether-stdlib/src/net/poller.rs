@@ -1,8 +1,8 @@
 //! The poller: one thread for the sockets of every engine of this process.
 //!
 //! A socket belongs to its engine's thread, which reads and writes it. The poller only learns from the system which
-//! sockets have something new, and names them to their engine's mailbox. A socket is named once, until its engine has
-//! asked what is new: however much arrives while the engine is busy, its inbox does not grow.
+//! sockets have something new, and names them to their engine's event source. A socket is named once, until its engine has
+//! asked what is new: however much arrives while the engine is busy, its receiver does not grow.
 //!
 //! A connection that was closed after writing is kept here for a moment: were it closed while the peer still sends,
 //! the system would throw away what the peer has not received yet.
@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use aether_eval::PostBox;
+use aether_eval::Sender;
 use mio::event::Source;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Registry, Token};
@@ -39,7 +39,7 @@ const DESCRIPTORS: u64 = 1 << 20;
 
 /// Who hears of a socket.
 struct Target {
-    post: PostBox,
+    post: Sender,
     source: u64,
     /// What is new and has not been asked for.
     news: AtomicU8,
@@ -138,10 +138,10 @@ impl Poller {
     /// The thread's life: the process's.
     fn run(&self, mut poll: Poll) {
         let mut events = Events::with_capacity(EVENTS);
-        let mut patience = None;
+        let mut timeout = None;
         loop {
             // An interrupted call is made again; there is nobody to tell of other failures.
-            let _ = poll.poll(&mut events, patience);
+            let _ = poll.poll(&mut events, timeout);
             let mut table = self.table();
             for event in &events {
                 let news = if event.is_readable() || event.is_read_closed() || event.is_error() {
@@ -156,7 +156,7 @@ impl Poller {
                 };
                 table.tell(event.token(), news | room);
             }
-            patience = table.sweep();
+            timeout = table.sweep();
         }
     }
 }
@@ -248,8 +248,8 @@ fn has_ended(stream: &mut TcpStream) -> bool {
 }
 
 impl Watch {
-    /// Has the poller name a socket to a mailbox when it has something new.
-    pub(super) fn new(socket: &mut impl Source, post: PostBox, source: u64) -> io::Result<Self> {
+    /// Has the poller name a socket to an event source when it has something new.
+    pub(super) fn new(socket: &mut impl Source, post: Sender, source: u64) -> io::Result<Self> {
         let poller = poller()?;
         let target = Arc::new(Target {
             post,
@@ -271,7 +271,7 @@ impl Watch {
     }
 
     /// What is new since this was last asked.
-    pub(super) fn take_news(&self) -> u8 {
+    pub(super) fn take_readiness(&self) -> u8 {
         self.target.news.swap(0, Ordering::AcqRel)
     }
 

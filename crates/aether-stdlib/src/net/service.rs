@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::io;
 
-use aether_eval::{Args, Ctx, Mailbox, Step};
+use aether_eval::{Args, Ctx, EventSource, Step};
 use aether_value::{NativeObject, Raise, Raw, Rc, Value};
 use mio::net::TcpListener;
 
@@ -79,7 +79,7 @@ pub(super) struct Service {
     pub(super) begun: Cell<bool>,
     pub(super) closed: Cell<bool>,
     pub(super) listener: RefCell<Option<Listener>>,
-    mailbox: RefCell<Option<std::rc::Rc<Mailbox>>>,
+    event_source: RefCell<Option<std::rc::Rc<EventSource>>>,
     run: RefCell<Run>,
 }
 
@@ -108,7 +108,7 @@ impl Service {
             begun: Cell::new(false),
             closed: Cell::new(false),
             listener: RefCell::new(None),
-            mailbox: RefCell::new(None),
+            event_source: RefCell::new(None),
             run: RefCell::default(),
         }
     }
@@ -149,20 +149,20 @@ impl Service {
 
     // --- from methods ---
 
-    /// The mailbox, while the service runs.
-    pub(super) fn mailbox(&self) -> Option<std::rc::Rc<Mailbox>> {
-        self.mailbox.borrow().clone()
+    /// The event source, while the service runs.
+    pub(super) fn event_source(&self) -> Option<std::rc::Rc<EventSource>> {
+        self.event_source.borrow().clone()
     }
 
     /// Has the service look at a connection.
     pub(super) fn activate(&self, ctx: &mut Ctx<'_>, conn: &Conn) {
-        self.line_up(conn);
-        if let Some(mailbox) = self.mailbox() {
-            ctx.wake_service(&mailbox);
+        self.enqueue(conn);
+        if let Some(event_source) = self.event_source() {
+            ctx.wake_service(&event_source);
         }
     }
 
-    fn line_up(&self, conn: &Conn) {
+    fn enqueue(&self, conn: &Conn) {
         let mut state = conn.state.borrow_mut();
         if !state.waits && state.phase != Phase::Closed {
             state.waits = true;
@@ -179,11 +179,11 @@ impl Service {
             let conn = conn_of(peer);
             if conn.state.borrow().phase == Phase::Open {
                 conn.state.borrow_mut().phase = Phase::Closing;
-                self.line_up(conn);
+                self.enqueue(conn);
             }
         }
-        if let Some(mailbox) = self.mailbox() {
-            ctx.wake_service(&mailbox);
+        if let Some(event_source) = self.event_source() {
+            ctx.wake_service(&event_source);
         }
     }
 
@@ -191,16 +191,16 @@ impl Service {
 
     /// Begins to run.
     pub(super) fn begin(&self, ctx: &mut Ctx<'_>) {
-        *self.mailbox.borrow_mut() = Some(ctx.open_mailbox("tcp"));
+        *self.event_source.borrow_mut() = Some(ctx.open_event_source("tcp"));
     }
 
     /// Has the poller watch the listener, and the handler of listening called.
     pub(super) fn begin_listening(&self, ctx: &mut Ctx<'_>) -> io::Result<()> {
-        let Some(mailbox) = self.mailbox() else {
+        let Some(event_source) = self.event_source() else {
             return Ok(());
         };
         if let Some(listener) = &mut *self.listener.borrow_mut() {
-            let post = ctx.post_box(&mailbox);
+            let post = ctx.sender(&event_source);
             listener.watch = Some(Watch::new(&mut listener.socket, post, LISTENER)?);
         }
         self.run.borrow_mut().actions.push_back(Action::Listen);
@@ -211,8 +211,8 @@ impl Service {
     pub(super) fn abort(&self, ctx: &mut Ctx<'_>, own: Option<&Conn>) {
         self.closed.set(true);
         drop(self.listener.borrow_mut().take());
-        if let Some(mailbox) = self.mailbox.borrow_mut().take() {
-            ctx.close_mailbox(&mailbox);
+        if let Some(event_source) = self.event_source.borrow_mut().take() {
+            ctx.close_event_source(&event_source);
         }
         let run = std::mem::take(&mut *self.run.borrow_mut());
         for peer in run.peers.iter().flatten() {
@@ -245,7 +245,7 @@ impl Service {
         }
     }
 
-    pub(super) fn tell_error(&self, text: String) {
+    pub(super) fn report_error(&self, text: String) {
         self.run.borrow_mut().actions.push_back(Action::Error(text));
     }
 
@@ -280,7 +280,7 @@ impl Service {
                 Err(error) => Some(error.to_string()),
             };
             if let Some(detail) = failure {
-                self.tell_error(format!("tcp_listen: cannot accept: {detail}"));
+                self.report_error(format!("tcp_listen: cannot accept: {detail}"));
                 if let Some(listener) = &mut *self.listener.borrow_mut() {
                     listener.rests_until = Some(ctx.host().monotonic().saturating_add(REST));
                 }
@@ -301,7 +301,7 @@ impl Service {
         mut stream: mio::net::TcpStream,
         address: std::net::SocketAddr,
     ) -> Result<(), String> {
-        let Some(mailbox) = self.mailbox() else {
+        let Some(event_source) = self.event_source() else {
             return Ok(());
         };
         let told = |raise: Raise| raise.message().to_owned();
@@ -319,7 +319,7 @@ impl Service {
         }
         // Small answers leave at once; where that cannot be set they leave a little later.
         let _ = stream.set_nodelay(true);
-        let post = ctx.post_box(&mailbox);
+        let post = ctx.sender(&event_source);
         match Watch::new(&mut stream, post, u64::from(index)) {
             Ok(watch) => {
                 let mut state = conn_of(&native).state.borrow_mut();
@@ -362,7 +362,7 @@ impl Service {
         let conn = conn_of(native);
         let mut state = conn.state.borrow_mut();
         state.waits = false;
-        state.take_news();
+        state.take_readiness();
         if !matches!(state.phase, Phase::Open | Phase::Closing) {
             return;
         }
@@ -427,7 +427,7 @@ impl Service {
 
     /// Something is wrong with a connection: that is told, and it ends.
     fn fail(&self, native: &Rc<NativeObject>, operation: &str, detail: &str) {
-        self.tell_error(format!("{operation}: {detail}"));
+        self.report_error(format!("{operation}: {detail}"));
         self.finish(native, false);
     }
 
@@ -448,7 +448,7 @@ impl Service {
     }
 
     /// Looks at the connections whose idle timers are due; gives the moment of the next.
-    fn look_for_idle(&self, now: u64, receiver: &Rc<NativeObject>) -> Option<u64> {
+    fn check_idle(&self, now: u64, receiver: &Rc<NativeObject>) -> Option<u64> {
         let timeout = self.timeout?;
         loop {
             let Reverse((due, index)) = *self.run.borrow().idle.peek()?;
@@ -474,7 +474,7 @@ impl Service {
                 // Nobody decides: an idle connection is closed.
                 state.phase = Phase::Closing;
                 drop(state);
-                self.line_up(conn_of(&native));
+                self.enqueue(conn_of(&native));
             } else {
                 drop(state);
                 self.run.borrow_mut().actions.push_back(Action::Timeout(native));
@@ -492,15 +492,15 @@ impl Service {
         receiver: &Rc<NativeObject>,
         slots: &mut [Value],
     ) -> Result<Step, Raise> {
-        let Some(mailbox) = this.mailbox() else {
+        let Some(event_source) = this.event_source() else {
             return Ok(Step::Done(Value::Null));
         };
         loop {
             ctx.tick(1)?;
-            if let Some(raise) = mailbox.take_failure() {
+            if let Some(raise) = event_source.take_failure() {
                 return Err(raise);
             }
-            let stops = mailbox.stops();
+            let stops = event_source.stops();
             if stops > 1 {
                 return Ok(this.done(ctx, receiver));
             }
@@ -510,7 +510,7 @@ impl Service {
                 this.close(ctx);
                 this.close_own(receiver);
             }
-            while let Some(source) = mailbox.next_event() {
+            while let Some(source) = event_source.next_event() {
                 this.note(source, receiver);
             }
             let action = this.run.borrow_mut().actions.pop_front();
@@ -536,11 +536,11 @@ impl Service {
                 let turns = this.run.borrow().turns + 1;
                 this.run.borrow_mut().turns = turns;
                 if turns.is_multiple_of(TURNS) {
-                    return ctx.give_way();
+                    return ctx.yield_to_others();
                 }
                 continue;
             }
-            if let Some(step) = this.rest(ctx, receiver, &mailbox, stops)? {
+            if let Some(step) = this.rest(ctx, receiver, &event_source, stops)? {
                 return Ok(step);
             }
         }
@@ -551,11 +551,11 @@ impl Service {
         &self,
         ctx: &mut Ctx<'_>,
         receiver: &Rc<NativeObject>,
-        mailbox: &Mailbox,
+        event_source: &EventSource,
         stops: u32,
     ) -> Result<Option<Step>, Raise> {
         let now = ctx.host().monotonic();
-        let mut until = self.look_for_idle(now, receiver);
+        let mut until = self.check_idle(now, receiver);
         let stop_at = self.run.borrow().stop_at;
         if let Some(stop_at) = stop_at {
             if stop_at <= now {
@@ -589,7 +589,7 @@ impl Service {
         if is_over {
             return Ok(Some(self.done(ctx, receiver)));
         }
-        ctx.await_mail(mailbox, stops, until).map(Some)
+        ctx.await_event(event_source, stops, until).map(Some)
     }
 
     /// The end, with nothing left open.
@@ -607,7 +607,7 @@ impl Service {
             if open {
                 conn.state.borrow_mut().phase = Phase::Closing;
             }
-            self.line_up(conn);
+            self.enqueue(conn);
         }
     }
 
@@ -627,11 +627,11 @@ impl Service {
         if source == LISTENER {
             if let Some(listener) = &mut *self.listener.borrow_mut() {
                 // The news of a listener are always the same, but it is named again only when they have been taken.
-                let _ = listener.watch.as_ref().map(Watch::take_news);
+                let _ = listener.watch.as_ref().map(Watch::take_readiness);
                 listener.waits = listener.rests_until.is_none();
             }
         } else if let Some(native) = self.peer(source as u32, receiver) {
-            self.line_up(conn_of(&native));
+            self.enqueue(conn_of(&native));
         }
     }
 

@@ -277,8 +277,8 @@ fn close_connection(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
             conn.state.borrow_mut().end(false);
             if let Some(service) = conn.service() {
                 service.closed.set(true);
-                if let Some(mailbox) = service.mailbox() {
-                    ctx.wake_service(&mailbox);
+                if let Some(event_source) = service.event_source() {
+                    ctx.wake_service(&event_source);
                 }
             }
         }
@@ -381,21 +381,21 @@ fn connect(
     service: &Service,
 ) -> Result<Option<Step>, Raise> {
     let conn = conn_of(native);
-    let Some(mailbox) = service.mailbox() else {
+    let Some(event_source) = service.event_source() else {
         return Ok(None);
     };
     loop {
         if conn.state.borrow().phase != Phase::Connecting {
             return Ok(None);
         }
-        if mailbox.stops() > 0 {
+        if event_source.stops() > 0 {
             conn.state.borrow_mut().end(false);
             return Ok(None);
         }
-        if let Some(raise) = mailbox.take_failure() {
+        if let Some(raise) = event_source.take_failure() {
             return Err(raise);
         }
-        while mailbox.next_event().is_some() {}
+        while event_source.next_event().is_some() {}
         let waits = conn.state.borrow().stream.is_some();
         let outcome = if waits {
             progress(&mut conn.state.borrow_mut())
@@ -403,7 +403,7 @@ fn connect(
             match next_address(slots) {
                 Some(address) => {
                     permit(ctx, Permission::Net, &address.to_string())?;
-                    let post = ctx.post_box(&mailbox);
+                    let post = ctx.sender(&event_source);
                     dial(&mut conn.state.borrow_mut(), address, post).map(|()| false)
                 }
                 None => return give_up(ctx, slots, conn, service).map(|()| None),
@@ -414,7 +414,7 @@ fn connect(
                 service.established(ctx, native);
                 return Ok(None);
             }
-            Ok(false) => return ctx.await_mail(&mailbox, 0, None).map(Some),
+            Ok(false) => return ctx.await_event(&event_source, 0, None).map(Some),
             Err(error) => {
                 slots[FAILURE] = ctx.string(&error.to_string())?;
                 let mut state = conn.state.borrow_mut();
@@ -440,7 +440,7 @@ fn next_address(slots: &[Value]) -> Option<SocketAddr> {
     }
 }
 
-fn dial(state: &mut State, address: SocketAddr, post: aether_eval::PostBox) -> io::Result<()> {
+fn dial(state: &mut State, address: SocketAddr, post: aether_eval::Sender) -> io::Result<()> {
     let mut stream = TcpStream::connect(address)?;
     state.watch = Some(Watch::new(&mut stream, post, 0)?);
     state.stream = Some(stream);
@@ -449,7 +449,7 @@ fn dial(state: &mut State, address: SocketAddr, post: aether_eval::PostBox) -> i
 
 /// Whether a connection has been made by now.
 fn progress(state: &mut State) -> io::Result<bool> {
-    state.take_news();
+    state.take_readiness();
     let Some(stream) = &state.stream else {
         return Ok(false);
     };
@@ -470,6 +470,6 @@ fn progress(state: &mut State) -> io::Result<bool> {
 fn give_up(ctx: &Ctx<'_>, slots: &mut [Value], conn: &Conn, service: &Service) -> Result<(), Raise> {
     conn.state.borrow_mut().end(false);
     let detail = ctx.text(&slots[FAILURE])?;
-    service.tell_error(format!("tcp_connect: {}", detail.as_str()));
+    service.report_error(format!("tcp_connect: {}", detail.as_str()));
     Ok(())
 }

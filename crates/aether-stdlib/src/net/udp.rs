@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 
-use aether_eval::{Args, BuiltinDef, Ctx, Event, Mailbox, Permission, Step};
+use aether_eval::{Args, BuiltinDef, Ctx, Event, EventSource, Permission, Step};
 use aether_value::{Builtin, Heap, Native, NativeObject, Raise, Raw, Rc, StrBuilder, Value};
 use mio::net::UdpSocket;
 
@@ -43,7 +43,7 @@ struct Socket {
     closed: Cell<bool>,
     /// Whether `on_listen` is still to be called.
     announces: Cell<bool>,
-    mailbox: RefCell<Option<std::rc::Rc<Mailbox>>>,
+    event_source: RefCell<Option<std::rc::Rc<EventSource>>>,
     state: RefCell<State>,
 }
 
@@ -126,7 +126,7 @@ pub(super) fn udp_bind(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise
         begun: Cell::new(false),
         closed: Cell::new(false),
         announces: Cell::new(true),
-        mailbox: RefCell::new(None),
+        event_source: RefCell::new(None),
         state: RefCell::new(State {
             socket: Some(socket),
             watch: None,
@@ -155,7 +155,7 @@ fn send_to(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     // The types are checked before anything else.
     with_bytes(&heap, &args[1], |_| Ok(()))?;
     let address = crate::string(&args[2])?.as_str();
-    if socket.mailbox.borrow().is_none() || socket.closed.get() {
+    if socket.event_source.borrow().is_none() || socket.closed.get() {
         return Err(Raise::operation("sock.send_to: socket not started"));
     }
     let Ok(target) = address.parse::<SocketAddr>() else {
@@ -230,9 +230,9 @@ fn attempt<T>(call: impl Fn() -> io::Result<T>) -> io::Result<T> {
 fn close(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let socket = socket_of(native_of(args));
     socket.closed.set(true);
-    let mailbox = socket.mailbox.borrow().clone();
-    match mailbox {
-        Some(mailbox) => ctx.wake_service(&mailbox),
+    let event_source = socket.event_source.borrow().clone();
+    match event_source {
+        Some(event_source) => ctx.wake_service(&event_source),
         None => socket.end(),
     }
     Ok(Value::Null)
@@ -249,16 +249,16 @@ impl Socket {
 
     fn finish(&self, ctx: &mut Ctx<'_>) {
         self.closed.set(true);
-        if let Some(mailbox) = self.mailbox.borrow_mut().take() {
-            ctx.close_mailbox(&mailbox);
+        if let Some(event_source) = self.event_source.borrow_mut().take() {
+            ctx.close_event_source(&event_source);
         }
         self.end();
     }
 
     fn begin(&self, ctx: &mut Ctx<'_>) -> Result<(), Raise> {
-        let mailbox = ctx.open_mailbox("udp");
-        let post = ctx.post_box(&mailbox);
-        *self.mailbox.borrow_mut() = Some(mailbox);
+        let event_source = ctx.open_event_source("udp");
+        let post = ctx.sender(&event_source);
+        *self.event_source.borrow_mut() = Some(event_source);
         let mut state = self.state.borrow_mut();
         if let Some(socket) = &mut state.socket {
             let watch = Watch::new(socket, post, 0);
@@ -297,23 +297,23 @@ fn listen(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, 
 
 /// Runs until a handler is to be called, or there is nothing to do.
 fn turn(ctx: &mut Ctx<'_>, socket: &Socket, slots: &mut [Value]) -> Result<Step, Raise> {
-    let Some(mailbox) = socket.mailbox.borrow().clone() else {
+    let Some(event_source) = socket.event_source.borrow().clone() else {
         return Ok(Step::Done(Value::Null));
     };
     loop {
         ctx.tick(1)?;
-        if let Some(raise) = mailbox.take_failure() {
+        if let Some(raise) = event_source.take_failure() {
             return Err(raise);
         }
-        let stops = mailbox.stops();
+        let stops = event_source.stops();
         let now = ctx.host().monotonic();
         let mut state = socket.state.borrow_mut();
         if stops > 0 && state.stop_at.is_none() {
             state.stop_at = Some(now.saturating_add((ctx.grace() * 1e9) as u64));
             socket.closed.set(true);
         }
-        while mailbox.next_event().is_some() {
-            let news = state.watch.as_ref().map_or(0, Watch::take_news);
+        while event_source.next_event().is_some() {
+            let news = state.watch.as_ref().map_or(0, Watch::take_readiness);
             state.readable |= news & READ != 0;
             state.writable |= news & WRITE != 0;
         }
@@ -336,16 +336,16 @@ fn turn(ctx: &mut Ctx<'_>, socket: &Socket, slots: &mut [Value]) -> Result<Step,
             }
             let until = state.stop_at;
             drop(state);
-            return ctx.await_mail(&mailbox, stops, until);
+            return ctx.await_event(&event_source, stops, until);
         }
         if !state.readable {
             drop(state);
-            return ctx.await_mail(&mailbox, stops, None);
+            return ctx.await_event(&event_source, stops, None);
         }
         state.turns = state.turns.wrapping_add(1);
         if state.turns.is_multiple_of(TURNS) {
             drop(state);
-            return ctx.give_way();
+            return ctx.yield_to_others();
         }
         let step = receive(ctx, socket, &mut state, slots);
         drop(state);

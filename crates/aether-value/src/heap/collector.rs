@@ -17,7 +17,7 @@
 //! to a visiting budget, newest chunks first; chunks beyond it stay fresh and wait for a later pass. What survives is
 //! marked old. A *full* pass takes everything, or, given roots, what `mark` does not reach from them. Any set will do
 //! for safety: a reference from outside it is a count that
-//! is left over, so an object referred to by an old one survives a young pass, dead or not. See [`Pace`] for when.
+//! is left over, so an object referred to by an old one survives a young pass, dead or not. See [`Schedule`] for when.
 //!
 //! Invariants
 //! - Nothing here runs script code. No object is allocated or freed during steps 1 to 3.
@@ -60,13 +60,13 @@ const SLICE: usize = 512;
 /// when the live bytes are `factor` times what the last full pass left, plus a megabyte: twice after one that was
 /// worth it, four times after one that was not. So garbage in cycles never exceeds three times the live heap plus a
 /// megabyte, and stays near the megabyte in programs that make any.
-pub(super) struct Pace {
+pub(super) struct Schedule {
     step: Cell<usize>,
     factor: Cell<usize>,
     full_mark: Cell<usize>,
 }
 
-impl Default for Pace {
+impl Default for Schedule {
     fn default() -> Self {
         Self {
             step: Cell::new(GARBAGE_FLOOR),
@@ -76,7 +76,7 @@ impl Default for Pace {
     }
 }
 
-impl Pace {
+impl Schedule {
     /// The mark for the next pass, with `live` bytes now.
     pub(super) fn trigger(&self, live: usize) -> usize {
         let step = self.step.get().min(live / 2 + GARBAGE_FLOOR);
@@ -141,7 +141,7 @@ impl Heap {
             if marking.count() == inner.containers() {
                 return (Vec::new(), true);
             }
-            (inner.find_garbage(&Listed(inner.list_unmarked())), true)
+            (inner.find_garbage(&ListedMembers(inner.list_unmarked())), true)
         })
     }
 
@@ -150,7 +150,7 @@ impl Heap {
         if self.next_pass_is_full() {
             return self.collect_from(roots);
         }
-        self.pass(|inner| (inner.find_garbage(&Listed(inner.list_young())), false))
+        self.pass(|inner| (inner.find_garbage(&ListedMembers(inner.list_young())), false))
     }
 
     /// Whether the automatic pass that is due will take everything.
@@ -190,7 +190,7 @@ impl Heap {
 }
 
 /// Counts from here on are stuck and never change.
-fn is_stuck(header: &Header) -> bool {
+fn is_saturated(header: &Header) -> bool {
     header.count.get().cast_signed() < 0
 }
 
@@ -199,7 +199,7 @@ fn is_stuck(header: &Header) -> bool {
 unsafe fn count_edge(child: NonNull<Header>, change: i32) {
     // SAFETY: what an object holds is alive.
     let header = unsafe { child.as_ref() };
-    if header.has(flag::LISTED) && !is_stuck(header) {
+    if header.has(flag::LISTED) && !is_saturated(header) {
         header.count.set(header.count.get().wrapping_add_signed(change));
     }
 }
@@ -214,12 +214,12 @@ trait Members {
 }
 
 /// A set of which there is a list.
-struct Listed(Vec<NonNull<Header>>);
+struct ListedMembers(Vec<NonNull<Header>>);
 
 /// Every listed object of the heap, and their number.
 struct All<'a>(&'a Inner, usize);
 
-impl Members for Listed {
+impl Members for ListedMembers {
     #[inline]
     fn each(&self, mut f: impl FnMut(NonNull<Header>) -> bool) {
         let _ = self.0.iter().all(|object| f(*object));
@@ -244,13 +244,13 @@ impl Members for All<'_> {
 /// The work stacks of step 2. Large buffers and tables wait in `spans` and are taken a slice at a time, so that a
 /// collection of a million objects does not put a million entries on the stack.
 #[derive(Default)]
-struct Reach {
+struct WorkStack {
     reached: usize,
     objects: Vec<NonNull<Header>>,
     spans: Vec<(NonNull<Header>, usize)>,
 }
 
-impl Reach {
+impl WorkStack {
     /// Every member that `object` leads to is reached; each edge gets its count back.
     unsafe fn from(&mut self, inner: &Inner, object: NonNull<Header>) {
         // SAFETY: the object and all it leads to are alive.
@@ -325,7 +325,11 @@ impl Inner {
     /// Whether an object holds a container, so that it can be part of a cycle. A definition whose methods capture
     /// nothing holds none that could lead back; `def` remembers the last one asked about.
     #[inline]
-    unsafe fn leads_on(&self, object: NonNull<Header>, def: &mut (*const StructDef, bool)) -> bool {
+    unsafe fn may_reach_containers(
+        &self,
+        object: NonNull<Header>,
+        def: &mut (*const StructDef, bool),
+    ) -> bool {
         // SAFETY: the caller's object is alive.
         unsafe {
             let header = object.as_ref();
@@ -374,7 +378,7 @@ impl Inner {
                 if !tag::is_container(header.kind) {
                     return false;
                 }
-                let listed = self.leads_on(object, &mut def);
+                let listed = self.may_reach_containers(object, &mut def);
                 self.age(header);
                 if listed {
                     header.set_flag(flag::LISTED);
@@ -406,7 +410,7 @@ impl Inner {
                     let Some(buffer) = array.buffer_header() else {
                         return;
                     };
-                    if !self.leads_on(buffer, &mut def) {
+                    if !self.may_reach_containers(buffer, &mut def) {
                         return;
                     }
                     if !buffer.as_ref().has(flag::LISTED) {
@@ -414,7 +418,7 @@ impl Inner {
                         buffer.as_ref().set_flag(flag::LISTED);
                         set.push(buffer);
                     }
-                } else if header.kind == tag::BUFFER || !self.leads_on(object, &mut def) {
+                } else if header.kind == tag::BUFFER || !self.may_reach_containers(object, &mut def) {
                     return;
                 }
                 header.set_flag(flag::LISTED);
@@ -443,7 +447,7 @@ impl Inner {
                 self.visit(object, &mut visitor);
                 true
             });
-            let mut reach = Reach::default();
+            let mut reach = WorkStack::default();
             members.each(|object| {
                 let header = object.as_ref();
                 if header.count.get() != 0 && !header.has(flag::REACHED) {

@@ -81,13 +81,13 @@ impl Header {
         let count = self.count.get().wrapping_add(1);
         self.count.set(count);
         if count.cast_signed() < 0 {
-            self.stick();
+            self.saturate();
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn stick(&self) {
+    fn saturate(&self) {
         self.count.set(STICKY);
     }
 
@@ -103,7 +103,7 @@ impl Header {
         header.count.set(count);
         if count.cast_signed() <= 0 {
             // SAFETY: the count just went to zero, or is stuck.
-            unsafe { super::release::last_count_gone(this) };
+            unsafe { super::release::count_reached_zero(this) };
         }
     }
 

@@ -27,14 +27,14 @@ pub struct Holder {
 
 /// Number and bytes of objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct ObjectTotals {
     /// Objects as a user sees them: the items of an array are part of it.
     pub count: usize,
     /// Bytes, parts included.
     pub bytes: usize,
 }
 
-impl Tally {
+impl ObjectTotals {
     pub(crate) fn add(&mut self, count: usize, bytes: usize) {
         self.count += count;
         self.bytes += bytes;
@@ -43,11 +43,11 @@ impl Tally {
 
 /// What lives, by type, and by type and site.
 #[derive(Clone, Debug, Default)]
-pub struct Census {
+pub struct LiveObjects {
     /// By name of type.
-    pub types: BTreeMap<String, Tally>,
+    pub types: BTreeMap<String, ObjectTotals>,
     /// By site; site 0 stands for objects made while nothing was recorded.
-    pub sites: BTreeMap<u32, Tally>,
+    pub sites: BTreeMap<u32, ObjectTotals>,
     /// Objects made since the heap began, by name of type. For structs and enums, since their declaration.
     pub made: BTreeMap<String, u64>,
 }
@@ -147,8 +147,8 @@ impl Heap {
     }
 
     /// Counts what lives by type and by site. Parts count towards the type that they belong to.
-    pub fn census(&self) -> Census {
-        let mut census = Census::default();
+    pub fn census(&self) -> LiveObjects {
+        let mut census = LiveObjects::default();
         let inner = self.inner();
         let mut last: (u64, String) = (u64::MAX, String::new());
         inner.each_object(alloc::ALL, |object| {
@@ -169,7 +169,7 @@ impl Heap {
             if let Some(tally) = census.types.get_mut(&last.1) {
                 tally.add(count, bytes);
             } else {
-                census.types.insert(last.1.clone(), Tally { count, bytes });
+                census.types.insert(last.1.clone(), ObjectTotals { count, bytes });
             }
             census
                 .sites
@@ -203,10 +203,10 @@ impl Heap {
     }
 
     /// Number and bytes of everything that these values lead to, by type and site.
-    pub fn reachable(&self, roots: &[Value]) -> BTreeMap<(String, u32), Tally> {
+    pub fn reachable(&self, roots: &[Value]) -> BTreeMap<(String, u32), ObjectTotals> {
         let inner = self.inner();
         inner.sync_arrays();
-        let mut tallies: BTreeMap<(String, u32), Tally> = BTreeMap::new();
+        let mut tallies: BTreeMap<(String, u32), ObjectTotals> = BTreeMap::new();
         let mut seen: AHashSet<NonNull<Header>> = AHashSet::new();
         let mut pending: Vec<(NonNull<Header>, Option<Key>)> = roots
             .iter()

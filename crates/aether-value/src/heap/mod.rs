@@ -39,7 +39,7 @@ use ahash::RandomState;
 
 pub use collector::CollectStats;
 pub use header::{Header, flag};
-pub use inspect::{Census, Holder, Tally};
+pub use inspect::{Holder, LiveObjects, ObjectTotals};
 pub use mark::Roots;
 pub(crate) use recent::SHORT;
 pub use sites::{CycleGroup, CycleReport, CycleStep, Profile, Recorder, SiteProfile};
@@ -49,7 +49,7 @@ pub(crate) use alloc::{EMBEDDED, LARGE, object_bytes};
 pub(crate) use memory::Memory;
 pub(crate) use visit::Visitor;
 
-use side::Side;
+use side::SideRecord;
 
 use crate::exclusive::Exclusive;
 use crate::{Buffer, Code, ErrorObject, Object, Raw, Rc, StructDef, Table, Value, tag};
@@ -132,16 +132,16 @@ pub(crate) struct Inner {
     large: Exclusive<Vec<NonNull<Header>>>,
     /// Large objects below this index are older than the last pass.
     old_large: Cell<usize>,
-    pace: collector::Pace,
+    pace: collector::Schedule,
     /// What `flag::MARK` is in objects that the last full pass has marked; see `mark`.
     mark_value: Cell<u8>,
-    side: Exclusive<hashbrown::HashMap<usize, Box<Side>, RandomState>>,
+    side: Exclusive<hashbrown::HashMap<usize, Box<SideRecord>, RandomState>>,
     shapes: Exclusive<Vec<*const StructDef>>,
     code: Exclusive<BTreeMap<usize, NonNull<Code>>>,
     code_bytes: Cell<usize>,
     interned: Exclusive<intern::Interned>,
-    recent: Exclusive<recent::Recent>,
-    patience: recent::Patience,
+    recent: Exclusive<recent::RecentStrings>,
+    lookup_budget: recent::LookupBudget,
     finalizers: Exclusive<VecDeque<Value>>,
     awaited_finalizers: Cell<usize>,
     hasher: RandomState,
@@ -193,15 +193,15 @@ impl Heap {
             reserve: Exclusive::new(Vec::new()),
             large: Exclusive::new(Vec::new()),
             old_large: Cell::new(0),
-            pace: collector::Pace::default(),
+            pace: collector::Schedule::default(),
             mark_value: Cell::new(0),
             side: Exclusive::new(hashbrown::HashMap::with_hasher(hasher.clone())),
             shapes: Exclusive::new(vec![std::ptr::null()]),
             code: Exclusive::new(BTreeMap::new()),
             code_bytes: Cell::new(0),
             interned: Exclusive::new(intern::Interned::default()),
-            recent: Exclusive::new(recent::Recent::default()),
-            patience: recent::Patience::default(),
+            recent: Exclusive::new(recent::RecentStrings::default()),
+            lookup_budget: recent::LookupBudget::default(),
             finalizers: Exclusive::new(VecDeque::new()),
             awaited_finalizers: Cell::new(0),
             secret: hasher.hash_one(0x4165_7468_6572_u64),

@@ -3,7 +3,7 @@
 //! Making a short string looks for it here first. The table is weak: it counts nothing, and a string that dies, or is
 //! about to be extended in place, takes itself out. It is small, four places for a text, and a newer string may push an
 //! older one out; it grows while that happens often and strings are found all the same. Programs that make few equal
-//! strings soon stop looking, and try again now and then ([`Patience`]).
+//! strings soon stop looking, and try again now and then ([`LookupBudget`]).
 //!
 //! Invariants
 //! - An address in the table is that of a live string with `flag::RECENT` and the text under whose place it lies.
@@ -31,7 +31,7 @@ const WAYS: usize = 4;
 /// What growing multiplies the places by.
 const GROWTH: usize = 4;
 
-pub(crate) struct Recent {
+pub(crate) struct RecentStrings {
     /// The table at first; empty once it has grown.
     first: [*const Str; FEWEST],
     /// The table once it has grown, charged.
@@ -40,7 +40,7 @@ pub(crate) struct Recent {
     pushed_out: usize,
 }
 
-impl Default for Recent {
+impl Default for RecentStrings {
     fn default() -> Self {
         Self {
             first: [std::ptr::null(); FEWEST],
@@ -52,15 +52,15 @@ impl Default for Recent {
 
 /// Whether looking is worth it. Each short string made costs one, each one found gives some back; without any left, many
 /// are made without looking.
-pub(crate) struct Patience(Cell<i32>);
+pub(crate) struct LookupBudget(Cell<i32>);
 
-impl Default for Patience {
+impl Default for LookupBudget {
     fn default() -> Self {
         Self(Cell::new(Self::FULL))
     }
 }
 
-impl Patience {
+impl LookupBudget {
     /// Strings looked for before giving up again.
     const TRIAL: i32 = 1024;
     /// Strings then made without looking.
@@ -97,7 +97,7 @@ impl Heap {
     /// Whether to look for a text of `len` bytes, and to remember it, before it is made.
     #[inline(always)]
     pub(crate) fn looks_for(&self, len: usize) -> bool {
-        len <= SHORT && self.inner().patience.lasts()
+        len <= SHORT && self.inner().lookup_budget.lasts()
     }
 
     /// A string with this short text, if one was made lately.
@@ -105,7 +105,7 @@ impl Heap {
     pub(crate) fn recall(&self, text: &str) -> Option<Rc<Str>> {
         let inner = self.inner();
         let found = inner.recent.with(|recent| recent.find(text))?;
-        inner.patience.found();
+        inner.lookup_budget.found();
         // SAFETY: strings in the table are alive.
         Some(unsafe { Rc::of_ref(found.as_ref()) })
     }
@@ -114,7 +114,7 @@ impl Heap {
     #[inline]
     pub(crate) fn remember(&self, made: &Str) {
         let inner = self.inner();
-        if inner.recent.with(|recent| recent.is_crowded()) {
+        if inner.recent.with(|recent| recent.should_grow()) {
             self.grow_recent();
         }
         let header = NonNull::from(made).cast::<Header>();
@@ -176,7 +176,7 @@ impl Inner {
     }
 }
 
-impl Recent {
+impl RecentStrings {
     #[inline]
     fn find(&mut self, text: &str) -> Option<NonNull<Str>> {
         let known = self.places(text).iter();
@@ -201,7 +201,7 @@ impl Recent {
 
     /// Whether the table should grow before the next string comes in.
     #[inline]
-    fn is_crowded(&self) -> bool {
+    fn should_grow(&self) -> bool {
         self.pushed_out >= FEWEST && self.pushed_out >= self.grown.len() && self.grown.len() < MOST
     }
 

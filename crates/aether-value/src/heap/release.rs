@@ -29,7 +29,7 @@ use super::{Header, Inner, alloc, flag};
 /// `object` is an object of some heap whose last count was given back.
 #[cold]
 #[inline(never)]
-pub(crate) unsafe fn last_count_gone(object: NonNull<Header>) {
+pub(crate) unsafe fn count_reached_zero(object: NonNull<Header>) {
     // SAFETY: the object's memory is still intact; it is unreachable from here on.
     unsafe {
         let header = object.as_ref();
@@ -48,7 +48,7 @@ pub(crate) unsafe fn last_count_gone(object: NonNull<Header>) {
             }
             inner.free(object);
             if inner.handles.get() == 0 {
-                orphan_check(heap);
+                free_if_unused(heap);
             }
             return;
         }
@@ -62,7 +62,7 @@ pub(crate) unsafe fn last_count_gone(object: NonNull<Header>) {
         if inner.queue_head.get().is_null() {
             inner.draining.set(false);
             if inner.handles.get() == 0 {
-                orphan_check(heap);
+                free_if_unused(heap);
             }
             return;
         }
@@ -82,13 +82,13 @@ pub(super) unsafe fn finish(heap: NonNull<Inner>) {
             inner.tear_down(object);
         }
         inner.draining.set(false);
-        orphan_check(heap);
+        free_if_unused(heap);
     }
 }
 
 /// Frees the record when neither handles nor objects lead to it.
 #[cold]
-unsafe fn orphan_check(heap: NonNull<Inner>) {
+unsafe fn free_if_unused(heap: NonNull<Inner>) {
     // SAFETY: the record is alive.
     unsafe {
         let inner = heap.as_ref();
@@ -181,7 +181,7 @@ impl Inner {
     /// Whether a buffer or table has no owner but the collection that is dying while the list is emptied: it may die at
     /// once, without passing through the list, which it would leave next.
     #[inline(always)]
-    unsafe fn dies_along(&self, storage: NonNull<Header>) -> bool {
+    unsafe fn is_last_reference(&self, storage: NonNull<Header>) -> bool {
         // SAFETY: the dying collection owns a count of it.
         let header = unsafe { storage.as_ref() };
         header.count.get() == 1 && !header.has(flag::HAS_SIDE) && self.draining.get()
@@ -208,7 +208,10 @@ impl Inner {
                 tag::INSTANCE => self.release_instance(object, shape),
                 tag::ARRAY => {
                     let array = object.cast::<Array>().as_ref();
-                    match array.buffer_header().filter(|&buffer| self.dies_along(buffer)) {
+                    match array
+                        .buffer_header()
+                        .filter(|&buffer| self.is_last_reference(buffer))
+                    {
                         Some(buffer) => {
                             release_raws(buffer.cast::<Buffer>().as_ref().items_ptr(), array.len());
                             self.free(buffer);
@@ -231,14 +234,14 @@ impl Inner {
                 tag::TABLE => object.cast::<Table>().as_ref().release_entries(self),
                 tag::DICT => {
                     let dict = object.cast::<Dict>().as_ref();
-                    match dict.table_header().filter(|&table| self.dies_along(table)) {
+                    match dict.table_header().filter(|&table| self.is_last_reference(table)) {
                         Some(table) => self.tear_down_table(table),
                         None => dict.release_table(),
                     }
                 }
                 tag::SET => {
                     let set = object.cast::<Set>().as_ref();
-                    match set.table_header().filter(|&table| self.dies_along(table)) {
+                    match set.table_header().filter(|&table| self.is_last_reference(table)) {
                         Some(table) => self.tear_down_table(table),
                         None => set.release_table(),
                     }

@@ -1,4 +1,4 @@
-//! Side records: what few objects have and no header has room for.
+//! SideRecord records: what few objects have and no header has room for.
 //!
 //! One table per heap, keyed by address; the header flag `HAS_SIDE` says that there is a record. Holds the weak cell,
 //! the id, undeclared instance fields, the finalizer, and the character index of a long string.
@@ -17,7 +17,7 @@ use super::{Header, Heap, Inner, flag};
 const ENTRY: usize = 24;
 
 #[derive(Default)]
-pub(crate) struct Side {
+pub(crate) struct SideRecord {
     /// The weak cell, not counted: the cell clears this when it dies.
     pub(crate) weak: Option<NonNull<WeakCell>>,
     pub(crate) id: Option<i64>,
@@ -28,7 +28,7 @@ pub(crate) struct Side {
     pub(crate) text_index: Option<Box<[u32]>>,
 }
 
-impl Side {
+impl SideRecord {
     pub(super) fn bytes(&self) -> usize {
         size_of::<Self>()
             + ENTRY
@@ -42,7 +42,7 @@ impl Side {
 
 impl Inner {
     /// Reads the record of an object, if it has one. `f` neither releases values nor allocates objects.
-    pub(crate) fn side<R>(&self, object: NonNull<Header>, f: impl FnOnce(&mut Side) -> R) -> Option<R> {
+    pub(crate) fn side<R>(&self, object: NonNull<Header>, f: impl FnOnce(&mut SideRecord) -> R) -> Option<R> {
         self.side
             .with(|table| table.get_mut(&(object.as_ptr() as usize)).map(|side| f(side)))
     }
@@ -55,12 +55,12 @@ impl Inner {
         &self,
         heap: &Heap,
         object: NonNull<Header>,
-        f: impl FnOnce(&mut Side) -> R,
+        f: impl FnOnce(&mut SideRecord) -> R,
     ) -> Result<R, Raise> {
         // SAFETY: callers pass live objects.
         let header = unsafe { object.as_ref() };
         if !header.has(flag::HAS_SIDE) {
-            let bytes = Side::default().bytes();
+            let bytes = SideRecord::default().bytes();
             heap.charge(bytes)?;
             let reserved = self.side.with(|table| table.try_reserve(1).is_ok());
             if !reserved {

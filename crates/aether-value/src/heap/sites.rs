@@ -26,7 +26,7 @@ use crate::tag;
 
 use super::account::watch;
 use super::edges::{Edge, is_internal};
-use super::inspect::Tally;
+use super::inspect::ObjectTotals;
 use super::{Header, Heap, Inner};
 
 /// How the heap asks where the script stands.
@@ -110,7 +110,7 @@ pub struct CycleGroup {
     /// How many such groups were found.
     pub groups: usize,
     /// What they held, by type and site.
-    pub members: BTreeMap<(String, u32), Tally>,
+    pub members: BTreeMap<(String, u32), ObjectTotals>,
 }
 
 /// Unreachable cycles found by collections.
@@ -121,7 +121,7 @@ pub struct CycleReport {
     /// All of them, those beyond the list included.
     pub found: usize,
     /// What they held.
-    pub total: Tally,
+    pub total: ObjectTotals,
 }
 
 /// Kinds of groups told apart in a report; others only count.
@@ -373,8 +373,8 @@ impl Inner {
     }
 
     unsafe fn report_group(&self, group: &[NonNull<Header>], members: &AHashSet<NonNull<Header>>) {
-        let mut tallies: BTreeMap<(String, u32), Tally> = BTreeMap::new();
-        let mut total = Tally::default();
+        let mut tallies: BTreeMap<(String, u32), ObjectTotals> = BTreeMap::new();
+        let mut total = ObjectTotals::default();
         // SAFETY: as in `report_cycles`.
         let path = unsafe {
             for object in group {

@@ -15,12 +15,12 @@ use super::compare::int_float;
 
 /// The pairs of containers met in one comparison, by address. The first few comparisons do without.
 #[derive(Default)]
-struct Met {
+struct VisitedPairs {
     steps: usize,
     pairs: HashSet<(usize, usize), ahash::RandomState>,
 }
 
-impl Met {
+impl VisitedPairs {
     /// Comparisons before pairs are remembered: most data is small and neither cyclic nor shared.
     const FREE: usize = 64;
 
@@ -71,7 +71,7 @@ fn equal_flat(left: &Value, right: &Value) -> bool {
 
 /// Compares enum values with payloads of any depth; `flat` decides on everything that is not two enum values.
 fn equal_enums(left: &Value, right: &Value, flat: fn(&Value, &Value) -> bool) -> bool {
-    let mut met = Met::default();
+    let mut visited = VisitedPairs::default();
     let mut pending = vec![(left, right)];
     while let Some((left, right)) = pending.pop() {
         let (Value::EnumValue(left), Value::EnumValue(right)) = (left, right) else {
@@ -80,7 +80,7 @@ fn equal_enums(left: &Value, right: &Value, flat: fn(&Value, &Value) -> bool) ->
             }
             return false;
         };
-        if Rc::ptr_eq(left, right) && left.is_empty() || met.again(Rc::as_ptr(left), Rc::as_ptr(right)) {
+        if Rc::ptr_eq(left, right) && left.is_empty() || visited.again(Rc::as_ptr(left), Rc::as_ptr(right)) {
             continue;
         }
         if !left.same_variant(right) || left.len() != right.len() {
@@ -104,13 +104,13 @@ pub fn deep_equals(left: &Value, right: &Value) -> bool {
     if let (Value::Instance(left), Value::Instance(right)) = (left, right) {
         return equal_instances(left, right);
     }
-    let mut met = Met::default();
+    let mut visited = VisitedPairs::default();
     // Owned, so that nothing depends on who holds the collections.
     let mut pending = vec![(left.clone(), right.clone())];
     while let Some((left, right)) = pending.pop() {
         let same = match (&left, &right) {
             (Value::Array(left), Value::Array(right)) => {
-                if !Rc::ptr_eq(left, right) && !met.again(Rc::as_ptr(left), Rc::as_ptr(right)) {
+                if !Rc::ptr_eq(left, right) && !visited.again(Rc::as_ptr(left), Rc::as_ptr(right)) {
                     if left.len() != right.len() {
                         return false;
                     }
@@ -126,7 +126,7 @@ pub fn deep_equals(left: &Value, right: &Value) -> bool {
                 true
             }
             (Value::Dict(left), Value::Dict(right)) => {
-                if !Rc::ptr_eq(left, right) && !met.again(Rc::as_ptr(left), Rc::as_ptr(right)) {
+                if !Rc::ptr_eq(left, right) && !visited.again(Rc::as_ptr(left), Rc::as_ptr(right)) {
                     if left.len() != right.len() {
                         return false;
                     }

@@ -273,12 +273,12 @@ impl Str {
     #[inline]
     fn before_change(&self) {
         if self.header.has(crate::flag::HAS_SIDE | crate::flag::RECENT) {
-            self.forget_text();
+            self.remove_from_recent();
         }
     }
 
     #[cold]
-    fn forget_text(&self) {
+    fn remove_from_recent(&self) {
         if self.header.has(crate::flag::RECENT) {
             Heap::of(self).inner().forget(self);
             self.header.clear_flag(crate::flag::RECENT);

@@ -3,9 +3,9 @@
 use std::io;
 use std::time::Instant;
 
-use aether_eval::{Doorbell, Host, Permission, Waiting};
+use aether_eval::{Host, Permission, Waiting, Waker};
 
-use super::{nanos_since, wait_really};
+use super::{nanos_since, wait_on_clock};
 
 /// Output vanishes, input is empty, everything else is denied: the trait's own answers. Waiting is no access: time
 /// passes here too.
@@ -39,9 +39,9 @@ impl Host for DenyHost {
         nanos_since(*self.begun.get_or_insert_with(Instant::now))
     }
 
-    fn wait(&mut self, bell: &Doorbell, waiting: Waiting) {
+    fn wait(&mut self, waker: &Waker, waiting: Waiting) {
         let now = self.monotonic();
-        wait_really(bell, waiting, now);
+        wait_on_clock(waker, waiting, now);
     }
 
     fn entropy(&mut self) -> u64 {

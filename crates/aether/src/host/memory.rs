@@ -14,13 +14,13 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use aether_eval::{Doorbell, Host, Names, OpenFile, Permission, Waiting};
+use aether_eval::{Host, Names, OpenFile, Permission, Waiting, Waker};
 
-use super::{nanos_since, wait_really};
+use super::{nanos_since, wait_on_clock};
 
 /// Nanoseconds after which nothing is expected from the network any more: the run is interrupted, since a test that
 /// hangs tells nothing.
-const PATIENCE: u64 = 20_000_000_000;
+const NETWORK_TIMEOUT: u64 = 20_000_000_000;
 
 /// Nanoseconds of a second.
 const NANOS: f64 = 1e9;
@@ -28,11 +28,11 @@ const NANOS: f64 = 1e9;
 /// A world in memory.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryHost {
-    world: Rc<RefCell<World>>,
+    world: Rc<RefCell<State>>,
 }
 
 #[derive(Debug, Default)]
-struct World {
+struct State {
     stdout: String,
     stderr: String,
     stdin: VecDeque<String>,
@@ -44,9 +44,9 @@ struct World {
     /// Nanoseconds.
     clock: u64,
     /// Nothing has come from the network for too long.
-    impatient: bool,
-    /// Nanoseconds of patience with the network, if not [`PATIENCE`].
-    patience: Option<u64>,
+    timed_out: bool,
+    /// Nanoseconds of network_timeout with the network, if not [`NETWORK_TIMEOUT`].
+    network_timeout: Option<u64>,
     seed: u64,
 }
 
@@ -116,8 +116,8 @@ impl MemoryHost {
     }
 
     /// How long a program may wait for the network before it is interrupted.
-    pub fn set_patience(&self, patience: Duration) {
-        self.world.borrow_mut().patience = u64::try_from(patience.as_nanos()).ok();
+    pub fn set_network_timeout(&self, network_timeout: Duration) {
+        self.world.borrow_mut().network_timeout = u64::try_from(network_timeout.as_nanos()).ok();
     }
 
     /// Sets the seed of `random()`.
@@ -164,7 +164,7 @@ fn parent(path: &str) -> &str {
     path.rfind('/').map_or("", |at| &path[..at])
 }
 
-impl World {
+impl State {
     /// The path in the directory below, unless a script has removed what was there.
     fn below_base(&self, path: &str) -> Option<PathBuf> {
         let base = self.base.as_ref()?;
@@ -330,27 +330,28 @@ impl Host for MemoryHost {
         self.world.borrow().clock
     }
 
-    fn wait(&mut self, bell: &Doorbell, waiting: Waiting) {
+    fn wait(&mut self, waker: &Waker, waiting: Waiting) {
         match waiting.until {
             until if waiting.network => {
                 let (begun, now) = (Instant::now(), self.monotonic());
-                let patience = now.saturating_add(self.world.borrow().patience.unwrap_or(PATIENCE));
-                let until = until.map_or(patience, |until| until.min(patience));
+                let network_timeout =
+                    now.saturating_add(self.world.borrow().network_timeout.unwrap_or(NETWORK_TIMEOUT));
+                let until = until.map_or(network_timeout, |until| until.min(network_timeout));
                 let waiting = Waiting {
                     until: Some(until),
                     ..waiting
                 };
-                wait_really(bell, waiting, now);
+                wait_on_clock(waker, waiting, now);
                 let passed = now.saturating_add(nanos_since(begun)).min(until);
                 let mut world = self.world.borrow_mut();
                 world.clock = world.clock.max(passed);
-                world.impatient = passed >= patience;
+                world.timed_out = passed >= network_timeout;
             }
             Some(until) if !waiting.jobs => {
                 let mut world = self.world.borrow_mut();
                 world.clock = world.clock.max(until);
             }
-            _ => bell.wait(None, waiting.messages),
+            _ => waker.wait(None, waiting.messages),
         }
     }
 
@@ -439,7 +440,7 @@ impl Host for MemoryHost {
     }
 
     fn interrupted(&mut self) -> bool {
-        std::mem::take(&mut self.world.borrow_mut().impatient)
+        std::mem::take(&mut self.world.borrow_mut().timed_out)
     }
 
     fn permits_everything(&mut self, _: Permission) -> bool {

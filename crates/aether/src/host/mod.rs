@@ -8,7 +8,7 @@ pub use deny::DenyHost;
 pub use memory::MemoryHost;
 pub use system::{Output, SystemHost};
 
-use aether_eval::{Doorbell, Waiting};
+use aether_eval::{Waiting, Waker};
 use std::time::{Duration, Instant};
 
 /// Nanoseconds since a moment.
@@ -17,9 +17,9 @@ fn nanos_since(begun: Instant) -> u64 {
 }
 
 /// Blocks this thread as an engine asks, `now` being the moment at which it asks.
-fn wait_really(bell: &Doorbell, waiting: Waiting, now: u64) {
+fn wait_on_clock(waker: &Waker, waiting: Waiting, now: u64) {
     let timeout = waiting
         .until
         .map(|until| Duration::from_nanos(until.saturating_sub(now)));
-    bell.wait(timeout, waiting.messages);
+    waker.wait(timeout, waiting.messages);
 }

@@ -17,9 +17,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use aether_eval::{Background, Doorbell, Host, Names, OpenFile, Permission, Waiting};
+use aether_eval::{Background, Host, Names, OpenFile, Permission, Waiting, Waker};
 
-use super::{nanos_since, wait_really};
+use super::{nanos_since, wait_on_clock};
 
 /// Bytes that are collected before they are written.
 const BUFFER: usize = 64 << 10;
@@ -53,7 +53,7 @@ pub struct SystemHost {
     begun_at: f64,
     stop: Option<Arc<AtomicBool>>,
     armed: Option<Arc<AtomicBool>>,
-    waker: Option<Box<dyn FnOnce(Doorbell)>>,
+    waker: Option<Box<dyn FnOnce(Waker)>>,
 }
 
 impl Default for SystemHost {
@@ -96,10 +96,10 @@ impl SystemHost {
         self
     }
 
-    /// The same host, which before its first wait gives `waker` the bell that ends waits: to be rung when the flag of
+    /// The same host, which before its first wait gives `waker` the waker that ends waits: to be woken when the flag of
     /// [`SystemHost::interrupted_by`] is set, so that an engine that waits sees it.
     #[must_use]
-    pub fn woken_by(mut self, waker: impl FnOnce(Doorbell) + 'static) -> Self {
+    pub fn woken_by(mut self, waker: impl FnOnce(Waker) + 'static) -> Self {
         self.waker = Some(Box::new(waker));
         self
     }
@@ -183,9 +183,9 @@ impl Host for SystemHost {
         nanos_since(self.begun)
     }
 
-    fn wait(&mut self, bell: &Doorbell, waiting: Waiting) {
-        if let Some(waker) = self.waker.take() {
-            waker(bell.clone());
+    fn wait(&mut self, waker: &Waker, waiting: Waiting) {
+        if let Some(forward) = self.waker.take() {
+            forward(waker.clone());
             if self
                 .stop
                 .as_ref()
@@ -195,7 +195,7 @@ impl Host for SystemHost {
             }
         }
         let now = self.monotonic();
-        wait_really(bell, waiting, now);
+        wait_on_clock(waker, waiting, now);
     }
 
     fn entropy(&mut self) -> u64 {

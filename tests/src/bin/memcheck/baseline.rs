@@ -11,7 +11,7 @@ use aether_tests::repository;
 
 /// What a program took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Figures {
+pub(crate) struct ProgramTotals {
     /// Most bytes at one time.
     pub(crate) peak: u64,
     /// Bytes allocated.
@@ -20,7 +20,7 @@ pub(crate) struct Figures {
     pub(crate) blocks: u64,
 }
 
-pub(crate) type Baseline = BTreeMap<String, Figures>;
+pub(crate) type Baseline = BTreeMap<String, ProgramTotals>;
 
 /// What a figure of bytes may be above its baseline, beside a tenth. Three runs give the same figures to the byte, so the
 /// room is for change on purpose: a new name in the library moves every program a little, most of them hold 20 KB.
@@ -43,9 +43,9 @@ const fn same(figure: u64, baseline: u64, slack: u64) -> bool {
     figure.abs_diff(baseline) <= baseline / 50 + slack / 8
 }
 
-impl Figures {
+impl ProgramTotals {
     /// What of this is more than `baseline` allows.
-    pub(crate) fn breaches(&self, baseline: &Self) -> Vec<String> {
+    pub(crate) fn violations(&self, baseline: &Self) -> Vec<String> {
         let mut found = Vec::new();
         let mut hold = |what: &str, figure: u64, baseline: u64, slack: u64| {
             let most = allowed(baseline, slack);
@@ -95,7 +95,7 @@ pub(crate) fn read(planted: bool) -> Result<Baseline, String> {
         let (Ok(peak), Ok(total), Ok(blocks)) = figures else {
             return Err(format!("{}: not a number: {line}", path.display()));
         };
-        baseline.insert(words[0].to_owned(), Figures { peak, total, blocks });
+        baseline.insert(words[0].to_owned(), ProgramTotals { peak, total, blocks });
     }
     Ok(baseline)
 }
@@ -119,7 +119,7 @@ pub(crate) fn bless(mut baseline: Baseline, measured: &Baseline, all: bool) -> R
         changed += before - baseline.len();
     }
     let mut text = HEADER.to_owned();
-    for (name, Figures { peak, total, blocks }) in &baseline {
+    for (name, ProgramTotals { peak, total, blocks }) in &baseline {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{name} {peak} {total} {blocks}");
     }

@@ -29,7 +29,7 @@ const FEW_FRAMES: usize = 4;
 const ACCOUNTED: i64 = 64 * 1024;
 
 /// How long threads of an engine may take to end when it is gone.
-const PATIENCE: Duration = Duration::from_millis(500);
+const NETWORK_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Growth between the engine's start and the program's end.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,14 +51,14 @@ pub(crate) fn run(options: &Options) -> Result<bool, String> {
         ..Settings::default()
     };
 
-    let mut breaches = warm_up(&cases, &settings);
+    let mut violations = warm_up(&cases, &settings);
     let mut measured = Baseline::new();
     let mut rows = Vec::new();
     let old = baseline::read(options.planted)?;
     for case in &cases {
         let (mut row, complaints) = alone(case, &settings);
         row.baseline = old.get(&case.name).copied();
-        breaches.extend(complaints);
+        violations.extend(complaints);
         measured.insert(case.name.clone(), row.figures);
         rows.push(row);
     }
@@ -67,13 +67,13 @@ pub(crate) fn run(options: &Options) -> Result<bool, String> {
             held(case, &settings, path);
         }
     }
-    breaches.extend(engines());
+    violations.extend(engines());
     let suite = together(&cases, &settings, options.profile.as_deref());
     if let Some(path) = &options.profile {
-        breaches.extend(shape::compare(path)?);
+        violations.extend(shape::compare(path)?);
     }
     if suite.peak >= PEAK_LIMIT as u64 {
-        breaches.push(format!(
+        violations.push(format!(
             "the suite: peak {} bytes, allowed {PEAK_LIMIT}",
             suite.peak
         ));
@@ -87,24 +87,24 @@ pub(crate) fn run(options: &Options) -> Result<bool, String> {
         for row in &rows {
             match &row.baseline {
                 Some(baseline) => {
-                    let found = row.figures.breaches(baseline);
-                    breaches.extend(found.iter().map(|what| format!("{}: {what}", row.name)));
+                    let found = row.figures.violations(baseline);
+                    violations.extend(found.iter().map(|what| format!("{}: {what}", row.name)));
                 }
-                None => breaches.push(format!(
+                None => violations.push(format!(
                     "{}: no baseline; `cargo xtask memcheck --bless` makes one",
                     row.name
                 )),
             }
         }
         let gone = old.keys().filter(|name| all && !measured.contains_key(*name));
-        breaches.extend(gone.map(|name| {
+        violations.extend(gone.map(|name| {
             format!("{name}: a baseline without a program; `cargo xtask memcheck --bless` removes it")
         }));
     }
     let report = Report {
         rows,
         suite,
-        breaches,
+        violations,
         blessed,
         seconds: started.elapsed().as_secs_f64(),
     };
@@ -116,12 +116,12 @@ pub(crate) fn run(options: &Options) -> Result<bool, String> {
             .unwrap_or(if all { report::SHOWN } else { usize::MAX });
         print!("{}", report.text(shown));
     }
-    Ok(report.breaches.is_empty())
+    Ok(report.violations.is_empty())
 }
 
 /// Runs every program once and gives what it did otherwise than expected.
 fn warm_up(cases: &[Case], settings: &Settings) -> Vec<String> {
-    let mut breaches = Vec::new();
+    let mut violations = Vec::new();
     for case in cases {
         match (execute_watched(case, settings, |_, _, _| {}), case.expected()) {
             (Ok((outcome, report)), Ok(expected)) => {
@@ -133,15 +133,15 @@ fn warm_up(cases: &[Case], settings: &Settings) -> Vec<String> {
                 };
                 let message = compare(&expected, &outcome, &report);
                 if !message.is_empty() {
-                    breaches.push(format!("{}: {}", case.name, message.trim_end()));
+                    violations.push(format!("{}: {}", case.name, message.trim_end()));
                 }
             }
-            (Err(error), _) => breaches.push(format!("{}: {error}", case.name)),
-            (_, Err(error)) => breaches.push(format!("{}: {error}", case.name)),
+            (Err(error), _) => violations.push(format!("{}: {error}", case.name)),
+            (_, Err(error)) => violations.push(format!("{}: {error}", case.name)),
         }
         end_planted();
     }
-    breaches
+    violations
 }
 
 /// Runs a program under a profiler of its own.
@@ -170,7 +170,7 @@ fn alone(case: &Case, settings: &Settings) -> (Row, Vec<String>) {
     drop(profiler);
     let row = Row {
         name: case.name.clone(),
-        figures: Figures {
+        figures: ProgramTotals {
             peak: stats.max_bytes as u64,
             total: stats.total_bytes,
             blocks: stats.total_blocks,
@@ -180,8 +180,8 @@ fn alone(case: &Case, settings: &Settings) -> (Row, Vec<String>) {
         given: account.given,
         baseline: None,
     };
-    let breaches = judge(case, &row, heap);
-    (row, breaches)
+    let violations = violations(case, &row, heap);
+    (row, violations)
 }
 
 /// What dhat has counted, once threads that the engine has told to end had a moment to do so.
@@ -189,7 +189,7 @@ fn settled_stats() -> dhat::HeapStats {
     let since = Instant::now();
     loop {
         let stats = dhat::HeapStats::get();
-        if stats.curr_bytes == 0 || since.elapsed() > PATIENCE {
+        if stats.curr_bytes == 0 || since.elapsed() > NETWORK_TIMEOUT {
             return stats;
         }
         std::thread::sleep(Duration::from_millis(1));
@@ -198,7 +198,7 @@ fn settled_stats() -> dhat::HeapStats {
 
 /// Refuses each charge that making an engine takes, one after the other; gives what was wrong.
 fn engines() -> Vec<String> {
-    let mut breaches = Vec::new();
+    let mut violations = Vec::new();
     let make = |number: u64| {
         Engine::builder()
             .max_memory(None)
@@ -217,7 +217,7 @@ fn engines() -> Vec<String> {
         let alive = dhat::HeapStats::get().curr_bytes;
         drop(profiler);
         if alive != 0 {
-            breaches.push(format!(
+            violations.push(format!(
                 "making an engine, charge {number} refused: {alive} bytes leaked"
             ));
         }
@@ -225,13 +225,13 @@ fn engines() -> Vec<String> {
             break;
         }
     }
-    breaches
+    violations
 }
 
 /// What is wrong with a program's account and its end.
-fn judge(case: &Case, row: &Row, heap: Result<HeapReport, Error>) -> Vec<String> {
-    let mut breaches = Vec::new();
-    let mut add = |what: String| breaches.push(format!("{}: {what}", case.name));
+fn violations(case: &Case, row: &Row, heap: Result<HeapReport, Error>) -> Vec<String> {
+    let mut violations = Vec::new();
+    let mut add = |what: String| violations.push(format!("{}: {what}", case.name));
     match heap {
         Err(error) => add(error.to_string()),
         Ok(heap) => {
@@ -259,7 +259,7 @@ fn judge(case: &Case, row: &Row, heap: Result<HeapReport, Error>) -> Vec<String>
             row.charged, row.given
         ));
     }
-    breaches
+    violations
 }
 
 /// Writes a profile of what is alive at a program's end, for a person who looks for what is not charged.
@@ -272,7 +272,7 @@ fn held(case: &Case, settings: &Settings, path: &str) {
 }
 
 /// Runs all programs under one profiler, which writes its file.
-fn together(cases: &[Case], settings: &Settings, profile: Option<&str>) -> Figures {
+fn together(cases: &[Case], settings: &Settings, profile: Option<&str>) -> ProgramTotals {
     let builder = dhat::Profiler::builder();
     let profiler = match profile {
         Some(path) => builder.file_name(path).build(),
@@ -285,7 +285,7 @@ fn together(cases: &[Case], settings: &Settings, profile: Option<&str>) -> Figur
     }
     let stats = dhat::HeapStats::get();
     drop(profiler);
-    Figures {
+    ProgramTotals {
         peak: stats.max_bytes as u64,
         total: stats.total_bytes,
         blocks: stats.total_blocks,

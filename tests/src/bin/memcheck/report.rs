@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::fmt::Write as _;
 
-use crate::baseline::Figures;
+use crate::baseline::ProgramTotals;
 
 /// Programs that the table shows unless told otherwise.
 pub(crate) const SHOWN: usize = 10;
@@ -12,14 +12,14 @@ pub(crate) const SHOWN: usize = 10;
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) name: String,
-    pub(crate) figures: Figures,
+    pub(crate) figures: ProgramTotals,
     /// Bytes that are alive after the engine.
     pub(crate) alive: u64,
     /// Bytes by which the heap's account grew until the program's end.
     pub(crate) charged: i64,
     /// Bytes by which the allocator's did, captured output aside.
     pub(crate) given: i64,
-    pub(crate) baseline: Option<Figures>,
+    pub(crate) baseline: Option<ProgramTotals>,
 }
 
 impl Row {
@@ -34,8 +34,8 @@ impl Row {
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) rows: Vec<Row>,
-    pub(crate) suite: Figures,
-    pub(crate) breaches: Vec<String>,
+    pub(crate) suite: ProgramTotals,
+    pub(crate) violations: Vec<String>,
     /// Lines of the baseline that were changed, if that was asked for.
     pub(crate) blessed: Option<usize>,
     pub(crate) seconds: f64,
@@ -67,7 +67,7 @@ impl Report {
             )?;
         }
         for row in rows.iter().take(shown) {
-            let Figures { peak, total, blocks } = row.figures;
+            let ProgramTotals { peak, total, blocks } = row.figures;
             writeln!(
                 out,
                 "{peak:>11} {:>+10} {total:>11} {blocks:>8} {:>6} {:>11} {:>11}  {}",
@@ -93,16 +93,16 @@ impl Report {
         if let Some(changed) = self.blessed {
             writeln!(out, "baseline written, {changed} lines changed")?;
         }
-        for breach in &self.breaches {
+        for breach in &self.violations {
             writeln!(out, "BREACH {breach}")?;
         }
         Ok(())
     }
 
-    /// All of it: `{programs, suite, breaches, seconds}`.
+    /// All of it: `{programs, suite, violations, seconds}`.
     pub(crate) fn json(&self) -> String {
         let figures = |figures: &Figures| {
-            let Figures { peak, total, blocks } = figures;
+            let ProgramTotals { peak, total, blocks } = figures;
             format!(r#""peak":{peak},"total":{total},"blocks":{blocks}"#)
         };
         let programs = self.rows.iter().map(|row| {
@@ -120,10 +120,10 @@ impl Report {
             )
         });
         format!(
-            r#"{{"programs":[{}],"suite":{{{}}},"breaches":[{}],"seconds":{:.1}}}"#,
+            r#"{{"programs":[{}],"suite":{{{}}},"violations":[{}],"seconds":{:.1}}}"#,
             programs.collect::<Vec<_>>().join(","),
             figures(&self.suite),
-            self.breaches
+            self.violations
                 .iter()
                 .map(|breach| quoted(breach))
                 .collect::<Vec<_>>()

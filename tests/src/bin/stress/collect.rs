@@ -34,23 +34,23 @@ pub(crate) fn run(work: &Work) {
     };
     let total = Mutex::new(Total::default());
     work.each(|case, _| {
-        let mut provoked = (0, 0);
+        let mut stress_collections = (0, 0);
         let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            collected(case, walk, &mut provoked)
+            collected(case, walk, &mut stress_collections)
         }));
         match found {
             Ok(message) if message.is_empty() => {}
-            Ok(message) => work.breach(format!(
+            Ok(message) => work.add_violation(format!(
                 "{}: collecting at every allocation: {}",
                 case.name,
                 message.trim_end()
             )),
-            Err(_) => work.breach(format!("{}: a panic, collecting at every allocation", case.name)),
+            Err(_) => work.add_violation(format!("{}: a panic, collecting at every allocation", case.name)),
         }
         if let Ok(mut total) = total.lock() {
-            total.collections += provoked.0;
-            if provoked.1 > 1 {
-                total.thinned.push((provoked.1, case.name.clone()));
+            total.collections += stress_collections.0;
+            if stress_collections.1 > 1 {
+                total.thinned.push((stress_collections.1, case.name.clone()));
             }
         }
     });
@@ -77,14 +77,14 @@ pub(crate) fn run(work: &Work) {
 }
 
 /// What a program did otherwise than expected.
-fn collected(case: &Case, walk: u64, provoked: &mut (u64, u64)) -> String {
+fn collected(case: &Case, walk: u64, stress_collections: &mut (u64, u64)) -> String {
     let result = execute_watched(case, &settings(), |moment, engine, _| match moment {
         Moment::Ready => {
             engine.heap().set_stress(1, None);
             engine.heap().thin_stress(walk);
         }
         Moment::Ended => {
-            *provoked = engine.heap().provoked();
+            *stress_collections = engine.heap().stress_collections();
             engine.heap().set_stress(0, None);
         }
     });

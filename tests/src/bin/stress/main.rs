@@ -76,7 +76,7 @@ struct Work {
 
 impl Work {
     /// Adds what was found wrong.
-    fn breach(&self, text: String) {
+    fn add_violation(&self, text: String) {
         println!("BREACH {text}");
         if let Ok(mut breaches) = self.breaches.lock() {
             breaches.push(text);

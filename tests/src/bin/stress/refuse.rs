@@ -24,7 +24,7 @@ const SPREAD: u64 = 50;
 /// What a run costs beside its charges, in charges: making an engine, reading and compiling.
 const RUN: u64 = 300;
 /// How long a program may wait for the network.
-const PATIENCE: Duration = Duration::from_millis(100);
+const NETWORK_TIMEOUT: Duration = Duration::from_millis(100);
 /// A program that takes longer waits or is large.
 const SLOW: Duration = Duration::from_millis(10);
 
@@ -100,7 +100,7 @@ pub(crate) fn run(work: &Work) {
                     *slot = Some(program);
                 }
             }
-            Err(message) => work.breach(format!("{}: {message}", case.name)),
+            Err(message) => work.add_violation(format!("{}: {message}", case.name)),
         }
     });
     let programs: Vec<Option<Program>> = programs
@@ -151,13 +151,13 @@ pub(crate) fn run(work: &Work) {
         };
         let number = program.charge(position);
         let message = match catch_unwind(AssertUnwindSafe(|| refused(case, Some(number)))) {
-            Ok(Ok(run)) => judge(program, &run),
+            Ok(Ok(run)) => violations(program, &run),
             Ok(Err(message)) => message,
             Err(_) => "a panic".to_owned(),
         };
         if !message.is_empty() {
             let of = program.charges;
-            work.breach(format!(
+            work.add_violation(format!(
                 "{}: charge {number} of {of} refused: {message}",
                 case.name
             ));
@@ -211,7 +211,7 @@ fn refused(case: &Case, number: Option<u64>) -> Result<Run, String> {
     let mut settings = settings();
     if number.is_some() {
         // One that failed to answer lets the other side wait for ever.
-        settings.patience = Some(PATIENCE);
+        settings.network_timeout = Some(NETWORK_TIMEOUT);
     }
     let (outcome, report) = execute_watched(case, &settings, |moment, engine, _| match moment {
         Moment::Ready => engine.heap().set_stress(0, Some(number.unwrap_or(u64::MAX - 1))),
@@ -247,7 +247,7 @@ fn handles(case: &Case) -> bool {
 }
 
 /// What is wrong with a run in which a charge was refused.
-fn judge(program: &Program, run: &Run) -> String {
+fn violations(program: &Program, run: &Run) -> String {
     let HeapReport {
         live_objects,
         live_bytes,

@@ -1,4 +1,4 @@
-//! Mailboxes: how a service that waits for many sources, such as a server for its connections, hears of them.
+//! Event sources: how a service that waits for many sources, such as a server for its connections, hears of them.
 //!
 //! The service is a built-in's frame. It takes events, does what they ask for, and awaits the next one. A source that
 //! has something new is named once, however often it has; the service asks the source itself what is new.
@@ -11,10 +11,10 @@ use std::collections::VecDeque;
 
 use aether_value::{Promise, Raise, Rc};
 
-use super::inbox::{Inbox, Message};
+use super::receiver::{Message, Receiver};
 
 /// What a service listens to.
-pub struct Mailbox {
+pub struct EventSource {
     pub(crate) number: u64,
     /// What messages call the service.
     pub(crate) service: &'static str,
@@ -29,14 +29,14 @@ pub struct Mailbox {
     pub(crate) failure: RefCell<Option<Raise>>,
 }
 
-/// Names sources to a mailbox, from any thread.
+/// Names sources to an event source, from any thread.
 #[derive(Clone)]
-pub struct PostBox {
-    inbox: Inbox,
-    mailbox: u64,
+pub struct Sender {
+    receiver: Receiver,
+    event_source: u64,
 }
 
-impl Mailbox {
+impl EventSource {
     pub(super) fn new(number: u64, service: &'static str) -> Self {
         Self {
             number,
@@ -70,23 +70,23 @@ impl Mailbox {
     }
 
     /// Whether the service has no reason to wait.
-    pub(crate) fn has_news(&self, stops: u32) -> bool {
+    pub(crate) fn has_pending(&self, stops: u32) -> bool {
         !self.events.borrow().is_empty() || self.failure.borrow().is_some() || self.stops.get() != stops
     }
 }
 
-impl PostBox {
-    pub(super) fn new(inbox: &Inbox, mailbox: u64) -> Self {
+impl Sender {
+    pub(super) fn new(receiver: &Receiver, event_source: u64) -> Self {
         Self {
-            inbox: inbox.clone(),
-            mailbox,
+            receiver: receiver.clone(),
+            event_source,
         }
     }
 
     /// Names a source that has something new.
     pub fn post(&self, source: u64) {
-        self.inbox.post(Message::Event {
-            mailbox: self.mailbox,
+        self.receiver.post(Message::Event {
+            event_source: self.event_source,
             source,
         });
     }

@@ -1,4 +1,4 @@
-//! The engine's inbox: how other threads reach the interpreter's.
+//! The engine's receiver: how other threads reach the interpreter's.
 //!
 //! Invariants
 //! - A message is plain data, or a function over plain data; values never cross threads.
@@ -15,11 +15,11 @@ use super::Finish;
 pub(crate) enum Message {
     /// A job is done; the function makes its value.
     Done(u64, Finish),
-    /// Something has happened to a source that a mailbox listens to.
+    /// Something has happened to a source that an event source listens to.
     Event {
-        /// The mailbox.
-        mailbox: u64,
-        /// The source, as the mailbox's owner counts.
+        /// The event source.
+        event_source: u64,
+        /// The source, as the event source's owner counts.
         source: u64,
     },
 }
@@ -28,7 +28,7 @@ pub(crate) enum Message {
 struct State {
     messages: Vec<Message>,
     /// Someone wants the waiting to end, without a message.
-    rung: bool,
+    woken: bool,
     /// The engine has gone.
     closed: bool,
 }
@@ -43,11 +43,11 @@ struct Shared {
 
 /// The receiving end of one engine, and whoever posts to it.
 #[derive(Clone, Default)]
-pub(crate) struct Inbox(Arc<Shared>);
+pub(crate) struct Receiver(Arc<Shared>);
 
 /// Ends an engine's waiting from any thread.
 #[derive(Clone)]
-pub struct Doorbell(Inbox);
+pub struct Waker(Receiver);
 
 /// What an engine waits for, as [`Host::wait`](crate::Host::wait) is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub struct Waiting {
     pub network: bool,
 }
 
-impl Inbox {
+impl Receiver {
     fn lock(&self) -> MutexGuard<'_, State> {
         // A thread that died while it held the lock left the list whole: pushing is its last act.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -94,25 +94,25 @@ impl Inbox {
         drop(messages);
     }
 
-    /// The bell of this engine.
-    pub(crate) fn bell(&self) -> Doorbell {
-        Doorbell(self.clone())
+    /// The waker of this engine.
+    pub(crate) fn waker(&self) -> Waker {
+        Waker(self.clone())
     }
 }
 
-impl Doorbell {
+impl Waker {
     /// Ends the present wait, or the next one if there is none.
-    pub fn ring(&self) {
-        self.0.lock().rung = true;
+    pub fn wake(&self) {
+        self.0.lock().woken = true;
         self.0.0.changed.notify_all();
     }
 
-    /// Blocks this thread until the bell rings, `timeout` has passed, or, with `messages`, there is a message.
+    /// Blocks this thread until the waker is woken, `timeout` has passed, or, with `messages`, there is a message.
     pub fn wait(&self, timeout: Option<Duration>, messages: bool) {
         let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut state = self.0.lock();
         loop {
-            if std::mem::take(&mut state.rung) || messages && !state.messages.is_empty() {
+            if std::mem::take(&mut state.woken) || messages && !state.messages.is_empty() {
                 return;
             }
             let changed = &self.0.0.changed;
@@ -138,35 +138,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bell_rung_before_the_wait_ends_it() {
-        let bell = Inbox::default().bell();
-        bell.ring();
-        bell.wait(None, false);
+    fn a_wake_before_the_wait_ends_it() {
+        let waker = Receiver::default().waker();
+        waker.wake();
+        waker.wait(None, false);
         let begun = Instant::now();
-        bell.wait(Some(Duration::from_millis(5)), true);
+        waker.wait(Some(Duration::from_millis(5)), true);
         assert!(begun.elapsed() >= Duration::from_millis(5));
     }
 
     #[test]
     fn messages_end_only_the_waits_that_ask_for_them() {
-        let inbox = Inbox::default();
-        inbox.post(Message::Done(7, Box::new(|_| Ok(aether_value::Value::Null))));
-        inbox.bell().wait(Some(Duration::from_millis(1)), false);
-        inbox.bell().wait(None, true);
+        let receiver = Receiver::default();
+        receiver.post(Message::Done(7, Box::new(|_| Ok(aether_value::Value::Null))));
+        receiver.waker().wait(Some(Duration::from_millis(1)), false);
+        receiver.waker().wait(None, true);
         let mut messages = Vec::new();
-        inbox.take(&mut messages);
+        receiver.take(&mut messages);
         assert!(matches!(messages.as_slice(), [Message::Done(7, _)]));
-        inbox.take(&mut messages);
+        receiver.take(&mut messages);
         assert_eq!(messages.len(), 1);
     }
 
     #[test]
-    fn a_closed_inbox_takes_nothing() {
-        let inbox = Inbox::default();
-        inbox.close();
-        inbox.post(Message::Done(1, Box::new(|_| Ok(aether_value::Value::Null))));
+    fn a_closed_receiver_takes_nothing() {
+        let receiver = Receiver::default();
+        receiver.close();
+        receiver.post(Message::Done(1, Box::new(|_| Ok(aether_value::Value::Null))));
         let mut messages = Vec::new();
-        inbox.take(&mut messages);
+        receiver.take(&mut messages);
         assert!(messages.is_empty());
     }
 }
