@@ -680,7 +680,7 @@ fn waiting_for_many_promises_is_linear() {
     assert!(begun.elapsed() < Duration::from_secs(20));
 }
 
-/// What the runtime holds at the end is status_and_output, and is no leak.
+/// What the runtime holds at the end stays, and is no leak.
 #[test]
 fn the_leak_check_names_what_the_runtime_holds() {
     let scratch = Scratch::new("leaks");

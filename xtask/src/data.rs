@@ -17,7 +17,7 @@ const ROUNDS: usize = 3;
 /// Ticks of the kernel's clock a second, as Linux has it everywhere.
 const TICKS: f64 = 100.0;
 
-/// Generator that look random and are the same each time (Knuth's generator).
+/// A generator of numbers that look random and are the same each time (Knuth's generator).
 struct Generator(u64);
 
 impl Generator {

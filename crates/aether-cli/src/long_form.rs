@@ -67,7 +67,7 @@ fn meant(error: &RuntimeError, file: &SourceFile, engine: &Engine) -> Option<Str
             max_nesting: DEFAULT_MAX_NESTING,
         },
     );
-    let resolution = resolve::resolve(&parsed.ast);
+    let resolution = resolve::resolve(&parsed.ast, true);
     known.extend(
         resolution
             .bindings()

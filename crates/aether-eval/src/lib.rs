@@ -25,7 +25,7 @@ pub use builtins::{
 };
 pub use context::Ctx;
 pub use host::{Background, Host, Names, OpenFile, Permission};
-pub use machine::{Machine, MachineOptions, RunError, RuntimeError};
+pub use machine::{Machine, MachineOptions, Optimizations, RunError, RuntimeError};
 pub use memory::{
     HeapProfile, LEAK_LIMIT, Leak, LeakPlace, LeakReport, LeakStep, MemoryWatch, ProfilePoint, RootedValue,
 };

@@ -39,6 +39,26 @@ pub struct MachineOptions {
     pub directory: String,
     /// For tests: the number of the heap's charge to refuse, counted from 1.
     pub fail_charge: Option<u64>,
+    /// For tests: what the compiler may do to make programs faster.
+    pub optimizations: Optimizations,
+}
+
+/// What the compiler does for speed alone: a program means the same without. Tests compare the two.
+#[derive(Clone, Copy, Debug)]
+pub struct Optimizations {
+    /// Pairs of instructions are executed as one.
+    pub fuse: bool,
+    /// A captured variable that no longer changes is copied into the closure instead of living in a cell.
+    pub copy_captures: bool,
+}
+
+impl Default for Optimizations {
+    fn default() -> Self {
+        Self {
+            fuse: true,
+            copy_captures: true,
+        }
+    }
 }
 
 impl Default for MachineOptions {
@@ -57,6 +77,7 @@ impl Default for MachineOptions {
             shutdown_timeout: DEFAULT_GRACE,
             directory: String::new(),
             fail_charge: None,
+            optimizations: Optimizations::default(),
         }
     }
 }
@@ -127,6 +148,7 @@ impl Machine {
             vm.max_nesting = options.max_nesting;
             vm.module_path.clone_from(&options.module_path);
             vm.directory.clone_from(&options.directory);
+            vm.tables.optimizations = options.optimizations;
             if let Some(workers) = options.io_workers {
                 vm.scheduler.set_workers(workers);
             }
@@ -269,7 +291,7 @@ impl Machine {
                 diagnostics: parse.diagnostics,
             });
         }
-        let resolution = aether_resolve::resolve(&parse.ast);
+        let resolution = aether_resolve::resolve(&parse.ast, self.vm.tables.optimizations.copy_captures);
         let vm = &mut *self.vm;
         let code = compiler::compile(
             &parse.ast,

@@ -5,6 +5,7 @@
 //! - A global slot belongs to one name of one module. It starts as the prelude's value of that name, or unset;
 //!   [`Tables::is_declared`] tells whether the module itself has declared it, which decides what it exports.
 
+use crate::machine::Optimizations;
 use aether_value::{Heap, Raise, Raw, Rc, Str, Value};
 use ahash::AHashMap;
 
@@ -43,6 +44,7 @@ pub(crate) struct ModuleNames {
 
 /// The tables.
 pub(crate) struct Tables {
+    pub(crate) optimizations: Optimizations,
     pub(crate) constants: Vec<Value>,
     strings: AHashMap<Box<str>, u32>,
     ints: AHashMap<i64, u32>,
@@ -60,6 +62,7 @@ pub(crate) struct Tables {
 impl Tables {
     pub(crate) fn new() -> Self {
         Self {
+            optimizations: Optimizations::default(),
             constants: Vec::new(),
             strings: AHashMap::new(),
             ints: AHashMap::new(),

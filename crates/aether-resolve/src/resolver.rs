@@ -8,14 +8,15 @@
 //! innermost first: the first one that has declared the name by then owns it, as a forward binding.
 
 use aether_ast::{Ast, FunctionId, FunctionKind, Node, NodeId, Symbol, ensure_stack};
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 
 use crate::tables::{
     Binding, BindingId, BindingKind, FunctionIndex, FunctionInfo, GlobalDeclaration, Resolution, Use,
 };
 
-/// Resolves every name of a tree.
-pub fn resolve(ast: &Ast) -> Resolution {
+/// Resolves every name of a tree. `copy_captures` says whether a captured variable that no longer changes may be
+/// copied into the closure; otherwise all that are captured live in cells.
+pub fn resolve(ast: &Ast, copy_captures: bool) -> Resolution {
     let functions = vec![FunctionInfo::default(); ast.function_count() + 1];
     let mut resolver = Resolver {
         ast,
@@ -30,6 +31,8 @@ pub fn resolve(ast: &Ast) -> Resolution {
         loop_depth: 0,
         facts: Vec::new(),
         work: Vec::new(),
+        step: 0,
+        copy_captures,
     };
     for &statement in ast.root() {
         resolver.statement(statement);
@@ -53,11 +56,14 @@ struct Pending {
     symbol: Symbol,
     /// The functions around the use, outermost first; the last is the one that uses it.
     functions: Vec<FunctionIndex>,
-    /// Start of the outermost of those functions below each depth: where the capture happens.
     assignment: bool,
 }
 
 /// Facts about a binding that decide between copy and cell.
+///
+/// Captures and assignments are numbered by [`Resolver::step`]. Outside of loops, and within one round of a loop, the
+/// tree is walked in the order of execution (of branches, one is executed), so a capture with a number above all
+/// assignments' sees the last value.
 #[derive(Clone, Copy, Default)]
 struct Facts {
     declared_loop_depth: u32,
@@ -78,6 +84,9 @@ struct Resolver<'a> {
     loop_depth: u32,
     facts: Vec<Facts>,
     work: Vec<NodeId>,
+    /// Uses of local names met so far.
+    step: u32,
+    copy_captures: bool,
 }
 
 impl Resolver<'_> {
@@ -195,7 +204,8 @@ impl Resolver<'_> {
     /// Records that `name`, used inside `functions` (outermost first), refers to `binding`.
     fn bind(&mut self, name: NodeId, binding: BindingId, functions: &[FunctionIndex], assignment: bool) {
         self.out.uses[name.index()] = Use::Local(binding);
-        let position = self.ast.span(name).start;
+        self.step += 1;
+        let step = self.step;
         let declaring = self.out.bindings[binding.index()].function;
         let depth = functions.iter().rposition(|&function| function == declaring);
         let inner = depth.map_or(functions, |depth| &functions[depth + 1..]);
@@ -209,10 +219,10 @@ impl Resolver<'_> {
         if assignment {
             self.out.bindings[binding.index()].assigned = true;
             facts.assigned_apart |= !inner.is_empty() || self.loop_depth > facts.declared_loop_depth;
-            facts.last_assignment = Some(facts.last_assignment.map_or(position, |last| last.max(position)));
+            facts.last_assignment = Some(step);
         }
         if !inner.is_empty() {
-            facts.first_capture = Some(facts.first_capture.map_or(position, |first| first.min(position)));
+            facts.first_capture = Some(facts.first_capture.unwrap_or(step));
         }
     }
 
@@ -543,11 +553,37 @@ impl Resolver<'_> {
 
     // --- conclusions ---
 
+    /// The forward bindings that name a function and are captured by a function within it. Their cell must be
+    /// handed on, so the function captures it instead of reading itself from the frame.
+    fn captured_within_own(&self) -> AHashSet<BindingId> {
+        let mut found = AHashSet::new();
+        for (index, info) in self.out.functions.iter().enumerate() {
+            for &binding in &info.captures {
+                let Some(named) = self.facts[binding.index()].names else {
+                    continue;
+                };
+                if named.index() == index || !self.out.bindings[binding.index()].forward {
+                    continue;
+                }
+                let mut around = info.parent;
+                while let Some(function) = around.filter(|&function| function != FunctionIndex::TOP_LEVEL) {
+                    if function == named {
+                        found.insert(binding);
+                        break;
+                    }
+                    around = self.out.functions[function.index()].parent;
+                }
+            }
+        }
+        found
+    }
+
     /// Decides own names, then copies and cells.
     fn finish(mut self) -> Resolution {
+        let shared = self.captured_within_own();
         for (index, facts) in self.facts.iter().enumerate() {
             let (binding, id) = (&self.out.bindings[index], BindingId(index as u32));
-            if let Some(function) = facts.names.filter(|_| !binding.assigned) {
+            if let Some(function) = facts.names.filter(|_| !binding.assigned && !shared.contains(&id)) {
                 let info = &mut self.out.functions[function.index()];
                 info.own = Some(id);
                 info.captures.retain(|&captured| captured != id);
@@ -565,7 +601,9 @@ impl Resolver<'_> {
                     .last_assignment
                     .is_some_and(|at| facts.first_capture.is_none_or(|first| at > first));
             let unset_at_capture = facts.names.is_some() && binding.assigned;
-            binding.cell = binding.captured && (binding.forward || reassigned || unset_at_capture);
+            let own = facts.names.is_some() && !binding.assigned;
+            binding.cell = binding.captured
+                && (!self.copy_captures && !own || binding.forward || reassigned || unset_at_capture);
         }
         self.out
     }

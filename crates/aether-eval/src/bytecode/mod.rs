@@ -1,11 +1,14 @@
 //! The instruction set and its disassembler.
 
 mod disassemble;
+#[macro_use]
 mod fuse;
 mod op;
 
 pub use disassemble::disassemble;
 pub(crate) use disassemble::disassemble_code;
+#[doc(hidden)]
+pub use fuse::FUSED;
 pub(crate) use fuse::{fused, swaps};
 pub use op::Op;
 pub(crate) use op::{Layout, encode, fields, immediate_field, immediate_of, name_parts, name_word};

@@ -18,16 +18,22 @@
 use aether_value::{Raw, tag};
 
 macro_rules! ops {
-    ($($(#[doc = $doc:literal])+ $name:ident $layout:ident $words:literal;)*) => {
-        /// Operation codes; the line beside each is its whole contract.
+    (
+        { $($(#[doc = $doc:literal])+ $name:ident $layout:ident $words:literal;)* }
+        { $($(#[doc = $pair_doc:literal])+ $pair:ident = $first:ident, $($second:ident)|+, $joint:ident; $source:literal)* }
+    ) => {
+        /// Operation codes; the line beside each is its whole contract. The fused ones come last.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u16)]
-        pub enum Op { $($(#[doc = $doc])+ $name,)* }
+        pub enum Op { $($(#[doc = $doc])+ $name,)* $($(#[doc = $pair_doc])+ $pair,)* }
 
-        /// Every operation with its field layout and length in words.
-        pub(crate) const OPS: &[(Op, &str, Layout, u8)] = &[
-            $((Op::$name, stringify!($name), Layout::$layout, $words),)*
+        /// Every operation and its name.
+        pub(crate) const OPS: &[(Op, &str)] = &[
+            $((Op::$name, stringify!($name)),)* $((Op::$pair, stringify!($pair)),)*
         ];
+
+        /// Field layout and length in words of each operation that is not fused.
+        const FORMATS: &[(Layout, u8)] = &[$((Layout::$layout, $words),)*];
     };
 }
 
@@ -60,7 +66,7 @@ pub(crate) enum Layout {
     JumpLoop,
 }
 
-ops! {
+fused_operations! { ops {
     /// Nothing.
     Nop None 1;
     /// R\[a\] = R\[b\], counted.
@@ -410,122 +416,7 @@ ops! {
     DuplicateMain None 1;
     /// The `debugger` statement.
     Debugger None 1;
-
-    /// `Copy`, and the `Copy` after it. This and the following: see [`fused`](super::fused).
-    Copy2 Ab 1;
-    /// `Push`, and the `Drop` of its result.
-    PushDrop Abc 3;
-    /// `AddI` of a register to itself, and `JumpLess` of that register.
-    AddIJumpLess AbN 1;
-    /// The same with `JumpLessEqual`.
-    AddIJumpLessEqual AbN 1;
-    /// The same with `JumpLessI`.
-    AddIJumpLessI AbN 1;
-    /// The same with `JumpLessEqualI`.
-    AddIJumpLessEqualI AbN 1;
-    /// `SubtractI` of a register from itself, and `JumpGreaterI` of that register.
-    SubtractIJumpGreaterI AbN 1;
-    /// The same with `JumpGreaterEqualI`.
-    SubtractIJumpGreaterEqualI AbN 1;
-    /// `AddI`, and a `GetIndex` whose index it made.
-    AddIGetIndex AbN 1;
-    /// `SubtractI`, and a `GetIndex` whose index it made.
-    SubtractIGetIndex AbN 1;
-    /// `GetIndex`, and the `SetIndexMove` of what it got.
-    GetIndexSetIndex Abc 1;
-    /// `RemainderI`, and `JumpEqualI` of the remainder.
-    RemainderIJumpEqualI AbN 1;
-    /// The same with `JumpNotEqualI`.
-    RemainderIJumpNotEqualI AbN 1;
-    /// `Remainder`, and `JumpEqualI` of the remainder.
-    RemainderJumpEqualI Abc 1;
-    /// The same with `JumpNotEqualI`.
-    RemainderJumpNotEqualI Abc 1;
-    /// `GetIndex`, and `GetIndexT` or `GetIndexTC` of what it got.
-    GetIndexGetIndex Abc 1;
-    /// `GetIndex`, and `SetIndex` of what it got.
-    GetIndexStore Abc 1;
-    /// The same with `SetIndexMove`.
-    GetIndexStoreMove Abc 1;
-    /// The same with `SetIndexI`.
-    GetIndexStoreI Abc 1;
-    /// `GetIndex`, and an addition of the element on the right.
-    GetIndexAdd Abc 1;
-    /// `GetField`, and `GetIndexT` or `GetIndexTC` of what it got.
-    GetFieldGetIndex AbN 2;
-    /// `GetField`, and `GetFieldT` of what it got.
-    GetFieldGetField AbN 2;
-    /// `Add`, and `AddI` to the sum.
-    AddAddI Abc 1;
-    /// `Add` to a register, and `JumpLess` of that register.
-    AddJumpLess Abc 1;
-    /// The same with `JumpLessEqual`.
-    AddJumpLessEqual Abc 1;
-    /// `GetIndex`, and `JumpLess` of the element; the next seven likewise.
-    GetIndexJumpLess Abc 1;
-    /// With `JumpLessEqual`.
-    GetIndexJumpLessEqual Abc 1;
-    /// With `JumpGreater`.
-    GetIndexJumpGreater Abc 1;
-    /// With `JumpGreaterEqual`.
-    GetIndexJumpGreaterEqual Abc 1;
-    /// With `JumpNotLess`.
-    GetIndexJumpNotLess Abc 1;
-    /// With `JumpNotLessEqual`.
-    GetIndexJumpNotLessEqual Abc 1;
-    /// With `JumpNotGreater`.
-    GetIndexJumpNotGreater Abc 1;
-    /// With `JumpNotGreaterEqual`.
-    GetIndexJumpNotGreaterEqual Abc 1;
-    /// `GetIndex`, and `JumpEqualK` of the element.
-    GetIndexJumpEqualK Abc 1;
-    /// `GetIndex`, and `JumpNotEqualK` of the element.
-    GetIndexJumpNotEqualK Abc 1;
-    /// `Len` of a local, and `JumpLess` than the length.
-    LenJumpLess AbN 1;
-    /// Four: `GetIndex`, `GetIndexSetIndex`, `SetIndexMove`, which swap two elements of one array.
-    SwapElements Abc 1;
-    /// `Add`, and `Return` of the sum.
-    AddReturn Abc 1;
-    /// `Subtract`, and `Return` of the difference.
-    SubtractReturn Abc 1;
-    /// `Multiply`, and `Return` of the product.
-    MultiplyReturn Abc 1;
-    /// `AddBC`, and `Return` of the sum.
-    AddBCReturn Abc 1;
-    /// `GetField`, and `Return1` of the field.
-    GetFieldReturn AbN 2;
-    /// `GetField`, and an addition with the field on the left.
-    GetFieldAddLeft AbN 2;
-    /// The same with the field on the right.
-    GetFieldAddRight AbN 2;
-    /// `GetField`, and `Subtract` from the field.
-    GetFieldSubtractLeft AbN 2;
-    /// The same with the field on the right.
-    GetFieldSubtractRight AbN 2;
-    /// `GetField`, and `Multiply` with the field on the left.
-    GetFieldMultiplyLeft AbN 2;
-    /// The same with the field on the right.
-    GetFieldMultiplyRight AbN 2;
-    /// `Multiply`, and `AddField` of the product.
-    MultiplyAddField Abc 1;
-    /// The same with `SubtractField`.
-    MultiplySubtractField Abc 1;
-    /// `AddI`, and `Multiply` by the sum.
-    AddIMultiply AbN 1;
-    /// `GetIndex`, `Multiply` by the element, and an addition of the product on the right.
-    GetIndexMultiplyAdd Abc 1;
-    /// `Multiply`, and an addition with the product on the left.
-    MultiplyAddLeft Abc 1;
-    /// The same with the product on the right.
-    MultiplyAddRight Abc 1;
-    /// `Multiply`, and a subtraction from the product.
-    MultiplySubtractLeft Abc 1;
-    /// `Multiply`, and a subtraction of the product.
-    MultiplySubtractRight Abc 1;
-    /// `Subtract`, and an addition with the difference on the left.
-    SubtractAddLeft Abc 1;
-}
+}}
 
 impl Op {
     /// The operation of a code word.
@@ -537,12 +428,12 @@ impl Op {
     }
 
     pub(crate) fn layout(self) -> Layout {
-        OPS[self as usize].2
+        FORMATS[self.first() as usize].0
     }
 
     /// Words the instruction occupies.
     pub(crate) fn words(self) -> usize {
-        OPS[self as usize].3 as usize
+        FORMATS[self.first() as usize].1 as usize
     }
 }
 

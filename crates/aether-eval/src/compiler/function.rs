@@ -186,6 +186,9 @@ impl Compiler<'_> {
 
     /// Fuses the instruction `at` of the last three with the one after it, if they are a pair.
     fn fuse(&mut self, at: usize) {
+        if !self.tables.optimizations.fuse {
+            return;
+        }
         let function = &mut self.function;
         let [first, second] = [function.last[at], function.last[at + 1]].map(|word| word as usize);
         if first >= second {
@@ -502,6 +505,7 @@ impl Compiler<'_> {
             if let Some(row) = at.checked_sub(3)
                 && self.function.starts[row] as usize + 3 == word
                 && let Some(row) = self.function.words[..=word].last_chunk::<4>()
+                && self.tables.optimizations.fuse
                 && swaps(row)
             {
                 let first = &mut self.function.words[word - 3];

@@ -89,7 +89,7 @@ pub(crate) enum Event {
     /// A callback has waited too long.
     Callback(u64),
     /// A service may look at its deadlines.
-    EventSource(std::rc::Rc<EventSource>),
+    Deadline(std::rc::Rc<EventSource>),
 }
 
 /// The tables.
@@ -269,7 +269,7 @@ impl Scheduler {
                         event_source.filter(|event_source| event_source.due.get() == Some(due))
                     {
                         event_source.due.set(None);
-                        return Some((due, Event::EventSource(event_source)));
+                        return Some((due, Event::Deadline(event_source)));
                     }
                 }
             }

@@ -167,7 +167,7 @@ impl Vm {
         if let Some(first) = parse.diagnostics.first() {
             return Err(failed(&first.message));
         }
-        let resolution = aether_resolve::resolve(&parse.ast);
+        let resolution = aether_resolve::resolve(&parse.ast, self.tables.optimizations.copy_captures);
         let module = self.tables.add_module();
         let code = compiler::compile(
             &parse.ast,

@@ -564,7 +564,7 @@ impl Vm {
                     self.settle(&promise, PromiseState::Fulfilled(Value::Null));
                 }
                 Event::Callback(number) => self.drop_late_callback(number),
-                Event::EventSource(event_source) => self.wake_service(&event_source),
+                Event::Deadline(event_source) => self.wake_service(&event_source),
             }
         }
         self.sort_ties(from);

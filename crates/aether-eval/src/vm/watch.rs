@@ -87,7 +87,7 @@ impl ScriptFrame {
 /// # Safety
 /// `data` is a [`RecorderContext`] whose machine is alive.
 unsafe fn ask(data: *const ()) -> (u32, u64) {
-    // SAFETY: the recorder_context is boxed and lives until recording ends. The machine's fields are read through a pointer
+    // SAFETY: the context is boxed and lives until recording ends. The machine's fields are read through a pointer
     // while the machine itself is borrowed further out: they were written before the call that led here, which may
     // unwind and so keeps its writes in order.
     unsafe {
@@ -237,7 +237,7 @@ impl Vm {
             sites,
             profile,
         };
-        // SAFETY: the machine is boxed and stops recording before it goes, and so does the recorder_context.
+        // SAFETY: the machine is boxed and stops recording before it goes, and so does the context.
         unsafe { self.heap.record(recorder) };
     }
 

@@ -132,7 +132,7 @@ impl Heap {
         self.inner().stress.charges.get()
     }
 
-    /// Sets stress_collections collections and refusals anew, counting from here; see [`crate::HeapConfig`].
+    /// Sets when collections and refusals are forced anew, counting from here; see [`crate::HeapConfig`].
     pub fn set_stress(&self, collect_every: u64, fail_charge: Option<u64>) {
         let inner = self.inner();
         inner.stress.collect_every.set(collect_every);
@@ -148,14 +148,14 @@ impl Heap {
         inner.set_next_event();
     }
 
-    /// Has stress_collections collections walk at most `objects` for every charge, after [`Heap::set_stress`]: while more are
+    /// Has forced collections walk at most `objects` for every charge, after [`Heap::set_stress`]: while more are
     /// live, they come at every second charge, at every third and so on. Without this a program with n objects takes
     /// time in the square of n.
     pub fn thin_stress(&self, objects: u64) {
         self.inner().stress.walk.set(objects);
     }
 
-    /// Collections stress_collections so far, and the most charges from one to the next.
+    /// Forced collections so far, and the most charges from one to the next.
     pub fn stress_collections(&self) -> (u64, u64) {
         let stress = &self.inner().stress;
         (stress.collections.get(), stress.longest.get())

@@ -1,4 +1,4 @@
-//! SideRecord records: what few objects have and no header has room for.
+//! Side records: what few objects have and no header has room for.
 //!
 //! One table per heap, keyed by address; the header flag `HAS_SIDE` says that there is a record. Holds the weak cell,
 //! the id, undeclared instance fields, the finalizer, and the character index of a long string.

@@ -45,7 +45,7 @@ struct State {
     clock: u64,
     /// Nothing has come from the network for too long.
     timed_out: bool,
-    /// Nanoseconds of network_timeout with the network, if not [`NETWORK_TIMEOUT`].
+    /// Nanoseconds to wait for the network, if not [`NETWORK_TIMEOUT`].
     network_timeout: Option<u64>,
     seed: u64,
 }
