@@ -114,15 +114,16 @@ fn builder() -> EngineBuilder {
 }
 
 fn finish(engine: Engine, host: &MemoryHost, result: Result<(), Error>) -> (Outcome, HeapReport) {
+    let lines = result
+        .err()
+        .map(|error| engine.error_lines(&error, false))
+        .unwrap_or_default();
     let report = engine.shut_down();
     let mut stderr = host.stderr();
-    let mut status = 0;
-    if let Err(error) = result {
-        for line in error.lines() {
-            stderr.push_str(&line);
-            stderr.push('\n');
-            status = 1;
-        }
+    let status = i32::from(!lines.is_empty());
+    for line in lines {
+        stderr.push_str(&line);
+        stderr.push('\n');
     }
     (
         Outcome {

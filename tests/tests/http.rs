@@ -594,7 +594,7 @@ fn redirects_do_not_leave_what_is_permitted() {
     assert_eq!(
         host.stdout(),
         format!(
-            "inside\nPermission denied: net access to \"127.0.0.1:{other}\" (run with --allow-net=127.0.0.1:{other})\nPermission denied: net access to \"127.0.0.1:{other}\"\n"
+            "inside\nPermission denied: net access to \"127.0.0.1:{other}\"\nPermission denied: net access to \"127.0.0.1:{other}\"\n"
         )
     );
 }

@@ -2,11 +2,11 @@
 //!
 //! Invariant: every error of a file is told; only excerpts are limited to [`MAX_EXCERPTS`], the rest take a line each.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use aether::parts::{parser, resolve};
-use aether::{DEFAULT_MAX_NESTING, Diagnostic, Engine, Error, ErrorKind, RuntimeError, SourceFile, Span};
+use aether::{Diagnostic, Engine, Error, ErrorKind, RuntimeError, SourceFile, Span};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 /// How many errors are shown with their source.
@@ -16,7 +16,15 @@ const MAX_EXCERPTS: usize = 20;
 pub(crate) fn render(error: &Error, engine: Option<&Engine>, colour: bool) -> String {
     match error {
         Error::Syntax { file, diagnostics } => syntax(file, diagnostics, colour),
-        Error::Runtime(error) => runtime(error, engine, colour),
+        Error::Runtime(raised) => {
+            let help = engine.and_then(|engine| engine.help_for(error));
+            let mut out = runtime(raised, help, colour);
+            let trace = error.full_trace();
+            if !trace.is_empty() {
+                let _ = writeln!(out, "stack trace:\n{}", trace.join("\n"));
+            }
+            out
+        }
         other => format!("error: {other}\n"),
     }
 }
@@ -37,50 +45,19 @@ fn syntax(file: &SourceFile, diagnostics: &[Diagnostic], colour: bool) -> String
     out
 }
 
-fn runtime(error: &RuntimeError, engine: Option<&Engine>, colour: bool) -> String {
+fn runtime(error: &RuntimeError, help: Option<String>, colour: bool) -> String {
     let mut out = String::new();
     let Some(place) = error.places.first() else {
         let _ = writeln!(out, "error[{}]: {}", code_of(error.kind), error.message);
         return out;
     };
     let mut diagnostic = Diagnostic::error(code_of(error.kind), error.message.clone(), place.span);
-    if let Some(meant) = engine.and_then(|engine| meant(error, &place.file, engine)) {
-        diagnostic = diagnostic.with_help(format!("did you mean '{meant}'?"));
-    }
+    diagnostic.help = help;
     show(&mut out, &place.file, &diagnostic, colour);
-    if !error.stack_trace.is_empty() {
-        let _ = writeln!(out, "stack trace:\n{}", error.stack_trace);
+    if let Some((file, diagnostics)) = &error.module {
+        out.push_str(&syntax(file, diagnostics, colour));
     }
     out
-}
-
-/// The name that was probably meant, if an undefined one was used.
-fn meant(error: &RuntimeError, file: &SourceFile, engine: &Engine) -> Option<String> {
-    let name = error
-        .message
-        .strip_prefix("Undefined variable: ")
-        .filter(|_| error.kind == ErrorKind::Name)?;
-    let mut known = engine.known_names();
-    let parsed = parser::parse(
-        file,
-        parser::ParseOptions {
-            max_nesting: DEFAULT_MAX_NESTING,
-        },
-    );
-    let resolution = resolve::resolve(&parsed.ast, true);
-    known.extend(
-        resolution
-            .bindings()
-            .iter()
-            .map(|binding| parsed.ast.text(binding.name).to_owned()),
-    );
-    known.extend(
-        resolution
-            .globals()
-            .iter()
-            .map(|global| parsed.ast.text(global.name).to_owned()),
-    );
-    resolve::suggest(name, known.iter().map(String::as_str)).map(str::to_owned)
 }
 
 /// The stable code of a runtime error.
@@ -113,7 +90,13 @@ const fn code_of(kind: ErrorKind) -> &'static str {
 
 /// Appends a diagnostic with its excerpt.
 fn show(out: &mut String, file: &SourceFile, diagnostic: &Diagnostic, colour: bool) {
-    let mut snippet = Snippet::source(file.text())
+    // An empty last line has no character to point at, and would be taken for the end of the line before it.
+    let text = if file.text().ends_with('\n') {
+        Cow::Owned(format!("{} ", file.text()))
+    } else {
+        Cow::Borrowed(file.text())
+    };
+    let mut snippet = Snippet::source(text)
         .path(file.path().unwrap_or("<eval>"))
         .annotation(AnnotationKind::Primary.span(on_one_line(file, diagnostic.span)));
     for label in &diagnostic.labels {
@@ -147,7 +130,8 @@ fn on_one_line(file: &SourceFile, span: Span) -> Range<usize> {
     }
     match text[start..].chars().next() {
         Some(found) if found != '\n' => start..start + found.len_utf8(),
-        _ => start..start,
+        Some(_) => start..start,
+        None => start..start + usize::from(text.ends_with('\n')),
     }
 }
 

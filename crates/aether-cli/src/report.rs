@@ -5,7 +5,7 @@
 
 use std::io::{self, IsTerminal};
 
-use aether::{Engine, Error, ErrorKind, lines_of};
+use aether::{Engine, Error, ErrorKind};
 
 use crate::options::Color;
 use crate::{long_form, streams};
@@ -29,13 +29,17 @@ pub(crate) fn failure(error: &Error, engine: Option<&Engine>, color: Color) -> u
     if is_long(color) {
         streams::write_err(&long_form::render(error, engine, is_coloured(color)));
     } else {
-        let mut text = lines_of(error, is_set("AETHER_BACKTRACE")).join("\n");
+        let lines = engine.map_or_else(
+            || error.lines(),
+            |engine| engine.error_lines(error, is_set("AETHER_BACKTRACE")),
+        );
+        let mut text = lines.join("\n");
         text.push('\n');
         streams::write_err(&text);
     }
     match error.kind() {
         Some(ErrorKind::StepLimit) => BUDGET_EXCEEDED,
-        Some(ErrorKind::OutOfMemory) if engine.is_some_and(|engine| engine.heap().limit().is_some()) => {
+        Some(ErrorKind::OutOfMemory) if engine.is_none_or(|engine| engine.heap().limit().is_some()) => {
             BUDGET_EXCEEDED
         }
         _ => 1,

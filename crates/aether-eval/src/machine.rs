@@ -19,7 +19,7 @@ pub struct MachineOptions {
     pub max_memory: Option<usize>,
     /// Limit of activations.
     pub max_depth: usize,
-    /// Calls, backward jumps and built-in work units allowed; none for no limit.
+    /// Calls, backward jumps and built-in work units allowed in each call of the host; none for no limit.
     pub max_steps: Option<u64>,
     /// How deep source may nest.
     pub max_nesting: u32,
@@ -96,6 +96,8 @@ pub struct RuntimeError {
     pub stack_trace: String,
     /// Where, innermost first.
     pub places: Vec<TracePlace>,
+    /// If the import of a module failed because of its text: the module's file, and every error in it.
+    pub module: Option<(std::rc::Rc<SourceFile>, Vec<Diagnostic>)>,
 }
 
 /// Why a text did not run to its end.
@@ -188,8 +190,9 @@ impl Machine {
     /// # Errors
     /// See [`RunError`].
     pub fn run(&mut self, file: SourceFile) -> Result<(), RunError> {
+        self.vm.begin_host_call();
         self.execute(file, Kind::Program)?;
-        self.call_main()
+        self.main_and_queue()
     }
 
     /// Serves the callbacks that are queued, until there are none, and the finalizers of objects that have died.
@@ -197,7 +200,29 @@ impl Machine {
     /// # Errors
     /// What ends a program for good; what a callback throws is reported and forgotten.
     fn drain(&mut self) -> Result<(), RunError> {
-        self.vm.drain_queue().map_err(RunError::from)
+        let drained = self.vm.drain_queue();
+        self.leave(drained)
+    }
+
+    /// What a run gave, for the host: an error says what is known of it, and one of the budget leaves the handlers'
+    /// reserve open, so that the host can put things right.
+    fn leave<T>(&mut self, result: Result<T, Raise>) -> Result<T, RunError> {
+        let raise = match result {
+            Ok(value) => return Ok(value),
+            Err(raise) => raise,
+        };
+        let is_budget = raise.kind() == ErrorKind::OutOfMemory;
+        let mut error = RunError::from(raise);
+        if let RunError::Runtime(error) = &mut error
+            && error.kind == ErrorKind::Import
+        {
+            let failed = self.vm.failed_module(&error.message);
+            error.module = failed.map(|failed| (failed.file, failed.diagnostics));
+        }
+        if is_budget {
+            self.vm.heap.hold_reserve();
+        }
+        Err(error)
     }
 
     /// Runs the finalizers of objects that have died; what they throw goes to standard error.
@@ -205,7 +230,8 @@ impl Machine {
     /// # Errors
     /// See [`RunError`].
     pub fn run_finalizers(&mut self) -> Result<(), RunError> {
-        self.vm.run_finalizers().map_err(RunError::from)
+        let ran = self.vm.run_finalizers();
+        self.leave(ran)
     }
 
     /// Calls the callbacks that are ready, and waits for nothing: what a prompt does between inputs.
@@ -213,7 +239,9 @@ impl Machine {
     /// # Errors
     /// What ends a program for good; what a callback throws is reported and forgotten.
     pub fn serve_ready(&mut self) -> Result<(), RunError> {
-        self.vm.serve_ready().map_err(RunError::from)
+        self.vm.begin_host_call();
+        let served = self.vm.serve_ready();
+        self.leave(served)
     }
 
     /// Waits until the files are written that the program has begun to write in the background, for some seconds at
@@ -228,6 +256,7 @@ impl Machine {
     /// # Errors
     /// See [`RunError`].
     pub fn finish(&mut self) -> Result<(), RunError> {
+        self.vm.begin_host_call();
         self.complete_writes();
         if self.vm.heap.finalizers() > 0 {
             self.vm.heap.collect();
@@ -244,6 +273,11 @@ impl Machine {
     /// # Errors
     /// See [`RunError`].
     pub fn call_main(&mut self) -> Result<(), RunError> {
+        self.vm.begin_host_call();
+        self.main_and_queue()
+    }
+
+    fn main_and_queue(&mut self) -> Result<(), RunError> {
         let Some(main) = self.global("main") else {
             return self.drain();
         };
@@ -256,7 +290,7 @@ impl Machine {
         }
         let result = self.vm.call_value(&main, &[], true);
         drop(main);
-        drop(result?);
+        drop(self.leave(result)?);
         self.drain()
     }
 
@@ -265,12 +299,20 @@ impl Machine {
     /// # Errors
     /// See [`RunError`].
     pub fn evaluate(&mut self, file: SourceFile) -> Result<Value, RunError> {
+        self.vm.begin_host_call();
         self.execute(file, Kind::Fragment)
     }
 
     fn execute(&mut self, file: SourceFile, kind: Kind) -> Result<Value, RunError> {
-        let code = self.compile(file, kind)?;
-        self.vm.run_code(code).map_err(RunError::from)
+        // What the host itself gives is compiled in any case: it may be what makes room.
+        let code = if self.vm.heap.is_reserve_held() {
+            let heap = self.vm.heap.clone();
+            heap.past_the_limit(|| self.compile(file, kind))
+        } else {
+            self.compile(file, kind)
+        }?;
+        let result = self.vm.run_code(code);
+        self.leave(result)
     }
 
     fn compile(
@@ -336,7 +378,9 @@ impl Machine {
     /// # Errors
     /// What the function raises.
     pub fn call(&mut self, function: &Value, args: &[Value]) -> Result<Value, RunError> {
-        self.vm.call_value(function, args, false).map_err(RunError::from)
+        self.vm.begin_host_call();
+        let result = self.vm.call_value(function, args, false);
+        self.leave(result)
     }
 
     /// The display text of a value.
@@ -346,6 +390,21 @@ impl Machine {
     pub fn text(&self, value: &Value) -> Result<String, RunError> {
         let text = display_text(&self.vm.heap, value).map_err(|raise| RunError::from(describe(&raise)))?;
         Ok(text.as_str().to_owned())
+    }
+
+    /// Sets how many steps each call of the host may take; none for no limit.
+    pub fn set_max_steps(&mut self, steps: Option<u64>) {
+        self.vm.set_step_limit(steps);
+    }
+
+    /// Steps that the latest call of the host took.
+    pub fn steps_used(&self) -> u64 {
+        self.vm.steps_used()
+    }
+
+    /// Steps since the machine was made.
+    pub fn total_steps(&self) -> u64 {
+        self.vm.total_steps()
     }
 
     /// Sets the limit of activations.
@@ -417,5 +476,6 @@ fn describe(raise: &Raise) -> RuntimeError {
         line,
         stack_trace,
         places,
+        module: None,
     }
 }

@@ -312,6 +312,22 @@ impl<'t> Builder<'t> {
         self.report(at, |state| state.expected_error(at, what).with_help(help));
     }
 
+    /// The same with a help for when nothing better is known.
+    #[cold]
+    pub(crate) fn expected_or(&mut self, at: usize, what: &str, help: &str) {
+        self.report(at, |state| {
+            let mut error = state.expected_error(at, what);
+            error.help.get_or_insert_with(|| help.to_owned());
+            error
+        });
+    }
+
+    /// A part of the text.
+    pub(crate) fn file_text(&self, start: u32, end: u32) -> &'t str {
+        let end = self.text.len().min(end as usize);
+        &self.text[start as usize..end]
+    }
+
     fn expected_error(&mut self, at: usize, what: &str) -> Diagnostic {
         let found = self.lexeme(at);
         let message = format!(

@@ -107,6 +107,9 @@ fn specific(state: &Builder<'_>, at: usize, found: Lexeme, what: &str) -> Option
     if found.kind == T::Colon && at >= 2 && matches!(state.slice(state.lexeme(at - 2)), "case") {
         return Some("cases are written with match: match x { 1 => …, _ => … }");
     }
+    if what == "( after 'case'" {
+        return Some("cases are written with match: match x { 1 => …, _ => … }");
+    }
     if what == "expression" && found.on_new_line() && found.kind != T::EndOfFile && at > 0 {
         let last = state.lexeme(at - 1);
         if infix(last.kind).is_some() || matches!(last.kind, T::Assign | T::Question | T::Colon) {

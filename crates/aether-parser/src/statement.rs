@@ -10,7 +10,7 @@ use crate::control::{
     throw_statement, try_statement, while_statement, with_loop,
 };
 use crate::cursor::{
-    Cursor, Parsed, Production, Tokens, eat, fail, give_up, index, missing, peek, peek_at, peek_kind,
+    Cursor, Lexeme, Parsed, Production, Tokens, eat, fail, give_up, index, missing, peek, peek_at, peek_kind,
     skip_to, span_from,
 };
 use crate::declaration::{
@@ -22,6 +22,9 @@ use crate::foreign::{Foreign, foreign_word};
 use crate::list::{braces, close};
 use crate::precedence::{compound, is_reserved_assignment};
 use crate::recovery::next_statement;
+
+/// The longest line that advice repeats, in characters.
+const MAX_ADVISED: usize = 60;
 
 /// Parses the whole input into the builder's tree.
 pub(crate) fn run_program<'t>(tokens: Tokens<'t>, state: &mut Builder<'t>) {
@@ -248,6 +251,10 @@ fn expression_statement<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) -> Pars
         if is_reserved_assignment(operator) {
             return reserved_assignment(inp, rules, start, target);
         }
+        let next = peek(inp);
+        if !next.on_new_line() && is_argument(inp.state(), next) && is_chain(inp.state(), target) {
+            return missing_call(inp, start);
+        }
         return Ok(finish(inp, start, Node::ExprStmt(target)));
     }
     let target = assignment_target(inp, target);
@@ -263,6 +270,53 @@ fn expression_statement<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) -> Pars
         Some(op) => Ok(finish(inp, start, Node::CompoundAssign { op, target, value })),
         None => Ok(finish(inp, start, Node::Assign { target, value })),
     }
+}
+
+/// Whether a token on the line of a bare name must be meant as an argument of it.
+fn is_argument(state: &Builder<'_>, found: Lexeme) -> bool {
+    match found.kind {
+        T::Int | T::Float | T::String | T::TripleString | T::StringStart => true,
+        T::True | T::False | T::Null | T::Fn | T::LeftBracket | T::LeftBrace | T::Bang => true,
+        // These may begin a statement.
+        T::Ident => !matches!(state.slice(found), "const" | "defer" | "loop" | "yield"),
+        _ => false,
+    }
+}
+
+/// Whether an expression is a name or a chain of members, and so does nothing as a statement.
+fn is_chain(state: &Builder<'_>, mut id: NodeId) -> bool {
+    loop {
+        id = match state.ast.node(id) {
+            Node::Name(_) => return true,
+            Node::Member { object, .. } => object,
+            _ => return false,
+        };
+    }
+}
+
+/// Reports `println "hi"`. The chain began at token `start`.
+#[cold]
+fn missing_call(inp: &mut Cursor<'_, '_>, start: usize) -> Parsed<NodeId> {
+    let at = index(inp);
+    let state = inp.state();
+    let (first, found) = (state.lexeme(start), state.lexeme(at));
+    let last = state.lexeme(at - 1);
+    let chain = state.file_text(first.start, last.end);
+    let line = state
+        .file_text(found.start, u32::MAX)
+        .lines()
+        .next()
+        .unwrap_or("");
+    let line = line.trim_end();
+    let is_plain = line.chars().count() <= MAX_ADVISED && !line.contains(['}', ';', '/', '{']);
+    let help = if found.kind == T::Ident && state.lexeme(at + 1).kind == T::Assign {
+        format!("a variable is declared with let {} = …", state.slice(found))
+    } else {
+        format!("write {chain}({})", if is_plain { line } else { "…" })
+    };
+    let what = format!("( after '{chain}'");
+    state.expected_or(at, &what, &help);
+    give_up(inp)
 }
 
 #[cold]

@@ -6,15 +6,16 @@
 //! - [`Engine::shut_down`] and dropping let go of everything, outstanding promises included, without waiting.
 
 use aether_eval::{BuiltinDef, HeapProfile, Host, LeakReport, Machine, MachineOptions, MemoryWatch};
+use aether_parser::ParseOptions;
 use aether_source::SourceFile;
-use aether_value::{Heap, PromiseState, Value};
+use aether_value::{ErrorKind, Heap, PromiseState, Value};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::convert::{Arguments, admitted};
 use crate::host::DenyHost;
-use crate::{EMBEDDED_MAX_NESTING, Error};
+use crate::{DEFAULT_MAX_NESTING, EMBEDDED_MAX_NESTING, Error, error};
 
 /// The most script arguments.
 pub const MAX_ARGS: usize = 100;
@@ -25,6 +26,8 @@ pub const EMBEDDED_MEMORY: usize = 256 << 20;
 /// An independent interpreter.
 pub struct Engine {
     machine: Machine,
+    /// The path of the script that was run last.
+    script: Option<String>,
 }
 
 /// How far a promise is, as [`Engine::promise_status`] tells.
@@ -129,7 +132,8 @@ impl EngineBuilder {
         self
     }
 
-    /// How many calls, backward jumps and units of work in built-ins may be executed; none for no limit.
+    /// How many calls, backward jumps and units of work in built-ins each call of the host may take, be it
+    /// [`Engine::run`], [`Engine::eval`] or [`Engine::call`]; none for no limit.
     #[must_use]
     pub fn max_steps(mut self, steps: Option<u64>) -> Self {
         self.options.max_steps = steps;
@@ -210,7 +214,10 @@ impl EngineBuilder {
         let mut builtins = aether_stdlib::ALL.to_vec();
         builtins.extend(self.builtins);
         let machine = Machine::new(&self.options, self.host, &builtins).map_err(Error::Runtime)?;
-        Ok(Engine { machine })
+        Ok(Engine {
+            machine,
+            script: None,
+        })
     }
 }
 
@@ -242,7 +249,9 @@ impl Engine {
     /// # Errors
     /// See [`Engine::run`].
     pub fn run_text(&mut self, path: impl Into<String>, text: impl Into<String>) -> Result<(), Error> {
-        let result = self.machine.run(SourceFile::new(Some(path.into()), text.into()));
+        let path = path.into();
+        self.script = Some(path.clone());
+        let result = self.machine.run(SourceFile::new(Some(path), text.into()));
         self.finish(result.map_err(Error::from))
     }
 
@@ -394,6 +403,65 @@ impl Engine {
     /// Sets the limit of activations.
     pub fn set_max_depth(&mut self, activations: usize) {
         self.machine.set_max_depth(activations);
+    }
+
+    /// Sets how many steps each call of the host may take from now on; none for no limit. See
+    /// [`EngineBuilder::max_steps`].
+    pub fn set_max_steps(&mut self, steps: Option<u64>) {
+        self.machine.set_max_steps(steps);
+    }
+
+    /// Steps that the latest call of the host took, whatever its end: calls, backward jumps, and units of work in
+    /// built-ins.
+    pub fn steps_used(&self) -> u64 {
+        self.machine.steps_used()
+    }
+
+    /// Steps of all calls of the host since the engine was made. A host that wants a limit over all of them sets
+    /// what is left with [`Engine::set_max_steps`] before each call.
+    pub fn total_steps(&self) -> u64 {
+        self.machine.total_steps()
+    }
+
+    /// The lines in which the command line tells of an error: one for each syntax error, otherwise a single one. They
+    /// name files other than the script, and give help where there is some; with `with_trace` the trace follows, whose
+    /// last line is the calling one of the top level.
+    pub fn error_lines(&self, error: &Error, with_trace: bool) -> Vec<String> {
+        let help = self.help_for(error);
+        let script = match error {
+            // What the host asked to run names itself.
+            Error::Syntax { file, .. } => file.path(),
+            _ => self.script.as_deref(),
+        };
+        let mut lines = error::lines_of(error, script, help.as_deref());
+        if with_trace {
+            lines.extend(error.full_trace());
+        }
+        lines
+    }
+
+    /// Advice for a runtime error: the name that was probably meant, if an undefined one was used.
+    pub fn help_for(&self, error: &Error) -> Option<String> {
+        let Error::Runtime(raised) = error else {
+            return None;
+        };
+        let name = raised
+            .message
+            .strip_prefix("Undefined variable: ")
+            .filter(|_| raised.kind == ErrorKind::Name)?;
+        let mut known = self.known_names();
+        if let Some(place) = raised.places.first() {
+            let options = ParseOptions {
+                max_nesting: DEFAULT_MAX_NESTING,
+            };
+            let parsed = aether_parser::parse(&place.file, options);
+            let resolution = aether_resolve::resolve(&parsed.ast, true);
+            let locals = resolution.bindings().iter().map(|binding| binding.name);
+            let globals = resolution.globals().iter().map(|global| global.name);
+            known.extend(locals.chain(globals).map(|name| parsed.ast.text(name).to_owned()));
+        }
+        let meant = aether_resolve::suggest(name, known.iter().map(String::as_str))?;
+        Some(format!("did you mean '{meant}'?"))
     }
 
     /// The heap: its accounts, and a way to make values.

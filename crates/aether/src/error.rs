@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use aether_eval::{RunError, RuntimeError};
+use aether_eval::{RunError, RuntimeError, TracePlace};
 use aether_source::{Diagnostic, SourceFile};
 use aether_value::{ErrorKind, Raise};
 
@@ -70,32 +70,86 @@ impl Error {
         }
     }
 
-    /// The one-line forms of the command line, without line ends: one for each syntax error, otherwise a single one.
+    /// The one-line forms of the command line, without line ends: one for each syntax error, otherwise a single one,
+    /// and a line of help where there is some. [`Engine::error_lines`](crate::Engine::error_lines) knows more: which
+    /// file is the script, and which name was probably meant.
     pub fn lines(&self) -> Vec<String> {
-        lines_of(self, false)
+        let outermost = match self {
+            Self::Runtime(raised) => raised.places.last().and_then(|place| place.file.path()),
+            Self::Syntax { file, .. } => file.path(),
+            _ => None,
+        };
+        lines_of(self, outermost, None)
+    }
+
+    /// The trace, a line an activation, innermost first, top levels included; empty for an error at the top level.
+    pub fn full_trace(&self) -> Vec<String> {
+        let Self::Runtime(raised) = self else {
+            return Vec::new();
+        };
+        // The call of a host has no source.
+        let places = raised.places.iter().filter(|place| !place.file.text().is_empty());
+        let lines: Vec<String> = places.map(trace_line).collect();
+        if raised.stack_trace.is_empty() && lines.len() < 2 {
+            Vec::new()
+        } else {
+            lines
+        }
     }
 }
 
-/// The one-line forms of an error, followed by its stack trace if `with_trace` says so and there is one.
-pub fn lines_of(error: &Error, with_trace: bool) -> Vec<String> {
+fn trace_line(place: &TracePlace) -> String {
+    let name = if place.function.is_empty() {
+        "top level"
+    } else {
+        &place.function
+    };
+    let line = place.file.line(place.span.start);
+    match place.file.base_name() {
+        Some(file) => format!("  at {name} ({file}:{line})"),
+        None => format!("  at {name} (line {line})"),
+    }
+}
+
+/// The one-line forms of an error. A place in a file other than `script` names its file; `help` is the line of help of
+/// a runtime error.
+pub(crate) fn lines_of(error: &Error, script: Option<&str>, help: Option<&str>) -> Vec<String> {
     match error {
         Error::Exit => Vec::new(),
-        Error::Syntax { diagnostics, .. } => diagnostics
-            .iter()
-            .map(|found| format!("Error: {}", found.message))
-            .collect(),
+        Error::Syntax { file, diagnostics } => syntax_lines(file, diagnostics, script),
         Error::Runtime(raised) => {
-            let mut lines = vec![match raised.line {
-                Some(line) => format!("Error: [line {line}] {}", raised.message),
-                None => format!("Error: {}", raised.message),
+            let elsewhere = raised.places.first().filter(|place| place.file.path() != script);
+            let file = elsewhere.and_then(|place| place.file.base_name());
+            let mut lines = vec![match (raised.line, file) {
+                (Some(line), Some(file)) => format!("Error: [{file} line {line}] {}", raised.message),
+                (Some(line), None) => format!("Error: [line {line}] {}", raised.message),
+                (None, _) => format!("Error: {}", raised.message),
             }];
-            if with_trace {
-                lines.extend(raised.stack_trace.lines().map(str::to_owned));
+            if let Some((file, diagnostics)) = &raised.module {
+                // The first one is in the message.
+                let mut of_module = syntax_lines(file, diagnostics, script).into_iter();
+                of_module.next();
+                lines.extend(of_module);
             }
+            lines.extend(help.map(|help| format!("  help: {help}")));
             lines
         }
         other => vec![format!("Error: {other}")],
     }
+}
+
+/// A line for each syntax error of a file, and one for the help that it has.
+fn syntax_lines(file: &SourceFile, diagnostics: &[Diagnostic], script: Option<&str>) -> Vec<String> {
+    let name = file.base_name().filter(|_| file.path() != script);
+    let mut lines = Vec::new();
+    for found in diagnostics {
+        lines.push(match name {
+            Some(name) => format!("Error: {name}: {}", found.message),
+            None => format!("Error: {}", found.message),
+        });
+        lines.extend(found.help.as_ref().map(|help| format!("  help: {help}")));
+    }
+    lines
 }
 
 impl From<RunError> for Error {

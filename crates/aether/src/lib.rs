@@ -53,7 +53,7 @@ mod host;
 
 pub use convert::{Arguments, FromValue, IntoValue, Pairs, ValueExt};
 pub use engine::{EMBEDDED_MEMORY, Engine, EngineBuilder, HeapReport, MAX_ARGS, PromiseStatus};
-pub use error::{Error, lines_of};
+pub use error::Error;
 pub use host::{DenyHost, MemoryHost, Output, SystemHost};
 
 pub use aether_eval::{

@@ -60,6 +60,10 @@ pub use watch::ScriptFrame;
 
 /// Calls and backward jumps between two looks at limits, interrupts and the collector.
 const FUEL: i64 = 1000;
+/// Work that `finally` blocks may do after an interruption, in steps.
+const FINALLY_WORK: i64 = 20_000_000;
+/// What a wait costs of that.
+pub(super) const FINALLY_WAIT: i64 = FINALLY_WORK / 100;
 /// Registers that a built-in's window may use without growing the stack.
 pub(super) const SLACK: usize = 64;
 /// Default limit of activations.
@@ -139,8 +143,16 @@ pub(crate) struct Vm {
     pub(super) messages: Vec<Message>,
     pub(super) reentry: usize,
     pub(super) steps: u64,
+    /// `steps` at the beginning of the host's call.
+    steps_before: u64,
+    /// Work that the program may still do after it was interrupted, in its `finally` blocks.
+    grace: Option<i64>,
+    /// The grace is used up: `finally` blocks are passed over.
+    pub(super) halting: bool,
 
     pub(crate) modules: Vec<ModuleState>,
+    /// Why the latest import of a module with errors in its text failed.
+    failed_module: Option<modules::FailedModule>,
     pub(crate) loaded: ahash::AHashMap<String, u32>,
     pub(crate) directory: String,
     pub(crate) is_full: bool,
@@ -203,7 +215,11 @@ impl Vm {
             messages: Vec::new(),
             reentry: 0,
             steps: 0,
+            steps_before: 0,
+            grace: None,
+            halting: false,
             modules: Vec::new(),
+            failed_module: None,
             loaded: ahash::AHashMap::new(),
             directory: String::new(),
             is_full: true,
@@ -266,18 +282,68 @@ impl Vm {
         self.fuel = FUEL;
         self.steps += spent;
         if let Some(limit) = self.limits.steps
-            && self.steps > limit
+            && self.steps - self.steps_before > limit
         {
             return Err(Raise::new(
                 ErrorKind::StepLimit,
                 format!("Step limit exceeded ({limit})"),
             ));
         }
+        self.spend_grace(spent as i64)?;
         self.check_interrupt()?;
         if self.heap.collection_due() {
             self.collect_due();
         }
         Ok(())
+    }
+
+    // --- calls of the host ---
+
+    /// A call of the host begins: it has its own steps, and no interruption yet.
+    pub(crate) fn begin_host_call(&mut self) {
+        self.steps = self.total_steps();
+        self.fuel = FUEL;
+        self.steps_before = self.steps;
+        self.grace = None;
+        self.halting = false;
+    }
+
+    /// Steps of the latest call of the host so far.
+    pub(crate) fn steps_used(&self) -> u64 {
+        self.total_steps() - self.steps_before
+    }
+
+    /// Steps since the machine was made.
+    pub(crate) fn total_steps(&self) -> u64 {
+        self.steps + (FUEL - self.fuel).max(0) as u64
+    }
+
+    /// The limit of steps of each call of the host.
+    pub(crate) fn set_step_limit(&mut self, steps: Option<u64>) {
+        self.limits.steps = steps;
+    }
+
+    // --- interruption ---
+
+    /// The error that ends the program because the user asks for it. Its `finally` blocks have a bounded amount of
+    /// work; asked again, or when that is used up, they are passed over.
+    pub(super) fn interruption(&mut self) -> Raise {
+        self.halting = self.grace.is_some();
+        self.grace.get_or_insert(FINALLY_WORK);
+        Raise::new(ErrorKind::Interrupted, "interrupted")
+    }
+
+    /// Counts work done after an interruption.
+    pub(super) fn spend_grace(&mut self, work: i64) -> Result<(), Raise> {
+        let Some(left) = &mut self.grace else {
+            return Ok(());
+        };
+        *left -= work;
+        if *left < 0 {
+            Err(self.interruption())
+        } else {
+            Ok(())
+        }
     }
 
     /// [`Vm::refuel`] between two instructions, where a script's function may run.

@@ -5,7 +5,7 @@
 #![expect(unsafe_code, reason = "makes the frame of a module's top level")]
 
 use aether_parser::ParseOptions;
-use aether_source::SourceFile;
+use aether_source::{Diagnostic, SourceFile};
 use aether_value::{Module, Raise, Raw, Rc, Str, Value, tag};
 
 use super::call::take;
@@ -30,6 +30,16 @@ pub(crate) struct ModuleState {
     id: u32,
     /// Whether its top level has ended.
     loaded: bool,
+}
+
+/// What is wrong with the text of a module.
+pub(crate) struct FailedModule {
+    /// The message of the import's error.
+    message: String,
+    /// The text.
+    pub(crate) file: std::rc::Rc<SourceFile>,
+    /// Every error in it.
+    pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
 impl Vm {
@@ -165,14 +175,16 @@ impl Vm {
             },
         );
         if let Some(first) = parse.diagnostics.first() {
-            return Err(failed(&first.message));
+            let raise = failed(&first.message);
+            self.note_failed_module(&raise, file, parse.diagnostics);
+            return Err(raise);
         }
         let resolution = aether_resolve::resolve(&parse.ast, self.tables.optimizations.copy_captures);
         let module = self.tables.add_module();
         let code = compiler::compile(
             &parse.ast,
             &resolution,
-            file,
+            file.clone(),
             &self.heap,
             &mut self.tables,
             module,
@@ -181,9 +193,34 @@ impl Vm {
         self.refresh_tables();
         match code {
             Ok(code) => Ok(code),
-            Err(CompileError::Diagnostic(diagnostic)) => Err(failed(&diagnostic.message)),
+            Err(CompileError::Diagnostic(diagnostic)) => {
+                let raise = failed(&diagnostic.message);
+                self.note_failed_module(&raise, file, vec![*diagnostic]);
+                Err(raise)
+            }
             Err(CompileError::Raise(raise)) => Err(raise),
         }
+    }
+
+    /// Keeps what is wrong with a module, for whoever shows the error if nothing catches it.
+    fn note_failed_module(
+        &mut self,
+        raise: &Raise,
+        file: std::rc::Rc<SourceFile>,
+        diagnostics: Vec<Diagnostic>,
+    ) {
+        self.failed_module = Some(FailedModule {
+            message: raise.message().to_owned(),
+            file,
+            diagnostics,
+        });
+    }
+
+    /// What is wrong with the module whose import failed with this message.
+    pub(crate) fn failed_module(&mut self, message: &str) -> Option<FailedModule> {
+        self.failed_module
+            .take()
+            .filter(|failed| failed.message == message)
     }
 
     /// The file of a module: beside the importing file, then in the working directory, then below `modules` of both, then

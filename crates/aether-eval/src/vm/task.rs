@@ -190,7 +190,13 @@ impl Vm {
     }
 
     fn execute_inner(&mut self, closure: &Rc<Closure>, args: &[Value], outer: usize) -> Result<Value, Raise> {
-        let coroutine = self.new_coroutine(closure, args)?;
+        // A host that has to put things right after an error of the budget can always begin.
+        let coroutine = if self.reentry == 1 && self.heap.is_reserve_held() {
+            let heap = self.heap.clone();
+            heap.past_the_limit(|| self.new_coroutine(closure, args))
+        } else {
+            self.new_coroutine(closure, args)
+        }?;
         coroutine.outer.set(outer as u32);
         coroutine.uncounted.set(1);
         self.main = Some(coroutine.clone());

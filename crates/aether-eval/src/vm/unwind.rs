@@ -103,9 +103,10 @@ impl Vm {
                     return Err(raise);
                 };
                 let word = word_of(code, self.ip) as u32;
+                let halting = self.halting;
                 let handles = |handler: &&aether_value::Handler| {
                     let sees = raise.kind().is_catchable()
-                        || handler.finally && raise.kind() == ErrorKind::Interrupted;
+                        || handler.finally && raise.kind() == ErrorKind::Interrupted && !halting;
                     sees && handler.start <= word && word < handler.end
                 };
                 if let Some(handler) = code.handlers.iter().find(handles) {

@@ -313,7 +313,7 @@ impl Vm {
             .iter()
             .any(|event_source| event_source.stops.get() < MOST_STOPS);
         if !patient {
-            return Err(Raise::new(ErrorKind::Interrupted, "interrupted"));
+            return Err(self.interruption());
         }
         self.host.interrupt_taken();
         for event_source in &services {
@@ -496,6 +496,7 @@ impl Vm {
     fn block(&mut self) -> Result<(), Raise> {
         self.flush()?;
         self.check_interrupt()?;
+        self.spend_grace(super::FINALLY_WAIT)?;
         let waiting = Waiting {
             until: self.scheduler.next_due(),
             messages: true,

@@ -107,9 +107,7 @@ pub(super) fn run(request: Request) -> Result<String, Failure> {
             && *place != location::place(&target)
         {
             let other = location::place(&target);
-            return Err(Failure::Refused(format!(
-                "net access to \"{other}\" (run with --allow-net={other})"
-            )));
+            return Err(Failure::Refused(format!("net access to \"{other}\"")));
         }
         if !matches!(status, 307 | 308) {
             body = None;

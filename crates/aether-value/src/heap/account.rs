@@ -11,7 +11,8 @@
 //! that tells of a refusal opens a *reserve* beyond the limit, 1 % of it and at least 64 KiB, for whoever handles the
 //! error. The reserve is open until the handler lets go of that object, or the heap is back below the limit by the size
 //! of the reserve, whichever is first; then the next refusal opens it again. A refusal while it is open is an error like
-//! any other, and its object takes the reserve over.
+//! any other, and its object takes the reserve over. An error that leaves the script hands the reserve on to the host,
+//! whose next calls need it to put things right: [`Heap::hold_reserve`].
 //!
 //! Under *watch* (recording of sites, stress) no charge takes the short way: `next_event` is 0.
 //!
@@ -30,6 +31,8 @@ use super::collector::GARBAGE_FLOOR;
 pub(crate) const NO_LIMIT: usize = isize::MAX as usize;
 /// The least reserve for handlers of the budget error.
 const LEAST_RESERVE: usize = 64 * 1024;
+/// Holder of a reserve that is open for the host: the address of no object.
+const HOST: *const ErrorObject = std::ptr::without_provenance(1);
 
 /// What watches every charge.
 pub(crate) mod watch {
@@ -111,6 +114,20 @@ impl Heap {
         inner.watch.set(watch);
         inner.set_next_event();
         result
+    }
+
+    /// Keeps the handlers' reserve open for the host until the heap is back below the limit by the reserve's size: an
+    /// error of the budget has left the script.
+    pub fn hold_reserve(&self) {
+        let inner = self.inner();
+        if inner.live.get() > inner.limit.get().saturating_sub(reserve(inner.limit.get())) {
+            inner.open_reserve(HOST);
+        }
+    }
+
+    /// Whether the reserve is open for the host; see [`Heap::hold_reserve`].
+    pub fn is_reserve_held(&self) -> bool {
+        std::ptr::eq(self.inner().reserve_holder.get(), HOST)
     }
 
     /// Asks to be told, by [`Heap::has_grown`], when more than `mark` bytes are live; `None` takes that back.
@@ -209,7 +226,10 @@ impl Heap {
     #[cold]
     #[inline(never)]
     pub fn out_of_memory(&self, bytes: usize) -> Raise {
-        Raise::out_of_memory(bytes, self.live_bytes(), self.limit())
+        // What handlers hold in their reserve is beyond the limit, and no concern of whoever reads this.
+        let limit = self.limit();
+        let used = self.live_bytes().min(limit.unwrap_or(usize::MAX));
+        Raise::out_of_memory(bytes, used, limit)
     }
 }
 

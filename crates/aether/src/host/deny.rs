@@ -50,8 +50,6 @@ impl Host for DenyHost {
 
     fn permit(&mut self, permission: Permission, what: &str) -> Result<(), String> {
         let capability = permission.as_str();
-        Err(format!(
-            "{capability} access to \"{what}\" (run with --allow-{capability}={what})"
-        ))
+        Err(format!("{capability} access to \"{what}\""))
     }
 }
