@@ -304,13 +304,8 @@ impl Machine {
     }
 
     fn execute(&mut self, file: SourceFile, kind: Kind) -> Result<Value, RunError> {
-        // What the host itself gives is compiled in any case: it may be what makes room.
-        let code = if self.vm.heap.is_reserve_held() {
-            let heap = self.vm.heap.clone();
-            heap.past_the_limit(|| self.compile(file, kind))
-        } else {
-            self.compile(file, kind)
-        }?;
+        let heap = self.vm.heap.clone();
+        let code = heap.for_host(|| self.compile(file, kind))?;
         let result = self.vm.run_code(code);
         self.leave(result)
     }

@@ -271,7 +271,10 @@ fn match_patterns_of_each_kind() {
 
 #[test]
 fn words_of_other_languages_stay_names_where_they_are_declared() {
-    check("let const = 1\nconst; x = 2", "(let const 1); const; (assign x 2)");
+    check(
+        "let const = 1\nconst; x = 2",
+        "(let const 1); const; (assign x 2)",
+    );
     check(
         "fn f(yield) { yield; 1 }",
         "(functiondecl f yield (block yield 1))",

@@ -332,7 +332,8 @@ impl Engine {
     /// What the function raises.
     pub fn call_value(&mut self, function: &Value, args: impl Arguments) -> Result<Value, Error> {
         admitted(self.heap(), function)?;
-        let args = args.into_arguments(self.heap())?;
+        let heap = self.heap();
+        let args = heap.for_host(|| args.into_arguments(heap))?;
         let result = self.machine.call(function, &args);
         self.finish(result.map_err(Error::from))
     }

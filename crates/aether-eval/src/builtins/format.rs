@@ -36,6 +36,8 @@ enum Kind {
 struct Spec {
     fill: char,
     align: Option<Align>,
+    /// Numbers are filled with zeros behind their sign.
+    zeros: bool,
     width: usize,
     precision: Option<usize>,
     kind: Option<Kind>,
@@ -45,6 +47,7 @@ impl Spec {
     const PLAIN: Self = Self {
         fill: ' ',
         align: None,
+        zeros: false,
         width: 0,
         precision: None,
         kind: None,
@@ -120,6 +123,7 @@ fn parse_spec(spec: &str) -> Result<Spec, Raise> {
         result.align = Some(align);
         rest.next();
     }
+    result.zeros = result.align.is_none() && rest.as_str().starts_with('0');
     let (width, after) = number(rest.as_str());
     result.width = width.unwrap_or(0);
     let mut rest = after;
@@ -202,6 +206,13 @@ fn place(ctx: &Ctx<'_>, value: &Value, spec: Spec, out: &mut StrBuilder) -> Resu
         let bytes = padding.checked_mul(spec.fill.len_utf8());
         let bytes = bytes.and_then(|bytes| bytes.checked_add(text.len_bytes() + out.as_str().len()));
         room_for(ctx.heap(), bytes)?;
+    }
+    if spec.zeros && right {
+        let text = text.as_str();
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        out.push_str(&text[..text.len() - digits.len()])?;
+        push_repeated(out, "0", padding)?;
+        return out.push_str(digits);
     }
     let before = match align {
         Align::Left => 0,
@@ -326,7 +337,13 @@ mod tests {
                 ..plain
             }
         );
-        assert_eq!(parse_spec("05").unwrap(), Spec { width: 5, ..plain });
+        let zeros = Spec {
+            zeros: true,
+            width: 5,
+            ..plain
+        };
+        assert_eq!(parse_spec("05").unwrap(), zeros);
+        assert!(!parse_spec("<05").unwrap().zeros);
         assert!(
             parse_spec(".f")
                 .unwrap_err()

@@ -185,6 +185,9 @@ pub struct BuiltinDef {
     pub catches: bool,
     /// What the host must permit.
     pub permission: Option<Permission>,
+    /// The keys that its last parameter knows, if that is a dict of options. Others are ignored when it runs; tools
+    /// name them.
+    pub options: &'static [&'static str],
     /// The quick way through results of its callback.
     pub each: Option<Each>,
     /// The quick way through comparisons.
@@ -304,6 +307,13 @@ impl BuiltinDef {
         self
     }
 
+    /// The same, whose last parameter is a dict of options with these keys.
+    #[must_use]
+    pub const fn with_options(mut self, keys: &'static [&'static str]) -> Self {
+        self.options = keys;
+        self
+    }
+
     const fn new(
         kind: BuiltinKind,
         name: &'static str,
@@ -332,6 +342,7 @@ impl BuiltinDef {
             iterables: 0,
             catches: false,
             permission: None,
+            options: &[],
             each: None,
             pairs: None,
         }

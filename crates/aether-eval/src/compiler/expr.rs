@@ -625,7 +625,10 @@ impl Compiler<'_> {
         let index = self.function.children.len() - 1;
         match u16::try_from(index) {
             Ok(index) => Ok(index),
-            Err(_) => self.too_large("Too many functions in one function", self.place()),
+            Err(_) if self.function.index == FunctionIndex::TOP_LEVEL => {
+                self.too_large("Too many functions at the top level (limit 65536)", self.place())
+            }
+            Err(_) => self.too_large("Too many functions in one function (limit 65536)", self.place()),
         }
     }
 

@@ -133,7 +133,11 @@ impl Compiler<'_> {
     fn too_large<T>(&self, what: &str, span: Span) -> Result<T> {
         let line = self.file.line(span.start);
         let message = format!("{what} at line {line}");
-        let help = "split the function into smaller ones";
+        let help = if self.function.index == FunctionIndex::TOP_LEVEL {
+            "move a part of the file into a module of its own, and import that"
+        } else {
+            "split the function into smaller ones"
+        };
         Err(CompileError::Diagnostic(Box::new(
             Diagnostic::error("E0150", message, span).with_help(help),
         )))

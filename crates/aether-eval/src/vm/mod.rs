@@ -61,7 +61,7 @@ pub use watch::ScriptFrame;
 /// Calls and backward jumps between two looks at limits, interrupts and the collector.
 const FUEL: i64 = 1000;
 /// Work that `finally` blocks may do after an interruption, in steps.
-const FINALLY_WORK: i64 = 20_000_000;
+const FINALLY_WORK: i64 = 5_000_000;
 /// What a wait costs of that.
 pub(super) const FINALLY_WAIT: i64 = FINALLY_WORK / 100;
 /// Registers that a built-in's window may use without growing the stack.

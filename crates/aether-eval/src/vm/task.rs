@@ -64,6 +64,9 @@ impl Runnable {
     }
 }
 
+/// What it costs to make a stack, in steps.
+const COROUTINE_WORK: usize = 32;
+
 /// Where a parked coroutine stands.
 pub(super) mod parked {
     /// It runs, or has ended: a promise that wakes it now wakes it in vain.
@@ -83,7 +86,7 @@ impl Vm {
 
     /// Runs code without parameters on a stack of its own and gives its result.
     pub(crate) fn run_code(&mut self, code: NonNull<Code>) -> Result<Value, Raise> {
-        let closure = self.heap.closure(code, &[], false)?;
+        let closure = self.heap.for_host(|| self.heap.closure(code, &[], false))?;
         self.execute(&closure, &[])
     }
 
@@ -95,7 +98,7 @@ impl Vm {
         awaited: bool,
     ) -> Result<Value, Raise> {
         let code = self.stub(args.len() as u16, awaited);
-        let closure = self.heap.closure(code, &[], false)?;
+        let closure = self.heap.for_host(|| self.heap.closure(code, &[], false))?;
         let mut values = vec![function.clone()];
         values.extend_from_slice(args);
         self.execute(&closure, &values)
@@ -190,13 +193,8 @@ impl Vm {
     }
 
     fn execute_inner(&mut self, closure: &Rc<Closure>, args: &[Value], outer: usize) -> Result<Value, Raise> {
-        // A host that has to put things right after an error of the budget can always begin.
-        let coroutine = if self.reentry == 1 && self.heap.is_reserve_held() {
-            let heap = self.heap.clone();
-            heap.past_the_limit(|| self.new_coroutine(closure, args))
-        } else {
-            self.new_coroutine(closure, args)
-        }?;
+        let heap = self.heap.clone();
+        let coroutine = heap.for_host(|| self.new_coroutine(closure, args))?;
         coroutine.outer.set(outer as u32);
         coroutine.uncounted.set(1);
         self.main = Some(coroutine.clone());
@@ -481,6 +479,7 @@ impl Vm {
         let PromiseState::Unstarted { function, args } = promise.state() else {
             return Ok(());
         };
+        self.tick(COROUTINE_WORK)?;
         let items = args.snapshot();
         let coroutine = self.new_coroutine(&function, items.as_slice())?;
         let activations = self.frames_used().saturating_sub(self.uncounted);

@@ -193,9 +193,11 @@ impl Vm {
         }
     }
 
-    /// Gives an error object the present place and trace.
-    fn place(&self, error: &ErrorObject) {
+    /// Gives an error object the present place and trace, which takes time in the number of activations.
+    fn place(&mut self, error: &ErrorObject) {
         let entries = self.trace();
+        // Seen at the next call or backward jump.
+        self.fuel = self.fuel.saturating_sub((entries.len() / 2) as i64);
         if let Some(entry) = entries.first() {
             // SAFETY: code lives as long as the heap.
             let line = unsafe { &*entry.code }.line_at(entry.word as usize);

@@ -23,9 +23,20 @@ use exchange::{Failure, RedirectPolicy, Request};
 
 /// Built-ins on HTTP.
 pub static HTTP: &[BuiltinDef] = &[
-    BuiltinDef::core("http_get", &["url", "opts"], 1, 2, http_get).needing(Permission::Net),
-    BuiltinDef::core("http_post", &["url", "body", "opts"], 2, 3, http_post).needing(Permission::Net),
+    BuiltinDef::core("http_get", &["url", "opts"], 1, 2, http_get)
+        .needing(Permission::Net)
+        .with_options(OPTIONS),
+    BuiltinDef::core("http_post", &["url", "body", "opts"], 2, 3, http_post)
+        .needing(Permission::Net)
+        .with_options(OPTIONS),
 ];
+
+/// Seconds for a whole exchange.
+const TIMEOUT: &str = "timeout";
+/// How the client names itself.
+const USER_AGENT: &str = "user_agent";
+/// Every key of options.
+const OPTIONS: &[&str] = &[TIMEOUT, USER_AGENT];
 
 /// Seconds an exchange may take, unless something else is said.
 const DEFAULT_TIMEOUT: f64 = 30.0;
@@ -61,7 +72,7 @@ fn options(ctx: &mut Ctx<'_>, value: Option<&Value>) -> Result<Options, Raise> {
         Some(value) => return Err(crate::wrong_type("dict", value)),
     };
     let entry = |name: &str| given.and_then(|dict| find(dict, name));
-    let seconds = match entry("timeout") {
+    let seconds = match entry(TIMEOUT) {
         None => ctx
             .host()
             .env("AETHER_HTTP_TIMEOUT")
@@ -72,7 +83,7 @@ fn options(ctx: &mut Ctx<'_>, value: Option<&Value>) -> Result<Options, Raise> {
         Some(Value::Float(seconds)) => seconds,
         Some(value) => return Err(crate::wrong_type("int", &value)),
     };
-    let user_agent = match entry("user_agent") {
+    let user_agent = match entry(USER_AGENT) {
         None => ctx
             .host()
             .env("AETHER_HTTP_USER_AGENT")

@@ -29,7 +29,9 @@ use aether_value::{Heap, Raise, Value};
 
 /// Built-ins on sockets.
 pub static NET: &[BuiltinDef] = &[
-    BuiltinDef::core("tcp_listen", &["addr", "opts"], 1, 2, tcp::tcp_listen).needing(Permission::Listen),
+    BuiltinDef::core("tcp_listen", &["addr", "opts"], 1, 2, tcp::tcp_listen)
+        .needing(Permission::Listen)
+        .with_options(tcp::OPTIONS),
     BuiltinDef::core("tcp_connect", &["addr", "opts"], 1, 2, tcp::tcp_connect).needing(Permission::Net),
     BuiltinDef::core("udp_bind", &["addr"], 1, 1, udp::udp_bind).needing(Permission::Listen),
 ];

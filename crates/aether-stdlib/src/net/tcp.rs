@@ -110,6 +110,13 @@ fn set<const WHICH: usize>(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Rai
     Ok(args[0].clone())
 }
 
+/// What ends a message.
+const DELIMITER: &str = "delimiter";
+/// Seconds a connection may be idle.
+const IDLE_TIMEOUT: &str = "timeout";
+/// Every key of options.
+pub(super) const OPTIONS: &[&str] = &[DELIMITER, IDLE_TIMEOUT];
+
 /// What `opts` may say.
 #[derive(Default)]
 struct Options {
@@ -124,7 +131,7 @@ fn options(operation: &str, value: Option<&Value>) -> Result<Options, Raise> {
         Some(Value::Dict(dict)) => dict,
         Some(value) => return Err(crate::wrong_type("dict", value)),
     };
-    if let Some(value) = dict.get_str_value("delimiter") {
+    if let Some(value) = dict.get_str_value(DELIMITER) {
         let delimiter = crate::string(&value)?.as_str();
         if delimiter.is_empty() {
             return Err(Raise::operation(&format!(
@@ -133,7 +140,7 @@ fn options(operation: &str, value: Option<&Value>) -> Result<Options, Raise> {
         }
         options.delimiter = Some(delimiter.as_bytes().into());
     }
-    if let Some(value) = dict.get_str_value("timeout") {
+    if let Some(value) = dict.get_str_value(IDLE_TIMEOUT) {
         let seconds = match &value {
             Value::Int(seconds) => *seconds as f64,
             Value::Float(seconds) => *seconds,

@@ -125,9 +125,14 @@ impl Heap {
         }
     }
 
-    /// Whether the reserve is open for the host; see [`Heap::hold_reserve`].
-    pub fn is_reserve_held(&self) -> bool {
-        std::ptr::eq(self.inner().reserve_holder.get(), HOST)
+    /// Runs `f`, past the budget while the reserve is open for the host: for what a call of the host itself needs before
+    /// the script runs, so that the host can always put things right.
+    pub fn for_host<R>(&self, f: impl FnOnce() -> R) -> R {
+        if std::ptr::eq(self.inner().reserve_holder.get(), HOST) {
+            self.past_the_limit(f)
+        } else {
+            f()
+        }
     }
 
     /// Asks to be told, by [`Heap::has_grown`], when more than `mark` bytes are live; `None` takes that back.

@@ -1,0 +1,191 @@
+//! What a host can rely on: an engine that serves on after any error, limits for each call, interruption, error lines.
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a failure is the test's")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use aether::{Engine, Error, ErrorKind, MemoryHost, SystemHost, Value, ValueExt as _};
+
+fn limited(bytes: usize) -> Engine {
+    Engine::builder()
+        .host(MemoryHost::new())
+        .max_memory(Some(bytes))
+        .build()
+        .unwrap()
+}
+
+fn kind(result: Result<Value, Error>) -> ErrorKind {
+    result.unwrap_err().kind().unwrap()
+}
+
+const FILLERS: &[&str] = &[
+    "while (true) { a.push(1.5) }",
+    "while (true) { a.push([1, 2]) }",
+    "while (true) { a.push(\"text \" + str(a.length)) }",
+    "while (true) { a.push(fn() { return a }) }",
+    "while (true) { a = [a] }",
+    "fn deep(n) { a.push(n)  return deep([n]) + 1 }  deep(0)",
+];
+
+#[test]
+fn an_engine_serves_after_memory_errors_that_only_the_host_catches() {
+    for filler in FILLERS {
+        for bytes in [300 << 10, 1 << 20, 8 << 20] {
+            let mut engine = limited(bytes);
+            engine
+                .eval("let a = []\nfn double(x) { return [x, x] }\nfn half(x) { return x / 2 }")
+                .unwrap();
+            for _ in 0..5 {
+                // Again and again, into the reserve too.
+                for _ in 0..4 {
+                    assert_eq!(kind(engine.eval(*filler)), ErrorKind::OutOfMemory, "{filler}");
+                }
+                assert_eq!(engine.eval("1").unwrap().try_to::<i64>().unwrap(), 1);
+                let half = engine.call("half", (8_i64,)).unwrap();
+                assert_eq!(half.try_to::<i64>().unwrap(), 4);
+                engine.eval("a = null").unwrap();
+                assert!(engine.heap().live_bytes() < bytes, "{filler}");
+                let pair = engine.call("double", ("x",)).unwrap();
+                assert_eq!(engine.text(&pair).unwrap(), "[x, x]");
+                drop(pair);
+                engine.eval("a = []").unwrap();
+            }
+            assert_eq!(engine.shut_down().live_objects, 0, "{filler}");
+        }
+    }
+}
+
+#[test]
+fn memory_in_use_is_never_told_above_the_limit() {
+    for filler in FILLERS {
+        let mut engine = limited(300 << 10);
+        engine.eval("let a = []").unwrap();
+        for _ in 0..4 {
+            let message = engine.eval(*filler).unwrap_err().to_string();
+            let (_, told) = message.split_once("requested, ").unwrap();
+            let figures: Vec<usize> = told.split(' ').filter_map(|word| word.parse().ok()).collect();
+            assert!(figures[0] <= figures[1], "{message}");
+        }
+    }
+}
+
+#[test]
+fn steps_are_limited_for_each_call() {
+    let mut engine = Engine::builder()
+        .host(MemoryHost::new())
+        .max_steps(Some(5_000))
+        .build()
+        .unwrap();
+    engine
+        .eval("fn count(n) { let i = 0  while (i < n) { i = i + 1 }  return i }")
+        .unwrap();
+    for _ in 0..20 {
+        engine.call("count", (2_000_i64,)).unwrap();
+        let used = engine.steps_used();
+        assert!((2_000..2_100).contains(&used), "{used}");
+    }
+    assert!(
+        (40_000..42_000).contains(&engine.total_steps()),
+        "{}",
+        engine.total_steps()
+    );
+    assert_eq!(kind(engine.call("count", (20_000_i64,))), ErrorKind::StepLimit);
+    assert!(
+        (5_000..8_000).contains(&engine.steps_used()),
+        "{}",
+        engine.steps_used()
+    );
+    engine.call("count", (2_000_i64,)).unwrap();
+    engine.set_max_steps(Some(50_000));
+    engine.call("count", (20_000_i64,)).unwrap();
+    engine.set_max_steps(None);
+    engine.call("count", (200_000_i64,)).unwrap();
+    assert!((200_000..200_100).contains(&engine.steps_used()));
+}
+
+#[test]
+fn an_interruption_ends_every_program() {
+    let programs = [
+        "while (true) { }",
+        "fn f() { try { f() } finally { f() } }  f()",
+        "while (true) { try { while (true) { } } finally { continue } }",
+        "fn f() { try { while (true) { } } finally { return 1 } }  while (true) { f() }",
+        "fn f() { try { f() } catch (e) { f() } finally { f() } }  f()",
+        "try { while (true) { } } finally { while (true) { } }",
+        "async fn f() { try { await f() } finally { await f() } }  await f()",
+        "while (true) { try { map(range(100000), fn(x) { while (true) { } }) } finally { continue } }",
+    ];
+    for program in programs {
+        let stop = Arc::new(AtomicBool::new(true));
+        let mut engine = Engine::builder()
+            .host(SystemHost::new().interrupted_by(stop.clone()))
+            .build()
+            .unwrap();
+        assert_eq!(kind(engine.eval(program)), ErrorKind::Interrupted, "{program}");
+        assert!(!stop.load(Ordering::Relaxed));
+        // The next call is not interrupted.
+        assert_eq!(
+            engine.eval("1 + 1").unwrap().try_to::<i64>().unwrap(),
+            2,
+            "{program}"
+        );
+        assert_eq!(engine.shut_down().live_objects, 0, "{program}");
+    }
+}
+
+#[test]
+fn finally_blocks_run_after_an_interruption() {
+    let stop = Arc::new(AtomicBool::new(true));
+    let mut engine = Engine::builder()
+        .host(SystemHost::new().interrupted_by(stop))
+        .build()
+        .unwrap();
+    let code = "let log = []\nfn f() { try { while (true) { } } finally { log.push(\"closed\") } }\ntry { f() } finally { log.push(\"end\") }";
+    assert_eq!(kind(engine.eval(code)), ErrorKind::Interrupted);
+    let log = engine.global("log").unwrap();
+    assert_eq!(engine.text(&log).unwrap(), "[closed, end]");
+}
+
+#[test]
+fn error_lines_name_files_and_give_help() {
+    let host = MemoryHost::new();
+    host.add_file("good.ae", "fn boom(x) {\n    return x.missing\n}");
+    host.add_file("bad.ae", "let ok = 1\nlet x = (1 + \nfn g( {\n");
+    let lines = |text: &str| {
+        let mut engine = Engine::builder().host(host.clone()).build().unwrap();
+        let error = engine.run_text("main.ae", text).unwrap_err();
+        engine.error_lines(&error, true)
+    };
+    assert_eq!(
+        lines("import good\nfn f() {\n    good.boom(1)\n}\nf()"),
+        [
+            "Error: [good.ae line 2] 'int' has no property 'missing'",
+            "  at boom (good.ae:2)",
+            "  at f (main.ae:3)",
+            "  at top level (main.ae:5)",
+        ]
+    );
+    assert_eq!(
+        lines("let count = 1\nprintln(cuont)"),
+        [
+            "Error: [line 2] Undefined variable: cuont",
+            "  help: did you mean 'count'?"
+        ]
+    );
+    assert_eq!(
+        lines("let while = 1")[0],
+        "Error: Expected variable name, found 'while' at line 1"
+    );
+    let of_module = lines("import bad");
+    assert!(
+        of_module[0].starts_with("Error: [line 1] Failed to load module 'bad.ae': Expected "),
+        "{of_module:?}"
+    );
+    assert!(
+        of_module[1..]
+            .iter()
+            .all(|line| line.starts_with("Error: bad.ae: ") || line.starts_with("  ")),
+        "{of_module:?}"
+    );
+}
