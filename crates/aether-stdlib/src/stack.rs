@@ -26,9 +26,8 @@ impl<T> Stack<T> {
     pub(crate) fn push(&mut self, item: T) -> Result<(), Raise> {
         let capacity = self.items.capacity();
         if self.items.len() == capacity {
-            let more = capacity.max(16);
+            let more = self.heap.charge_growth(size_of::<T>(), capacity.max(16), 1)?;
             let bytes = more * size_of::<T>();
-            self.heap.charge(bytes)?;
             if self.items.try_reserve_exact(more).is_err() {
                 self.heap.discharge(bytes);
                 return Err(self.heap.out_of_memory(bytes));

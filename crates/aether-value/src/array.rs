@@ -13,7 +13,7 @@ use std::cell::Cell;
 use std::ptr::NonNull;
 
 use crate::buffer::BUFFER_HEADER;
-use crate::heap::{self, Inner};
+use crate::heap::{self, Inner, growth_steps};
 use crate::{Buffer, Header, Heap, Object, Raise, Raw, Rc, Value, flag, tag};
 
 /// An ordered list.
@@ -418,11 +418,18 @@ impl Array {
         self.resize(&heap, grown(self.capacity(), needed), needed)
     }
 
-    /// Moves the items to a buffer for `cap`, or for `needed` if there is no room for that much.
+    /// Moves the items to a buffer for `cap`, or for less if there is no room for that much, but at least for `needed`.
     fn resize(&self, heap: &Heap, cap: usize, needed: usize) -> Result<(), Raise> {
-        let mut result = self.resize_to(heap, cap);
-        if result.is_err() && cap > needed {
-            result = self.resize_to(heap, needed);
+        let old = self.capacity();
+        if cap <= old {
+            return self.resize_to(heap, cap);
+        }
+        let mut result = Ok(());
+        for more in growth_steps(cap - old, needed.saturating_sub(old)) {
+            result = self.resize_to(heap, old + more);
+            if result.is_ok() {
+                break;
+            }
         }
         result
     }

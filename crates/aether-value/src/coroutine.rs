@@ -10,7 +10,7 @@
 use std::cell::Cell;
 use std::ptr::NonNull;
 
-use crate::heap::{Inner, Memory, Visitor};
+use crate::heap::{Inner, Memory, Visitor, growth_steps};
 use crate::{Header, Heap, Object, Raise, Raw, Rc, tag};
 
 /// What a call leaves to return to.
@@ -147,7 +147,8 @@ impl Coroutine {
             return Ok(());
         }
         if needed <= MAX_SLOTS {
-            for wanted in [next_capacity(old, first, needed), needed] {
+            let wish = next_capacity(old, first, needed) - old;
+            for wanted in growth_steps(wish, needed - old).map(|more| old + more) {
                 // SAFETY: the region came from here with its old capacity.
                 let memory = unsafe { grow_slots(heap.inner(), region.get().cast(), old, wanted) };
                 if !memory.is_null() {

@@ -79,8 +79,8 @@ impl Promise {
             if full { waiters.len().max(1) } else { 0 }
         });
         if growth > 0 {
+            let growth = heap.charge_growth(size_of::<Value>(), growth, 1)?;
             let bytes = growth * size_of::<Value>();
-            heap.charge(bytes)?;
             let grown = self
                 .waiters
                 .with(|waiters| waiters.try_reserve_exact(growth).is_ok());

@@ -31,6 +31,7 @@ use std::ptr::NonNull;
 
 use crate::array::{MAX_ITEMS, grown};
 use crate::hash::{hash_key, int_hash, same_key};
+use crate::heap::growth_steps;
 use crate::heap::{EMBEDDED, Inner, Memory, Visitor};
 use crate::{Header, Heap, Object, Raise, Raw, Rc, Str, Value, tag};
 
@@ -784,10 +785,11 @@ impl Table {
             return Err(heap.out_of_memory(cap.saturating_mul(self.stride())));
         }
         let wanted = grown(cap, cap + 1);
-        if self.grow_entries(heap, wanted) || self.grow_entries(heap, cap + 1) {
+        let mut steps = growth_steps(wanted - cap, 1);
+        if steps.any(|more| self.grow_entries(heap, cap + more)) {
             return Ok(());
         }
-        Err(heap.out_of_memory((wanted - cap) * self.stride()))
+        Err(heap.out_of_memory((wanted - cap).div_ceil(8) * self.stride()))
     }
 
     fn grow_entries(&self, heap: &Heap, cap: usize) -> bool {

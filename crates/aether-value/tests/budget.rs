@@ -131,3 +131,104 @@ fn every_charge_can_be_refused_with_exact_accounting() {
     heap.collect();
     assert_eq!((heap.live_bytes(), heap.live_objects()), (0, 0));
 }
+
+/// Adds until a charge is refused, and gives how often something grew: how often the live bytes changed.
+fn growths(heap: &Heap, mut add: impl FnMut() -> Result<(), Raise>) -> usize {
+    let (mut count, mut before) = (0, heap.live_bytes());
+    loop {
+        let result = add();
+        let live = heap.live_bytes();
+        count += usize::from(live != before);
+        before = live;
+        if let Err(raise) = result {
+            assert_eq!(raise.kind(), ErrorKind::OutOfMemory);
+            return count;
+        }
+    }
+}
+
+#[test]
+fn buffers_reach_the_budget_in_few_growths() {
+    // At the limit a buffer grows by what is left, not by one item after the other.
+    const MOST: usize = 64;
+    for limit in [100_000, 1_000_000, 10_000_000] {
+        let heap = limited(limit);
+        let array = heap.array(0).unwrap();
+        let count = growths(&heap, || array.push(Value::Int(1)));
+        assert!(count < MOST, "array: {count} growths to {limit}");
+        assert!(heap.live_bytes() > limit / 2);
+        drop(array);
+
+        let dict = heap.dict().unwrap();
+        let mut key = 0;
+        let count = growths(&heap, || {
+            key += 7;
+            dict.insert(Value::Int(key), Value::Int(1)).map(drop)
+        });
+        assert!(count < MOST, "dict: {count} growths to {limit}");
+        drop(dict);
+
+        let mut text = Some(heap.string("text that grows").unwrap());
+        let count = growths(&heap, || {
+            match aether_value::Str::append(&heap, text.take().unwrap(), " and grows") {
+                Ok(longer) => {
+                    text = Some(longer);
+                    Ok(())
+                }
+                Err((same, raise)) => {
+                    text = Some(same);
+                    Err(raise)
+                }
+            }
+        });
+        assert!(count < MOST, "string: {count} growths to {limit}");
+        drop(text);
+
+        let mut builder = aether_value::StrBuilder::new(&heap);
+        let count = growths(&heap, || builder.push_str("some text"));
+        assert!(count < MOST, "builder: {count} growths to {limit}");
+        drop(builder);
+
+        let stack = heap.coroutine().unwrap();
+        let mut needed = 0;
+        let count = growths(&heap, || {
+            needed += 10;
+            stack.grow(needed)
+        });
+        assert!(count < MOST, "stack: {count} growths to {limit}");
+        drop(stack);
+
+        let promise = heap.promise(aether_value::PromiseState::External).unwrap();
+        let count = growths(&heap, || promise.add_waiter(Value::Null));
+        assert!(count < MOST, "waiters: {count} growths to {limit}");
+    }
+}
+
+#[test]
+fn at_the_budget_collections_are_rare() {
+    let limit = 1_000_000;
+    let heap = limited(limit);
+    heap.set_auto_collect(true);
+    let mut kept = Vec::new();
+    drop(fill(&heap, &mut kept));
+    let before = heap.stats().collections;
+    // Nothing is garbage: more attempts bring no more collections.
+    for _ in 0..1000 {
+        assert!(heap.array(8).is_err());
+    }
+    assert!(heap.stats().collections <= before + 1);
+    // Room that is made and used again is room charged: about one collection for each eighth of the budget.
+    let before = heap.stats().collections;
+    for _ in 0..80 {
+        kept.truncate(kept.len() * 9 / 10);
+        drop(fill(&heap, &mut kept));
+    }
+    let collections = heap.stats().collections - before;
+    assert!(collections <= 80, "{collections}");
+    // Cycles that fill the budget are still found.
+    kept.clear();
+    for _ in 0..limit / 20 {
+        let cycle = heap.array(1).unwrap();
+        cycle.push(Value::Array(cycle.clone())).unwrap();
+    }
+}

@@ -158,7 +158,7 @@ fn base64_encode(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 fn base64_decode(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let text = string(&args[0])?;
     ctx.tick(text.len_bytes() / 16)?;
-    let _loan = ScopedCharge::new(ctx.heap(), text.len_bytes() / 4 * 3 + 3)?;
+    let _charge = ScopedCharge::new(ctx.heap(), text.len_bytes() / 4 * 3 + 3)?;
     let failed = |detail: &dyn std::fmt::Display| Raise::operation(&format!("base64_decode: {detail}"));
     let bytes = STANDARD.decode(text.as_str()).map_err(|error| failed(&error))?;
     let decoded = std::str::from_utf8(&bytes).map_err(|error| failed(&error))?;

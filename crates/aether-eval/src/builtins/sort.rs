@@ -115,7 +115,7 @@ pub(super) fn sort_default(ctx: &mut Ctx<'_>, array: &Array) -> Result<(), Raise
     let heap = ctx.heap();
     let items = array.snapshot();
     if items.iter().all(|item| matches!(item, Value::Int(_))) {
-        let _loan = ScopedCharge::new(heap, len * size_of::<i64>())?;
+        let _charge = ScopedCharge::new(heap, len * size_of::<i64>())?;
         let mut values: Vec<i64> = items.iter().filter_map(Value::as_int).collect();
         drop(items);
         if values.is_sorted() {
@@ -125,7 +125,7 @@ pub(super) fn sort_default(ctx: &mut Ctx<'_>, array: &Array) -> Result<(), Raise
         return write_back(array, values.into_iter().map(Value::Int));
     }
     if items.iter().all(|item| matches!(item, Value::Float(_))) {
-        let _loan = ScopedCharge::new(heap, len * size_of::<f64>() * 3 / 2)?;
+        let _charge = ScopedCharge::new(heap, len * size_of::<f64>() * 3 / 2)?;
         let float = |item: &Value| {
             if let Value::Float(value) = item {
                 Some(*value)

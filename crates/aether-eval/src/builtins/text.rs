@@ -175,7 +175,7 @@ pub(super) fn reverse(ctx: &mut Ctx<'_>, text: &Rc<Str>) -> Result<Value, Raise>
 /// A text that a mapping of the standard library gives for `text`, charged while it exists.
 pub(super) fn mapped(ctx: &mut Ctx<'_>, text: &Str, map: fn(&str) -> String) -> Result<Value, Raise> {
     ctx.tick(text.len_bytes() / 16)?;
-    let _loan = ScopedCharge::new(ctx.heap(), text.len_bytes())?;
+    let _charge = ScopedCharge::new(ctx.heap(), text.len_bytes())?;
     let mapped = map(text.as_str());
     ctx.string(&mapped)
 }

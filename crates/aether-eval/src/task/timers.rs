@@ -65,8 +65,7 @@ impl Timers {
     /// Sets a timer.
     pub(super) fn set(&mut self, heap: &Heap, due: u64, action: TimerAction) -> Result<(), Raise> {
         if self.heap.len() == self.heap.capacity() {
-            let more = self.heap.len().max(4);
-            heap.charge(more * size_of::<Timer>())?;
+            let more = heap.charge_growth(size_of::<Timer>(), self.heap.len().max(4), 1)?;
             self.heap.reserve_exact(more);
             self.charged += more * size_of::<Timer>();
         }

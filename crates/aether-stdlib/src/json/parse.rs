@@ -49,8 +49,8 @@ impl Scratch {
         let needed = self.text.len() + text.len();
         let before = self.text.capacity();
         if needed > before {
-            let more = needed.max(before * 2).max(256) - before;
-            self.heap.charge(more)?;
+            let wish = needed.max(before * 2).max(256) - before;
+            let more = self.heap.charge_growth(1, wish, needed - before)?;
             self.charged += more;
             self.text.reserve_exact(before + more - self.text.len());
         }

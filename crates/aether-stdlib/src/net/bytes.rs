@@ -68,9 +68,9 @@ impl Bytes {
         if needed <= self.capacity {
             return Ok(());
         }
-        let wanted = needed.max(self.capacity * 2).max(LEAST);
-        let added = wanted - self.capacity;
-        self.heap.charge(added)?;
+        let wish = needed.max(self.capacity * 2).max(LEAST) - self.capacity;
+        let added = self.heap.charge_growth(1, wish, needed - self.capacity)?;
+        let wanted = self.capacity + added;
         if self.data.try_reserve_exact(wanted - self.data.len()).is_err() {
             self.heap.discharge(added);
             return Err(self.heap.out_of_memory(added));

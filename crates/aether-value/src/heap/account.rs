@@ -16,6 +16,11 @@
 //!
 //! Under *watch* (recording of sites, stress) no charge takes the short way: `next_event` is 0.
 //!
+//! The budget is tried to be kept by a collection at most once for each eighth of it that was charged since the last
+//! one, unless that one freed much: a program at its limit must not spend its time collecting. For the same reason a
+//! buffer that grows halves its wish when that is refused, but never asks for less than an eighth of it
+//! ([`growth_steps`]): the growths of a buffer take time in proportion to its size, also at the limit.
+//!
 //! When a collection is due is for the collector's [`super::collector::Schedule`] to say; its mark is kept here. When
 //! counting alone has freed half of what was live, the mark is set anew, lower.
 
@@ -56,6 +61,23 @@ pub(crate) struct Stress {
     fail_charge: Cell<u64>,
     collections: Cell<u64>,
     longest: Cell<u64>,
+}
+
+/// What the last full pass left.
+#[derive(Default)]
+pub(crate) struct LastPass {
+    live: Cell<usize>,
+    /// Objects made until then.
+    made: Cell<u64>,
+    freed: Cell<usize>,
+}
+
+/// How much a buffer that grows may ask for, one after the other: its wish, and when that is refused half of it, down to
+/// an eighth; at least what it needs.
+pub(crate) fn growth_steps(wish: usize, needed: usize) -> impl Iterator<Item = usize> {
+    let halved = (0..4).map(move |halvings| (wish >> halvings).max(needed));
+    let mut last = None;
+    halved.filter(move |&step| last.replace(step) != Some(step))
 }
 
 impl Heap {
@@ -221,6 +243,17 @@ impl Heap {
         }
     }
 
+    /// Takes from the budget for a buffer that grows: `wish` items of `size` bytes, or as many of them as there is room
+    /// for, and at least an eighth of them and `needed`. Gives how many items were granted.
+    ///
+    /// # Errors
+    /// Out of memory; nothing is charged then.
+    pub fn charge_growth(&self, size: usize, wish: usize, needed: usize) -> Result<usize, Raise> {
+        let mut steps = growth_steps(wish, needed);
+        let granted = steps.find(|items| self.inner().charge(items.saturating_mul(size)));
+        granted.ok_or_else(|| self.out_of_memory((wish / 8).max(needed).saturating_mul(size)))
+    }
+
     /// Gives `bytes` back.
     #[inline]
     pub fn discharge(&self, bytes: usize) {
@@ -260,7 +293,7 @@ impl Inner {
         }
         if watch & watch::LIFTED == 0 && self.live.get().saturating_add(bytes) > self.budget() {
             // Cyclic garbage may be what fills the budget.
-            if !self.auto_collect.get() || !self.collect_for_budget() {
+            if !self.auto_collect.get() || !self.may_collect_for_budget() || !self.collect_for_budget() {
                 return false;
             }
             if self.live.get().saturating_add(bytes) > self.budget() {
@@ -286,6 +319,24 @@ impl Inner {
             self.set_next_event();
         }
         true
+    }
+
+    /// Notes what a full pass left, and that it freed so many bytes.
+    pub(crate) fn note_full_pass(&self, freed: usize) {
+        let last = &self.last_pass;
+        last.live.set(self.live.get());
+        last.made.set(self.objects_made());
+        last.freed.set(freed);
+    }
+
+    /// Whether enough was charged since the last full pass, or that one freed enough, that one more is worth its time.
+    fn may_collect_for_budget(&self) -> bool {
+        /// What an object takes at least, with what it holds.
+        const LEAST_OBJECT: u64 = 32;
+        let (last, limit) = (&self.last_pass, self.limit.get());
+        let grown = self.live.get().saturating_sub(last.live.get());
+        let made = (self.objects_made() - last.made.get()).saturating_mul(LEAST_OBJECT);
+        grown.max(made as usize) >= limit / 8 || last.freed.get() >= (limit / 16).max(1)
     }
 
     /// Counts a charge under stress; false if it is the one to refuse.
@@ -372,10 +423,14 @@ impl Inner {
         made.set(made.get().wrapping_add(1));
     }
 
+    /// Objects made so far.
+    fn objects_made(&self) -> u64 {
+        self.made.iter().map(Cell::get).sum()
+    }
+
     /// Objects not yet freed.
     pub(crate) fn live_objects(&self) -> usize {
-        let made: u64 = self.made.iter().map(Cell::get).sum();
-        (made - self.freed.get()) as usize
+        (self.objects_made() - self.freed.get()) as usize
     }
 
     /// Makes every free look closer, from now on.

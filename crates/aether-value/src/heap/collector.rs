@@ -179,6 +179,7 @@ impl Heap {
         let live = inner.live.get();
         if full {
             inner.pace.after_full(live, stats.bytes);
+            inner.note_full_pass(stats.bytes);
         } else {
             inner.pace.after_young(live, stats.bytes);
         }

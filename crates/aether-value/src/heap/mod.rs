@@ -37,6 +37,7 @@ use std::ptr::NonNull;
 
 use ahash::RandomState;
 
+pub(crate) use account::growth_steps;
 pub use collector::CollectStats;
 pub use header::{Header, flag};
 pub use inspect::{Holder, LiveObjects, ObjectTotals};
@@ -126,6 +127,8 @@ pub(crate) struct Inner {
     auto_collect: Cell<bool>,
     due: Cell<bool>,
     collecting: Cell<bool>,
+    /// What the last full pass left.
+    last_pass: account::LastPass,
     handles: Cell<usize>,
     chunks: Exclusive<Vec<NonNull<Chunk>>>,
     reserve: Exclusive<Vec<NonNull<Chunk>>>,
@@ -188,6 +191,7 @@ impl Heap {
             auto_collect: Cell::new(config.auto_collect),
             due: Cell::new(false),
             collecting: Cell::new(false),
+            last_pass: account::LastPass::default(),
             handles: Cell::new(1),
             chunks: Exclusive::new(Vec::new()),
             reserve: Exclusive::new(Vec::new()),

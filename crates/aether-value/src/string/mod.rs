@@ -15,6 +15,7 @@ mod index;
 use std::cell::Cell;
 use std::ptr::NonNull;
 
+use crate::heap::growth_steps;
 use crate::{Header, Heap, Object, Raise, Rc, heap, tag};
 
 pub use builder::{StrBuilder, decimal};
@@ -208,8 +209,10 @@ impl Str {
         let needed = len + tail.len();
         let spare = if len < 64 * 1024 { len } else { len / 2 };
         let roomy = needed.max(len + spare).min(MAX_BYTES.max(needed));
-        // A budget that has no room for spare bytes may have room for the text itself.
-        for capacity in [roomy, needed] {
+        // A text that is copied in any case may do without spare bytes, if the budget has no room for them.
+        let exact = (Rc::count(&this) > 1).then_some(needed);
+        let steps = growth_steps(roomy - len, tail.len()).map(|more| len + more);
+        for capacity in steps.chain(exact) {
             if needed > MAX_BYTES {
                 break;
             }

@@ -56,7 +56,7 @@ fn to_array(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let table = set(&args[0])?.snapshot();
     let len = table.len();
     ctx.tick(len * (len.max(1).ilog2() as usize + 1))?;
-    let _loan = ScopedCharge::new(ctx.heap(), len * size_of::<(Rc<Str>, &Value)>() * 3 / 2)?;
+    let _charge = ScopedCharge::new(ctx.heap(), len * size_of::<(Rc<Str>, &Value)>() * 3 / 2)?;
     let mut elements = Vec::with_capacity(len);
     for (element, _) in table.iter() {
         elements.push((ctx.text(element)?, element));
