@@ -37,6 +37,7 @@ const WRONG_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     panic::set_hook(Box::new(panic_message));
+    aether::tune_allocator();
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let status = panic::catch_unwind(AssertUnwindSafe(|| dispatch(&arguments)));
     ExitCode::from(status.unwrap_or(INTERNAL_ERROR))

@@ -69,13 +69,13 @@ impl ErrorObject {
 
     /// Attaches the trace, once; it stays away if there is no memory for it.
     pub fn set_trace(&self, trace: Vec<TraceEntry>) {
-        let bytes = trace.len() * size_of::<TraceEntry>();
+        let bytes = charged_for(trace.len());
         let trace = if Heap::of(self).try_charge(bytes) {
             trace
         } else {
             Vec::new()
         };
-        let bytes = trace.len() * size_of::<TraceEntry>();
+        let bytes = charged_for(trace.len());
         if self.trace.set(trace.into_boxed_slice()).is_ok() {
             self.charged.set(bytes);
         } else {
@@ -85,6 +85,15 @@ impl ErrorObject {
 
     pub(crate) fn visit<F: FnMut(NonNull<Header>)>(&self, visitor: &mut Visitor<F>) {
         visitor.value(&self.value);
+    }
+}
+
+/// What a trace takes, with the allocator's part.
+const fn charged_for(entries: usize) -> usize {
+    if entries == 0 {
+        0
+    } else {
+        entries * size_of::<TraceEntry>() + 16
     }
 }
 

@@ -62,7 +62,7 @@ pub use aether_eval::{
 };
 pub use aether_parser::{DEFAULT_MAX_NESTING, EMBEDDED_MAX_NESTING};
 pub use aether_source::{Diagnostic, Label, Severity, SourceFile, Span};
-pub use aether_value::{ErrorKind, Heap, Items, Native, Raise, Value};
+pub use aether_value::{ErrorKind, Heap, Items, Native, Raise, Value, tune_allocator};
 
 /// The parts, for tools that want one of them alone.
 pub mod parts {

@@ -96,6 +96,7 @@ fn put(heap: &Heap, dict: &Dict, name: &str, value: Value) -> Result<(), Raise> 
 fn collect(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
     let start = ctx.host().clock();
     let freed = ctx.vm.collect();
+    ctx.heap().trim();
     let millis = (ctx.host().clock() - start) * 1000.0;
     let heap = ctx.heap();
     let result = heap.dict()?;

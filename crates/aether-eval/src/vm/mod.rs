@@ -294,6 +294,7 @@ impl Vm {
         if self.heap.collection_due() {
             self.collect_due();
         }
+        self.heap.trim_if_due();
         Ok(())
     }
 

@@ -208,7 +208,10 @@ impl Vm {
 
     /// Code and word of every Aether activation, innermost first, top levels included.
     fn trace(&self) -> Vec<TraceEntry> {
-        let mut entries = Vec::new();
+        // Exactly as many as there are: errors may be kept in any number.
+        let mut count = 0;
+        self.activations(|_, _, _| count += 1);
+        let mut entries = Vec::with_capacity(count);
         self.activations(|code, word, _| entries.push(TraceEntry { code, word }));
         entries
     }

@@ -116,6 +116,7 @@ impl Heap {
         let inner = self.inner();
         inner.given_limit.set(limit.unwrap_or(NO_LIMIT).min(NO_LIMIT));
         inner.limit.set(inner.given_limit.get());
+        inner.until_look.set(0);
         inner.set_next_event();
     }
 
@@ -124,6 +125,7 @@ impl Heap {
         let inner = self.inner();
         let given = inner.given_limit.get();
         inner.limit.set(limit.unwrap_or(given).min(given));
+        inner.until_look.set(0);
         inner.set_next_event();
     }
 
@@ -354,6 +356,17 @@ impl Inner {
             stress.longest.set(stress.longest.get().max(interval));
         }
         number != stress.fail_charge.get()
+    }
+
+    /// Bytes of the handlers' reserve, while that is open.
+    pub(super) fn open_reserve_bytes(&self) -> usize {
+        let is_open = !self.reserve_holder.get().is_null();
+        if is_open { reserve(self.limit.get()) } else { 0 }
+    }
+
+    /// Whether the budget does not count just now.
+    pub(super) fn is_limit_lifted(&self) -> bool {
+        self.watch.get() & watch::LIFTED != 0
     }
 
     /// What may be live just now.

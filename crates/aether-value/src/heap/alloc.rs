@@ -26,9 +26,10 @@ use std::ptr::NonNull;
 
 use crate::tag;
 
+use super::segments::{Segments, discard};
 use super::{Header, Inner, flag};
 
-const CHUNK: usize = 64 * 1024;
+pub(super) const CHUNK: usize = 64 * 1024;
 /// Where a chunk's blocks begin.
 const FIRST: usize = 128;
 const STEP: usize = 16;
@@ -43,6 +44,10 @@ pub(crate) const EMBEDDED: u8 = 254;
 /// Empty chunks kept for any class: these, and one for every two in use, so that a program that builds and drops the
 /// same structure again and again does not return to the system each time.
 const RESERVE: usize = 16;
+/// Empty chunks that are kept when memory is to be given back.
+pub(super) const KEPT_CHUNKS: usize = 4;
+/// What the system gives and takes back.
+const PAGE: usize = 4096;
 /// Never-used blocks are put on the free list up to the next multiple of this, so that a chunk's pages are touched as
 /// needed.
 const REFILL: usize = 4096;
@@ -54,11 +59,6 @@ const PLACE: usize = size_of::<NonNull<Header>>();
 /// Places that the vector always may have.
 const FEW_PLACES: usize = 64;
 pub(super) const SYSTEM_ALLOC: bool = cfg!(feature = "system-alloc");
-
-const CHUNK_LAYOUT: Layout = match Layout::from_size_align(CHUNK, CHUNK) {
-    Ok(layout) => layout,
-    Err(_) => panic!("chunk layout"),
-};
 
 #[repr(C)]
 struct Free {
@@ -95,6 +95,8 @@ pub(crate) struct Chunk {
     fresh: Cell<bool>,
     /// Whether objects here are members of the pass under way.
     listed: Cell<bool>,
+    /// Bit n: page n was given back to the system. No block that overlaps it is live or on the free list.
+    discarded: Cell<u16>,
     next: Cell<*mut Chunk>,
     previous: Cell<*mut Chunk>,
 }
@@ -115,6 +117,20 @@ struct Prefix {
 const _: () = assert!(size_of::<Prefix>() == PREFIX);
 
 impl Chunk {
+    /// Bytes that have been touched and hold nothing live.
+    pub(super) fn unused_bytes(&self) -> usize {
+        let touched = (self.bump.get() as usize).next_multiple_of(PAGE);
+        let discarded = self.discarded.get().count_ones() as usize * PAGE;
+        let live = (self.used.get() * self.block) as usize;
+        touched.saturating_sub(discarded + live)
+    }
+
+    /// The pages that a block at `offset` overlaps, as bits.
+    fn pages_of(&self, offset: u32) -> u16 {
+        let (first, last) = (offset / PAGE as u32, (offset + self.block - 1) / PAGE as u32);
+        ((2_u32 << last) - (1 << first)) as u16
+    }
+
     /// A stand-in that never has a free block.
     pub(crate) const fn none() -> Self {
         Self {
@@ -129,6 +145,7 @@ impl Chunk {
             state: Cell::new(State::Current),
             fresh: Cell::new(true),
             listed: Cell::new(false),
+            discarded: Cell::new(0),
             next: Cell::new(std::ptr::null_mut()),
             previous: Cell::new(std::ptr::null_mut()),
         }
@@ -299,12 +316,11 @@ impl Inner {
         if !self.chunks.with(|chunks| chunks.try_reserve(1).is_ok()) {
             return None;
         }
-        let memory = match self.reserve.with(Vec::pop) {
-            Some(chunk) => chunk.as_ptr().cast::<u8>(),
-            // SAFETY: the layout is not empty.
-            None => unsafe { std::alloc::alloc(CHUNK_LAYOUT) },
+        let chunk = match self.reserve.with(Vec::pop) {
+            Some(chunk) => chunk,
+            None if self.may_hold(CHUNK) => self.segments.with(Segments::take)?,
+            None => return None,
         };
-        let chunk = NonNull::new(memory.cast::<Chunk>())?;
         let index = self.chunks.with(|chunks| {
             chunks.push(chunk);
             chunks.len() as u32 - 1
@@ -346,7 +362,7 @@ impl Inner {
             return std::ptr::null_mut();
         };
         let charged = total + PLACE;
-        if !self.charge(charged) {
+        if !self.may_hold(total) || !self.charge(charged) {
             return std::ptr::null_mut();
         }
         let reserved = self.large.with(|large| {
@@ -396,7 +412,7 @@ impl Inner {
         unsafe {
             let old = prefix(object).units as usize * STEP;
             let old_address = object.as_ptr() as usize;
-            if total > old && !self.charge(total - old) {
+            if total > old && !(self.may_hold(total - old) && self.charge(total - old)) {
                 return std::ptr::null_mut();
             }
             let layout = Layout::from_size_align_unchecked(old, STEP);
@@ -408,6 +424,7 @@ impl Inner {
                 return std::ptr::null_mut();
             }
             if total < old {
+                self.count_freed_outside(old - total);
                 self.discharge(old - total);
             }
             (*memory.cast::<Prefix>()).units = units;
@@ -489,6 +506,7 @@ impl Inner {
                 }
             });
             let total = units as usize * STEP;
+            self.count_freed_outside(total);
             self.discharge_object(object, total + PLACE);
             let layout = Layout::from_size_align_unchecked(total, STEP);
             std::alloc::dealloc(object.byte_sub(PREFIX).as_ptr().cast(), layout);
@@ -523,20 +541,52 @@ impl Inner {
                     }
                 });
                 let most = RESERVE + self.chunks.with(|chunks| chunks.len()) / 2;
-                self.reserve.with(|reserve| {
-                    if reserve.try_reserve(1).is_ok() {
+                let kept = self.reserve.with(|reserve| {
+                    let kept = reserve.try_reserve(1).is_ok();
+                    if kept {
                         reserve.push(chunk);
-                    } else {
-                        std::alloc::dealloc(chunk.as_ptr().cast(), CHUNK_LAYOUT);
                     }
-                    while reserve.len() > most
-                        && let Some(chunk) = reserve.pop()
-                    {
-                        std::alloc::dealloc(chunk.as_ptr().cast(), CHUNK_LAYOUT);
-                    }
+                    kept
                 });
+                if !kept {
+                    self.segments.with(|segments| segments.give_back(chunk));
+                }
+                self.shrink_reserve(most);
             }
         }
+    }
+
+    /// Gives empty chunks back until `most` are left.
+    pub(super) fn shrink_reserve(&self, most: usize) {
+        while self.reserve.with(|reserve| reserve.len()) > most
+            && let Some(chunk) = self.reserve.with(Vec::pop)
+        {
+            // SAFETY: a chunk in the reserve is empty.
+            self.segments
+                .with(|segments| unsafe { segments.give_back(chunk) });
+        }
+    }
+
+    /// Counts bytes that were given back to the allocator.
+    #[inline]
+    pub(super) fn count_freed_outside(&self, bytes: usize) {
+        self.outside_freed
+            .set(self.outside_freed.get().saturating_add(bytes));
+    }
+
+    /// Gives pages of partly used chunks back in which no object lives.
+    pub(super) fn discard_empty_pages(&self) {
+        self.chunks.with(|chunks| {
+            for &chunk in chunks.iter() {
+                // SAFETY: chunks in the vector are alive.
+                unsafe {
+                    let record = chunk.as_ref();
+                    if record.state.get() == State::Partial && record.unused_bytes() >= PAGE {
+                        discard_pages(chunk);
+                    }
+                }
+            }
+        });
     }
 
     /// Calls `f` with every live object of these small classes, and with large ones, leaves only if all classes are
@@ -742,11 +792,75 @@ unsafe fn write_header(object: *mut Header, header: Header) {
     }
 }
 
-/// Puts never-used blocks on the chunk's free list; false when there are none.
+/// Gives the pages of a chunk back in which no object lives, and takes their blocks off the free list.
+unsafe fn discard_pages(chunk: NonNull<Chunk>) {
+    // SAFETY: a chunk of this heap. Blocks below `bump` are objects or free; no page that is discarded has an object.
+    unsafe {
+        let record = chunk.as_ref();
+        let (block, end) = (record.block as usize, record.bump.get() as usize);
+        let is_free = |offset: usize| chunk.byte_add(offset).cast::<Header>().as_ref().kind == 0;
+        // The first page holds the record. Pages above `bump` were never touched.
+        let mut occupied = 1_u16;
+        for offset in (FIRST..end).step_by(block).filter(|&offset| !is_free(offset)) {
+            occupied |= record.pages_of(offset as u32);
+        }
+        let touched = ((1_u32 << end.div_ceil(PAGE)) - 1) as u16;
+        let empty = touched & !occupied;
+        if empty & !record.discarded.get() == 0 {
+            return;
+        }
+        record.discarded.set(empty);
+        let mut pages = empty;
+        while pages != 0 {
+            let first = pages.trailing_zeros() as usize;
+            let count = (pages >> first).trailing_ones() as usize;
+            discard(chunk.cast::<u8>().add(first * PAGE), count * PAGE);
+            pages &= !((((1_u32 << count) - 1) << first) as u16);
+        }
+        let mut next = std::ptr::null_mut();
+        for index in (0..(end - FIRST) / block).rev() {
+            let offset = FIRST + index * block;
+            if is_free(offset) && record.pages_of(offset as u32) & empty == 0 {
+                let free = chunk.byte_add(offset).cast::<Free>();
+                free.write(Free { zero: 0, next });
+                next = free.as_ptr();
+            }
+        }
+        record.free.set(next);
+    }
+}
+
+/// Puts the blocks of discarded pages on the chunk's free list, which is empty.
+#[cold]
+unsafe fn take_back_pages(chunk: NonNull<Chunk>) {
+    // SAFETY: a chunk of this heap. Blocks of discarded pages are free, and read as such.
+    unsafe {
+        let record = chunk.as_ref();
+        let pages = record.discarded.replace(0);
+        let (block, end) = (record.block as usize, record.bump.get() as usize);
+        let mut next = record.free.get();
+        for index in (0..(end - FIRST) / block).rev() {
+            let offset = FIRST + index * block;
+            if record.pages_of(offset as u32) & pages != 0 {
+                let free = chunk.byte_add(offset).cast::<Free>();
+                free.write(Free { zero: 0, next });
+                next = free.as_ptr();
+            }
+        }
+        record.free.set(next);
+    }
+}
+
+/// Puts blocks that were never used, or whose pages were given back, on the chunk's free list; false when there are
+/// none.
 unsafe fn extend(chunk: NonNull<Chunk>) -> bool {
     // SAFETY: a chunk of this heap, or the stand-in, whose blocks are larger than what is left.
     unsafe {
         let record = chunk.as_ref();
+        if record.discarded.get() != 0 {
+            take_back_pages(chunk);
+            return true;
+        }
         let block = record.block as usize;
         let start = record.bump.get() as usize;
         let count = (CHUNK - start) / block;
@@ -777,7 +891,9 @@ fn large_size(size: usize) -> Option<(usize, u32)> {
 /// Gives all chunks back to the system.
 pub(super) fn free_chunks(inner: &Inner) {
     for chunk in inner.chunks.take().into_iter().chain(inner.reserve.take()) {
-        // SAFETY: nothing lives in this heap any more; chunks came from this layout.
-        unsafe { std::alloc::dealloc(chunk.as_ptr().cast(), CHUNK_LAYOUT) };
+        // SAFETY: nothing lives in this heap any more.
+        inner
+            .segments
+            .with(|segments| unsafe { segments.give_back(chunk) });
     }
 }

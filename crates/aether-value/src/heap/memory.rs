@@ -20,7 +20,10 @@ impl Memory {
     /// `old` came from here with `old_bytes`, for the same heap.
     pub(crate) unsafe fn grow(heap: &Inner, old: *mut u8, old_bytes: usize, new_bytes: usize) -> *mut u8 {
         debug_assert!(new_bytes > old_bytes);
-        if new_bytes > isize::MAX as usize - ALIGN || !heap.charge(new_bytes - old_bytes) {
+        if new_bytes > isize::MAX as usize - ALIGN
+            || !heap.may_hold(new_bytes - old_bytes)
+            || !heap.charge(new_bytes - old_bytes)
+        {
             return std::ptr::null_mut();
         }
         // SAFETY: sizes are not zero and were checked; the old layout is the one it was taken with.
@@ -51,6 +54,7 @@ impl Memory {
         let Some(memory) = NonNull::new(memory) else {
             return;
         };
+        heap.count_freed_outside(bytes);
         heap.discharge(bytes);
         if heap.is_watched() {
             heap.record_free(memory.as_ptr() as usize);

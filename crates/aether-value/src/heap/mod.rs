@@ -25,6 +25,8 @@ mod mark;
 mod memory;
 mod recent;
 mod release;
+mod resident;
+mod segments;
 mod side;
 mod sites;
 mod stats;
@@ -43,6 +45,7 @@ pub use header::{Header, flag};
 pub use inspect::{Holder, LiveObjects, ObjectTotals};
 pub use mark::Roots;
 pub(crate) use recent::SHORT;
+pub use segments::tune_allocator;
 pub use sites::{CycleGroup, CycleReport, CycleStep, Profile, Recorder, SiteProfile};
 pub use stats::{HeapStats, KindStats};
 
@@ -132,6 +135,13 @@ pub(crate) struct Inner {
     handles: Cell<usize>,
     chunks: Exclusive<Vec<NonNull<Chunk>>>,
     reserve: Exclusive<Vec<NonNull<Chunk>>>,
+    segments: Exclusive<segments::Segments>,
+    /// Bytes that may be taken from the system before what is held is looked at again.
+    until_look: Cell<usize>,
+    /// Bytes given back to the allocator since it was last asked to give them to the system.
+    outside_freed: Cell<usize>,
+    /// The most live bytes seen since the last trim.
+    high: Cell<usize>,
     large: Exclusive<Vec<NonNull<Header>>>,
     /// Large objects below this index are older than the last pass.
     old_large: Cell<usize>,
@@ -195,6 +205,10 @@ impl Heap {
             handles: Cell::new(1),
             chunks: Exclusive::new(Vec::new()),
             reserve: Exclusive::new(Vec::new()),
+            segments: Exclusive::new(segments::Segments::default()),
+            until_look: Cell::new(0),
+            outside_freed: Cell::new(0),
+            high: Cell::new(0),
             large: Exclusive::new(Vec::new()),
             old_large: Cell::new(0),
             pace: collector::Schedule::default(),

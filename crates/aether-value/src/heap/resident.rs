@@ -1,0 +1,107 @@
+//! What the process holds for the heap beyond what is live, and giving it back.
+//!
+//! Three things make it hold more: chunks kept empty for reuse, chunks in which few objects survive, and memory that the
+//! C library keeps. [`Heap::trim`] gives back what can be given back: empty chunks, pages of chunks without a live
+//! object, and the C library's free pages. Nothing moves, so a page with a survivor stays.
+//!
+//! A budget bounds this too: what the touched pages of chunks have beyond the objects that live in them counts as soon
+//! as it is more than a quarter of the budget and 4 MiB, for the part above that. Whenever the heap has taken a certain
+//! amount anew, [`Inner::may_hold`] looks at this, trims if live bytes and that part exceed the budget, and refuses if
+//! that does not help.
+
+use super::account::NO_LIMIT;
+use super::alloc::{CHUNK, KEPT_CHUNKS};
+use super::segments::{CAN_DISCARD, trim_allocator};
+use super::{Heap, Inner};
+
+/// Bytes taken without a budget between two looks.
+const SELDOM: usize = 64 << 20;
+/// The least that is taken under a budget between two looks.
+const OFTEN: usize = 1 << 20;
+/// Unused bytes in chunks that do not count, besides a quarter of the budget.
+const UNCOUNTED: usize = 4 << 20;
+/// What a process may hold beyond the live bytes' double before it is trimmed without being asked.
+const SLACK: usize = 4 << 20;
+
+impl Heap {
+    /// Gives memory that nothing uses back to the system.
+    pub fn trim(&self) {
+        self.inner().trim();
+    }
+
+    /// Trims if much less is live than at one time since the last trim. Cheap; called now and then.
+    #[inline]
+    pub fn trim_if_due(&self) {
+        let inner = self.inner();
+        let (live, high) = (inner.live.get(), inner.high.get());
+        if live > high {
+            inner.high.set(live);
+        } else if high / 2 > live + SLACK / 2 {
+            inner.trim();
+        }
+    }
+}
+
+impl Inner {
+    /// Whether the process may hold `bytes` more; asked before memory is taken from the system.
+    #[inline]
+    pub(super) fn may_hold(&self, bytes: usize) -> bool {
+        let left = self.until_look.get();
+        if bytes <= left {
+            self.until_look.set(left - bytes);
+            return true;
+        }
+        self.look(bytes)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn look(&self, bytes: usize) -> bool {
+        let limit = self.limit.get();
+        if limit == NO_LIMIT {
+            self.until_look.set(SELDOM);
+            return true;
+        }
+        let budget = limit.saturating_add(self.open_reserve_bytes());
+        let uncounted = (limit / 4).saturating_add(UNCOUNTED);
+        let held = || self.live.get() + bytes + self.unused_bytes().saturating_sub(uncounted);
+        if self.outside_freed.get() >= (limit / 16).max(OFTEN) {
+            self.outside_freed.set(0);
+            trim_allocator();
+        }
+        if held() > budget {
+            self.trim();
+            if held() > budget && !self.is_limit_lifted() {
+                self.until_look.set(0);
+                return false;
+            }
+        }
+        self.until_look.set((limit / 64).max(OFTEN));
+        true
+    }
+
+    /// Gives back empty chunks beyond a few, pages of chunks in which nothing lives, and what the C library holds.
+    fn trim(&self) {
+        self.high.set(self.live.get());
+        self.shrink_reserve(KEPT_CHUNKS);
+        if CAN_DISCARD {
+            self.discard_empty_pages();
+        }
+        if self.outside_freed.replace(0) > 0 {
+            trim_allocator();
+        }
+    }
+
+    /// Bytes of chunks that have been touched and hold nothing live.
+    fn unused_bytes(&self) -> usize {
+        let empty = self.reserve.with(|reserve| reserve.len()) * CHUNK;
+        let partial = self.chunks.with(|chunks| {
+            let unused = chunks.iter().map(|chunk| {
+                // SAFETY: chunks in the vector are alive.
+                unsafe { chunk.as_ref() }.unused_bytes()
+            });
+            unused.sum::<usize>()
+        });
+        empty + partial
+    }
+}
