@@ -20,8 +20,8 @@ mod task;
 mod vm;
 
 pub use builtins::{
-    Args, BuiltinDef, Each, Event, LibraryModule, Pairs, Resume, Returned, Run, Simple, Step, Until,
-    core_builtins,
+    Args, BuiltinDef, Each, Event, LibraryModule, Pairs, Place, Resume, Returned, Run, Simple, Step, Until,
+    all_builtins, core_builtins,
 };
 pub use context::Ctx;
 pub use host::{Background, Host, Names, OpenFile, Permission};

@@ -2,7 +2,7 @@
 //!
 //! Source: library reference §3.
 
-use aether_value::{ErrorKind, Raise, Value, decimal};
+use aether_value::{ErrorKind, Raise, Value, WORK_BYTES, decimal};
 use std::io;
 
 use super::BuiltinDef;
@@ -39,7 +39,6 @@ fn write_all(ctx: &mut Ctx<'_>, operation: &str, args: &[Value]) -> Result<(), R
             }
             _ => {
                 let text = ctx.text(value)?;
-                ctx.tick(text.len_bytes() / 32)?;
                 write(ctx, operation, text.as_str())?;
             }
         }
@@ -49,6 +48,7 @@ fn write_all(ctx: &mut Ctx<'_>, operation: &str, args: &[Value]) -> Result<(), R
 
 /// Writes to standard output for the built-in `operation`.
 pub(super) fn write(ctx: &mut Ctx<'_>, operation: &str, text: &str) -> Result<(), Raise> {
+    ctx.tick(text.len() / WORK_BYTES)?;
     let written = ctx.host().write_out(text);
     written.map_err(|error| output_error(operation, &error))
 }

@@ -24,7 +24,10 @@ pub(super) static DEFS: &[BuiltinDef] = &[
     BuiltinDef::core("base64_decode", &["s"], 1, 1, base64_decode),
 ];
 
-fn int(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+/// Length up to which reading a number takes no time to speak of.
+const SHORT_NUMBER: usize = 64;
+
+fn int(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     if let Some(base) = args.get(1) {
         let base = support::int(base)?;
         if !(2..=36).contains(&base) {
@@ -32,7 +35,9 @@ fn int(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
                 "int() base must be between 2 and 36, got {base}"
             )));
         }
-        let text = string(&args[0])?.as_str();
+        let text = string(&args[0])?;
+        ctx.tick(text.len_bytes() / 16)?;
+        let text = text.as_str();
         return parse_int(text, base as u32)
             .map(Value::Int)
             .ok_or_else(|| not_an_int("string", text));
@@ -43,6 +48,9 @@ fn int(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         Value::Bool(value) => Ok(Value::Int(i64::from(*value))),
         Value::String(text) => {
             let text = text.as_str();
+            if text.len() > SHORT_NUMBER {
+                ctx.tick(text.len() / 16)?;
+            }
             parse_int(text, 10)
                 .map(Value::Int)
                 .ok_or_else(|| not_an_int("string", text))
@@ -96,13 +104,16 @@ fn parse_int(text: &str, base: u32) -> Option<i64> {
     Some(value)
 }
 
-fn float(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+fn float(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     match &args[0] {
         Value::Int(value) => Ok(Value::Float(*value as f64)),
         Value::Float(value) => Ok(Value::Float(*value)),
         Value::Bool(value) => Ok(Value::Float(f64::from(u8::from(*value)))),
         Value::String(text) => {
             let text = text.as_str();
+            if text.len() > SHORT_NUMBER {
+                ctx.tick(text.len() / 16)?;
+            }
             text.parse()
                 .map(Value::Float)
                 .map_err(|_| Raise::conversion("string", text, "float"))

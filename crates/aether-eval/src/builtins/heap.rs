@@ -88,6 +88,11 @@ fn reset_peak(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
     Ok(Value::Null)
 }
 
+/// Counts the work of going through all objects.
+fn tick_pass(ctx: &mut Ctx<'_>) -> Result<(), Raise> {
+    ctx.tick(ctx.heap().live_objects())
+}
+
 /// Adds an entry under an interned name.
 fn put(heap: &Heap, dict: &Dict, name: &str, value: Value) -> Result<(), Raise> {
     dict.insert(Value::String(heap.string(name)?), value).map(drop)
@@ -95,6 +100,7 @@ fn put(heap: &Heap, dict: &Dict, name: &str, value: Value) -> Result<(), Raise> 
 
 fn collect(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
     let start = ctx.host().clock();
+    tick_pass(ctx)?;
     let freed = ctx.vm.collect();
     ctx.heap().trim();
     let millis = (ctx.host().clock() - start) * 1000.0;
@@ -107,6 +113,7 @@ fn collect(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
 }
 
 fn stats(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
+    tick_pass(ctx)?;
     let heap = ctx.heap();
     let (census, kinds) = (heap.census(), heap.stats());
     let result = heap.dict()?;
@@ -161,10 +168,12 @@ fn size_of(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 }
 
 fn retained(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    tick_pass(ctx)?;
     Ok(number(ctx.heap().retained(&args[0])))
 }
 
 fn refs(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    tick_pass(ctx)?;
     let mut found: Vec<(String, String)> = Vec::new();
     for holder in ctx.heap().holders(&args[0], MOST_HOLDERS) {
         found.push((holder.value.type_name().into_owned(), holder.path));
@@ -200,6 +209,7 @@ fn tally_dict(heap: &Heap, count: i64, bytes: i64) -> Result<Value, Raise> {
 }
 
 fn snapshot(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
+    tick_pass(ctx)?;
     let (bytes, objects) = (ctx.heap().live_bytes(), ctx.heap().live_objects());
     let LiveObjects { types, sites, .. } = ctx.heap().census();
     let mut places: std::collections::BTreeMap<String, ObjectTotals> = std::collections::BTreeMap::new();

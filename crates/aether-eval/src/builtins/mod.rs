@@ -394,6 +394,40 @@ pub fn core_builtins() -> impl Iterator<Item = &'static BuiltinDef> {
     CORE.iter().copied().flatten()
 }
 
+/// Where scripts find a built-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Under its name, everywhere.
+    Global,
+    /// As a member of the global `Promise`.
+    Promise,
+    /// As a member of this module of the standard library.
+    Module(&'static str),
+    /// As a method of values with this tag.
+    Method(u8),
+    /// As a method of every value.
+    EveryValue,
+}
+
+/// Every built-in of this crate and where it is found, for tools and for tests that go through all of them.
+pub fn all_builtins() -> impl Iterator<Item = (Place, &'static BuiltinDef)> {
+    let modules = LIBRARY.iter().chain(EXTENSIONS).flat_map(|module| {
+        module
+            .functions
+            .iter()
+            .map(|def| (Place::Module(module.name), def))
+    });
+    let methods = METHODS
+        .iter()
+        .flat_map(|&(tag, defs)| defs.iter().map(move |def| (Place::Method(tag), def)));
+    core_builtins()
+        .map(|def| (Place::Global, def))
+        .chain(PROMISE.iter().map(|def| (Place::Promise, def)))
+        .chain(modules)
+        .chain(methods)
+        .chain(EVERY.iter().map(|def| (Place::EveryValue, def)))
+}
+
 /// Members of the global `Promise`.
 pub(crate) static PROMISE: &[BuiltinDef] = promise::MEMBERS;
 

@@ -144,7 +144,10 @@ pub(super) fn sort_default(ctx: &mut Ctx<'_>, array: &Array) -> Result<(), Raise
     // What a stable sort takes beside.
     let _merging = ScopedCharge::new(heap, len * size_of::<Value>() / 2)?;
     if texts {
-        values.sort_by(|left, right| left.as_str().cmp(&right.as_str()));
+        values.sort_by(|left, right| match (left, right) {
+            (Value::String(left), Value::String(right)) => left.order(right),
+            _ => Ordering::Equal,
+        });
     } else {
         values.sort_by(sort_order);
     }

@@ -2,7 +2,7 @@
 //!
 //! Source: library reference chapter 10, **string**.
 
-use aether_value::{Raise, StrBuilder, Value};
+use aether_value::{Raise, StrBuilder, Value, WORK_BYTES};
 
 use super::support::{array, int, push_repeated, room_for, string};
 use super::{BuiltinDef, text};
@@ -26,14 +26,14 @@ pub(super) static DEFS: &[BuiltinDef] = &[
     }),
     BuiltinDef::library("strip_prefix", &["string", "prefix"], strip_prefix),
     BuiltinDef::library("strip_suffix", &["string", "suffix"], strip_suffix),
-    BuiltinDef::library("is_alpha", &["string"], |_, args| {
-        every(&args[0], |byte| byte.is_ascii_alphabetic())
+    BuiltinDef::library("is_alpha", &["string"], |ctx, args| {
+        every(ctx, &args[0], |byte| byte.is_ascii_alphabetic())
     }),
-    BuiltinDef::library("is_digit", &["string"], |_, args| {
-        every(&args[0], |byte| byte.is_ascii_digit())
+    BuiltinDef::library("is_digit", &["string"], |ctx, args| {
+        every(ctx, &args[0], |byte| byte.is_ascii_digit())
     }),
-    BuiltinDef::library("is_space", &["string"], |_, args| {
-        every(&args[0], |byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
+    BuiltinDef::library("is_space", &["string"], |ctx, args| {
+        every(ctx, &args[0], |byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
     }),
 ];
 
@@ -50,27 +50,27 @@ fn reverse(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     text::reverse(ctx, string(&args[0])?)
 }
 
-pub(super) fn starts_with(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    Ok(Value::Bool(
-        string(&args[0])?.as_str().starts_with(string(&args[1])?.as_str()),
-    ))
+pub(super) fn starts_with(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let (text, part) = (string(&args[0])?, string(&args[1])?);
+    ctx.tick(part.len_bytes() / WORK_BYTES)?;
+    Ok(Value::Bool(text.as_str().starts_with(part.as_str())))
 }
 
-pub(super) fn ends_with(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    Ok(Value::Bool(
-        string(&args[0])?.as_str().ends_with(string(&args[1])?.as_str()),
-    ))
+pub(super) fn ends_with(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let (text, part) = (string(&args[0])?, string(&args[1])?);
+    ctx.tick(part.len_bytes() / WORK_BYTES)?;
+    Ok(Value::Bool(text.as_str().ends_with(part.as_str())))
 }
 
 pub(super) fn contains(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let (text, part) = (string(&args[0])?, string(&args[1])?);
-    ctx.tick(text.len_bytes() / 64)?;
+    text::tick_search(ctx, text, part)?;
     Ok(Value::Bool(text.as_str().contains(part.as_str())))
 }
 
 pub(super) fn index_of(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let (text, part) = (string(&args[0])?, string(&args[1])?);
-    ctx.tick(text.len_bytes() / 64)?;
+    text::tick_search(ctx, text, part)?;
     Ok(text::index_of(text, part))
 }
 
@@ -81,7 +81,7 @@ pub(super) fn replace(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise>
 
 fn count(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let (text, part) = (string(&args[0])?, string(&args[1])?);
-    ctx.tick(text.len_bytes() / 64)?;
+    text::tick_search(ctx, text, part)?;
     let count = if part.is_empty() {
         0
     } else {
@@ -113,18 +113,22 @@ fn pad(ctx: &mut Ctx<'_>, args: &[Value], left: bool) -> Result<Value, Raise> {
 
 fn strip_prefix(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let (subject, prefix) = (string(&args[0])?, string(&args[1])?);
+    ctx.tick(prefix.len_bytes() / WORK_BYTES)?;
     let whole = subject.as_str();
     text::part(ctx, subject, whole.strip_prefix(prefix.as_str()).unwrap_or(whole))
 }
 
 fn strip_suffix(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let (subject, suffix) = (string(&args[0])?, string(&args[1])?);
+    ctx.tick(suffix.len_bytes() / WORK_BYTES)?;
     let whole = subject.as_str();
     text::part(ctx, subject, whole.strip_suffix(suffix.as_str()).unwrap_or(whole))
 }
 
 /// Whether there are characters and every one is of a class within ASCII.
-fn every(value: &Value, class: fn(u8) -> bool) -> Result<Value, Raise> {
-    let text = string(value)?.as_str();
+fn every(ctx: &mut Ctx<'_>, value: &Value, class: fn(u8) -> bool) -> Result<Value, Raise> {
+    let text = string(value)?;
+    ctx.tick(text.len_bytes() / 16)?;
+    let text = text.as_str();
     Ok(Value::Bool(!text.is_empty() && text.bytes().all(class)))
 }

@@ -11,6 +11,11 @@ use aether_value::{Buffer, Heap, IterState, Raise, Rc, Str, StrBuilder, Value};
 use super::support::{ScopedCharge, push_repeated, room_for};
 use crate::context::Ctx;
 
+/// Counts the work of looking for `part` in `text`, preparing for it included.
+pub(super) fn tick_search(ctx: &mut Ctx<'_>, text: &Str, part: &Str) -> Result<(), Raise> {
+    ctx.tick(text.len_bytes() / 16 + part.len_bytes() / 16)
+}
+
 /// The character index of the first occurrence, or -1.
 pub(super) fn index_of(text: &Str, part: &Str) -> Value {
     let at = text.as_str().find(part.as_str());
@@ -19,7 +24,7 @@ pub(super) fn index_of(text: &Str, part: &Str) -> Value {
 
 /// All non-overlapping occurrences of `old` replaced; an empty one occurs around every character.
 pub(super) fn replace(ctx: &mut Ctx<'_>, text: &Rc<Str>, old: &Str, new: &Str) -> Result<Value, Raise> {
-    ctx.tick(text.len_bytes() / 16)?;
+    tick_search(ctx, text, old)?;
     let count = text.as_str().matches(old.as_str()).count();
     if count == 0 {
         return Ok(Value::String(text.clone()));
@@ -49,7 +54,7 @@ pub(super) fn split(
     text: &Rc<Str>,
     separator: &Rc<Str>,
 ) -> Result<Value, Raise> {
-    ctx.tick(text.len_bytes() / 16)?;
+    tick_search(ctx, text, separator)?;
     if text.is_empty() {
         return Ok(Value::Array(ctx.heap().array(0)?));
     }

@@ -279,6 +279,7 @@ macro_rules! pairing {
 
         impl Op {
             /// The operation that a fused one took the place of; any other is its own.
+            #[inline(always)]
             pub(crate) fn first(self) -> Self {
                 match self {
                     $(Self::$name => Self::$first,)*

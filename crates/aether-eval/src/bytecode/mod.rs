@@ -10,5 +10,5 @@ pub(crate) use disassemble::disassemble_code;
 #[doc(hidden)]
 pub use fuse::FUSED;
 pub(crate) use fuse::{fused, swaps};
-pub use op::Op;
 pub(crate) use op::{Layout, encode, fields, immediate_field, immediate_of, name_parts, name_word};
+pub use op::{Op, operation_names};

@@ -418,6 +418,11 @@ fused_operations! { ops {
     Debugger None 1;
 }}
 
+/// The names of all operations, as listings show them.
+pub fn operation_names() -> impl Iterator<Item = &'static str> {
+    OPS.iter().map(|&(_, name)| name)
+}
+
 impl Op {
     /// The operation of a code word.
     ///

@@ -105,6 +105,7 @@ impl Vm {
                 match self.heap.add_strings(head, tail, left_dies)? {
                     None => call::take(left),
                     Some(made) => {
+                        self.settle_work();
                         if left_dies {
                             call::take(left).release();
                         }
@@ -166,6 +167,18 @@ impl Vm {
     /// `left + right` where one is a string. If `left` dies, it is taken, and extended in place when nobody else
     /// holds it.
     unsafe fn concatenate(&mut self, left: *mut Raw, right: *mut Raw, left_dies: bool) -> Result<Raw, Raise> {
+        // SAFETY: the caller's promise.
+        let result = unsafe { self.concatenate_texts(left, right, left_dies) };
+        self.settle_work();
+        result
+    }
+
+    unsafe fn concatenate_texts(
+        &mut self,
+        left: *mut Raw,
+        right: *mut Raw,
+        left_dies: bool,
+    ) -> Result<Raw, Raise> {
         // SAFETY: both are values; a dying left operand's count passes to the appended string.
         unsafe {
             if (*left).tag != tag::STRING {
@@ -317,8 +330,14 @@ impl Vm {
         unsafe {
             let (left, right) = ((*left).as_value(), (*right).as_value());
             let ordering = match (left, right) {
-                (Value::Int(_) | Value::Float(_), Value::Int(_) | Value::Float(_))
-                | (Value::String(_), Value::String(_)) => compare_order(left, right),
+                (Value::Int(_) | Value::Float(_), Value::Int(_) | Value::Float(_)) => {
+                    compare_order(left, right)
+                }
+                (Value::String(left), Value::String(right)) => {
+                    let order = left.order(right);
+                    self.settle_work();
+                    Some(order)
+                }
                 _ => {
                     return Err(Raise::type_error2(
                         "comparable types",
@@ -381,14 +400,17 @@ impl Vm {
     ///
     /// # Safety
     /// Both are values.
-    #[inline]
+    #[inline(never)]
     pub(super) unsafe fn equal(&mut self, left: *mut Raw, right: *mut Raw) -> bool {
         // SAFETY: the caller's promise.
         unsafe {
-            if (*left).tag == tag::STRING && (*right).tag == tag::STRING {
-                return (*left).object::<Str>().equals((*right).object::<Str>());
-            }
-            equal((*left).as_value(), (*right).as_value())
+            let answer = if (*left).tag == tag::STRING && (*right).tag == tag::STRING {
+                (*left).object::<Str>().equals((*right).object::<Str>())
+            } else {
+                equal((*left).as_value(), (*right).as_value())
+            };
+            self.settle_work();
+            answer
         }
     }
 
@@ -432,6 +454,7 @@ impl Vm {
                 (*first.add(index)).tag = tag::NULL;
                 old.release();
             }
+            self.settle_work();
             Ok(Raw::from_rc(text))
         }
     }

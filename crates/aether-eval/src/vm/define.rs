@@ -90,7 +90,9 @@ impl Vm {
             (self.ip, self.base) = (ip, base);
             (*register(ip, base, 1))
                 .object::<Array>()
-                .push(take(register(ip, base, 2)).into_value())
+                .push(take(register(ip, base, 2)).into_value())?;
+            self.settle_work();
+            Ok(())
         }
     }
 
@@ -116,7 +118,7 @@ impl Vm {
             let dict = (*register(ip, base, 1)).object::<aether_value::Dict>();
             let key = register(ip, base, 2);
             let entry = register(ip, base, 3);
-            if super::member::set_entry(*register(ip, base, 1), *key, entry, true)? {
+            if super::member::set_entry(self, *register(ip, base, 1), key, entry, true)? {
                 take(key).release();
                 return Ok(());
             }
@@ -343,6 +345,7 @@ impl Vm {
                 other => return Err(Raise::spread(&other.type_name())),
             };
             call::extend_from(array, &source)?;
+            self.settle_work();
             take(from).release();
             Ok(Flow::Next)
         }
@@ -356,7 +359,9 @@ impl Vm {
         let array = unsafe { array.object::<Array>() };
         let items = array.snapshot();
         let rest = items.as_slice().get(start..).unwrap_or(&[]);
-        Ok(Raw::from_rc(self.heap.array_from_slice(rest)?))
+        let rest = self.heap.array_from_slice(rest)?;
+        self.settle_work();
+        Ok(Raw::from_rc(rest))
     }
 
     /// The value under a string key of a dict, or of a field of an instance, or null.

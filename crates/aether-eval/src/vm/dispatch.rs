@@ -674,14 +674,15 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         }
                         vm.ip = ip;
                         vm.base = base;
-                        if object.tag == tag::DICT && check!(member::set_entry(object, *index, from, $moves))
+                        if object.tag == tag::DICT
+                            && check!(member::set_entry(vm, object, index, from, $moves))
                         {
                             if $consumes {
                                 take!(index).release();
                             }
                             next!()
                         }
-                        check!(member::set_index(object, *index, from, $moves));
+                        check!(member::set_index(vm, object, index, from, $moves));
                         if $consumes {
                             take!(index).release();
                         }
@@ -1561,9 +1562,9 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         vm.base = base;
                         let mut value = value;
                         if object.tag != tag::DICT
-                            || !check!(member::set_entry(object, *index, &raw mut value, true))
+                            || !check!(member::set_entry(vm, object, index, &raw mut value, true))
                         {
-                            check!(member::set_index(object, *index, &raw mut value, true));
+                            check!(member::set_index(vm, object, index, &raw mut value, true));
                         }
                         if *ip >> 48 & 1 != 0 {
                             take!(index).release();
@@ -1716,7 +1717,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         let window = reg!(ip, base, 1);
                         let (receiver, argument) = (reg!(ip, base, 2), reg!(ip, base, 3));
                         if matches!((*receiver).tag, tag::DICT | tag::SET) {
-                            let value = call::lookup(ip, *receiver, *argument);
+                            let value = call::lookup(vm, ip, *receiver, *argument);
                             if value.tag != tag::UNSET {
                                 if receiver == window.add(1) {
                                     take!(receiver).release();

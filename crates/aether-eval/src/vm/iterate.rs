@@ -33,6 +33,8 @@ impl Vm {
     #[cold]
     #[inline(never)]
     pub(super) unsafe fn iterate(&mut self, state: *mut Raw) -> Result<(), Raise> {
+        // What writes to collections have copied since the last snapshot is told of by now.
+        self.settle_work();
         // SAFETY: the caller's promise.
         unsafe {
             let made = match (*state).as_value() {

@@ -162,6 +162,7 @@ pub(super) unsafe fn set_field(
         }
         let value = (*from).clone_value();
         set_member(object.as_value(), &name, value)?;
+        vm.settle_work();
         if moves {
             call::take(from).release();
         }
@@ -243,6 +244,7 @@ pub(super) unsafe fn compound_field(
             };
             old.release();
             set_member(object.as_value(), &name, value?.into_value())?;
+            vm.settle_work();
         }
         if consumed {
             call::take(right).release();
@@ -267,6 +269,7 @@ pub(super) unsafe fn index_into(vm: &mut Vm, ip: *const u64, base: *mut u8) -> R
             if !found.is_null() {
                 *register(a) = *found;
                 (*found).retain();
+                vm.settle_work();
                 return Ok(());
             }
         } else if object.tag == tag::STRING
@@ -357,6 +360,7 @@ pub(super) fn get_index(vm: &mut Vm, object: Raw, index: Raw) -> Result<Raw, Rai
             let found = object.object::<Dict>().find(index);
             if !found.is_null() {
                 (*found).retain();
+                vm.settle_work();
                 return Ok(*found);
             }
         }
@@ -403,6 +407,7 @@ fn element(vm: &mut Vm, object: &Value, index: &Value) -> Result<Value, Raise> {
                 let key = display_text(&vm.heap, index)?;
                 return Err(Raise::key_index(key.as_str()));
             };
+            vm.settle_work();
             // SAFETY: dicts hold values.
             Ok(unsafe { raw.clone_value() })
         }
@@ -432,13 +437,19 @@ fn element(vm: &mut Vm, object: &Value, index: &Value) -> Result<Value, Raise> {
 /// # Safety
 /// `object` is a dict, `key` a value, `from` a register.
 #[inline(never)]
-pub(super) unsafe fn set_entry(object: Raw, key: Raw, from: *mut Raw, moves: bool) -> Result<bool, Raise> {
+pub(super) unsafe fn set_entry(
+    vm: &mut Vm,
+    object: Raw,
+    key: *const Raw,
+    from: *mut Raw,
+    moves: bool,
+) -> Result<bool, Raise> {
     // SAFETY: the caller's promise; the old value is released when the dict is whole.
     unsafe {
         let dict = object.object::<Dict>();
-        let mut place = dict.find_mut(key);
+        let mut place = dict.find_mut(*key);
         if place.is_null() {
-            place = dict.add_place(key)?;
+            place = dict.add_place(*key)?;
             if place.is_null() {
                 return Ok(false);
             }
@@ -452,6 +463,7 @@ pub(super) unsafe fn set_entry(object: Raw, key: Raw, from: *mut Raw, moves: boo
         (*place).tag = value.tag;
         (*place).payload = value.payload;
         old.release();
+        vm.settle_work();
         Ok(true)
     }
 }
@@ -462,11 +474,18 @@ pub(super) unsafe fn set_entry(object: Raw, key: Raw, from: *mut Raw, moves: boo
 /// `from` is a register, the others values.
 #[cold]
 #[inline(never)]
-pub(super) unsafe fn set_index(object: Raw, index: Raw, from: *mut Raw, moves: bool) -> Result<(), Raise> {
+pub(super) unsafe fn set_index(
+    vm: &mut Vm,
+    object: Raw,
+    index: *const Raw,
+    from: *mut Raw,
+    moves: bool,
+) -> Result<(), Raise> {
     // SAFETY: the caller's promise.
     unsafe {
         let value = (*from).clone_value();
-        set_element(object.as_value(), index.as_value(), value)?;
+        set_element(object.as_value(), (*index).as_value(), value)?;
+        vm.settle_work();
         if moves {
             call::take(from).release();
         }
@@ -536,6 +555,7 @@ pub(super) unsafe fn add_index(
         set_element(object.as_value(), index.as_value(), value.into_value())?;
         call::take(old).release();
         call::take(right).release();
+        vm.settle_work();
         Ok(())
     }
 }
@@ -566,6 +586,7 @@ pub(super) unsafe fn add_element(
                 return Ok(());
             }
         }
+        vm.settle_work();
         let mut old = Raw::from_value(element(vm, object.as_value(), index.as_value())?);
         let mut operand = Raw::from_value((*right).clone_value());
         let result = add_index(vm, object, index, &raw mut old, &raw mut operand);
@@ -637,6 +658,7 @@ pub(super) unsafe fn slice(vm: &mut Vm, first: *mut Raw) -> Result<Raw, Raise> {
         for index in 0..3 {
             call::take(first.add(index)).release();
         }
+        vm.settle_work();
         Ok(Raw::from_value(value))
     }
 }

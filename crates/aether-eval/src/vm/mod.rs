@@ -60,6 +60,8 @@ pub use watch::ScriptFrame;
 
 /// Calls and backward jumps between two looks at limits, interrupts and the collector.
 const FUEL: i64 = 1000;
+/// Work in bulk that may go on between two looks.
+const BULK: u64 = 64 * FUEL as u64;
 /// Work that `finally` blocks may do after an interruption, in steps.
 const FINALLY_WORK: i64 = 5_000_000;
 /// What a wait costs of that.
@@ -70,6 +72,12 @@ pub(super) const SLACK: usize = 64;
 pub(crate) const DEFAULT_DEPTH: usize = 200_000;
 /// How deep host functions may call the engine again.
 const MAX_REENTRY: usize = 100;
+
+/// Fuel after a stretch in which bulk work, that no instruction has settled, took this many units: the more, the sooner
+/// limits are looked at again.
+fn quantum_after(bulk: u64) -> i64 {
+    (FUEL * BULK as i64 / bulk.max(BULK) as i64).max(1)
+}
 
 /// How a callee returns.
 mod flags {
@@ -118,6 +126,8 @@ pub(crate) struct Vm {
     pub(super) fp: *mut Frame,
     pub(super) frames_end: *mut Frame,
     pub(super) fuel: i64,
+    /// What `fuel` was when limits were last looked at.
+    pub(super) quantum: i64,
     pub(super) len_builtin: u64,
     pub(super) constants: *const Raw,
     pub(super) globals: *mut Raw,
@@ -196,6 +206,7 @@ impl Vm {
             fp: std::ptr::null_mut(),
             frames_end: std::ptr::null_mut(),
             fuel: FUEL,
+            quantum: FUEL,
             len_builtin: u64::MAX,
             constants: std::ptr::null(),
             globals: std::ptr::null_mut(),
@@ -278,9 +289,11 @@ impl Vm {
     #[cold]
     #[inline(never)]
     pub(super) fn refuel(&mut self) -> Result<(), Raise> {
-        let spent = (FUEL - self.fuel).max(0) as u64;
-        self.fuel = FUEL;
+        let bulk = self.heap.take_work();
+        let spent = (self.quantum - self.fuel).max(0) as u64 + bulk;
         self.steps += spent;
+        self.quantum = quantum_after(bulk);
+        self.fuel = self.quantum;
         if let Some(limit) = self.limits.steps
             && self.steps - self.steps_before > limit
         {
@@ -303,6 +316,8 @@ impl Vm {
     /// A call of the host begins: it has its own steps, and no interruption yet.
     pub(crate) fn begin_host_call(&mut self) {
         self.steps = self.total_steps();
+        self.heap.take_work();
+        self.quantum = FUEL;
         self.fuel = FUEL;
         self.steps_before = self.steps;
         self.grace = None;
@@ -316,7 +331,7 @@ impl Vm {
 
     /// Steps since the machine was made.
     pub(crate) fn total_steps(&self) -> u64 {
-        self.steps + (FUEL - self.fuel).max(0) as u64
+        self.steps + (self.quantum - self.fuel).max(0) as u64 + self.heap.work()
     }
 
     /// The limit of steps of each call of the host.
@@ -375,6 +390,20 @@ impl Vm {
     pub(crate) fn tick(&mut self, work: usize) -> Result<(), Raise> {
         self.fuel -= work as i64;
         if self.fuel < 0 { self.refuel() } else { Ok(()) }
+    }
+
+    /// Spends the fuel for work that the heap counted; the next look at the fuel follows it up.
+    #[inline(always)]
+    pub(super) fn settle_work(&mut self) {
+        if self.heap.has_work() {
+            self.spend_work();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn spend_work(&mut self) {
+        self.fuel = self.fuel.saturating_sub_unsigned(self.heap.take_work());
     }
 
     pub(crate) fn random(&mut self) -> &mut fastrand::Rng {

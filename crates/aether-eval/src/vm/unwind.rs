@@ -97,6 +97,7 @@ impl Vm {
         // SAFETY: frames are walked from the innermost outwards, each released before it is left.
         unsafe {
             let mut raise = self.with_object(raise);
+            self.settle_work();
             loop {
                 let base = self.base;
                 let Some(code) = code_of(base) else {

@@ -20,7 +20,7 @@ use ahash::AHashMap;
 
 use super::call::{capture, definition};
 use super::unwind::{code_of, word_of};
-use super::{FUEL, Vm, flags};
+use super::{Vm, flags};
 use crate::builtins;
 use crate::bytecode::{Op, fields, name_parts};
 use crate::memory::HeapProfile;
@@ -93,7 +93,7 @@ unsafe fn ask(data: *const ()) -> (u32, u64) {
     unsafe {
         let recorder_context = &*data.cast::<RecorderContext>();
         let vm = recorder_context.vm;
-        let time = (*vm).steps + (FUEL - (*vm).fuel).max(0) as u64;
+        let time = (*vm).total_steps();
         let Some(current) = &(*vm).current else {
             return (0, time);
         };

@@ -9,7 +9,7 @@ mod content;
 mod lines;
 
 use aether_eval::{BuiltinDef, Ctx, Permission};
-use aether_value::{Raise, StrBuilder, Value};
+use aether_value::{Raise, StrBuilder, Value, WORK_BYTES};
 use std::io;
 
 /// Built-ins on files.
@@ -41,6 +41,7 @@ fn failed(operation: &str, path: &str, error: &io::Error) -> Raise {
 
 /// Asks the host for an access.
 fn permit(ctx: &mut Ctx<'_>, permission: Permission, path: &str) -> Result<(), Raise> {
+    ctx.tick(path.len() / WORK_BYTES)?;
     ctx.host()
         .permit(permission, path)
         .map_err(|detail| Raise::permission(&detail))

@@ -27,7 +27,7 @@ use std::ptr::NonNull;
 use crate::tag;
 
 use super::segments::{Segments, discard};
-use super::{Header, Inner, flag};
+use super::{Header, Inner, WORK_BYTES, flag};
 
 pub(super) const CHUNK: usize = 64 * 1024;
 /// Where a chunk's blocks begin.
@@ -379,6 +379,7 @@ impl Inner {
             self.live.set(self.live.get() - charged);
             return std::ptr::null_mut();
         }
+        self.count_work(total / WORK_BYTES);
         // SAFETY: fresh memory of at least prefix and header.
         unsafe {
             let object = memory.add(PREFIX).cast::<Header>();
@@ -423,6 +424,7 @@ impl Inner {
                 }
                 return std::ptr::null_mut();
             }
+            self.count_work(total / WORK_BYTES);
             if total < old {
                 self.count_freed_outside(old - total);
                 self.discharge(old - total);

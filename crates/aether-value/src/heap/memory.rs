@@ -4,7 +4,7 @@
 use std::alloc::Layout;
 use std::ptr::NonNull;
 
-use super::Inner;
+use super::{Inner, WORK_BYTES};
 
 /// The one alignment of all such memory.
 const ALIGN: usize = 16;
@@ -40,7 +40,10 @@ impl Memory {
         };
         if memory.is_null() {
             heap.discharge(new_bytes - old_bytes);
-        } else if heap.is_watched() {
+            return memory;
+        }
+        heap.count_work(new_bytes / WORK_BYTES);
+        if heap.is_watched() {
             heap.record_block(old as usize, memory as usize, new_bytes);
         }
         memory

@@ -59,6 +59,9 @@ use crate::exclusive::Exclusive;
 use crate::{Buffer, Code, ErrorObject, Object, Raw, Rc, StructDef, Table, Value, tag};
 use alloc::Chunk;
 
+/// Bytes that are copied, compared or hashed for one unit of work.
+pub const WORK_BYTES: usize = 64;
+
 /// How a heap starts out.
 #[derive(Clone, Copy, Debug)]
 pub struct HeapConfig {
@@ -97,6 +100,8 @@ pub(crate) struct Inner {
     live: Cell<usize>,
     /// The lower of the limit and the collector's trigger: the one compare of an allocation.
     next_event: Cell<usize>,
+    /// Work done in bulk since it was last taken; see [`Heap::count_work`].
+    work: Cell<u64>,
     /// Frees look closer when the live bytes are outside `low..=low + span`; the upper end is the recorded peak.
     low: Cell<usize>,
     span: Cell<usize>,
@@ -178,6 +183,7 @@ impl Heap {
         let inner = Box::new(Inner {
             live: Cell::new(0),
             next_event: Cell::new(0),
+            work: Cell::new(0),
             low: Cell::new(0),
             span: Cell::new(0),
             current: std::array::from_fn(|_| Cell::new(NonNull::dangling())),
@@ -336,6 +342,29 @@ impl Heap {
         self.inner().code_bytes.get()
     }
 
+    /// Counts work whose time is in proportion to what a script made, for the evaluator's limits: a unit for each item
+    /// or each [`WORK_BYTES`] bytes. Copies and growth of large objects count by themselves.
+    #[inline]
+    pub fn count_work(&self, units: usize) {
+        self.inner().count_work(units);
+    }
+
+    /// Whether work was counted since [`Heap::take_work`].
+    #[inline(always)]
+    pub fn has_work(&self) -> bool {
+        self.inner().work.get() != 0
+    }
+
+    /// Work counted and not taken yet.
+    pub fn work(&self) -> u64 {
+        self.inner().work.get()
+    }
+
+    /// Takes the units counted so far.
+    pub fn take_work(&self) -> u64 {
+        self.inner().work.take()
+    }
+
     /// The hash function of this heap's keys.
     #[inline]
     pub(crate) fn hasher(&self) -> &RandomState {
@@ -423,6 +452,12 @@ impl Drop for Heap {
 }
 
 impl Inner {
+    /// See [`Heap::count_work`].
+    #[inline]
+    pub(crate) fn count_work(&self, units: usize) {
+        self.work.set(self.work.get().wrapping_add(units as u64));
+    }
+
     /// Frees the record and everything it owns. Nothing may live in it.
     unsafe fn destroy(this: NonNull<Self>) {
         // SAFETY: the record came from a box, and neither handles nor objects lead to it any more.

@@ -12,8 +12,7 @@ pub fn compare_order(left: &Value, right: &Value) -> Option<Ordering> {
         (Value::Float(left), Value::Float(right)) => left.partial_cmp(right),
         (Value::Int(left), Value::Float(right)) => int_float(*left, *right),
         (Value::Float(left), Value::Int(right)) => int_float(*right, *left).map(Ordering::reverse),
-        // Bytes of UTF-8 order as code points do.
-        (Value::String(left), Value::String(right)) => Some(left.as_str().cmp(right.as_str())),
+        (Value::String(left), Value::String(right)) => Some(left.order(right)),
         _ => None,
     }
 }

@@ -104,6 +104,7 @@ fn walk(
         let Some(entry) = open.last_mut() else {
             return Ok(());
         };
+        heap.count_work(1);
         next = if let Some(value) = advance(entry, out)? {
             begin(heap, &value, out)?
         } else {
@@ -317,10 +318,11 @@ fn begin_promise(promise: &Rc<Promise>, out: &mut StrBuilder) -> Result<Option<O
 /// A set's elements by display text. Elements are hashable, so none holds a set: no deeper than one walk.
 fn display_set(heap: &Heap, set: &Rc<Set>, out: &mut StrBuilder) -> Result<(), Raise> {
     let mut texts = Vec::with_capacity(set.len());
+    heap.count_work(set.len());
     for (element, _) in set.snapshot().iter() {
         texts.push(display_text(heap, element)?);
     }
-    texts.sort_by(|left, right| left.as_str().cmp(right.as_str()));
+    texts.sort_by(|left, right| left.order(right));
     out.push_str("set(")?;
     for (at, text) in texts.iter().enumerate() {
         separate(at, out)?;

@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use hashbrown::HashSet;
 
 use crate::hash::same_key;
-use crate::{Instance, Rc, Value};
+use crate::{Heap, Instance, Rc, Value};
 
 use super::compare::int_float;
 
@@ -86,6 +86,7 @@ fn equal_enums(left: &Value, right: &Value, flat: fn(&Value, &Value) -> bool) ->
         if !left.same_variant(right) || left.len() != right.len() {
             return false;
         }
+        Heap::of(&**left).count_work(1);
         pending.extend(left.payload().iter().zip(right.payload()).rev());
     }
     true
@@ -114,6 +115,7 @@ pub fn deep_equals(left: &Value, right: &Value) -> bool {
                     if left.len() != right.len() {
                         return false;
                     }
+                    Heap::of(&**left).count_work(left.len());
                     let (left, right) = (left.snapshot(), right.snapshot());
                     for (left, right) in left.iter().zip(right.iter()) {
                         if nests(left) && nests(right) {
@@ -130,6 +132,7 @@ pub fn deep_equals(left: &Value, right: &Value) -> bool {
                     if left.len() != right.len() {
                         return false;
                     }
+                    Heap::of(&**left).count_work(left.len());
                     for (key, value) in left.snapshot().iter() {
                         let Some(other) = right.get(key) else {
                             return false;
@@ -146,6 +149,7 @@ pub fn deep_equals(left: &Value, right: &Value) -> bool {
                 true
             }
             (Value::Set(left), Value::Set(right)) => {
+                Heap::of(&**left).count_work(left.len());
                 Rc::ptr_eq(left, right)
                     || left.len() == right.len()
                         && left.snapshot().iter().all(|(element, _)| right.contains(element))

@@ -13,9 +13,10 @@ mod builder;
 mod index;
 
 use std::cell::Cell;
+use std::cmp::Ordering;
 use std::ptr::NonNull;
 
-use crate::heap::growth_steps;
+use crate::heap::{WORK_BYTES, growth_steps};
 use crate::{Header, Heap, Object, Raise, Rc, heap, tag};
 
 pub use builder::{StrBuilder, decimal};
@@ -35,6 +36,9 @@ unsafe impl Object for Str {}
 /// What a string costs beside its text.
 pub(crate) const STR_HEADER: usize = 24;
 const _: () = assert!(size_of::<Str>() == STR_HEADER);
+
+/// Length from which a comparison counts as work.
+const LONG: usize = 1024;
 
 /// Longest text in bytes.
 const MAX_BYTES: usize = i32::MAX as usize;
@@ -104,7 +108,9 @@ impl Str {
     #[cold]
     #[inline(never)]
     fn compute_hash(&self) -> u32 {
-        let hash = Self::hash_text(&Heap::of(self), self.as_str());
+        let heap = Heap::of(self);
+        heap.count_work(self.len_bytes() / WORK_BYTES);
+        let hash = Self::hash_text(&heap, self.as_str());
         self.header.shape.set(hash);
         hash
     }
@@ -117,13 +123,38 @@ impl Str {
     /// Equality of texts: the same object, or the same bytes.
     #[inline]
     pub fn equals(&self, other: &Self) -> bool {
-        std::ptr::eq(self, other) || same_bytes(self.as_str().as_bytes(), other.as_str().as_bytes())
+        std::ptr::eq(self, other)
+            || same_bytes(self.as_str().as_bytes(), other.as_str().as_bytes(), || {
+                self.same_long(other)
+            })
+    }
+
+    /// [`Self::equals`] for texts of one length that is not short.
+    #[inline(never)]
+    fn same_long(&self, other: &Self) -> bool {
+        if self.len_bytes() >= LONG {
+            Heap::of(self).count_work(self.len_bytes() / WORK_BYTES);
+        }
+        self.as_str() == other.as_str()
+    }
+
+    /// The order of texts by code point.
+    #[inline]
+    pub fn order(&self, other: &Self) -> Ordering {
+        let shorter = self.len_bytes().min(other.len_bytes());
+        if shorter >= LONG {
+            Heap::of(self).count_work(shorter / WORK_BYTES);
+        }
+        // Bytes of UTF-8 order as code points do.
+        self.as_str().cmp(other.as_str())
     }
 
     /// Whether this is the text.
     #[inline]
     pub fn has_text(&self, text: &str) -> bool {
-        same_bytes(self.as_str().as_bytes(), text.as_bytes())
+        same_bytes(self.as_str().as_bytes(), text.as_bytes(), || {
+            self.as_str() == text
+        })
     }
 
     /// Whether there is one count only.
@@ -308,9 +339,10 @@ impl Str {
     }
 }
 
-/// Whether two texts are the same bytes; short ones, as most keys are, without a call.
+/// Whether two texts are the same bytes; short ones, as most keys are, without a call. `same_long` decides on
+/// the others.
 #[inline]
-fn same_bytes(left: &[u8], right: &[u8]) -> bool {
+fn same_bytes(left: &[u8], right: &[u8], same_long: impl FnOnce() -> bool) -> bool {
     fn ends<const N: usize>(text: &[u8]) -> Option<([u8; N], [u8; N])> {
         Some((*text.first_chunk()?, *text.last_chunk()?))
     }
@@ -326,7 +358,7 @@ fn same_bytes(left: &[u8], right: &[u8]) -> bool {
         }
         4..8 => ends::<4>(left) == ends::<4>(right),
         8..=16 => ends::<8>(left) == ends::<8>(right),
-        _ => left == right,
+        _ => same_long(),
     }
 }
 

@@ -61,7 +61,7 @@ fn to_array(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     for (element, _) in table.iter() {
         elements.push((ctx.text(element)?, element));
     }
-    elements.sort_by(|(left, _), (right, _)| left.as_str().cmp(right.as_str()));
+    elements.sort_by(|(left, _), (right, _)| left.order(right));
     let result = ctx.heap().array(len)?;
     for (_, element) in elements {
         result.push(element.clone())?;

@@ -40,7 +40,9 @@ fn lower(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 fn trim(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let subject = receiver(&args[0]);
-    text::part(ctx, subject, subject.as_str().trim())
+    let trimmed = subject.as_str().trim();
+    ctx.tick((subject.len_bytes() - trimmed.len()) / 16)?;
+    text::part(ctx, subject, trimmed)
 }
 
 fn split(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {

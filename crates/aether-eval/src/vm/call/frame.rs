@@ -100,6 +100,7 @@ unsafe fn resume_loop(vm: &mut Vm, mut window: *mut u8, mut event: Input) -> Res
                     }
                 }
             };
+            vm.settle_work();
             match step {
                 Ok(Step::Done(value)) => {
                     release_all(window.cast(), count);
@@ -126,7 +127,13 @@ unsafe fn resume_loop(vm: &mut Vm, mut window: *mut u8, mut event: Input) -> Res
                     let offset = vm.offset(window) as usize;
                     match call_from_builtin(vm, window, count, function, args, lenient) {
                         Ok(Called::Entered) => return Ok(Flow::Switched),
-                        Ok(Called::Value(value)) => event = Input::Event(Event::Returned(value)),
+                        Ok(Called::Value(value)) => {
+                            vm.settle_work();
+                            event = Input::Event(match vm.tick(1) {
+                                Ok(()) => Event::Returned(value),
+                                Err(raise) => Event::Failed(raise),
+                            });
+                        }
                         Ok(Called::Builtin(inner)) => {
                             window = inner;
                             event = Input::Event(Event::Start);

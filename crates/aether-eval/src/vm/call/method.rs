@@ -48,7 +48,7 @@ impl Lookup {
 /// # Safety
 /// `ip` is that instruction, the others are its operands.
 #[inline(never)]
-pub(in crate::vm) unsafe fn lookup(ip: *const u64, receiver: Raw, key: Raw) -> Raw {
+pub(in crate::vm) unsafe fn lookup(vm: &mut Vm, ip: *const u64, receiver: Raw, key: Raw) -> Raw {
     /// What stands for the shape, by look-up.
     const IN_DICT: u32 = Lookup::InDict.mark(tag::DICT);
     const GET: u32 = Lookup::Get.mark(tag::DICT);
@@ -59,19 +59,22 @@ pub(in crate::vm) unsafe fn lookup(ip: *const u64, receiver: Raw, key: Raw) -> R
         if mark as u8 != receiver.tag || key.tag != tag::INT && key.tag != tag::STRING {
             return Raw::unset();
         }
-        match mark {
+        let value = match mark {
             IN_DICT => Raw::bool(!receiver.object::<Dict>().find(key).is_null()),
             GET => {
                 let place = receiver.object::<Dict>().find(key);
                 if place.is_null() {
-                    return Raw::null();
+                    Raw::null()
+                } else {
+                    (*place).retain();
+                    *place
                 }
-                (*place).retain();
-                *place
             }
             IN_SET => Raw::bool(receiver.object::<Set>().contains(key.as_value())),
             _ => Raw::unset(),
-        }
+        };
+        vm.settle_work();
+        value
     }
 }
 

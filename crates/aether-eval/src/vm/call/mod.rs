@@ -604,6 +604,7 @@ unsafe fn call_simple(vm: &mut Vm, function: Simple, first: *mut Raw, count: usi
     unsafe {
         let arguments = std::slice::from_raw_parts(first.add(1).cast::<Value>(), count);
         let result = Raw::from_value(function(&mut Ctx { vm }, arguments)?);
+        vm.settle_work();
         release_all(first.add(1), count);
         (*first).tag = result.tag;
         (*first).payload = result.payload;
@@ -692,6 +693,7 @@ unsafe fn invoke(
             Run::Simple(function) => {
                 let arguments = std::slice::from_raw_parts(values.cast::<Value>(), params);
                 let value = function(&mut Ctx { vm }, arguments)?;
+                vm.settle_work();
                 release_all(values, params);
                 take(first).release();
                 *first = Raw::from_value(value);
