@@ -126,3 +126,51 @@ fn dropping_an_engine_with_promises_outstanding_leaves_nothing() {
     let report = engine.shut_down();
     assert_eq!((report.live_objects, report.live_bytes), (0, 0));
 }
+
+/// A script that says by how much the rows of `heap.stats()` miss its total.
+const MISSING: &str = r#"
+import heap
+fn missing() {
+    let stats = heap.stats()
+    let sum = 0
+    for name in stats.keys() {
+        if (name != "total" && name != "collections" && name != "collected_objects") { sum += stats[name]["bytes"] }
+    }
+    return [stats["total"]["bytes"] - sum, stats["pools"]["bytes"]]
+}
+"#;
+
+#[test]
+fn the_rows_of_heap_stats_add_up() {
+    let mut engine = engine();
+    let everything = r#"
+struct code { pools  fn total() { return 1 } }
+enum Shape { Dot, Box(w, h) }
+async fn later(x) { return x }
+let promise = later(1)
+promise.then(fn(v) { })
+let kept = [1.5, "text", [1], { "a": 1, 2: 3 }, set([1, "x"]), code { pools: 1 }, Shape.Box(1, 2), Shape.Dot]
+kept[5].undeclared = 1
+let long = "é".repeat(10000)
+let nth = long[5000]
+let words = map(range(3000), fn(i) { return "w" + i })
+let table = {}
+for word in words { table[word] = len(table) }
+let caught = null
+fn deep(n) { if (n == 0) { throw "deep" }  deep(n - 1) }
+try { deep(50) } catch (e) { caught = e }
+let weak = make_weak(kept)
+finalizer(kept, fn() { })
+let iterator = words.iterator()
+let f = fn() { return kept }
+"#;
+    engine.eval(format!("{everything}{MISSING}")).unwrap();
+    let text = {
+        let value = engine.call("missing", ()).unwrap();
+        engine.text(&value).unwrap()
+    };
+    assert_eq!(
+        text, "[0, 0]",
+        "bytes that no row names, and bytes of pools while nothing is queued"
+    );
+}

@@ -280,16 +280,15 @@ fn every_built_in_counts_its_work() {
                 Place::EveryValue => (String::new(), Some(tag::END), count + 1),
             };
             let all = parameters(given);
-            let code = match receiver {
-                None => format!("fn({all}) {{ return {prefix}{name}({all}) }}"),
-                Some(_) => {
-                    let rest = all
-                        .strip_prefix("p0")
-                        .unwrap()
-                        .trim_start_matches(", ")
-                        .to_owned();
-                    format!("fn({all}) {{ return p0.{name}({rest}) }}")
-                }
+            let code = if receiver.is_none() {
+                format!("fn({all}) {{ return {prefix}{name}({all}) }}")
+            } else {
+                let rest = all
+                    .strip_prefix("p0")
+                    .unwrap()
+                    .trim_start_matches(", ")
+                    .to_owned();
+                format!("fn({all}) {{ return p0.{name}({rest}) }}")
             };
             sweep.run(name, &code, given, |value| {
                 receiver.is_none_or(|tag| tag == tag::END || value.tag() == tag)

@@ -65,7 +65,7 @@ pub struct LeakStep {
     /// How it holds the next member.
     pub edge: String,
     /// How many of its type and place the groups held.
-    pub tally: ObjectTotals,
+    pub totals: ObjectTotals,
 }
 
 /// Unreachable groups of the same make.
@@ -99,16 +99,16 @@ impl Leak {
         self.groups += other.groups;
         add(&mut self.total, other.total);
         for (step, more) in self.path.iter_mut().zip(&other.path) {
-            add(&mut step.tally, more.tally);
+            add(&mut step.totals, more.totals);
         }
-        for (type_name, at, tally) in &other.others {
+        for (type_name, at, totals) in &other.others {
             match self
                 .others
                 .iter_mut()
                 .find(|(name, place, _)| (name, place) == (type_name, at))
             {
-                Some((_, _, sum)) => add(sum, *tally),
-                None => self.others.push((type_name.clone(), at.clone(), *tally)),
+                Some((_, _, sum)) => add(sum, *totals),
+                None => self.others.push((type_name.clone(), at.clone(), *totals)),
             }
         }
     }
@@ -236,12 +236,12 @@ impl Machine {
         }
         let held = self.vm_ref().held_data();
         let values: Vec<Value> = held.iter().map(|(_, value)| value.clone()).collect();
-        let sum = |tallies: &BTreeMap<(String, u32), ObjectTotals>| {
-            tallies
+        let sum = |by_key: &BTreeMap<(String, u32), ObjectTotals>| {
+            by_key
                 .values()
-                .fold(ObjectTotals::default(), |sum, tally| ObjectTotals {
-                    count: sum.count + tally.count,
-                    bytes: sum.bytes + tally.bytes,
+                .fold(ObjectTotals::default(), |sum, totals| ObjectTotals {
+                    count: sum.count + totals.count,
+                    bytes: sum.bytes + totals.bytes,
                 })
         };
         let all = self.heap().reachable(&values);
@@ -261,31 +261,31 @@ impl Machine {
 
     fn placed(
         &self,
-        tallies: &BTreeMap<(String, u32), ObjectTotals>,
+        by_key: &BTreeMap<(String, u32), ObjectTotals>,
     ) -> Vec<(String, LeakPlace, ObjectTotals)> {
         let mut placed: BTreeMap<(String, String, String), ObjectTotals> = BTreeMap::new();
-        for ((type_name, site), tally) in tallies {
+        for ((type_name, site), totals) in by_key {
             let at = self.leak_place(*site);
             let entry = placed
                 .entry((type_name.clone(), at.place, at.function))
                 .or_default();
-            entry.count += tally.count;
-            entry.bytes += tally.bytes;
+            entry.count += totals.count;
+            entry.bytes += totals.bytes;
         }
         let mut placed: Vec<_> = placed
             .into_iter()
-            .map(|((type_name, place, function), tally)| (type_name, LeakPlace { place, function }, tally))
+            .map(|((type_name, place, function), totals)| (type_name, LeakPlace { place, function }, totals))
             .collect();
-        placed.sort_by_key(|(_, _, tally)| std::cmp::Reverse(tally.bytes));
+        placed.sort_by_key(|(_, _, totals)| std::cmp::Reverse(totals.bytes));
         placed
     }
 
     fn leak(&self, group: &CycleGroup) -> Leak {
         let mut members = group.members.clone();
         let mut total = ObjectTotals::default();
-        for tally in members.values() {
-            total.count += tally.count;
-            total.bytes += tally.bytes;
+        for totals in members.values() {
+            total.count += totals.count;
+            total.bytes += totals.bytes;
         }
         let path: Vec<LeakStep> = group
             .path
@@ -294,7 +294,7 @@ impl Machine {
                 type_name: step.type_name.clone(),
                 at: self.leak_place(step.site),
                 edge: step.edge.clone(),
-                tally: members
+                totals: members
                     .remove(&(step.type_name.clone(), step.site))
                     .unwrap_or_default(),
             })
@@ -379,18 +379,18 @@ impl LeakReport {
             for (at, step) in leak.path.iter().enumerate() {
                 let next = &leak.path[(at + 1) % leak.path.len()];
                 write!(out, "    {}  {}   ", step.type_name, step.at.text())?;
-                if step.tally.count > 0 {
+                if step.totals.count > 0 {
                     write!(
                         out,
                         "({}, {} bytes)  ",
-                        objects(step.tally.count),
-                        step.tally.bytes
+                        objects(step.totals.count),
+                        step.totals.bytes
                     )?;
                 }
                 writeln!(out, "{} -> {} {}", step.edge, next.type_name, next.at.place)?;
             }
-            for (type_name, at, tally) in leak.others.iter().take(most) {
-                let (what, bytes) = (objects(tally.count), tally.bytes);
+            for (type_name, at, totals) in leak.others.iter().take(most) {
+                let (what, bytes) = (objects(totals.count), totals.bytes);
                 writeln!(
                     out,
                     "    with {type_name}  {}   ({what}, {bytes} bytes)",
@@ -437,8 +437,8 @@ impl LeakReport {
             writeln!(out, "    and {} more", self.alive.len() - most)?;
         }
         if all {
-            for (type_name, at, tally) in &self.alive_all {
-                let (what, bytes) = (objects(tally.count), tally.bytes);
+            for (type_name, at, totals) in &self.alive_all {
+                let (what, bytes) = (objects(totals.count), totals.bytes);
                 writeln!(out, "    {what} {type_name}  {}   ({bytes} bytes)", at.text())?;
             }
         }
@@ -455,8 +455,8 @@ impl LeakReport {
                     quoted(&step.at.place),
                     quoted(&step.at.function),
                     quoted(&step.edge),
-                    step.tally.count,
-                    step.tally.bytes
+                    step.totals.count,
+                    step.totals.bytes
                 )
             });
             format!(

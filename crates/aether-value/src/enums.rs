@@ -86,6 +86,13 @@ impl EnumDef {
     }
 }
 
+impl EnumDef {
+    /// Bytes that it holds beside itself.
+    pub(crate) fn charged(&self) -> usize {
+        self.charged
+    }
+}
+
 impl Drop for EnumDef {
     fn drop(&mut self) {
         Heap::of(self).discharge(self.charged);

@@ -83,6 +83,11 @@ impl ErrorObject {
         }
     }
 
+    /// Bytes that it holds beside itself.
+    pub(crate) fn charged(&self) -> usize {
+        self.charged.get()
+    }
+
     pub(crate) fn visit<F: FnMut(NonNull<Header>)>(&self, visitor: &mut Visitor<F>) {
         visitor.value(&self.value);
     }

@@ -91,6 +91,11 @@ pub struct NativeObject {
 unsafe impl Object for NativeObject {}
 
 impl NativeObject {
+    /// Bytes that it holds beside itself, as charged.
+    pub(crate) fn charged(&self) -> usize {
+        self.charged.get()
+    }
+
     /// The object behind.
     #[inline]
     pub fn get(&self) -> &dyn Native {

@@ -93,6 +93,12 @@ impl Promise {
         Ok(())
     }
 
+    /// Bytes that those who wait take.
+    pub(crate) fn waiters_bytes(&self) -> usize {
+        self.waiters
+            .with(|waiters| waiters.capacity() * size_of::<Value>())
+    }
+
     /// Takes all who wait, in order.
     pub fn take_waiters(&self) -> Vec<Value> {
         let waiters = self.waiters.take();

@@ -122,6 +122,11 @@ impl StructDef {
         }
     }
 
+    /// Bytes that it holds beside itself.
+    pub(crate) fn charged(&self) -> usize {
+        self.charged.with(|charged| *charged)
+    }
+
     pub(crate) fn visit<F: FnMut(NonNull<Header>)>(&self, visitor: &mut Visitor<F>) {
         for (_, closure) in self.methods() {
             visitor.rc(closure);

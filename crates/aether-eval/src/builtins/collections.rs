@@ -369,7 +369,7 @@ fn uniq_by(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step,
 type Update = fn(&Heap, Option<Value>, Value) -> Result<Option<Value>, Raise>;
 
 /// `group_by` and `count_by`: has `update` make the new value under the key of the last item from the old one.
-fn tally(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event, update: Update) -> Result<Step, Raise> {
+fn accumulate(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event, update: Update) -> Result<Step, Raise> {
     match event {
         Event::Returned(value) => {
             let key: Rc<Str> = ctx.text(&value)?;
@@ -392,7 +392,7 @@ fn tally(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event, update: Update) -
 }
 
 fn group_by(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
-    tally(ctx, slots, event, |heap, old, item| match old {
+    accumulate(ctx, slots, event, |heap, old, item| match old {
         Some(Value::Array(group)) => {
             group.push(item)?;
             Ok(None)
@@ -402,7 +402,7 @@ fn group_by(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step
 }
 
 fn count_by(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
-    tally(ctx, slots, event, |_, old, _| {
+    accumulate(ctx, slots, event, |_, old, _| {
         let before = old.as_ref().and_then(Value::as_int).unwrap_or(0);
         Ok(Some(Value::Int(before + 1)))
     })

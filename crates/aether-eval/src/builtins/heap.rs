@@ -115,26 +115,41 @@ fn collect(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
 fn stats(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
     tick_pass(ctx)?;
     let heap = ctx.heap();
-    let (census, kinds) = (heap.census(), heap.stats());
+    let (found, kinds) = (heap.objects_by_type(), heap.stats());
     let result = heap.dict()?;
-    let entry = |tally: ObjectTotals, made: u64| -> Result<Value, Raise> {
+    let entry = |totals: ObjectTotals, made: u64| -> Result<Value, Raise> {
         let entry = heap.dict()?;
-        put(heap, &entry, "count", number(tally.count))?;
-        put(heap, &entry, "bytes", number(tally.bytes))?;
+        put(heap, &entry, "count", number(totals.count))?;
+        put(heap, &entry, "bytes", number(totals.bytes))?;
         put(heap, &entry, "total_allocated", Value::Int(made as i64))?;
         Ok(Value::Dict(entry))
     };
-    for (name, tally) in &census.types {
+    for (name, totals) in &found.types {
         put(
             heap,
             &result,
             name,
-            entry(*tally, census.made.get(name).copied().unwrap_or(0))?,
+            entry(*totals, found.made.get(name).copied().unwrap_or(0))?,
         )?;
     }
-    let made = census.made.values().sum();
+    // What is no object, so that the rows add up.
+    let objects: usize = found.types.values().map(|totals| totals.bytes).sum();
+    let (code, tables) = (kinds.code_bytes, kinds.table_bytes);
+    let pools = kinds.live_bytes.saturating_sub(objects + code + tables);
+    for (name, bytes) in [("code", code), ("tables", tables), ("pools", pools)] {
+        // A script may have a type of the name.
+        let mut row = found.types.get(name).copied().unwrap_or_default();
+        row.bytes += bytes;
+        put(
+            heap,
+            &result,
+            name,
+            entry(row, found.made.get(name).copied().unwrap_or(0))?,
+        )?;
+    }
+    let made = found.made.values().sum();
     let total = ObjectTotals {
-        count: census.types.values().map(|tally| tally.count).sum(),
+        count: found.types.values().map(|totals| totals.count).sum(),
         bytes: kinds.live_bytes,
     };
     put(heap, &result, "total", entry(total, made)?)?;
@@ -201,7 +216,7 @@ fn site(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 // Snapshots are plain dicts: `{live_bytes, live_objects, types: {name: {count, bytes}}, sites: {place: {count, bytes}}}`.
 
-fn tally_dict(heap: &Heap, count: i64, bytes: i64) -> Result<Value, Raise> {
+fn totals_dict(heap: &Heap, count: i64, bytes: i64) -> Result<Value, Raise> {
     let entry = heap.dict()?;
     put(heap, &entry, "count", Value::Int(count))?;
     put(heap, &entry, "bytes", Value::Int(bytes))?;
@@ -211,27 +226,27 @@ fn tally_dict(heap: &Heap, count: i64, bytes: i64) -> Result<Value, Raise> {
 fn snapshot(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
     tick_pass(ctx)?;
     let (bytes, objects) = (ctx.heap().live_bytes(), ctx.heap().live_objects());
-    let LiveObjects { types, sites, .. } = ctx.heap().census();
+    let LiveObjects { types, sites, .. } = ctx.heap().objects_by_type();
     let mut places: std::collections::BTreeMap<String, ObjectTotals> = std::collections::BTreeMap::new();
-    for (site, tally) in sites {
+    for (site, totals) in sites {
         if let Some(text) = ctx.vm.site_text(site) {
             let place = places.entry(text).or_default();
-            place.count += tally.count;
-            place.bytes += tally.bytes;
+            place.count += totals.count;
+            place.bytes += totals.bytes;
         }
     }
     let heap = ctx.heap();
     let result = heap.dict()?;
     put(heap, &result, "live_bytes", number(bytes))?;
     put(heap, &result, "live_objects", number(objects))?;
-    for (name, tallies) in [("types", types), ("sites", places)] {
+    for (name, by_key) in [("types", types), ("sites", places)] {
         let part = heap.dict()?;
-        for (name, tally) in tallies {
+        for (name, totals) in by_key {
             put(
                 heap,
                 &part,
                 &name,
-                tally_dict(heap, tally.count as i64, tally.bytes as i64)?,
+                totals_dict(heap, totals.count as i64, totals.bytes as i64)?,
             )?;
         }
         put(heap, &result, name, Value::Dict(part))?;
@@ -293,7 +308,7 @@ fn diff(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
             let count = entry(&after, text, "count") - entry(&before, text, "count");
             let bytes = entry(&after, text, "bytes") - entry(&before, text, "bytes");
             if count != 0 || bytes != 0 {
-                changes.insert(key.clone(), tally_dict(heap, count, bytes)?)?;
+                changes.insert(key.clone(), totals_dict(heap, count, bytes)?)?;
             }
         }
         put(heap, &result, name, Value::Dict(changes))?;

@@ -195,7 +195,11 @@ impl Inner {
             let beside = match header.kind {
                 tag::TABLE => object.cast::<Table>().as_ref().memory_bytes(),
                 tag::COROUTINE => object.cast::<crate::Coroutine>().as_ref().memory_bytes(),
-                tag::NATIVE => object.cast::<crate::NativeObject>().as_ref().get().size(),
+                tag::NATIVE => object.cast::<crate::NativeObject>().as_ref().charged(),
+                tag::STRUCT_DEF => object.cast::<crate::StructDef>().as_ref().charged(),
+                tag::ENUM_DEF => object.cast::<crate::EnumDef>().as_ref().charged(),
+                tag::PROMISE => object.cast::<crate::Promise>().as_ref().waiters_bytes(),
+                tag::ERROR => object.cast::<crate::ErrorObject>().as_ref().charged(),
                 _ => 0,
             };
             let side = if header.has(flag::HAS_SIDE) {

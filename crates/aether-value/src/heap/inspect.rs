@@ -147,8 +147,8 @@ impl Heap {
     }
 
     /// Counts what lives by type and by site. Parts count towards the type that they belong to.
-    pub fn census(&self) -> LiveObjects {
-        let mut census = LiveObjects::default();
+    pub fn objects_by_type(&self) -> LiveObjects {
+        let mut found = LiveObjects::default();
         let inner = self.inner();
         let mut last: (u64, String) = (u64::MAX, String::new());
         inner.each_object(alloc::ALL, |object| {
@@ -166,12 +166,12 @@ impl Heap {
             if known != last.0 || header.kind == tag::ENUM_VALUE || header.kind == tag::NATIVE {
                 last = (known, inner.type_word(object));
             }
-            if let Some(tally) = census.types.get_mut(&last.1) {
-                tally.add(count, bytes);
+            if let Some(totals) = found.types.get_mut(&last.1) {
+                totals.add(count, bytes);
             } else {
-                census.types.insert(last.1.clone(), ObjectTotals { count, bytes });
+                found.types.insert(last.1.clone(), ObjectTotals { count, bytes });
             }
-            census
+            found
                 .sites
                 .entry(header.site.get())
                 .or_default()
@@ -191,22 +191,22 @@ impl Heap {
                     _ => object.cast::<EnumDef>().as_ref().name().as_str(),
                 }
             };
-            *census.made.entry(name.to_owned()).or_default() += made;
+            *found.made.entry(name.to_owned()).or_default() += made;
         });
         for kind in tag::COUNTED..tag::END {
             let made = inner.made[kind as usize].get();
             if made > 0 && !is_internal(kind) && kind != tag::INSTANCE && kind != tag::ENUM_VALUE {
-                *census.made.entry(tag::name(kind).to_owned()).or_default() += made;
+                *found.made.entry(tag::name(kind).to_owned()).or_default() += made;
             }
         }
-        census
+        found
     }
 
     /// Number and bytes of everything that these values lead to, by type and site.
     pub fn reachable(&self, roots: &[Value]) -> BTreeMap<(String, u32), ObjectTotals> {
         let inner = self.inner();
         inner.sync_arrays();
-        let mut tallies: BTreeMap<(String, u32), ObjectTotals> = BTreeMap::new();
+        let mut by_key: BTreeMap<(String, u32), ObjectTotals> = BTreeMap::new();
         let mut seen: AHashSet<NonNull<Header>> = AHashSet::new();
         let mut pending: Vec<(NonNull<Header>, Option<Key>)> = roots
             .iter()
@@ -221,7 +221,7 @@ impl Heap {
                 let count = usize::from(!is_internal(header.kind));
                 // A part counts with what it belongs to.
                 let key = owner.unwrap_or_else(|| (inner.type_word(object), header.site.get()));
-                tallies
+                by_key
                     .entry(key.clone())
                     .or_default()
                     .add(count, inner.own_bytes(object));
@@ -234,7 +234,7 @@ impl Heap {
                 });
             }
         }
-        tallies
+        by_key
     }
 }
 

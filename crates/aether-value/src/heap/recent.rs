@@ -169,6 +169,12 @@ impl Inner {
         });
     }
 
+    /// Bytes charged for a table that has grown.
+    pub(super) fn recent_bytes(&self) -> usize {
+        self.recent
+            .with(|recent| recent.grown.len() * size_of::<*const Str>())
+    }
+
     /// Lets go of a table that has grown. Strings keep their flag, which then means nothing.
     pub(super) fn drop_recent(&self) {
         let table = self.recent.with(|recent| std::mem::take(&mut recent.grown));

@@ -373,14 +373,14 @@ impl Inner {
     }
 
     unsafe fn report_group(&self, group: &[NonNull<Header>], members: &AHashSet<NonNull<Header>>) {
-        let mut tallies: BTreeMap<(String, u32), ObjectTotals> = BTreeMap::new();
+        let mut by_key: BTreeMap<(String, u32), ObjectTotals> = BTreeMap::new();
         let mut total = ObjectTotals::default();
         // SAFETY: as in `report_cycles`.
         let path = unsafe {
             for object in group {
                 let bytes = self.user_bytes(*object);
                 let key = (self.type_word(*object), object.as_ref().site.get());
-                tallies.entry(key).or_default().add(1, bytes);
+                by_key.entry(key).or_default().add(1, bytes);
                 total.add(1, bytes);
             }
             group.iter().find_map(|start| self.cycle_from(*start, members))
@@ -395,18 +395,18 @@ impl Inner {
             report.total.add(total.count, total.bytes);
             if let Some(known) = report.groups.iter_mut().find(|known| known.path == path) {
                 known.groups += 1;
-                for (key, tally) in tallies {
+                for (key, totals) in by_key {
                     known
                         .members
                         .entry(key)
                         .or_default()
-                        .add(tally.count, tally.bytes);
+                        .add(totals.count, totals.bytes);
                 }
             } else if report.groups.len() < MOST_GROUPS {
                 report.groups.push(CycleGroup {
                     path,
                     groups: 1,
-                    members: tallies,
+                    members: by_key,
                 });
             }
         });

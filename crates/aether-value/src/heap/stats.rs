@@ -43,7 +43,12 @@ pub struct KindStats {
 pub struct HeapStats {
     /// Kinds with live objects, in order of tags.
     pub kinds: Vec<KindStats>,
-    /// Bytes live, everything included.
+    /// Bytes of code, and of the source text and tables that belong to it.
+    pub code_bytes: usize,
+    /// Bytes of the heap's own tables.
+    pub table_bytes: usize,
+    /// Bytes live, everything included. What is neither an object nor code nor a table belongs to the evaluator: its
+    /// queues and timers, and the working memory of what runs.
     pub live_bytes: usize,
     /// Objects live.
     pub live_objects: usize,
@@ -100,6 +105,8 @@ impl Heap {
                     made: inner.made[kind].get(),
                 })
                 .collect(),
+            code_bytes: inner.code_bytes.get(),
+            table_bytes: inner.recent_bytes(),
             live_bytes: inner.live.get(),
             live_objects: inner.live_objects(),
             chunk_bytes: inner.chunk_bytes(),
