@@ -583,7 +583,7 @@ impl Inner {
                 // SAFETY: chunks in the vector are alive.
                 unsafe {
                     let record = chunk.as_ref();
-                    if record.state.get() == State::Partial && record.unused_bytes() >= PAGE {
+                    if record.state.get() != State::Full && record.unused_bytes() >= PAGE {
                         discard_pages(chunk);
                     }
                 }

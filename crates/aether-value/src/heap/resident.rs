@@ -27,6 +27,8 @@ impl Heap {
     /// Gives memory that nothing uses back to the system.
     pub fn trim(&self) {
         self.inner().trim();
+        // Also what was freed by others than the heap.
+        trim_allocator();
     }
 
     /// Trims if much less is live than at one time since the last trim. Cheap; called now and then.
