@@ -8,11 +8,17 @@ fn make(heap: &Heap, n: u64) -> Value {
     let text = |len: usize| format!("{n}:{}", "x".repeat(len));
     match n % 5 {
         0 => Value::String(heap.string(&text((n / 5 % 400) as usize)).unwrap()),
-        1 => Value::Array(heap.array_from_slice(&[Value::Int(n as i64), Value::Null]).unwrap()),
+        1 => Value::Array(
+            heap.array_from_slice(&[Value::Int(n as i64), Value::Null])
+                .unwrap(),
+        ),
         2 => {
             let dict = heap.dict().unwrap();
-            dict.insert(Value::Int(n as i64), Value::String(heap.string(&text(20)).unwrap()))
-                .unwrap();
+            dict.insert(
+                Value::Int(n as i64),
+                Value::String(heap.string(&text(20)).unwrap()),
+            )
+            .unwrap();
             Value::Dict(dict)
         }
         3 => Value::Set({
