@@ -1,4 +1,4 @@
-//! Chores: `cargo xtask check | bless | memcheck | probes | stress | bench [DIR] | bench-data | bench-net |
+//! Chores: `cargo xtask check | bless | memcheck | probes | stress | sanitize | bench [DIR] | bench-data | bench-net |
 //! link-order`.
 //!
 //! Invariants
@@ -17,6 +17,7 @@ mod memcheck;
 mod net;
 mod order;
 mod probes;
+mod sanitize;
 mod stress;
 mod tools;
 
@@ -31,6 +32,8 @@ Usage: cargo xtask CHORE
   probes         the probes alone
   stress         the suite with a collection at every allocation, and with every charge refused in turn
                  (--budget SECONDS, --only PATTERN, --jobs N)
+  sanitize       the suite, changed programs and stress under the address sanitizer
+                 (--mutants N, --budget SECONDS)
   bench [DIR]    the programs of benches/programs, or DIR, beside other languages
   bench-data     JSON and CSV of 50 MB beside CPython
   bench-net      an echo server beside those of Node and Python
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         ),
         ["memcheck", options @ ..] => memcheck::run(options),
         ["stress", options @ ..] => stress::run(options),
+        ["sanitize", options @ ..] => sanitize::run(options),
         ["probes"] => probes::run(|line| println!("{line}")).and_then(|failed| match failed.len() {
             0 => Ok(()),
             count => Err(format!("{count} probes failed")),

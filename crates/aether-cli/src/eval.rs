@@ -6,9 +6,10 @@ use std::mem::ManuallyDrop;
 use aether::Error;
 
 use crate::interrupt;
-use crate::options::{Color, Fragment, FragmentSource};
+use crate::options::{Fragment, FragmentSource};
 use crate::report;
-use crate::run::{self, Limits};
+use crate::run;
+use crate::settings::{Color, Limits};
 
 /// Runs a fragment and gives the exit status.
 #[cold]

@@ -4,7 +4,8 @@ use aether::parts::{ast as tree, lexer, parser};
 use aether::{DEFAULT_MAX_NESTING, Engine, Error, Host, SourceFile, SystemHost};
 use std::rc::Rc;
 
-use crate::options::{Color, Dump, Tree};
+use crate::options::{Dump, Tree};
+use crate::settings::Color;
 use crate::{report, streams};
 
 /// `aether ast`.

@@ -15,7 +15,7 @@ use aether::{SystemHost, Waker};
 use signal_hook::consts::SIGINT;
 use signal_hook::flag;
 
-use crate::report::INTERRUPTED;
+use crate::status::INTERRUPTED;
 
 /// Whether SIGUSR1 asks for something.
 static REQUESTS: AtomicBool = AtomicBool::new(false);

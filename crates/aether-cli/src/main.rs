@@ -22,18 +22,17 @@ mod run;
 mod long_form;
 mod memory;
 mod report;
+mod settings;
+mod status;
 mod streams;
 
 use std::ffi::OsString;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::process::ExitCode;
 
-use options::{Color, Command, Parsed};
-
-/// Exit status of a bug of ours.
-const INTERNAL_ERROR: u8 = 101;
-/// Exit status of wrong usage.
-const WRONG_USAGE: u8 = 2;
+use options::{Command, Parsed};
+use settings::{Color, Limits};
+use status::{INTERNAL_ERROR, WRONG_USAGE};
 
 fn main() -> ExitCode {
     panic::set_hook(Box::new(panic_message));
@@ -51,7 +50,7 @@ fn dispatch(arguments: &[OsString]) -> u8 {
             WRONG_USAGE
         }
         Some((first, rest)) if options::is_script(first) => {
-            run::script(first, rest, &run::Limits::default(), Color::Auto)
+            run::script(first, rest, &Limits::default(), Color::Auto)
         }
         Some(_) => match options::parse(arguments) {
             Parsed::Command(Command::Run { script, args, limits }, color) => {

@@ -8,9 +8,8 @@ use std::ffi::{OsStr, OsString};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::WRONG_USAGE;
-use crate::memory::{LeakLevel, Reports};
-use crate::run::Limits;
+use crate::settings::{Color, LeakLevel, Limits, Reports, size};
+use crate::status::WRONG_USAGE;
 
 /// The usage line.
 pub(crate) const USAGE: &str = "Usage: aether [OPTIONS] [SUBCOMMAND] [script] [args...]";
@@ -33,18 +32,6 @@ Options:
 
 Subcommands:
 {subcommands}";
-
-/// When colours and the long form of diagnostics are used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Color {
-    /// On a terminal, as `NO_COLOR` and `CLICOLOR_FORCE` say.
-    #[default]
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
 
 /// What to do.
 #[derive(Debug)]
@@ -420,24 +407,6 @@ fn explain(error: &clap::Error, arguments: &[OsString]) -> Parsed {
             )
         }
     }
-}
-
-/// A number of bytes: digits, then nothing or K, M or G.
-pub(crate) fn size(text: &str) -> Result<usize, String> {
-    let invalid = || format!("'{text}' is not a size");
-    let split = text
-        .find(|found: char| !found.is_ascii_digit())
-        .unwrap_or(text.len());
-    let (digits, unit) = text.split_at(split);
-    let factor = match unit {
-        "" => 1,
-        "K" | "k" => 1 << 10,
-        "M" | "m" => 1 << 20,
-        "G" | "g" => 1 << 30,
-        _ => return Err(invalid()),
-    };
-    let number: usize = digits.parse().map_err(|_| invalid())?;
-    number.checked_mul(factor).ok_or_else(invalid)
 }
 
 #[cfg(test)]

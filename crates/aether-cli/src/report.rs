@@ -7,13 +7,9 @@ use std::io::{self, IsTerminal};
 
 use aether::{Engine, Error, ErrorKind};
 
-use crate::options::Color;
+use crate::settings::Color;
+use crate::status::{BUDGET_EXCEEDED, FAILED, INTERRUPTED};
 use crate::{long_form, streams};
-
-/// Exit status of a budget that was exceeded.
-const BUDGET_EXCEEDED: u8 = 3;
-/// Exit status of an interrupted run.
-pub(crate) const INTERRUPTED: u8 = 130;
 
 /// Writes an error and gives the exit status.
 #[cold]
@@ -42,7 +38,7 @@ pub(crate) fn failure(error: &Error, engine: Option<&Engine>, color: Color) -> u
         Some(ErrorKind::OutOfMemory) if engine.is_none_or(|engine| engine.heap().limit().is_some()) => {
             BUDGET_EXCEEDED
         }
-        _ => 1,
+        _ => FAILED,
     }
 }
 

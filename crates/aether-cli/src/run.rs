@@ -5,22 +5,8 @@ use std::mem::ManuallyDrop;
 
 use aether::{DEFAULT_MAX_NESTING, Engine, EngineBuilder, Error};
 
-use crate::memory::Reports;
-use crate::options::{self, Color};
-use crate::{interrupt, report};
-
-/// Limits from the command line; what is not set there comes from the environment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Limits {
-    /// Heap budget in bytes.
-    pub(crate) memory: Option<usize>,
-    /// Activations at a time.
-    pub(crate) depth: Option<usize>,
-    /// Calls, backward jumps and units of work in built-ins.
-    pub(crate) steps: Option<u64>,
-    /// What to report about memory.
-    pub(crate) reports: Reports,
-}
+use crate::settings::{Color, Limits, size};
+use crate::{interrupt, memory, report};
 
 /// Runs a script and gives the exit status.
 pub(crate) fn script(file: &OsStr, args: &[OsString], limits: &Limits, color: Color) -> u8 {
@@ -30,10 +16,10 @@ pub(crate) fn script(file: &OsStr, args: &[OsString], limits: &Limits, color: Co
         Err(error) => return report::failure(&error, None, color),
     };
     let mut engine = ManuallyDrop::new(engine);
-    limits.reports.begin(&mut engine, &path);
+    memory::begin(&limits.reports, &mut engine, &path);
     let result = engine.run(&path);
     let status = conclude(result, &engine, color);
-    limits.reports.end(&mut engine, &path, status, color)
+    memory::end(&limits.reports, &mut engine, &path, status, color)
 }
 
 /// Reports how a run ended and gives the exit status.
@@ -45,7 +31,7 @@ pub(crate) fn conclude(result: Result<(), Error>, engine: &Engine, color: Color)
 pub(crate) fn builder(args: &[OsString], limits: &Limits) -> EngineBuilder {
     let memory = limits
         .memory
-        .or_else(|| setting("AETHER_MAX_MEMORY", |text| options::size(text).ok()));
+        .or_else(|| setting("AETHER_MAX_MEMORY", |text| size(text).ok()));
     let depth = limits
         .depth
         .or_else(|| setting("AETHER_CALL_DEPTH", |text| text.parse().ok()));

@@ -3,13 +3,13 @@
 //! Invariants
 //! - Longest match wins; a word is reserved only as a whole identifier.
 //! - Patterns recognise where a token *starts*; those that may be long (strings, block comments) are finished by
-//!   the callbacks in `modes`, which look for the end in one pass.
+//!   callbacks, which look for the end in one pass.
 //!
 //! Not here: the pieces of interpolated strings, which depend on the mode stack; logos never produces them.
 
-use logos::Logos;
+use logos::{Lexer, Logos};
 
-use crate::modes::{block_comment, string_head, triple_string};
+use crate::scan::{Stop, scan_string};
 
 /// What a token is.
 #[derive(Logos, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -273,4 +273,38 @@ impl TokenKind {
     pub const fn is_error(self) -> bool {
         matches!(self, Self::Unknown | Self::BadNumber | Self::UnterminatedString)
     }
+}
+
+/// Takes a quoted string to its end if it has no placeholder, else only its opening quote.
+fn string_head(lexer: &mut Lexer<'_, TokenKind>) -> TokenKind {
+    let quote = lexer.slice().as_bytes()[0];
+    match scan_string(lexer.remainder().as_bytes(), quote) {
+        (len, Stop::Quote, _) => {
+            lexer.bump(len + 1);
+            TokenKind::String
+        }
+        (_, Stop::Placeholder, _) => TokenKind::StringStart,
+        (len, Stop::EndOfText, _) => {
+            lexer.bump(len);
+            TokenKind::UnterminatedString
+        }
+    }
+}
+
+/// Takes a triple-quoted string to its end.
+fn triple_string(lexer: &mut Lexer<'_, TokenKind>) -> TokenKind {
+    let rest = lexer.remainder();
+    if let Some(len) = rest.find("\"\"\"") {
+        lexer.bump(len + 3);
+        TokenKind::TripleString
+    } else {
+        lexer.bump(rest.len());
+        TokenKind::UnterminatedString
+    }
+}
+
+/// Takes a block comment to its end, or the rest of the text.
+fn block_comment(lexer: &mut Lexer<'_, TokenKind>) {
+    let rest = lexer.remainder();
+    lexer.bump(rest.find("*/").map_or(rest.len(), |len| len + 2));
 }

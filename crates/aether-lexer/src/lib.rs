@@ -12,6 +12,7 @@
 mod dump;
 mod kind;
 mod modes;
+mod scan;
 mod text;
 mod token;
 

@@ -1,6 +1,6 @@
 //! The driver: text to tokens, with one mode for source and one for the inside of strings.
 //!
-//! Logos recognises source. When it meets a quote, `string_head` scans to whatever comes first: the closing quote
+//! Logos recognises source. When it meets a quote, `kind` scans to whatever comes first: the closing quote
 //! (the string is then one token) or `${`. At `${` a [`Frame`] is pushed and source mode goes on; the frame counts
 //! braces, so the `}` that brings it back ends the placeholder, and the driver scans the string's next piece.
 //! Example: `"a${ {b: "c"} }d"` gives `StringStart` `"`, `StringText` `a`, `InterpolationStart` `${`, the tokens of
@@ -14,6 +14,7 @@ use aether_source::{Diagnostic, SourceFile, Span};
 use logos::{Lexer, Logos};
 
 use crate::kind::TokenKind;
+use crate::scan::{Stop, scan_string};
 use crate::text::{TextError, check_escapes, int_value};
 use crate::token::{Lexed, MAX_SOURCE_BYTES, Token, TokenFlags};
 
@@ -26,69 +27,6 @@ struct Frame {
     placeholder: u32,
     /// Braces open inside the placeholder.
     braces: u32,
-}
-
-/// How the scan of a string's characters ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stop {
-    Quote,
-    Placeholder,
-    EndOfText,
-}
-
-/// Scans string characters: how many bytes come before the stop, why it stopped, whether a backslash was seen.
-fn scan_string(bytes: &[u8], quote: u8) -> (usize, Stop, bool) {
-    let mut at = 0;
-    let mut escapes = false;
-    while let Some(&byte) = bytes.get(at) {
-        if byte == quote {
-            return (at, Stop::Quote, escapes);
-        }
-        match byte {
-            b'\\' => {
-                escapes = true;
-                // The escaped character may have several bytes; its continuation bytes stop nothing.
-                at += 2;
-            }
-            b'$' if bytes.get(at + 1) == Some(&b'{') => return (at, Stop::Placeholder, escapes),
-            _ => at += 1,
-        }
-    }
-    (bytes.len(), Stop::EndOfText, escapes)
-}
-
-/// Takes a quoted string to its end if it has no placeholder, else only its opening quote.
-pub(crate) fn string_head(lexer: &mut Lexer<'_, TokenKind>) -> TokenKind {
-    let quote = lexer.slice().as_bytes()[0];
-    match scan_string(lexer.remainder().as_bytes(), quote) {
-        (len, Stop::Quote, _) => {
-            lexer.bump(len + 1);
-            TokenKind::String
-        }
-        (_, Stop::Placeholder, _) => TokenKind::StringStart,
-        (len, Stop::EndOfText, _) => {
-            lexer.bump(len);
-            TokenKind::UnterminatedString
-        }
-    }
-}
-
-/// Takes a triple-quoted string to its end.
-pub(crate) fn triple_string(lexer: &mut Lexer<'_, TokenKind>) -> TokenKind {
-    let rest = lexer.remainder();
-    if let Some(len) = rest.find("\"\"\"") {
-        lexer.bump(len + 3);
-        TokenKind::TripleString
-    } else {
-        lexer.bump(rest.len());
-        TokenKind::UnterminatedString
-    }
-}
-
-/// Takes a block comment to its end, or the rest of the text.
-pub(crate) fn block_comment(lexer: &mut Lexer<'_, TokenKind>) {
-    let rest = lexer.remainder();
-    lexer.bump(rest.find("*/").map_or(rest.len(), |len| len + 2));
 }
 
 /// Splits a source text into tokens.

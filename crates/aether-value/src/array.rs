@@ -28,6 +28,7 @@ pub struct Array {
 // SAFETY: repr(C), header first, made by `Heap::array` only.
 unsafe impl Object for Array {}
 
+#[cfg(target_pointer_width = "64")]
 const _: () = assert!(size_of::<Array>() == 32);
 
 const ITEM: usize = size_of::<Raw>();

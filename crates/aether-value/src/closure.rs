@@ -39,6 +39,7 @@ unsafe impl Object for Cell {}
 // SAFETY: repr(C), header first, made by `Heap` only.
 unsafe impl Object for BoundMethod {}
 
+#[cfg(target_pointer_width = "64")]
 const _: () = assert!(size_of::<Closure>() == 32 && std::mem::offset_of!(Closure, captures) == 32);
 const _: () = assert!(size_of::<Cell>() == 32);
 

@@ -13,8 +13,8 @@ use std::ptr::NonNull;
 use crate::heap::{Inner, Memory, Visitor, growth_steps};
 use crate::{Header, Heap, Object, Raise, Raw, Rc, tag};
 
-/// What a call leaves to return to.
-#[repr(C)]
+/// What a call leaves to return to. Sixteen bytes whatever the size of a pointer is.
+#[repr(C, align(8))]
 #[derive(Clone, Copy, Debug)]
 pub struct Frame {
     /// The word after the call.

@@ -105,7 +105,8 @@ const _: () = assert!(size_of::<Chunk>() <= FIRST && FIRST.is_multiple_of(STEP))
 
 const NEVER: u32 = u32::MAX;
 
-#[repr(C)]
+// Sixteen bytes whatever the size of a pointer is, so that the object behind it is aligned.
+#[repr(C, align(16))]
 struct Prefix {
     heap: NonNull<Inner>,
     /// Index in the heap's vector of large objects.

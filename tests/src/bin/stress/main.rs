@@ -2,7 +2,7 @@
 //! every single charge refused in turn (`refuse`).
 //!
 //! Options: `--budget SECONDS` for a part of the work that visits every program, `--only PATTERN` for the programs
-//! whose names contain it, `--jobs N`, `--progress DIR` where each worker notes which program it is at, `--planted`
+//! whose names contain it, `--jobs N`, `--mutants N` for N changed programs (`mutate`) and nothing else, `--progress DIR` where each worker notes which program it is at, `--planted`
 //! for the programs of `tests/planted/stress`, which misbehave on purpose. What was left out is said, never silent.
 //!
 //! Invariants that it holds, for every program
@@ -13,6 +13,7 @@
 #![expect(clippy::print_stdout, reason = "the report is this program's purpose")]
 
 mod collect;
+mod mutate;
 mod refuse;
 
 use std::fs;
@@ -35,6 +36,7 @@ struct Options {
     jobs: usize,
     progress: Option<PathBuf>,
     planted: bool,
+    mutants: Option<usize>,
 }
 
 impl Options {
@@ -45,6 +47,7 @@ impl Options {
             jobs: std::thread::available_parallelism().map_or(1, usize::from),
             progress: None,
             planted: false,
+            mutants: None,
         };
         while let Some(word) = words.next() {
             if word == "--planted" {
@@ -57,6 +60,7 @@ impl Options {
                 "--budget" => {
                     options.budget = Some(Duration::from_secs(value.parse().map_err(|_| invalid())?));
                 }
+                "--mutants" => options.mutants = Some(value.parse().map_err(|_| invalid())?),
                 "--only" => options.only = Some(value),
                 "--jobs" => options.jobs = value.parse::<usize>().map_err(|_| invalid())?.max(1),
                 "--progress" => options.progress = Some(value.into()),
@@ -147,8 +151,12 @@ fn run() -> Result<bool, String> {
         options,
         breaches: Mutex::default(),
     };
-    collect::run(&work);
-    refuse::run(&work);
+    if let Some(count) = work.options.mutants {
+        mutate::run(&work, count);
+    } else {
+        collect::run(&work);
+        refuse::run(&work);
+    }
     let breaches = work.breaches.into_inner().map_err(|error| error.to_string())?;
     Ok(breaches.is_empty())
 }
