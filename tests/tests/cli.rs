@@ -228,7 +228,10 @@ fn the_long_form_has_excerpt_help_and_trace() {
         "{text}"
     );
     assert!(text.contains("help: did you mean 'length'?\n"), "{text}");
-    assert!(text.ends_with("stack trace:\n  at f (u.ae:2)\n"), "{text}");
+    assert!(
+        text.ends_with("stack trace:\n  at f (u.ae:2)\n  at top level (u.ae:4)\n"),
+        "{text}"
+    );
     let (_, text) = plain(&["--color=always", "s.ae"]);
     assert_eq!(text.matches("error[").count(), 30);
     assert_eq!(text.matches(" --> ").count(), 20);

@@ -28,13 +28,14 @@ impl Random {
 
 /// The model: who refers to whom; and the real objects, known by weak references alone.
 struct World {
-    heap: Heap,
     def: Rc<StructDef>,
     code: std::ptr::NonNull<aether_value::Code>,
     edges: HashMap<usize, [Option<usize>; EDGES]>,
     weak: HashMap<usize, Rc<WeakCell>>,
     roots: Vec<Option<(usize, Value)>>,
     next: usize,
+    // Last: its end collects what the others leave.
+    heap: Heap,
 }
 
 impl World {
