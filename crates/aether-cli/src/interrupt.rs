@@ -51,7 +51,7 @@ pub(crate) fn host() -> SystemHost {
 fn pass_on(waker: Waker) {
     use std::io::Read;
     use std::os::unix::net::UnixStream;
-    /// The thread only reads and rings.
+    /// The thread only reads and wakes.
     const STACK: usize = 64 << 10;
 
     let Ok((mut signals, sender)) = UnixStream::pair() else {

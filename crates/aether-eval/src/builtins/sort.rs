@@ -140,7 +140,7 @@ pub(super) fn sort_default(ctx: &mut Ctx<'_>, array: &Array) -> Result<(), Raise
     }
     let texts = items.iter().all(|item| matches!(item, Value::String(_)));
     drop(items);
-    let (mut values, _loan) = copied(heap, array)?;
+    let (mut values, _charge) = copied(heap, array)?;
     // What a stable sort takes beside.
     let _merging = ScopedCharge::new(heap, len * size_of::<Value>() / 2)?;
     if texts {
