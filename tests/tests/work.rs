@@ -66,6 +66,7 @@ const SIZES: [usize; 2] = [10_000, 3];
 
 const PREPARE: &str = r#"
 import heap
+import heapq
 struct Point { x, y }
 enum List { Nil, Cons(value, rest) }
 let ints = {}  let words = {}  let nested = {}  let dicts = {}  let sets = {}  let texts = {}  let blanks = {}
@@ -273,8 +274,8 @@ fn every_built_in_counts_its_work() {
         for count in usize::from(def.info.min_args)..=most.min(3) {
             let (prefix, receiver, given) = match place {
                 Place::Global => (String::new(), None, count),
-                Place::Promise => ("Promise.".to_owned(), None, count),
-                Place::Module("heap") => ("heap.".to_owned(), None, count),
+                Place::Namespace(name) => (format!("{name}."), None, count),
+                Place::Module(name @ ("heap" | "heapq")) => (format!("{name}."), None, count),
                 Place::Module(_) => (String::new(), None, count),
                 Place::Method(tag) => (String::new(), Some(tag), count + 1),
                 Place::EveryValue => (String::new(), Some(tag::END), count + 1),

@@ -423,8 +423,9 @@ fn install(vm: &mut Vm, options: &MachineOptions, extra: &[&'static [BuiltinDef]
         }
         vm.tables.add_to_prelude(def.info.name, def.value());
     }
-    let promise = vm.promise_module()?;
-    vm.tables.add_to_prelude("Promise", Value::Module(promise));
+    for (name, namespace) in vm.namespaces()? {
+        vm.tables.add_to_prelude(name, Value::Module(namespace));
+    }
     if options.full {
         for module in builtins::LIBRARY {
             for def in module.functions {

@@ -66,7 +66,7 @@ pub use module::Module;
 pub use native::{Items, Native, NativeObject};
 pub use ops::{
     compare_order, copy_shallow, deep_equals, display, display_text, equal, float_to_text, hashable_check,
-    sort_order,
+    nested_order, sort_order,
 };
 pub use promise::{Promise, PromiseState};
 pub use raw::Raw;

@@ -5,11 +5,11 @@
 //!
 //! Source: library reference chapter 10, **core**, **collections**.
 
-use aether_value::{Array, Heap, Raise, Rc, Str, Value, equal};
+use aether_value::{Array, Heap, Raise, Rc, Value, equal, hashable_check};
 
 use super::math::{add, order};
 use super::support::{array, buffer, built, float, int, position, take, wrong_type};
-use super::{BuiltinDef, Each, Event, Pairs, Returned, Step, sort};
+use super::{BuiltinDef, Each, Event, Pairs, Returned, Step, sort, sorting};
 use crate::context::Ctx;
 
 pub(super) static CORE: &[BuiltinDef] = &[
@@ -58,11 +58,33 @@ pub(super) static DEFS: &[BuiltinDef] = &[
     BuiltinDef::library_frame("group_by", &["array", "func"], 4, group_by).iterables(1),
     BuiltinDef::library_frame("count_by", &["array", "func"], 4, count_by).iterables(1),
     BuiltinDef::library_frame("sum_by", &["array", "func"], 4, sum_by).iterables(1),
+    BuiltinDef::library_frame(
+        "sort_by",
+        &["array", "key", "opts"],
+        sorting::SORT_BY_SLOTS,
+        sorting::sort_by,
+    )
+    .iterables(1)
+    .with_options(sorting::OPTIONS),
+    BuiltinDef::library_frame(
+        "sort_by_key",
+        &["array", "key", "opts"],
+        sorting::SORT_BY_SLOTS,
+        sorting::sort_by,
+    )
+    .iterables(1)
+    .with_options(sorting::OPTIONS),
+    BuiltinDef::library_frame(
+        "binary_search",
+        &["array", "value", "cmp"],
+        5,
+        sorting::binary_search,
+    ),
 ];
 
 // --- core ---
 
-fn range(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+pub(super) fn range(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let (start, end) = if args[1].is_null() {
         (&Value::Int(0), &args[0])
     } else {
@@ -121,7 +143,7 @@ fn pair(heap: &Heap, first: Value, second: Value) -> Result<Value, Raise> {
     Ok(Value::Array(pair))
 }
 
-fn enumerate(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+pub(super) fn enumerate(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let items = array(&args[0])?.snapshot();
     let result = room(ctx, items.len())?;
     for (index, item) in items.iter().enumerate() {
@@ -161,7 +183,7 @@ fn go_on(slots: &mut [Value], at: usize, result: usize) -> Step {
     next_call(slots, at).unwrap_or_else(|| Step::Done(take(&mut slots[result])))
 }
 
-fn map(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+pub(super) fn map(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
     match event {
         Event::Returned(value) => built(&slots[2]).push(value)?,
         Event::Start => {
@@ -173,16 +195,16 @@ fn map(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Rai
     Ok(go_on(slots, 3, 2))
 }
 
-fn map_take(_: &mut Ctx<'_>, slots: &mut [Value], result: Returned) -> Result<(), Raise> {
+pub(super) fn map_take(_: &mut Ctx<'_>, slots: &mut [Value], result: Returned) -> Result<(), Raise> {
     result.push_to(built(&slots[2]))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature of all of its kind")]
-fn map_next(_: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
+pub(super) fn map_next(_: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
     Ok(go_on(slots, 3, 2))
 }
 
-fn filter(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+pub(super) fn filter(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
     match event {
         Event::Returned(value) => {
             if value.truthy() {
@@ -199,14 +221,14 @@ fn filter(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, 
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature of all of its kind")]
-fn filter_take(_: &mut Ctx<'_>, slots: &mut [Value], result: Returned) -> Result<(), Raise> {
+pub(super) fn filter_take(_: &mut Ctx<'_>, slots: &mut [Value], result: Returned) -> Result<(), Raise> {
     if result.truthy() {
         built(&slots[2]).push(current(slots, 3))?;
     }
     Ok(())
 }
 
-fn reduce(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+pub(super) fn reduce(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
     match event {
         Event::Returned(value) => slots[2] = value,
         Event::Start => drop(begin(slots)?),
@@ -234,14 +256,14 @@ fn until(slots: &mut [Value], event: Event, wanted: bool) -> Result<Option<Step>
     Ok(Some(next_call(slots, 2).unwrap_or(Step::Done(Value::Null))))
 }
 
-fn find(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+pub(super) fn find(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
     Ok(match until(slots, event, true)? {
         Some(step) => step,
         None => Step::Done(current(slots, 2)),
     })
 }
 
-fn every(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+pub(super) fn every(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
     Ok(match until(slots, event, false)? {
         Some(Step::Done(_)) => Step::Done(Value::Bool(true)),
         Some(step) => step,
@@ -249,7 +271,7 @@ fn every(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Rai
     })
 }
 
-fn some(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+pub(super) fn some(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
     Ok(match until(slots, event, true)? {
         Some(Step::Done(_)) => Step::Done(Value::Bool(false)),
         Some(step) => step,
@@ -312,7 +334,7 @@ fn flatten_into(result: &Array, value: Value) -> Result<(), Raise> {
     }
 }
 
-fn flat_map(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+pub(super) fn flat_map(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
     match event {
         Event::Returned(value) => flatten_into(built(&slots[2]), value)?,
         Event::Start => {
@@ -324,7 +346,7 @@ fn flat_map(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step
     Ok(go_on(slots, 3, 2))
 }
 
-fn partition(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+pub(super) fn partition(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
     match event {
         Event::Returned(value) => {
             let side = if value.truthy() { 2 } else { 3 };
@@ -345,13 +367,18 @@ fn partition(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Ste
 }
 
 fn uniq_by(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    unique_by(ctx, slots, event, text_key)
+}
+
+/// Keeps the first item of each key.
+fn unique_by(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event, key: KeyOf) -> Result<Step, Raise> {
     match event {
         Event::Returned(value) => {
-            let key = ctx.text(&value)?;
+            let key = key(ctx, value)?;
             let Value::Set(seen) = &slots[3] else {
                 unreachable!("put there at the start")
             };
-            if seen.add(Value::String(key))? {
+            if seen.add(key)? {
                 built(&slots[2]).push(current(slots, 4))?;
             }
         }
@@ -368,12 +395,35 @@ fn uniq_by(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step,
 /// Makes the new value under a key from the old one and an item; none if the old one stays.
 type Update = fn(&Heap, Option<Value>, Value) -> Result<Option<Value>, Raise>;
 
+/// Makes the key of an item from what a function gave for it.
+type KeyOf = fn(&mut Ctx<'_>, Value) -> Result<Value, Raise>;
+
+/// The display text: the key of the library's functions.
+#[expect(clippy::needless_pass_by_value, reason = "the signature of `KeyOf`")]
+fn text_key(ctx: &mut Ctx<'_>, value: Value) -> Result<Value, Raise> {
+    Ok(Value::String(ctx.text(&value)?))
+}
+
+/// The value itself if it can be a key, else its display text: the key of methods.
+fn own_key(ctx: &mut Ctx<'_>, value: Value) -> Result<Value, Raise> {
+    if hashable_check(&value).is_ok() {
+        Ok(value)
+    } else {
+        text_key(ctx, value)
+    }
+}
+
 /// `group_by` and `count_by`: has `update` make the new value under the key of the last item from the old one.
-fn accumulate(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event, update: Update) -> Result<Step, Raise> {
+fn accumulate(
+    ctx: &mut Ctx<'_>,
+    slots: &mut [Value],
+    event: Event,
+    key: KeyOf,
+    update: Update,
+) -> Result<Step, Raise> {
     match event {
         Event::Returned(value) => {
-            let key: Rc<Str> = ctx.text(&value)?;
-            let key = Value::String(key);
+            let key = key(ctx, value)?;
             let Value::Dict(groups) = &slots[2] else {
                 unreachable!("put there at the start")
             };
@@ -392,23 +442,63 @@ fn accumulate(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event, update: Upda
 }
 
 fn group_by(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
-    accumulate(ctx, slots, event, |heap, old, item| match old {
+    accumulate(ctx, slots, event, text_key, add_to_group)
+}
+
+fn add_to_group(heap: &Heap, old: Option<Value>, item: Value) -> Result<Option<Value>, Raise> {
+    match old {
         Some(Value::Array(group)) => {
             group.push(item)?;
             Ok(None)
         }
         _ => Ok(Some(Value::Array(heap.array_from_slice(&[item])?))),
-    })
+    }
 }
 
 fn count_by(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
-    accumulate(ctx, slots, event, |_, old, _| {
-        let before = old.as_ref().and_then(Value::as_int).unwrap_or(0);
-        Ok(Some(Value::Int(before + 1)))
+    accumulate(ctx, slots, event, text_key, count_one)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the signature of `Update`")]
+fn count_one(_: &Heap, old: Option<Value>, _: Value) -> Result<Option<Value>, Raise> {
+    let before = old.as_ref().and_then(Value::as_int).unwrap_or(0);
+    Ok(Some(Value::Int(before + 1)))
+}
+
+// --- the same as methods, whose keys keep their type ---
+
+pub(super) fn group_by_own(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    accumulate(ctx, slots, event, own_key, add_to_group)
+}
+
+pub(super) fn count_by_own(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    accumulate(ctx, slots, event, own_key, count_one)
+}
+
+pub(super) fn unique_by_own(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    unique_by(ctx, slots, event, own_key)
+}
+
+/// Calls the function with each item, for what it does.
+pub(super) fn each(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    match event {
+        Event::Returned(_) => {}
+        Event::Start => drop(begin(slots)?),
+        Event::Failed(raise) => return Err(raise),
+    }
+    Ok(next_call(slots, 2).unwrap_or(Step::Done(Value::Null)))
+}
+
+/// The index of the first match, or -1.
+pub(super) fn find_index(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    Ok(match until(slots, event, true)? {
+        Some(Step::Done(_)) => Step::Done(Value::Int(-1)),
+        Some(step) => step,
+        None => Step::Done(Value::Int(position(&slots[2]) as i64 - 1)),
     })
 }
 
-fn sum_by(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+pub(super) fn sum_by(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
     match event {
         Event::Returned(value) => {
             let total = take(&mut slots[2]);
@@ -437,7 +527,7 @@ pub(super) fn concatenate(ctx: &mut Ctx<'_>, head: &Array, tail: &Array) -> Resu
     Ok(Value::Array(result))
 }
 
-fn flatten(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+pub(super) fn flatten(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let items = array(&args[0])?.snapshot();
     let size = |item: &Value| {
         if let Value::Array(inner) = item {
@@ -453,7 +543,7 @@ fn flatten(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     Ok(Value::Array(result))
 }
 
-fn zip(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+pub(super) fn zip(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let (left, right) = (array(&args[0])?.snapshot(), array(&args[1])?.snapshot());
     let result = room(ctx, left.len().min(right.len()))?;
     for (left, right) in left.iter().zip(&*right) {
@@ -486,7 +576,7 @@ pub(super) fn part(ctx: &mut Ctx<'_>, array: &Array, start: usize, end: usize) -
     ))
 }
 
-fn take_first(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+pub(super) fn take_first(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let (items, n) = (array(&args[0])?, int(&args[1])?);
     match usize::try_from(n) {
         Ok(n) if n >= items.len() => Ok(args[0].clone()),
@@ -495,7 +585,7 @@ fn take_first(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     }
 }
 
-fn drop_first(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+pub(super) fn drop_first(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let (items, n) = (array(&args[0])?, int(&args[1])?);
     match usize::try_from(n) {
         Ok(n) => part(ctx, items, n, items.len()),
@@ -503,18 +593,18 @@ fn drop_first(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     }
 }
 
-fn first(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+pub(super) fn first(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     Ok(array(&args[0])?.get_value(0).unwrap_or(Value::Null))
 }
 
-fn last(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+pub(super) fn last(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let items = array(&args[0])?;
     Ok(items
         .get_value(items.len().wrapping_sub(1))
         .unwrap_or(Value::Null))
 }
 
-fn chunk(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+pub(super) fn chunk(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let (items, size) = (array(&args[0])?.snapshot(), int(&args[1])?);
     if size < 1 {
         return Err(Raise::operation("chunk size must be positive"));
@@ -528,7 +618,7 @@ fn chunk(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     Ok(Value::Array(result))
 }
 
-fn uniq(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+pub(super) fn uniq(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let items = array(&args[0])?.snapshot();
     ctx.tick(items.len() / 4)?;
     let result = ctx.heap().array(0)?;

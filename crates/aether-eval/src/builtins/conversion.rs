@@ -20,6 +20,8 @@ pub(super) static DEFS: &[BuiltinDef] = &[
     BuiltinDef::core("bin", &["n"], 1, 1, |ctx, args| {
         based(ctx, &args[0], Base::Binary)
     }),
+    BuiltinDef::core("chr", &["n"], 1, 1, chr),
+    BuiltinDef::core("ord", &["c"], 1, 1, ord),
     BuiltinDef::core("base64_encode", &["s"], 1, 1, base64_encode),
     BuiltinDef::core("base64_decode", &["s"], 1, 1, base64_decode),
 ];
@@ -27,7 +29,7 @@ pub(super) static DEFS: &[BuiltinDef] = &[
 /// Length up to which reading a number takes no time to speak of.
 const SHORT_NUMBER: usize = 64;
 
-fn int(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+pub(super) fn int(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     if let Some(base) = args.get(1) {
         let base = support::int(base)?;
         if !(2..=36).contains(&base) {
@@ -62,6 +64,32 @@ fn int(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 #[cold]
 fn not_an_int(from: &str, text: &str) -> Raise {
     Raise::conversion(from, text, "int")
+}
+
+/// The character of a code point.
+fn chr(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let code = support::int(&args[0])?;
+    let character = u32::try_from(code)
+        .ok()
+        .and_then(char::from_u32)
+        .ok_or_else(|| Raise::operation(&format!("chr() requires a Unicode code point, got {code}")))?;
+    let mut buffer = [0; 4];
+    Ok(Value::String(
+        ctx.heap().char_string(character.encode_utf8(&mut buffer))?,
+    ))
+}
+
+/// The code point of a character.
+fn ord(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let text = string(&args[0])?;
+    let mut characters = text.as_str().chars();
+    match (characters.next(), characters.next()) {
+        (Some(only), None) => Ok(Value::Int(i64::from(u32::from(only)))),
+        _ => Err(Raise::operation(&format!(
+            "ord() requires a string of one character, got {}",
+            text.len_chars()
+        ))),
+    }
 }
 
 /// A float as an integer, truncated toward zero.
@@ -104,7 +132,7 @@ fn parse_int(text: &str, base: u32) -> Option<i64> {
     Some(value)
 }
 
-fn float(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+pub(super) fn float(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     match &args[0] {
         Value::Int(value) => Ok(Value::Float(*value as f64)),
         Value::Float(value) => Ok(Value::Float(*value)),

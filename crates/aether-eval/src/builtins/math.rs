@@ -90,6 +90,11 @@ fn extreme(ctx: &mut Ctx<'_>, args: &[Value], wanted: Ordering) -> Result<Value,
     Ok(best.clone())
 }
 
+/// The least or the greatest item of an array, null if it is empty.
+pub(super) fn least(ctx: &mut Ctx<'_>, args: &[Value], wanted: Ordering) -> Result<Value, Raise> {
+    extreme(ctx, &[args[0].clone(), Value::Null], wanted)
+}
+
 /// `left + right`.
 pub(super) fn add(heap: &Heap, left: Value, right: &Value) -> Result<Value, Raise> {
     match (left, right) {
@@ -110,7 +115,7 @@ pub(super) fn add(heap: &Heap, left: Value, right: &Value) -> Result<Value, Rais
     }
 }
 
-fn sum(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+pub(super) fn sum(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let items: &Array = array(&args[0])?;
     ctx.tick(items.len() / 4)?;
     let mut total = Value::Int(0);

@@ -32,6 +32,7 @@ mod methods;
 mod promise;
 mod random;
 mod sort;
+mod sorting;
 mod strings;
 mod support;
 mod testing;
@@ -399,8 +400,8 @@ pub fn core_builtins() -> impl Iterator<Item = &'static BuiltinDef> {
 pub enum Place {
     /// Under its name, everywhere.
     Global,
-    /// As a member of the global `Promise`.
-    Promise,
+    /// As a member of this global, `Promise` for one.
+    Namespace(&'static str),
     /// As a member of this module of the standard library.
     Module(&'static str),
     /// As a method of values with this tag.
@@ -422,14 +423,19 @@ pub fn all_builtins() -> impl Iterator<Item = (Place, &'static BuiltinDef)> {
         .flat_map(|&(tag, defs)| defs.iter().map(move |def| (Place::Method(tag), def)));
     core_builtins()
         .map(|def| (Place::Global, def))
-        .chain(PROMISE.iter().map(|def| (Place::Promise, def)))
+        .chain(
+            NAMESPACES
+                .iter()
+                .flat_map(|&(name, defs)| defs.iter().map(move |def| (Place::Namespace(name), def))),
+        )
         .chain(modules)
         .chain(methods)
         .chain(EVERY.iter().map(|def| (Place::EveryValue, def)))
 }
 
-/// Members of the global `Promise`.
-pub(crate) static PROMISE: &[BuiltinDef] = promise::MEMBERS;
+/// Globals that have members and are nothing else.
+pub(crate) static NAMESPACES: &[(&str, &[BuiltinDef])] =
+    &[("Promise", promise::MEMBERS), ("dict", methods::DICT_MEMBERS)];
 
 /// The standard library of full engines.
 pub(crate) static LIBRARY: &[LibraryModule] = &[
@@ -465,11 +471,18 @@ pub(crate) static LIBRARY: &[LibraryModule] = &[
 ];
 
 /// Modules that `import` finds last, after all files; nothing of them is predefined.
-pub(crate) static EXTENSIONS: &[LibraryModule] = &[LibraryModule {
-    name: "heap",
-    functions: heap::DEFS,
-    constants: &[],
-}];
+pub(crate) static EXTENSIONS: &[LibraryModule] = &[
+    LibraryModule {
+        name: "heap",
+        functions: heap::DEFS,
+        constants: &[],
+    },
+    LibraryModule {
+        name: "heapq",
+        functions: sorting::HEAPQ,
+        constants: &[],
+    },
+];
 
 /// Methods of built-in types by value tag.
 static METHODS: &[(u8, &[BuiltinDef])] = &[

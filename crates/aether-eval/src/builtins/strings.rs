@@ -2,9 +2,9 @@
 //!
 //! Source: library reference chapter 10, **string**.
 
-use aether_value::{Raise, StrBuilder, Value, WORK_BYTES};
+use aether_value::{Raise, Value, WORK_BYTES};
 
-use super::support::{array, int, push_repeated, room_for, string};
+use super::support::{array, int, string};
 use super::{BuiltinDef, text};
 use crate::context::Ctx;
 
@@ -26,15 +26,9 @@ pub(super) static DEFS: &[BuiltinDef] = &[
     }),
     BuiltinDef::library("strip_prefix", &["string", "prefix"], strip_prefix),
     BuiltinDef::library("strip_suffix", &["string", "suffix"], strip_suffix),
-    BuiltinDef::library("is_alpha", &["string"], |ctx, args| {
-        every(ctx, &args[0], |byte| byte.is_ascii_alphabetic())
-    }),
-    BuiltinDef::library("is_digit", &["string"], |ctx, args| {
-        every(ctx, &args[0], |byte| byte.is_ascii_digit())
-    }),
-    BuiltinDef::library("is_space", &["string"], |ctx, args| {
-        every(ctx, &args[0], |byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
-    }),
+    BuiltinDef::library("is_alpha", &["string"], is_alpha),
+    BuiltinDef::library("is_digit", &["string"], is_digit),
+    BuiltinDef::library("is_space", &["string"], is_space),
 ];
 
 fn join(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
@@ -79,7 +73,7 @@ pub(super) fn replace(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise>
     text::replace(ctx, subject, old, new)
 }
 
-fn count(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+pub(super) fn count(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let (text, part) = (string(&args[0])?, string(&args[1])?);
     text::tick_search(ctx, text, part)?;
     let count = if part.is_empty() {
@@ -93,22 +87,8 @@ fn count(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 fn pad(ctx: &mut Ctx<'_>, args: &[Value], left: bool) -> Result<Value, Raise> {
     let (subject, width, pad) = (string(&args[0])?, int(&args[1])?, string(&args[2])?);
     let copies = text::padding(subject, width, pad)?;
-    if copies == 0 {
-        return Ok(Value::String(subject.clone()));
-    }
-    let size = copies
-        .checked_mul(pad.len_bytes())
-        .and_then(|size| size.checked_add(subject.len_bytes()));
-    room_for(ctx.heap(), size)?;
-    let mut out = StrBuilder::with_capacity(ctx.heap(), size.unwrap_or(0))?;
-    if left {
-        push_repeated(&mut out, pad.as_str(), copies)?;
-        out.push_str(subject.as_str())?;
-    } else {
-        out.push_str(subject.as_str())?;
-        push_repeated(&mut out, pad.as_str(), copies)?;
-    }
-    Ok(Value::String(out.finish()?))
+    let (head, tail) = if left { (copies, 0) } else { (0, copies) };
+    text::padded(ctx, subject, pad, head, tail)
 }
 
 fn strip_prefix(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
@@ -131,4 +111,16 @@ fn every(ctx: &mut Ctx<'_>, value: &Value, class: fn(u8) -> bool) -> Result<Valu
     ctx.tick(text.len_bytes() / 16)?;
     let text = text.as_str();
     Ok(Value::Bool(!text.is_empty() && text.bytes().all(class)))
+}
+
+pub(super) fn is_alpha(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    every(ctx, &args[0], |byte| byte.is_ascii_alphabetic())
+}
+
+pub(super) fn is_digit(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    every(ctx, &args[0], |byte| byte.is_ascii_digit())
+}
+
+pub(super) fn is_space(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    every(ctx, &args[0], |byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
 }

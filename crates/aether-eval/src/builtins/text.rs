@@ -206,3 +206,62 @@ pub(super) fn padding(text: &Str, width: i64, pad: &Str) -> Result<usize, Raise>
     }
     Ok(due.div_ceil(pad.len_chars()))
 }
+
+/// `text` between copies of `pad`.
+pub(super) fn padded(
+    ctx: &mut Ctx<'_>,
+    text: &Rc<Str>,
+    pad: &Str,
+    left: usize,
+    right: usize,
+) -> Result<Value, Raise> {
+    if left + right == 0 {
+        return Ok(Value::String(text.clone()));
+    }
+    let size = left
+        .checked_add(right)
+        .and_then(|copies| copies.checked_mul(pad.len_bytes()))
+        .and_then(|size| size.checked_add(text.len_bytes()));
+    room_for(ctx.heap(), size)?;
+    let mut out = StrBuilder::with_capacity(ctx.heap(), size.unwrap_or(0))?;
+    push_repeated(&mut out, pad.as_str(), left)?;
+    out.push_str(text.as_str())?;
+    push_repeated(&mut out, pad.as_str(), right)?;
+    Ok(Value::String(out.finish()?))
+}
+
+/// At most `limit` pieces between separators, the last with all that is left; characters for an empty separator.
+pub(super) fn split_at_most(
+    ctx: &mut Ctx<'_>,
+    text: &Rc<Str>,
+    separator: &Str,
+    limit: i64,
+) -> Result<Value, Raise> {
+    tick_search(ctx, text, separator)?;
+    let limit = match usize::try_from(limit) {
+        Ok(limit) if limit > 0 => limit,
+        _ => return Err(Raise::operation("split limit must be positive")),
+    };
+    let result = ctx.heap().array(0)?;
+    let mut rest = text.as_str();
+    while !rest.is_empty() && result.len() + 1 < limit {
+        let (head, tail) = if separator.is_empty() {
+            let first = rest.chars().next().map_or(0, char::len_utf8);
+            rest.split_at(first)
+        } else {
+            match rest.split_once(separator.as_str()) {
+                Some(parts) => parts,
+                None => break,
+            }
+        };
+        result.push(Value::String(ctx.heap().piece(head)?))?;
+        rest = tail;
+        if rest.is_empty() && separator.is_empty() {
+            return Ok(Value::Array(result));
+        }
+    }
+    if !text.is_empty() {
+        result.push(Value::String(ctx.heap().piece(rest)?))?;
+    }
+    Ok(Value::Array(result))
+}

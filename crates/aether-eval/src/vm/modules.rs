@@ -17,8 +17,8 @@ use crate::compiler::{self, CompileError, Kind};
 const EMBEDDED: u32 = 0x8000_0000;
 /// Set beside [`EMBEDDED`] in the ids of extension modules.
 const EXTENSION: u32 = 0x4000_0000;
-/// The id of the global `Promise`.
-const PROMISE: u32 = u32::MAX;
+/// The ids of globals such as `Promise`, counted down by their place among [`builtins::NAMESPACES`].
+const NAMESPACE: u32 = u32::MAX;
 
 /// A module from a file.
 pub(crate) struct ModuleState {
@@ -282,10 +282,14 @@ impl Vm {
             .map(Some)
     }
 
-    /// The global `Promise`.
-    pub(crate) fn promise_module(&mut self) -> Result<Rc<Module>, Raise> {
-        let name = self.heap.intern("Promise")?;
-        self.module_value(PROMISE, &name)
+    /// The globals that have members and are nothing else, `Promise` for one.
+    pub(crate) fn namespaces(&mut self) -> Result<Vec<(&'static str, Rc<Module>)>, Raise> {
+        let mut found = Vec::new();
+        for (index, &(text, _)) in builtins::NAMESPACES.iter().enumerate() {
+            let name = self.heap.intern(text)?;
+            found.push((text, self.module_value(NAMESPACE - index as u32, &name)?));
+        }
+        Ok(found)
     }
 
     /// A member of a module: its binding as it is now.
@@ -293,8 +297,8 @@ impl Vm {
         let text = name.as_str();
         let missing = || Raise::no_module_property(module.name().as_str(), text);
         let id = module.id();
-        if id == PROMISE {
-            let def = builtins::PROMISE.iter().find(|def| def.info.name == text);
+        if let Some(&(_, members)) = builtins::NAMESPACES.get((NAMESPACE - id) as usize) {
+            let def = members.iter().find(|def| def.info.name == text);
             return def
                 .map(super::super::builtins::BuiltinDef::value)
                 .ok_or_else(missing);

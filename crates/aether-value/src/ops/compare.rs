@@ -2,7 +2,8 @@
 
 use std::cmp::Ordering;
 
-use crate::{BuiltinKind, Value, tag};
+use super::equality::VisitedPairs;
+use crate::{Buffer, BuiltinKind, Heap, Rc, Value, tag};
 
 /// The order that `<` and its kin see: numbers in any mix, exactly, and strings by code point. `None` for NaN and for
 /// everything else; the caller tells these apart by type.
@@ -47,6 +48,48 @@ pub fn sort_order(left: &Value, right: &Value) -> Ordering {
         return nan(left).cmp(&nan(right));
     }
     group(left).cmp(&group(right))
+}
+
+/// [`sort_order`], but arrays item by item, then by length, at any depth. Total too: a pair of arrays that was met
+/// before is taken as equal, so cycles end and shared parts are compared once.
+pub fn nested_order(left: &Value, right: &Value) -> Ordering {
+    let (Value::Array(_), Value::Array(_)) = (left, right) else {
+        return sort_order(left, right);
+    };
+    let mut visited = VisitedPairs::default();
+    let mut open: Vec<(Rc<Buffer>, Rc<Buffer>, usize)> = Vec::new();
+    let mut next = Some((left.clone(), right.clone()));
+    loop {
+        if let Some((left, right)) = next.take() {
+            if let (Value::Array(one), Value::Array(other)) = (&left, &right) {
+                if !Rc::ptr_eq(one, other) && !visited.again(Rc::as_ptr(one), Rc::as_ptr(other)) {
+                    Heap::of(&**one).count_work(one.len().min(other.len()));
+                    open.push((one.snapshot(), other.snapshot(), 0));
+                }
+            } else {
+                let order = sort_order(&left, &right);
+                if order != Ordering::Equal {
+                    return order;
+                }
+            }
+        }
+        let Some((left, right, at)) = open.last_mut() else {
+            return Ordering::Equal;
+        };
+        match (left.as_slice().get(*at), right.as_slice().get(*at)) {
+            (Some(left), Some(right)) => {
+                next = Some((left.clone(), right.clone()));
+                *at += 1;
+            }
+            (one, other) => {
+                let order = one.is_some().cmp(&other.is_some());
+                if order != Ordering::Equal {
+                    return order;
+                }
+                open.pop();
+            }
+        }
+    }
 }
 
 /// The name that a value sorts under.

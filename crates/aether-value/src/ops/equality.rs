@@ -15,7 +15,7 @@ use super::compare::int_float;
 
 /// The pairs of containers met in one comparison, by address. The first few comparisons do without.
 #[derive(Default)]
-struct VisitedPairs {
+pub(super) struct VisitedPairs {
     steps: usize,
     pairs: HashSet<(usize, usize), ahash::RandomState>,
 }
@@ -25,7 +25,7 @@ impl VisitedPairs {
     const FREE: usize = 64;
 
     /// Whether this pair was met; remembers it.
-    fn again<T>(&mut self, left: *const T, right: *const T) -> bool {
+    pub(super) fn again<T>(&mut self, left: *const T, right: *const T) -> bool {
         self.steps += 1;
         self.steps > Self::FREE && !self.pairs.insert((left as usize, right as usize))
     }

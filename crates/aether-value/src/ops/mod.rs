@@ -5,7 +5,7 @@ mod copy;
 mod display;
 mod equality;
 
-pub use compare::{compare_order, sort_order};
+pub use compare::{compare_order, nested_order, sort_order};
 pub use copy::copy_shallow;
 pub use display::{display, display_text, float_to_text};
 pub use equality::{deep_equals, equal};

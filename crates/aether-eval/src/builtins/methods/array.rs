@@ -1,16 +1,17 @@
 //! Methods of arrays.
 
-use aether_value::{Array, IterState, Raise, Rc, Value, equal};
+use aether_value::{Array, IterState, Raise, Rc, Value, equal, hashable_check};
+use std::cmp::Ordering;
 
 use super::super::support::{array, int, string, wrong_type};
-use super::super::{BuiltinDef, Event, Pairs, Returned, Step, collections, sort, text};
+use super::super::{BuiltinDef, Each, Event, Pairs, Returned, Step, collections, math, sort, sorting, text};
 use super::equals;
 use crate::context::Ctx;
 
 /// Methods of arrays.
 pub(in crate::builtins) static ARRAY: &[BuiltinDef] = &[
-    BuiltinDef::method("push", 1, 1, push),
-    BuiltinDef::method("pop", 0, 0, pop),
+    BuiltinDef::method("push", 1, 255, push),
+    BuiltinDef::method("pop", 0, 1, pop),
     BuiltinDef::method("contains", 1, 1, contains),
     BuiltinDef::method("concat", 1, 1, concat),
     BuiltinDef::method_frame("sort", 0, 1, 2 + sort::SLOTS as u8, sort_with).pairs(Pairs {
@@ -23,9 +24,59 @@ pub(in crate::builtins) static ARRAY: &[BuiltinDef] = &[
     BuiltinDef::method("remove_at", 1, 1, remove_at),
     BuiltinDef::method("index_of", 1, 1, index_of),
     BuiltinDef::method("reverse", 0, 0, reverse),
-    BuiltinDef::method("slice", 2, 2, slice),
+    BuiltinDef::method("slice", 2, 3, slice),
     BuiltinDef::method("join", 1, 1, join),
     BuiltinDef::method("clear", 0, 0, clear),
+    BuiltinDef::method_frame("map", 1, 1, 4, collections::map).each(Each {
+        take: collections::map_take,
+        next: collections::map_next,
+        index: 3,
+    }),
+    BuiltinDef::method_frame("filter", 1, 1, 4, collections::filter).each(Each {
+        take: collections::filter_take,
+        next: collections::map_next,
+        index: 3,
+    }),
+    BuiltinDef::method_frame("reduce", 1, 2, 4, collections::reduce),
+    BuiltinDef::method_frame("each", 1, 1, 3, collections::each),
+    BuiltinDef::method_frame("find", 1, 1, 3, collections::find),
+    BuiltinDef::method_frame("find_index", 1, 1, 3, collections::find_index),
+    BuiltinDef::method_frame("some", 1, 1, 3, collections::some),
+    BuiltinDef::method_frame("every", 1, 1, 3, collections::every),
+    BuiltinDef::method("flat", 0, 0, collections::flatten),
+    BuiltinDef::method_frame("flat_map", 1, 1, 4, collections::flat_map),
+    BuiltinDef::method_frame("group_by", 1, 1, 4, collections::group_by_own),
+    BuiltinDef::method_frame("count_by", 1, 1, 4, collections::count_by_own),
+    BuiltinDef::method_frame("partition", 1, 1, 5, collections::partition),
+    BuiltinDef::method("zip", 1, 1, collections::zip).iterables(0b10),
+    BuiltinDef::method("enumerate", 0, 0, collections::enumerate),
+    BuiltinDef::method("chunk", 1, 1, collections::chunk),
+    BuiltinDef::method("take", 1, 1, take),
+    BuiltinDef::method("drop", 1, 1, collections::drop_first),
+    BuiltinDef::method("unique", 0, 0, unique),
+    BuiltinDef::method_frame("unique_by", 1, 1, 5, collections::unique_by_own),
+    BuiltinDef::method("sum", 0, 0, math::sum),
+    BuiltinDef::method("min", 0, 0, |ctx, args| math::least(ctx, args, Ordering::Less)),
+    BuiltinDef::method("max", 0, 0, |ctx, args| math::least(ctx, args, Ordering::Greater)),
+    BuiltinDef::method("last_index_of", 1, 1, last_index_of),
+    BuiltinDef::method("first", 0, 0, collections::first),
+    BuiltinDef::method("last", 0, 0, collections::last),
+    BuiltinDef::method("remove", 1, 1, remove),
+    BuiltinDef::method("extend", 1, 1, extend).iterables(0b10),
+    BuiltinDef::method("fill", 1, 1, fill),
+    BuiltinDef::method("shuffle", 0, 0, shuffle),
+    BuiltinDef::method("swap", 2, 2, swap),
+    BuiltinDef::method_frame("sort_by", 1, 2, sorting::SORT_BY_SLOTS, sorting::sort_by_in_place)
+        .with_options(sorting::OPTIONS),
+    BuiltinDef::method("truncate", 1, 1, truncate),
+    BuiltinDef::method_frame("sorted", 0, 1, 2 + sort::SLOTS as u8, sorted).pairs(Pairs {
+        next: sort_next,
+        done: sorted_done,
+    }),
+    BuiltinDef::method("reversed", 0, 0, reversed),
+    BuiltinDef::method("with", 2, 2, with),
+    BuiltinDef::method("get", 1, 2, get),
+    BuiltinDef::method_frame("binary_search", 1, 2, 5, sorting::binary_search),
 ];
 
 fn receiver(value: &Value) -> &Rc<Array> {
@@ -36,11 +87,19 @@ fn receiver(value: &Value) -> &Rc<Array> {
 }
 
 fn push(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    receiver(&args[0]).push(args[1].clone())?;
+    if let [array, value] = args {
+        receiver(array).push(value.clone())?;
+    } else {
+        receiver(&args[0]).extend(&args[1..])?;
+    }
     Ok(Value::Null)
 }
 
-fn pop(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+/// `pop()` takes the last item, `pop(i)` the one there.
+fn pop(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    if args.len() > 1 {
+        return remove_at(ctx, args);
+    }
     Ok(receiver(&args[0]).pop()?.unwrap_or(Value::Null))
 }
 
@@ -166,7 +225,27 @@ fn slice(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         Ok(bound.clamp(0, len) as usize)
     };
     let (start, end) = (bound(&args[1])?, bound(&args[2])?);
-    collections::part(ctx, items, start, end)
+    let step = match args.get(3) {
+        None | Some(Value::Null) => 1,
+        Some(step) => int(step)?,
+    };
+    if step == 1 {
+        return collections::part(ctx, items, start, end);
+    }
+    let width = usize::try_from(step.unsigned_abs()).unwrap_or(usize::MAX);
+    if width == 0 {
+        return Err(Raise::operation("slice step must not be 0"));
+    }
+    ctx.tick(end.saturating_sub(start) / 4)?;
+    let items = items.snapshot();
+    let part = items.as_slice().get(start..end).unwrap_or(&[]);
+    let picked = if step > 0 {
+        ctx.heap().array_from_iter(part.iter().step_by(width).cloned())?
+    } else {
+        ctx.heap()
+            .array_from_iter(part.iter().rev().step_by(width).cloned())?
+    };
+    Ok(Value::Array(picked))
 }
 
 fn join(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
@@ -177,4 +256,159 @@ fn join(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 fn clear(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     receiver(&args[0]).clear();
     Ok(Value::Null)
+}
+
+/// A copy of the first n.
+fn take(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let items = receiver(&args[0]);
+    let n = usize::try_from(int(&args[1])?).unwrap_or(0);
+    collections::part(ctx, items, 0, n.min(items.len()))
+}
+
+/// The first of all equal items; items that cannot be keys are told apart as `==` does.
+fn unique(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let items = receiver(&args[0]).snapshot();
+    ctx.tick(items.len())?;
+    let (seen, result) = (ctx.heap().set()?, ctx.heap().array(0)?);
+    let mut others: Vec<Value> = Vec::new();
+    for item in &*items {
+        let fresh = if hashable_check(item).is_ok() {
+            // 1 and 1.0 are equal, but two keys.
+            let key = match item {
+                Value::Float(float) if float.fract() == 0.0 && float.abs() < 9e15 => {
+                    Value::Int(*float as i64)
+                }
+                item => item.clone(),
+            };
+            seen.add(key)?
+        } else {
+            ctx.tick(others.len() / 8)?;
+            let fresh = !others.iter().any(|other| equal(other, item));
+            if fresh {
+                others.push(item.clone());
+            }
+            fresh
+        };
+        if fresh {
+            result.push(item.clone())?;
+        }
+    }
+    Ok(Value::Array(result))
+}
+
+fn last_index_of(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let items = receiver(&args[0]).snapshot();
+    ctx.tick(items.len() / 8)?;
+    let found = items.as_slice().iter().rposition(|item| equal(item, &args[1]));
+    Ok(Value::Int(found.map_or(-1, |at| at as i64)))
+}
+
+/// Takes the first item equal to a value out; whether there was one.
+fn remove(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let items = receiver(&args[0]);
+    let Some(at) = position(ctx, items, &args[1])? else {
+        return Ok(Value::Bool(false));
+    };
+    ctx.tick((items.len() - at) / 64)?;
+    drop(items.remove(at)?);
+    Ok(Value::Bool(true))
+}
+
+fn extend(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let more = array(&args[1])?.snapshot();
+    ctx.tick(more.len() / 16)?;
+    receiver(&args[0]).extend(more.as_slice())?;
+    Ok(Value::Null)
+}
+
+fn fill(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let items = receiver(&args[0]);
+    ctx.tick(items.len() / 8)?;
+    for at in 0..items.len() {
+        drop(items.set(at, args[1].clone())?);
+    }
+    Ok(Value::Null)
+}
+
+fn shuffle(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let items = receiver(&args[0]);
+    ctx.tick(items.len() / 4)?;
+    for at in (1..items.len()).rev() {
+        let other = ctx.random().usize(0..=at);
+        items.swap(at, other)?;
+    }
+    Ok(Value::Null)
+}
+
+fn swap(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let items = receiver(&args[0]);
+    let (one, other) = (
+        index(items, &args[1], items.len())?,
+        index(items, &args[2], items.len())?,
+    );
+    items.swap(one, other)?;
+    Ok(Value::Null)
+}
+
+/// Leaves at most the first n.
+fn truncate(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let items = receiver(&args[0]);
+    let n = usize::try_from(int(&args[1])?).unwrap_or(0);
+    if n < items.len() {
+        items.truncate(n)?;
+    }
+    Ok(Value::Null)
+}
+
+/// `sorted()` and `sorted(cmp)`: as `sort`, but a new array.
+fn sorted(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    if matches!(event, Event::Start) && slots[1].is_null() {
+        let items = ctx.heap().array_from_buffer(receiver(&slots[0]).snapshot())?;
+        sort::sort_default(ctx, &items)?;
+        return Ok(Step::Done(Value::Array(items)));
+    }
+    let answer = match event {
+        Event::Returned(value) => Some(is_positive(value)?),
+        Event::Start => {
+            let items = receiver(&slots[0]).clone();
+            sort::begin(ctx.heap(), &items, &mut slots[2..])?;
+            None
+        }
+        Event::Failed(raise) => return Err(raise),
+    };
+    match sort::step(&mut slots[2..], answer)? {
+        Some((left, right)) => Ok(Step::call2(&slots[1], left, right)),
+        None => sorted_done(ctx, slots),
+    }
+}
+
+fn sorted_done(_: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
+    Ok(Step::Done(Value::Array(sort::sorted(&slots[2..]).clone())))
+}
+
+fn reversed(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let items = receiver(&args[0]).snapshot();
+    ctx.tick(items.len() / 8)?;
+    let result = ctx.heap().array(items.len())?;
+    for item in items.iter().rev() {
+        result.push(item.clone())?;
+    }
+    Ok(Value::Array(result))
+}
+
+/// A copy with another item at an index.
+fn with(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let items = receiver(&args[0]);
+    let at = index(items, &args[1], items.len())?;
+    let copy = ctx.heap().array_from_buffer(items.snapshot())?;
+    drop(copy.set(at, args[2].clone())?);
+    Ok(Value::Array(copy))
+}
+
+/// The item at an index, which counts from the end if it is negative; the default, or null, where there is none.
+fn get(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let (items, at) = (receiver(&args[0]), int(&args[1])?);
+    let at = if at < 0 { at + items.len() as i64 } else { at };
+    let found = usize::try_from(at).ok().and_then(|at| items.get_value(at));
+    Ok(found.unwrap_or_else(|| args.get(2).cloned().unwrap_or(Value::Null)))
 }

@@ -1,8 +1,9 @@
 //! Methods of dicts.
 
-use aether_value::{Dict, IterState, Raise, Rc, Value, hashable_check};
+use aether_value::{Dict, Heap, IterState, Raise, Rc, Value, hashable_check};
 
-use super::super::{BuiltinDef, frames};
+use super::super::support::{array, position, take, wrong_type};
+use super::super::{Args, BuiltinDef, Event, Step, frames, sort};
 use super::equals;
 use crate::context::Ctx;
 
@@ -17,7 +18,32 @@ pub(in crate::builtins) static DICT: &[BuiltinDef] = &[
     BuiltinDef::method("get", 1, 2, get),
     BuiltinDef::method("remove", 1, 1, remove),
     BuiltinDef::method("clear", 0, 0, clear),
+    BuiltinDef::method("set", 2, 2, set),
+    BuiltinDef::method("has", 1, 1, contains),
+    BuiltinDef::method("items", 0, 0, items),
+    BuiltinDef::method("merge", 0, 255, merge),
+    BuiltinDef::method("update", 1, 1, update),
+    BuiltinDef::method_frame("map_values", 1, 1, SLOTS, |ctx, slots, event| {
+        walk(ctx, slots, event, Gives::Value, put_value)
+    }),
+    BuiltinDef::method_frame("map_keys", 1, 1, SLOTS, |ctx, slots, event| {
+        walk(ctx, slots, event, Gives::Key, put_key)
+    }),
+    BuiltinDef::method_frame("filter", 1, 1, SLOTS, |ctx, slots, event| {
+        walk(ctx, slots, event, Gives::Key, put_match)
+    }),
+    BuiltinDef::method_frame("find_key", 1, 1, SLOTS, find_key),
+    BuiltinDef::method("invert", 0, 0, invert),
+    BuiltinDef::method_frame("get_or_insert", 2, 2, 3, get_or_insert),
+    BuiltinDef::method("pick", 1, 1, |ctx, args| chosen(ctx, args, true)).iterables(0b10),
+    BuiltinDef::method("omit", 1, 1, |ctx, args| chosen(ctx, args, false)).iterables(0b10),
+    BuiltinDef::method("sorted_keys", 0, 0, sorted_keys),
+    BuiltinDef::method("is_empty", 0, 0, is_empty),
 ];
+
+/// Members of the global `dict`.
+pub(in crate::builtins) static DICT_MEMBERS: &[BuiltinDef] =
+    &[BuiltinDef::core("from", &["pairs"], 1, 1, from_pairs).iterables(1)];
 
 fn receiver(value: &Value) -> &Rc<Dict> {
     match value {
@@ -85,4 +111,235 @@ fn remove(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 fn clear(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     receiver(&args[0]).clear();
     Ok(Value::Null)
+}
+
+fn set(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    drop(receiver(&args[0]).insert(args[1].clone(), args[2].clone())?);
+    Ok(Value::Null)
+}
+
+/// `[[key, value], …]`.
+fn items(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let table = receiver(&args[0]).snapshot();
+    ctx.tick(table.len() / 2)?;
+    let result = ctx.heap().array(table.len())?;
+    for (key, value) in table.iter() {
+        let pair = ctx.heap().array_from_slice(&[key.clone(), value.clone()])?;
+        result.push(Value::Array(pair))?;
+    }
+    Ok(Value::Array(result))
+}
+
+fn dict(value: &Value) -> Result<&Rc<Dict>, Raise> {
+    match value {
+        Value::Dict(dict) => Ok(dict),
+        other => Err(wrong_type("dict", other)),
+    }
+}
+
+fn insert_all(ctx: &mut Ctx<'_>, into: &Dict, from: &Dict) -> Result<(), Raise> {
+    let table = from.snapshot();
+    ctx.tick(table.len() / 4)?;
+    for (key, value) in table.iter() {
+        drop(into.insert(key.clone(), value.clone())?);
+    }
+    Ok(())
+}
+
+fn copy(heap: &Heap, of: &Dict) -> Result<Rc<Dict>, Raise> {
+    let copy = heap.dict()?;
+    copy.replace_table(of.snapshot());
+    Ok(copy)
+}
+
+/// A new dict with the entries of all; later ones win, in the places of earlier ones.
+fn merge(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let result = copy(ctx.heap(), receiver(&args[0]))?;
+    for other in &args[1..] {
+        insert_all(ctx, &result, dict(other)?)?;
+    }
+    Ok(Value::Dict(result))
+}
+
+fn update(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    insert_all(ctx, receiver(&args[0]), dict(&args[1])?)?;
+    Ok(Value::Null)
+}
+
+/// The keys under their values, as keys.
+fn invert(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let table = receiver(&args[0]).snapshot();
+    ctx.tick(table.len() / 4)?;
+    let result = ctx.heap().dict()?;
+    for (key, value) in table.iter() {
+        drop(result.insert(value.clone(), key.clone())?);
+    }
+    Ok(Value::Dict(result))
+}
+
+/// The entries whose keys are given, in the order of the dict, or all others.
+fn chosen(ctx: &mut Ctx<'_>, args: &[Value], given: bool) -> Result<Value, Raise> {
+    let (table, keys) = (receiver(&args[0]).snapshot(), array(&args[1])?.snapshot());
+    ctx.tick((table.len() + keys.len()) / 4)?;
+    let named = ctx.heap().set()?;
+    for key in &*keys {
+        named.add(key.clone())?;
+    }
+    let result = ctx.heap().dict()?;
+    for (key, value) in table.iter() {
+        if named.contains(key) == given {
+            drop(result.insert(key.clone(), value.clone())?);
+        }
+    }
+    Ok(Value::Dict(result))
+}
+
+fn sorted_keys(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let keys = frames::keys(ctx.heap(), &receiver(&args[0]).snapshot())?;
+    sort::sort_default(ctx, &keys)?;
+    Ok(Value::Array(keys))
+}
+
+fn is_empty(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    Ok(Value::Bool(receiver(&args[0]).is_empty()))
+}
+
+/// `dict.from(pairs)`: later pairs win.
+fn from_pairs(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let pairs = array(&args[0])?.snapshot();
+    ctx.tick(pairs.len() / 4)?;
+    let result = ctx.heap().dict()?;
+    for pair in &*pairs {
+        let pair = array(pair)?;
+        let (Some(key), Some(value), 2) = (pair.get_value(0), pair.get_value(1), pair.len()) else {
+            return Err(Raise::operation(&format!(
+                "dict.from() requires pairs, got an array of {}",
+                pair.len()
+            )));
+        };
+        drop(result.insert(key, value)?);
+    }
+    Ok(Value::Dict(result))
+}
+
+// --- with a function: slots are the dict, then its entries; the function; the result; the position; key and value ---
+
+/// Slots of these frames.
+const SLOTS: u8 = 6;
+const RESULT: usize = 2;
+const POSITION: usize = 3;
+const KEY: usize = 4;
+const VALUE: usize = 5;
+
+/// What a function of one parameter is given.
+#[derive(Clone, Copy)]
+enum Gives {
+    Key,
+    Value,
+}
+
+/// How many parameters a function declares.
+fn parameters(function: &Value) -> usize {
+    match function {
+        Value::Function(closure) | Value::AsyncFunction(closure) => closure.code().params as usize,
+        Value::Builtin(builtin) => builtin.params.len().max(usize::from(builtin.min_args)),
+        _ => 2,
+    }
+}
+
+/// The call for the next entry: with key and value, or with one of them if the function takes one.
+fn next_entry(slots: &mut [Value], gives: Gives) -> Option<Step> {
+    let Value::Table(table) = &slots[0] else {
+        unreachable!("put there at the start")
+    };
+    let (next, key, value) = table.values_at(position(&slots[POSITION]))?;
+    let (key, value) = (key.clone(), value.clone());
+    let args = match (parameters(&slots[1]), gives) {
+        (0 | 1, Gives::Key) => Args::One(key.clone()),
+        (0 | 1, Gives::Value) => Args::One(value.clone()),
+        _ => Args::Two(key.clone(), value.clone()),
+    };
+    slots[POSITION] = Value::Int(next as i64);
+    (slots[KEY], slots[VALUE]) = (key, value);
+    Some(Step::Call {
+        function: slots[1].clone(),
+        args,
+        lenient: true,
+    })
+}
+
+fn begin(slots: &mut [Value]) {
+    slots[0] = Value::Table(receiver(&slots[0]).snapshot());
+    slots[POSITION] = Value::Int(0);
+}
+
+/// Calls the function with each entry and has `put` add to a new dict what it gave.
+fn walk(
+    ctx: &mut Ctx<'_>,
+    slots: &mut [Value],
+    event: Event,
+    gives: Gives,
+    put: fn(&Dict, &mut [Value], Value) -> Result<(), Raise>,
+) -> Result<Step, Raise> {
+    match event {
+        Event::Returned(value) => {
+            let result = dict(&slots[RESULT])?.clone();
+            put(&result, slots, value)?;
+        }
+        Event::Start => {
+            begin(slots);
+            slots[RESULT] = Value::Dict(ctx.heap().dict()?);
+        }
+        Event::Failed(raise) => return Err(raise),
+    }
+    Ok(next_entry(slots, gives).unwrap_or_else(|| Step::Done(take(&mut slots[RESULT]))))
+}
+
+fn put_value(result: &Dict, slots: &mut [Value], given: Value) -> Result<(), Raise> {
+    result.insert(take(&mut slots[KEY]), given).map(drop)
+}
+
+fn put_key(result: &Dict, slots: &mut [Value], given: Value) -> Result<(), Raise> {
+    result.insert(given, take(&mut slots[VALUE])).map(drop)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the signature of all of its kind")]
+fn put_match(result: &Dict, slots: &mut [Value], given: Value) -> Result<(), Raise> {
+    if given.truthy() {
+        drop(result.insert(take(&mut slots[KEY]), take(&mut slots[VALUE]))?);
+    }
+    Ok(())
+}
+
+/// The first key whose entry matches, or null.
+fn find_key(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    match event {
+        Event::Returned(value) if value.truthy() => return Ok(Step::Done(take(&mut slots[KEY]))),
+        Event::Returned(_) => {}
+        Event::Start => begin(slots),
+        Event::Failed(raise) => return Err(raise),
+    }
+    Ok(next_entry(slots, Gives::Value).unwrap_or(Step::Done(Value::Null)))
+}
+
+/// The value under a key; what the function gives, kept there, if there is none. Slots: dict, key, function.
+fn get_or_insert(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    match event {
+        Event::Returned(value) => {
+            drop(receiver(&slots[0]).insert(slots[1].clone(), value.clone())?);
+            Ok(Step::Done(value))
+        }
+        Event::Start => {
+            if let Some(found) = receiver(&slots[0]).get_value(&slots[1]) {
+                return Ok(Step::Done(found));
+            }
+            hashable_check(&slots[1])?;
+            Ok(Step::Call {
+                function: slots[2].clone(),
+                args: Args::One(slots[1].clone()),
+                lenient: true,
+            })
+        }
+        Event::Failed(raise) => Err(raise),
+    }
 }

@@ -8,7 +8,7 @@ mod set;
 mod string;
 
 pub(super) use array::ARRAY;
-pub(super) use dict::DICT;
+pub(super) use dict::{DICT, DICT_MEMBERS};
 pub(super) use set::SET;
 pub(super) use string::STRING;
 

@@ -2,8 +2,8 @@
 
 use aether_value::{IterState, Raise, Rc, Set, Str, Value};
 
-use super::super::BuiltinDef;
-use super::super::support::{ScopedCharge, wrong_type};
+use super::super::support::{ScopedCharge, array, position, take, wrong_type};
+use super::super::{BuiltinDef, Event, Step};
 use super::equals;
 use crate::context::Ctx;
 
@@ -22,6 +22,12 @@ pub(in crate::builtins) static SET: &[BuiltinDef] = &[
     BuiltinDef::method("is_superset", 1, 1, is_superset),
     BuiltinDef::method("equals", 1, 1, equals),
     BuiltinDef::method("iterator", 0, 0, iterator),
+    BuiltinDef::method("is_disjoint", 1, 1, is_disjoint),
+    BuiltinDef::method("update", 1, 1, update).iterables(0b10),
+    BuiltinDef::method("pop", 0, 0, pop),
+    BuiltinDef::method_frame("map", 1, 1, SLOTS, map),
+    BuiltinDef::method_frame("filter", 1, 1, SLOTS, filter),
+    BuiltinDef::method("is_empty", 0, 0, is_empty),
 ];
 
 /// The set in an argument; the receiver is one for certain.
@@ -144,4 +150,93 @@ fn iterator(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         position: 0,
     };
     Ok(Value::Iterator(ctx.heap().iterator(state)?))
+}
+
+fn is_disjoint(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let (left, right) = (set(&args[0])?, set(&args[1])?);
+    let (small, large) = if left.len() <= right.len() {
+        (left, right)
+    } else {
+        (right, left)
+    };
+    ctx.tick(small.len())?;
+    Ok(Value::Bool(
+        !small
+            .snapshot()
+            .iter()
+            .any(|(element, _)| large.contains(element)),
+    ))
+}
+
+fn update(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let (set, more) = (set(&args[0])?, array(&args[1])?.snapshot());
+    ctx.tick(more.len() / 4)?;
+    for element in &*more {
+        set.add(element.clone())?;
+    }
+    Ok(Value::Null)
+}
+
+/// Takes the element that was added first; null if there is none.
+fn pop(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let set = set(&args[0])?;
+    let Some(first) = set.snapshot().iter().next().map(|(element, _)| element.clone()) else {
+        return Ok(Value::Null);
+    };
+    set.remove(&first)?;
+    Ok(first)
+}
+
+fn is_empty(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    Ok(Value::Bool(set(&args[0])?.is_empty()))
+}
+
+// --- with a function: slots are the set, then its elements; the function; the result; the position; the element ---
+
+const SLOTS: u8 = 5;
+
+/// Goes on to the next element, or ends with the result.
+fn next(ctx: &mut Ctx<'_>, slots: &mut [Value], is_start: bool) -> Result<Step, Raise> {
+    if is_start {
+        slots[0] = Value::Table(set(&slots[0])?.snapshot());
+        slots[2] = Value::Set(ctx.heap().set()?);
+        slots[3] = Value::Int(0);
+    }
+    let Value::Table(table) = &slots[0] else {
+        unreachable!("put there at the start")
+    };
+    let Some((next, element, _)) = table.values_at(position(&slots[3])) else {
+        return Ok(Step::Done(take(&mut slots[2])));
+    };
+    let element = element.clone();
+    slots[3] = Value::Int(next as i64);
+    slots[4] = element.clone();
+    Ok(Step::call1(&slots[1], element))
+}
+
+fn map(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    let is_start = match event {
+        Event::Returned(value) => {
+            set(&slots[2])?.add(value)?;
+            false
+        }
+        Event::Start => true,
+        Event::Failed(raise) => return Err(raise),
+    };
+    next(ctx, slots, is_start)
+}
+
+fn filter(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    let is_start = match event {
+        Event::Returned(value) => {
+            if value.truthy() {
+                let element = take(&mut slots[4]);
+                set(&slots[2])?.add(element)?;
+            }
+            false
+        }
+        Event::Start => true,
+        Event::Failed(raise) => return Err(raise),
+    };
+    next(ctx, slots, is_start)
 }

@@ -1,0 +1,259 @@
+//! Sorting by keys, searching sorted arrays, and heaps (`heapq`).
+//!
+//! `sort_by` computes each key once: it calls the key function for one item after the other, then sorts pairs of key and
+//! position at once. Keys are compared as `sort()` does, arrays item by item.
+//!
+//! A heap is an array whose item at n is not greater than those at 2n+1 and 2n+2, by the same order.
+//!
+//! Source: library reference §E5.
+
+use aether_value::{Array, Raise, Rc, Value, nested_order};
+use std::cmp::Ordering;
+
+use super::support::{ScopedCharge, array, buffer, built, int, position, string, wrong_type};
+use super::{BuiltinDef, Event, Step};
+use crate::context::Ctx;
+
+pub(super) static HEAPQ: &[BuiltinDef] = &[
+    BuiltinDef::library("push", &["heap", "value"], push),
+    BuiltinDef::library("pop", &["heap"], pop),
+    BuiltinDef::library("nlargest", &["array", "n"], |ctx, args| extremes(ctx, args, true)).iterables(1),
+    BuiltinDef::library("nsmallest", &["array", "n"], |ctx, args| {
+        extremes(ctx, args, false)
+    })
+    .iterables(1),
+];
+
+/// Slots of a `sort_by`: array, key function, options, items, keys, index.
+pub(super) const SORT_BY_SLOTS: u8 = 6;
+/// Options of a `sort_by`.
+pub(super) const OPTIONS: &[&str] = &["reverse", "nulls", "locale_fold"];
+
+const KEYS: usize = 4;
+const INDEX: usize = 5;
+
+/// How keys are ordered.
+#[derive(Clone, Copy, Default)]
+struct Options {
+    reverse: bool,
+    /// Where null keys go, if not by their type.
+    nulls_first: Option<bool>,
+    fold: bool,
+}
+
+impl Options {
+    fn read(value: &Value) -> Result<Self, Raise> {
+        let dict = match value {
+            Value::Null => return Ok(Self::default()),
+            Value::Dict(dict) => dict,
+            other => return Err(wrong_type("dict", other)),
+        };
+        let is_set = |name: &str| dict.get_str_value(name).is_some_and(|value| value.truthy());
+        let nulls = match dict.get_str_value("nulls") {
+            None | Some(Value::Null) => None,
+            Some(value) => match string(&value)?.as_str() {
+                "first" => Some(true),
+                "last" => Some(false),
+                other => {
+                    return Err(Raise::operation(&format!(
+                        "sort_by() nulls must be first or last, got {other}"
+                    )));
+                }
+            },
+        };
+        Ok(Self {
+            reverse: is_set("reverse"),
+            nulls_first: nulls,
+            fold: is_set("locale_fold"),
+        })
+    }
+
+    fn order(self, left: &Value, right: &Value) -> Ordering {
+        if let Some(first) = self.nulls_first
+            && left.is_null() != right.is_null()
+        {
+            return if left.is_null() == first {
+                Ordering::Less
+            } else {
+                Ordering::Greater
+            };
+        }
+        let order = match (left, right) {
+            (Value::String(left), Value::String(right)) if self.fold => {
+                let folded = |text: &str| text.to_lowercase();
+                folded(left.as_str()).cmp(&folded(right.as_str()))
+            }
+            _ => nested_order(left, right),
+        };
+        if self.reverse { order.reverse() } else { order }
+    }
+}
+
+/// `sort_by(array, key, opts)`: a new array.
+pub(super) fn sort_by(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    let step = with_keys(ctx, slots, event)?;
+    if let Some(step) = step {
+        return Ok(step);
+    }
+    let sorted = by_keys(ctx, slots)?;
+    Ok(Step::Done(Value::Array(sorted)))
+}
+
+/// The method: in place.
+pub(super) fn sort_by_in_place(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    let step = with_keys(ctx, slots, event)?;
+    if let Some(step) = step {
+        return Ok(step);
+    }
+    let sorted = by_keys(ctx, slots)?;
+    array(&slots[0])?.replace_buffer(sorted.snapshot());
+    Ok(Step::Done(Value::Null))
+}
+
+/// Gathers the keys; none when all are there.
+fn with_keys(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Option<Step>, Raise> {
+    match event {
+        Event::Returned(key) => built(&slots[KEYS]).push(key)?,
+        Event::Start => {
+            Options::read(&slots[2])?;
+            let items = array(&slots[0])?.snapshot();
+            slots[KEYS] = Value::Array(ctx.heap().array(items.len())?);
+            slots[3] = Value::Buffer(items);
+            slots[INDEX] = Value::Int(0);
+        }
+        Event::Failed(raise) => return Err(raise),
+    }
+    let index = position(&slots[INDEX]);
+    let Some(item) = buffer(&slots[3]).as_slice().get(index).cloned() else {
+        return Ok(None);
+    };
+    slots[INDEX] = Value::Int(index as i64 + 1);
+    Ok(Some(Step::call1(&slots[1], item)))
+}
+
+/// The items in the order of their keys.
+fn by_keys(ctx: &mut Ctx<'_>, slots: &[Value]) -> Result<Rc<Array>, Raise> {
+    let options = Options::read(&slots[2])?;
+    let (items, keys) = (buffer(&slots[3]), built(&slots[KEYS]).snapshot());
+    let len = items.len();
+    ctx.tick(len * (len.max(1).ilog2() as usize + 1) / 4)?;
+    let _charge = ScopedCharge::new(ctx.heap(), len * size_of::<u32>() * 3 / 2)?;
+    let mut positions: Vec<u32> = (0..len as u32).collect();
+    positions.sort_by(|&left, &right| options.order(keys.get(left as usize), keys.get(right as usize)));
+    let result = ctx.heap().array(len)?;
+    for position in positions {
+        result.push(items.get(position as usize).clone())?;
+    }
+    Ok(result)
+}
+
+/// `binary_search(array, value, cmp)`: an index of the value, or `-(insertion + 1)`. Slots: array, value, comparison,
+/// low and high.
+pub(super) fn binary_search(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    let (mut low, mut high) = match event {
+        Event::Start => {
+            let items = array(&slots[0])?.snapshot();
+            let len = items.len();
+            if slots[2].is_null() {
+                let found = items
+                    .as_slice()
+                    .binary_search_by(|item| nested_order(item, &slots[1]));
+                return Ok(Step::Done(Value::Int(match found {
+                    Ok(at) => at as i64,
+                    Err(at) => -(at as i64) - 1,
+                })));
+            }
+            slots[0] = Value::Buffer(items);
+            (0, len)
+        }
+        Event::Returned(sign) => {
+            let (low, high) = (position(&slots[3]), position(&slots[4]));
+            let middle = usize::midpoint(low, high);
+            let sign = match sign {
+                Value::Int(sign) => sign.signum(),
+                Value::Float(sign) => i64::from(sign > 0.0) - i64::from(sign < 0.0),
+                other => return Err(wrong_type("int", &other)),
+            };
+            match sign {
+                0 => return Ok(Step::Done(Value::Int(middle as i64))),
+                1 => (low, middle),
+                _ => (middle + 1, high),
+            }
+        }
+        Event::Failed(raise) => return Err(raise),
+    };
+    (low, high) = (low.min(high), high);
+    if low >= high {
+        return Ok(Step::Done(Value::Int(-(low as i64) - 1)));
+    }
+    slots[3] = Value::Int(low as i64);
+    slots[4] = Value::Int(high as i64);
+    let item = buffer(&slots[0]).get(usize::midpoint(low, high)).clone();
+    Ok(Step::call2(&slots[2], item, slots[1].clone()))
+}
+
+// --- heapq ---
+
+fn item(heap: &Array, at: usize) -> Value {
+    heap.get_value(at).unwrap_or(Value::Null)
+}
+
+fn push(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let heap = array(&args[0])?;
+    heap.push(args[1].clone())?;
+    let mut at = heap.len() - 1;
+    while at > 0 {
+        let parent = (at - 1) / 2;
+        if nested_order(&item(heap, at), &item(heap, parent)) != Ordering::Less {
+            break;
+        }
+        heap.swap(at, parent)?;
+        at = parent;
+    }
+    Ok(Value::Null)
+}
+
+/// Takes the least item; null if there is none.
+fn pop(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let heap = array(&args[0])?;
+    let len = heap.len();
+    if len < 2 {
+        return Ok(heap.pop()?.unwrap_or(Value::Null));
+    }
+    heap.swap(0, len - 1)?;
+    let least = heap.pop()?.unwrap_or(Value::Null);
+    let (mut at, len) = (0, len - 1);
+    loop {
+        let left = 2 * at + 1;
+        if left >= len {
+            break;
+        }
+        let right = left + 1;
+        let child = if right < len && nested_order(&item(heap, right), &item(heap, left)) == Ordering::Less {
+            right
+        } else {
+            left
+        };
+        if nested_order(&item(heap, child), &item(heap, at)) != Ordering::Less {
+            break;
+        }
+        heap.swap(at, child)?;
+        at = child;
+    }
+    Ok(least)
+}
+
+/// The n largest, largest first, or the n smallest, smallest first.
+fn extremes(ctx: &mut Ctx<'_>, args: &[Value], largest: bool) -> Result<Value, Raise> {
+    let items = array(&args[0])?.snapshot();
+    let n = usize::try_from(int(&args[1])?).unwrap_or(0).min(items.len());
+    let len = items.len();
+    ctx.tick(len * (len.max(1).ilog2() as usize + 1) / 4)?;
+    let _charge = ScopedCharge::new(ctx.heap(), len * size_of::<Value>() * 3 / 2)?;
+    let mut sorted = items.as_slice().to_vec();
+    sorted.sort_by(|left, right| {
+        let order = nested_order(left, right);
+        if largest { order.reverse() } else { order }
+    });
+    Ok(Value::Array(ctx.heap().array_from_slice(&sorted[..n])?))
+}
