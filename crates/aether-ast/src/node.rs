@@ -258,12 +258,23 @@ pub enum Node {
         /// Arguments.
         args: List,
     },
-    /// `o[i]`
+    /// `x in c` or `x !in c`
+    Membership {
+        /// What is looked for.
+        item: NodeId,
+        /// Where.
+        container: NodeId,
+        /// Whether `!in` was written.
+        negated: bool,
+    },
+    /// `o[i]` or `o?.[i]`
     Index {
         /// The collection.
         object: NodeId,
         /// The key or position.
         index: NodeId,
+        /// Whether `?.[` was written.
+        optional: bool,
     },
     /// `o[s:e]`
     Slice {
@@ -344,6 +355,16 @@ pub enum Node {
         /// The right operand.
         value: NodeId,
     },
+    /// `t &&= v`, `t ||= v` or `t ??= v`, same targets: evaluates and assigns the right side only if the operator would
+    /// look at it.
+    LogicalAssign {
+        /// The operator.
+        op: LogicalOp,
+        /// What is assigned.
+        target: NodeId,
+        /// The right operand.
+        value: NodeId,
+    },
     /// `{ … }`
     Block(List),
     /// `if (c) s else s`
@@ -362,6 +383,8 @@ pub enum Node {
         /// The body.
         body: NodeId,
     },
+    /// `loop {…}`, without an end of its own: the body is a [`Node::Block`].
+    Loop(NodeId),
     /// `for x in e s`
     For {
         /// The loop variable, [`Node::Ident`].
@@ -375,7 +398,7 @@ pub enum Node {
     Labelled {
         /// The label, [`Node::Ident`].
         label: NodeId,
-        /// A [`Node::While`] or [`Node::For`].
+        /// A [`Node::While`], [`Node::Loop`] or [`Node::For`].
         body: NodeId,
     },
     /// `try {…} catch(e) {…} finally {…}`; at least one of the two is there.

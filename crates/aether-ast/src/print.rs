@@ -168,6 +168,7 @@ impl Printer<'_> {
         match self.ast.node(id) {
             Node::Unary { .. } => Power::Prefix,
             Node::Binary { op, .. } => binary_power(op),
+            Node::Membership { .. } => Power::Comparison,
             Node::Logical { op, .. } => logical_power(op),
             Node::Ternary { .. } => Power::Ternary,
             _ => Power::Primary,
@@ -208,6 +209,7 @@ impl Printer<'_> {
             id = match self.ast.node(id) {
                 Node::Dict(_) => return true,
                 Node::Binary { lhs: id, .. }
+                | Node::Membership { item: id, .. }
                 | Node::Logical { lhs: id, .. }
                 | Node::Ternary { condition: id, .. }
                 | Node::Call { callee: id, .. }
@@ -349,9 +351,22 @@ impl Printer<'_> {
                 self.commas(args);
                 self.text(")");
             }
-            Node::Index { object, index } => {
+            Node::Membership {
+                item,
+                container,
+                negated,
+            } => {
+                self.operand(item, Power::Shift);
+                self.text(if negated { " !in " } else { " in " });
+                self.operand(container, Power::Shift);
+            }
+            Node::Index {
+                object,
+                index,
+                optional,
+            } => {
                 self.operand(object, Power::Primary);
-                self.text("[");
+                self.text(if optional { "?.[" } else { "[" });
                 self.child(index);
                 self.text("]");
             }
@@ -430,6 +445,17 @@ impl Printer<'_> {
                 self.text(op.as_str());
                 self.text("= ");
                 self.child(value);
+            }
+            Node::LogicalAssign { op, target, value } => {
+                self.target(target);
+                self.text(" ");
+                self.text(op.as_str());
+                self.text("= ");
+                self.child(value);
+            }
+            Node::Loop(body) => {
+                self.text("loop ");
+                self.child(body);
             }
             Node::Block(items) => self.block(items),
             Node::If {

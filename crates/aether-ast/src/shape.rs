@@ -203,8 +203,28 @@ impl Ast {
                 "Call",
                 vec![("callee", child(callee)), ("args", self.children(args))],
             ),
-            Node::Index { object, index } => {
-                ("Index", vec![("object", child(object)), ("index", child(index))])
+            Node::Membership {
+                item,
+                container,
+                negated,
+            } => (
+                "Membership",
+                vec![
+                    ("op", Part::Text(if negated { "!in" } else { "in" }.to_owned())),
+                    ("item", child(item)),
+                    ("container", child(container)),
+                ],
+            ),
+            Node::Index {
+                object,
+                index,
+                optional,
+            } => {
+                let mut shape = vec![("object", child(object)), ("index", child(index))];
+                if optional {
+                    shape.push(("optional", Part::Flag(true)));
+                }
+                ("Index", shape)
             }
             Node::Slice { object, start, end } => (
                 "Slice",
@@ -277,6 +297,15 @@ impl Ast {
                     ("value", child(value)),
                 ],
             ),
+            Node::LogicalAssign { op, target, value } => (
+                "LogicalAssign",
+                vec![
+                    ("op", Part::Text(op.as_str().to_owned())),
+                    ("target", child(target)),
+                    ("value", child(value)),
+                ],
+            ),
+            Node::Loop(body) => ("Loop", vec![("body", child(body))]),
             Node::Block(items) => ("Block", vec![("statements", self.children(items))]),
             Node::If {
                 condition,

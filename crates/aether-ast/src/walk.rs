@@ -34,6 +34,7 @@ impl Ast {
             | Node::Throw(inner)
             | Node::LiteralPattern(inner)
             | Node::RestPattern(inner)
+            | Node::Loop(inner)
             | Node::Unary { operand: inner, .. }
             | Node::Member { object: inner, .. } => list(&[inner]),
             Node::StructLit { target, fields } => {
@@ -56,7 +57,8 @@ impl Ast {
                 list(&[callee]);
                 list(self.list(args));
             }
-            Node::Index { object, index } => list(&[object, index]),
+            Node::Index { object, index, .. } => list(&[object, index]),
+            Node::Membership { item, container, .. } => list(&[item, container]),
             Node::Slice { object, start, end } => {
                 list(&[object]);
                 list(start.as_slice());
@@ -86,9 +88,9 @@ impl Ast {
                 list(&[module]);
                 list(self.list(items));
             }
-            Node::Assign { target, value } | Node::CompoundAssign { target, value, .. } => {
-                list(&[target, value]);
-            }
+            Node::Assign { target, value }
+            | Node::CompoundAssign { target, value, .. }
+            | Node::LogicalAssign { target, value, .. } => list(&[target, value]),
             Node::If {
                 condition,
                 then,

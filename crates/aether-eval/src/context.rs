@@ -64,6 +64,11 @@ impl Ctx<'_> {
         self.vm.feeds_loop(args)
     }
 
+    /// `object[index]`.
+    pub(crate) fn element(&mut self, object: &Value, index: &Value) -> Result<Value, Raise> {
+        self.vm.element(object, index)
+    }
+
     /// The generator behind `random()` and `rand_int()`, seeded by the host at its first use.
     pub fn random(&mut self) -> &mut fastrand::Rng {
         self.vm.random()

@@ -5,6 +5,7 @@
 //! - A global slot belongs to one name of one module. It starts as the prelude's value of that name, or unset;
 //!   [`Tables::is_declared`] tells whether the module itself has declared it, which decides what it exports.
 
+use crate::BuiltinDef;
 use crate::machine::Optimizations;
 use aether_value::{Heap, Raise, Raw, Rc, Str, Value};
 use ahash::AHashMap;
@@ -121,6 +122,14 @@ impl Tables {
             _ => false,
         });
         found.map_or_else(|| self.add_constant(value.clone()), |index| index as u32)
+    }
+
+    /// The constant that is a built-in.
+    pub(crate) fn built_in(&mut self, def: &'static BuiltinDef) -> u32 {
+        let found = self.constants.iter().position(
+            |known| matches!(known, Value::Builtin(builtin) if std::ptr::eq(builtin.0, &raw const def.info)),
+        );
+        found.map_or_else(|| self.add_constant(def.value()), |index| index as u32)
     }
 
     /// The text of a string constant.

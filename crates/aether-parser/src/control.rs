@@ -11,6 +11,7 @@ use crate::cursor::{
     want,
 };
 use crate::expression::head;
+use crate::foreign::{Foreign, foreign_word};
 use crate::list::{braces, bracketed, close, parens};
 use crate::pattern::alternatives;
 use crate::precedence::{infix, starts_expression};
@@ -118,6 +119,18 @@ pub(crate) fn while_statement<'t>(
     Ok(finish(inp, start, Node::While { condition, body }))
 }
 
+/// `loop { … }`.
+pub(crate) fn loop_statement<'t>(
+    inp: &mut Cursor<'t, '_>,
+    rules: &Rules<'t>,
+    label: Option<aether_ast::Symbol>,
+) -> Parsed<NodeId> {
+    let start = index(inp);
+    inp.skip();
+    let body = with_loop(inp, label, |inp| inp.parse(&rules.block))?;
+    Ok(finish(inp, start, Node::Loop(body)))
+}
+
 /// `for x in e s`.
 pub(crate) fn for_statement<'t>(
     inp: &mut Cursor<'t, '_>,
@@ -154,6 +167,12 @@ pub(crate) fn for_statement<'t>(
     Ok(finish(inp, start, node))
 }
 
+/// Whether the word here begins a `loop { … }`.
+fn is_loop(inp: &mut Cursor<'_, '_>) -> bool {
+    let at = index(inp);
+    foreign_word(inp.state(), at) == Some(Foreign::Loop)
+}
+
 /// `label: loop`.
 pub(crate) fn labelled<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) -> Parsed<NodeId> {
     let start = index(inp);
@@ -165,6 +184,7 @@ pub(crate) fn labelled<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) -> Parse
     let body = match peek_kind(inp) {
         T::For => for_statement(inp, rules, symbol)?,
         T::While => while_statement(inp, rules, symbol)?,
+        T::Ident if is_loop(inp) => loop_statement(inp, rules, symbol)?,
         _ => return fail(inp, "for or while"),
     };
     Ok(finish(inp, start, Node::Labelled { label, body }))

@@ -24,7 +24,10 @@ use crate::precedence::{self, Infix, power, starts_expression};
 #[derive(Clone, Copy, Debug)]
 enum Tail {
     Call(List),
-    Index(NodeId),
+    Index {
+        index: NodeId,
+        optional: bool,
+    },
     Slice(Option<NodeId>, Option<NodeId>),
     Member {
         name: aether_ast::Symbol,
@@ -101,7 +104,7 @@ fn binary(operand: Production<'_, NodeId>) -> Production<'_, NodeId> {
     let operators = operand.pratt((
         infix(left(power::ADDITIVE), operator(power::ADDITIVE), fold_infix),
         infix(left(power::TERM), operator(power::TERM), fold_infix),
-        infix(left(power::COMPARISON), operator(power::COMPARISON), fold_infix),
+        infix(left(power::COMPARISON), comparison(), fold_infix),
         infix(left(power::EQUALITY), operator(power::EQUALITY), fold_infix),
         infix(left(power::SHIFT), operator(power::SHIFT), fold_infix),
         infix(left(power::BIT_AND), operator(power::BIT_AND), fold_infix),
@@ -196,8 +199,45 @@ fn operator<'t>(power: u16) -> impl Parser<'t, Tokens<'t>, Infix, Extra<'t>> + C
     )
 }
 
+/// A comparison, `in` or `!in`.
+fn comparison<'t>() -> impl Parser<'t, Tokens<'t>, Infix, Extra<'t>> + Clone {
+    custom(move |inp: &mut Cursor<'t, '_>| match peek_kind(inp) {
+        T::In => {
+            inp.skip();
+            Ok(Infix::Membership { negated: false })
+        }
+        T::Bang if peek_at(inp, 1).kind == T::In && !peek_at(inp, 1).on_new_line() => {
+            inp.skip();
+            inp.skip();
+            Ok(Infix::Membership { negated: true })
+        }
+        kind => match precedence::infix(kind) {
+            Some((operator, power::COMPARISON)) => {
+                inp.skip();
+                Ok(operator)
+            }
+            _ => Err(EmptyErr::default()),
+        },
+    })
+}
+
 fn fold_infix(lhs: NodeId, operator: Infix, rhs: NodeId, extra: &mut Fold<'_, '_>) -> NodeId {
+    let state = extra.state();
+    if let Node::Membership { negated, .. } = state.ast.node(lhs)
+        && matches!(operator, Infix::Membership { .. })
+        && !state.panicking()
+    {
+        let word = if negated { "!in" } else { "in" };
+        let span = state.ast.span(rhs);
+        let help = "put one of the two in parentheses, or join two tests with &&";
+        state.finding("E0114", &format!("'{word}' cannot follow '{word}'"), span, help);
+    }
     let node = match operator {
+        Infix::Membership { negated } => Node::Membership {
+            item: lhs,
+            container: rhs,
+            negated,
+        },
         Infix::Binary(op) => Node::Binary { op, lhs, rhs },
         Infix::Logical(op) => Node::Logical { op, lhs, rhs },
     };
@@ -231,6 +271,7 @@ fn tail<'t>(nested: Production<'t, NodeId>) -> impl Parser<'t, Tokens<'t>, Tail,
     custom(move |inp: &mut Cursor<'t, '_>| {
         let next = peek(inp);
         match next.kind {
+            T::QuestionDot if peek_at(inp, 1).kind == T::LeftBracket => optional_subscript(inp, &nested),
             T::Dot | T::QuestionDot => member(inp, next.kind == T::QuestionDot),
             T::LeftParen if !next.on_new_line() => arguments(inp, &nested),
             T::LeftBracket if !next.on_new_line() => subscript(inp, &nested),
@@ -243,7 +284,11 @@ fn tail<'t>(nested: Production<'t, NodeId>) -> impl Parser<'t, Tokens<'t>, Tail,
 fn fold_tail(lhs: NodeId, tail: Tail, extra: &mut Fold<'_, '_>) -> NodeId {
     let node = match tail {
         Tail::Call(args) => Node::Call { callee: lhs, args },
-        Tail::Index(index) => Node::Index { object: lhs, index },
+        Tail::Index { index, optional } => Node::Index {
+            object: lhs,
+            index,
+            optional,
+        },
         Tail::Slice(start, end) => Node::Slice {
             object: lhs,
             start,
@@ -283,6 +328,21 @@ fn arguments<'t>(inp: &mut Cursor<'t, '_>, nested: &Production<'t, NodeId>) -> P
     Ok(Tail::Call(inp.state().take_list(mark)))
 }
 
+/// `?.[i]`, on the line of what it follows.
+fn optional_subscript<'t>(inp: &mut Cursor<'t, '_>, nested: &Production<'t, NodeId>) -> Parsed<Tail> {
+    if peek(inp).on_new_line() {
+        return Err(EmptyErr::default());
+    }
+    inp.skip();
+    bracketed(inp, square_brackets("expression"), |inp, _| {
+        let index = inp.parse(nested)?;
+        Ok(Tail::Index {
+            index,
+            optional: true,
+        })
+    })
+}
+
 /// `[i]` or `[s:e]`.
 fn subscript<'t>(inp: &mut Cursor<'t, '_>, nested: &Production<'t, NodeId>) -> Parsed<Tail> {
     bracketed(inp, square_brackets("expression"), |inp, _| {
@@ -293,7 +353,10 @@ fn subscript<'t>(inp: &mut Cursor<'t, '_>, nested: &Production<'t, NodeId>) -> P
         };
         if !eat(inp, T::Colon) {
             return Ok(match start {
-                Some(index) => Tail::Index(index),
+                Some(index) => Tail::Index {
+                    index,
+                    optional: false,
+                },
                 None => Tail::Slice(None, None),
             });
         }

@@ -23,7 +23,7 @@ pub(crate) enum Foreign {
     Function,
     /// Read on as if `struct` had been written.
     Struct,
-    /// Read on as if `while` had been written.
+    /// The contextual word `loop`: a loop without an end of its own.
     Loop,
     /// Read a block, and perhaps a condition after it.
     DoLoop,

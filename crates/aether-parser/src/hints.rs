@@ -6,7 +6,7 @@ use aether_lexer::TokenKind as T;
 
 use crate::builder::Builder;
 use crate::cursor::Lexeme;
-use crate::precedence::{infix, is_reserved_assignment};
+use crate::precedence::infix;
 
 /// Longest token text shown in a message, in characters.
 const LONGEST_TEXT: usize = 40;
@@ -221,9 +221,6 @@ fn by_found(found: Lexeme, what: &str) -> Option<&'static str> {
         T::If if what == "expression" => Some("if is a statement; in an expression write condition ? a : b"),
         T::For if matches!(what, "]" | "}") => {
             Some("comprehensions are not supported yet; use map and filter, or a loop")
-        }
-        kind if is_reserved_assignment(kind) => {
-            Some("this compound assignment is not supported yet; write x = x … instead")
         }
         T::Question if what == "expression" => Some("a condition is missing before '?'"),
         T::Semicolon => Some("the statement ends here before it is complete"),

@@ -29,6 +29,10 @@ pub(crate) mod power {
 pub(crate) enum Infix {
     Binary(BinaryOp),
     Logical(LogicalOp),
+    /// `in`, or `!in` if negated.
+    Membership {
+        negated: bool,
+    },
 }
 
 /// The operator that a token is, and its binding power. The ternary is not among them.
@@ -64,33 +68,28 @@ pub(crate) fn infix(kind: TokenKind) -> Option<(Infix, u16)> {
     }
 }
 
-/// The operator of a compound assignment that the language has.
-pub(crate) fn compound(kind: TokenKind) -> Option<BinaryOp> {
-    match kind {
-        TokenKind::PlusAssign => Some(BinaryOp::Add),
-        TokenKind::MinusAssign => Some(BinaryOp::Subtract),
-        TokenKind::StarAssign => Some(BinaryOp::Multiply),
-        TokenKind::SlashAssign => Some(BinaryOp::Divide),
-        _ => None,
-    }
-}
-
-/// Compound assignments that are reserved for an extension.
-pub(crate) fn is_reserved_assignment(kind: TokenKind) -> bool {
+/// The operator of a compound assignment.
+pub(crate) fn compound(kind: TokenKind) -> Option<Infix> {
+    use BinaryOp as B;
+    use LogicalOp as L;
     use TokenKind as T;
-    matches!(
-        kind,
-        T::PercentAssign
-            | T::StarStarAssign
-            | T::AmpersandAssign
-            | T::PipeAssign
-            | T::CaretAssign
-            | T::ShiftLeftAssign
-            | T::ShiftRightAssign
-            | T::AndAndAssign
-            | T::OrOrAssign
-            | T::CoalesceAssign
-    )
+    Some(match kind {
+        T::PlusAssign => Infix::Binary(B::Add),
+        T::MinusAssign => Infix::Binary(B::Subtract),
+        T::StarAssign => Infix::Binary(B::Multiply),
+        T::SlashAssign => Infix::Binary(B::Divide),
+        T::PercentAssign => Infix::Binary(B::Remainder),
+        T::StarStarAssign => Infix::Binary(B::Power),
+        T::AmpersandAssign => Infix::Binary(B::BitAnd),
+        T::PipeAssign => Infix::Binary(B::BitOr),
+        T::CaretAssign => Infix::Binary(B::BitXor),
+        T::ShiftLeftAssign => Infix::Binary(B::ShiftLeft),
+        T::ShiftRightAssign => Infix::Binary(B::ShiftRight),
+        T::AndAndAssign => Infix::Logical(L::And),
+        T::OrOrAssign => Infix::Logical(L::Or),
+        T::CoalesceAssign => Infix::Logical(L::Coalesce),
+        _ => return None,
+    })
 }
 
 /// Whether an expression can start with this token.

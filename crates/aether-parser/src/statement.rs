@@ -6,8 +6,8 @@ use chumsky::prelude::*;
 
 use crate::builder::Builder;
 use crate::control::{
-    condition, for_statement, if_statement, jump, labelled, match_statement, return_statement,
-    throw_statement, try_statement, while_statement, with_loop,
+    condition, for_statement, if_statement, jump, labelled, loop_statement, match_statement,
+    return_statement, throw_statement, try_statement, while_statement, with_loop,
 };
 use crate::cursor::{
     Cursor, Lexeme, Parsed, Production, Tokens, eat, fail, give_up, index, missing, peek, peek_at, peek_kind,
@@ -20,7 +20,7 @@ use crate::declaration::{
 use crate::expression::expression;
 use crate::foreign::{Foreign, foreign_word};
 use crate::list::{braces, close};
-use crate::precedence::{compound, is_reserved_assignment};
+use crate::precedence::{Infix, compound};
 use crate::recovery::next_statement;
 
 /// The longest line that advice repeats, in characters.
@@ -203,10 +203,7 @@ fn any_declaration<'t>(
                     );
                     inp.parse(&struct_declaration)
                 }
-                Some(Foreign::Loop) => {
-                    instead(inp, "while", "loop is not supported yet; write while (true)");
-                    with_loop(inp, None, |inp| inp.parse(&rules.block))
-                }
+                Some(Foreign::Loop) => loop_statement(inp, &rules, None),
                 Some(Foreign::DoLoop) => {
                     let help = "there is no do loop; use while (true) { … } with break";
                     instead(inp, "while", help);
@@ -248,9 +245,6 @@ fn expression_statement<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) -> Pars
     let operator = peek_kind(inp);
     let op = compound(operator);
     if operator != T::Assign && op.is_none() {
-        if is_reserved_assignment(operator) {
-            return reserved_assignment(inp, rules, start, target);
-        }
         let next = peek(inp);
         if !next.on_new_line() && is_argument(inp.state(), next) && is_chain(inp.state(), target) {
             return missing_call(inp, start);
@@ -267,8 +261,9 @@ fn expression_statement<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) -> Pars
         return give_up(inp);
     }
     match op {
-        Some(op) => Ok(finish(inp, start, Node::CompoundAssign { op, target, value })),
-        None => Ok(finish(inp, start, Node::Assign { target, value })),
+        Some(Infix::Binary(op)) => Ok(finish(inp, start, Node::CompoundAssign { op, target, value })),
+        Some(Infix::Logical(op)) => Ok(finish(inp, start, Node::LogicalAssign { op, target, value })),
+        _ => Ok(finish(inp, start, Node::Assign { target, value })),
     }
 }
 
@@ -319,26 +314,6 @@ fn missing_call(inp: &mut Cursor<'_, '_>, start: usize) -> Parsed<NodeId> {
     give_up(inp)
 }
 
-#[cold]
-fn reserved_assignment<'t>(
-    inp: &mut Cursor<'t, '_>,
-    rules: &Rules<'t>,
-    start: usize,
-    target: NodeId,
-) -> Parsed<NodeId> {
-    let found = peek(inp);
-    let at = index(inp);
-    let state = inp.state();
-    let text = state.slice(found);
-    let operator = text.trim_end_matches('=');
-    let help = format!("'{text}' is not supported yet; write x = x {operator} …");
-    state.expected_with(at, "=", &help);
-    let target = assignment_target(inp, target);
-    inp.skip();
-    let value = inp.parse(&rules.expression)?;
-    Ok(finish(inp, start, Node::Assign { target, value }))
-}
-
 /// The target of an assignment, parentheses taken off; anything but a name, an index or a member is reported.
 fn assignment_target(inp: &mut Cursor<'_, '_>, target: NodeId) -> NodeId {
     let state = inp.state();
@@ -348,7 +323,11 @@ fn assignment_target(inp: &mut Cursor<'_, '_>, target: NodeId) -> NodeId {
     }
     let help = match state.ast.node(inner) {
         Node::Name(_) => return inner,
-        Node::Index { object, .. }
+        Node::Index {
+            object,
+            optional: false,
+            ..
+        }
         | Node::Member {
             object,
             optional: false,
@@ -360,6 +339,7 @@ fn assignment_target(inp: &mut Cursor<'_, '_>, target: NodeId) -> NodeId {
             "a chain with '?.' may end in nothing, so it cannot be assigned to; test for null first"
         }
         Node::Member { .. } => "a member read with '?.' cannot be assigned to; test for null first",
+        Node::Index { .. } => "an element read with '?.[' cannot be assigned to; write o[i] = …",
         Node::Slice { .. } => "a slice cannot be assigned to; assign single elements",
         Node::Array(_) | Node::Dict(_) => "to take a value apart into new variables, write let before it",
         Node::Call { .. } => "the result of a call cannot be assigned to; to compare, write ==",
@@ -376,7 +356,7 @@ fn assignment_target(inp: &mut Cursor<'_, '_>, target: NodeId) -> NodeId {
 fn has_optional(state: &Builder<'_>, mut id: NodeId) -> bool {
     loop {
         id = match state.ast.node(id) {
-            Node::Member { optional: true, .. } => return true,
+            Node::Member { optional: true, .. } | Node::Index { optional: true, .. } => return true,
             Node::Member { object, .. } | Node::Index { object, .. } | Node::Slice { object, .. } => object,
             Node::Call { callee, .. } => callee,
             _ => return false,

@@ -401,9 +401,15 @@ impl Grower<'_> {
                 callee: self.expression(below),
                 args: self.some(3, |this| this.expression(below)),
             },
+            18 if self.pick(3) == 1 => Node::Membership {
+                item: self.expression(below),
+                container: self.expression(below),
+                negated: self.pick(2) == 1,
+            },
             18 => Node::Index {
                 object: self.expression(below),
                 index: self.expression(below),
+                optional: self.pick(3) == 1,
             },
             19 => Node::Slice {
                 object: self.expression(below),
@@ -437,6 +443,7 @@ impl Grower<'_> {
                 Node::Index {
                     object,
                     index: self.expression(depth),
+                    optional: false,
                 }
             }
             _ => {
@@ -583,7 +590,14 @@ impl Grower<'_> {
                     BinaryOp::Subtract,
                     BinaryOp::Multiply,
                     BinaryOp::Divide,
-                ][self.pick(4) as usize],
+                    BinaryOp::Remainder,
+                    BinaryOp::Power,
+                    BinaryOp::BitAnd,
+                    BinaryOp::BitOr,
+                    BinaryOp::BitXor,
+                    BinaryOp::ShiftLeft,
+                    BinaryOp::ShiftRight,
+                ][self.pick(11) as usize],
                 target: self.target(below),
                 value: self.expression(below),
             },
@@ -610,6 +624,12 @@ impl Grower<'_> {
                     otherwise,
                 }
             }
+            13 if self.pick(3) == 1 => Node::Loop(self.loop_body(below)),
+            13 if self.pick(3) == 1 => Node::LogicalAssign {
+                op: [LogicalOp::And, LogicalOp::Or, LogicalOp::Coalesce][self.pick(3) as usize],
+                target: self.target(below),
+                value: self.expression(below),
+            },
             13 => Node::While {
                 condition: self.expression(below),
                 body: self.loop_body(below),

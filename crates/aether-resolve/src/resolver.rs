@@ -350,7 +350,7 @@ impl Resolver<'_> {
                 self.expression(value);
                 self.assign_target(target, Some(value));
             }
-            Node::CompoundAssign { target, value, .. } => {
+            Node::CompoundAssign { target, value, .. } | Node::LogicalAssign { target, value, .. } => {
                 self.expression(value);
                 self.assign_target(target, Some(id));
             }
@@ -358,6 +358,11 @@ impl Resolver<'_> {
             Node::If { .. } => self.if_chain(id),
             Node::While { condition, body } => {
                 self.expression(condition);
+                self.loop_depth += 1;
+                self.statements_in_scope(body);
+                self.loop_depth -= 1;
+            }
+            Node::Loop(body) => {
                 self.loop_depth += 1;
                 self.statements_in_scope(body);
                 self.loop_depth -= 1;

@@ -28,6 +28,7 @@ mod frames;
 mod heap;
 mod inspection;
 mod math;
+mod membership;
 mod methods;
 mod promise;
 mod random;
@@ -42,6 +43,7 @@ mod time;
 pub(crate) use console::output_error;
 pub(crate) use frames::{DRAIN, collect_iterable};
 pub(crate) use heap::RUN_FINALIZERS;
+pub(crate) use membership::{MEMBERSHIP, OPTIONAL_INDEX};
 pub(crate) use promise::{DRAIN_QUEUE, SERVE_READY};
 
 /// A built-in that computes its result at once.

@@ -3,7 +3,7 @@
 //! The right side is evaluated first, then the target's object and index; a compound assignment evaluates the
 //! target's parts once and reads the old value before its right side.
 
-use aether_ast::{BinaryOp, Node, NodeId, Symbol};
+use aether_ast::{BinaryOp, LogicalOp, Node, NodeId, Symbol};
 use aether_resolve::{BindingId, Use};
 use aether_value::Raw;
 
@@ -20,7 +20,7 @@ impl Compiler<'_> {
         let target = self.ungroup(target);
         match self.ast.node(target) {
             Node::Name(name) => self.assign_name(id, target, name, value)?,
-            Node::Index { object, index } => {
+            Node::Index { object, index, .. } => {
                 if let Some(immediate) = self.element_immediate(value) {
                     let object = self.operand(object)?;
                     let index = self.operand(index)?;
@@ -222,7 +222,7 @@ impl Compiler<'_> {
                     self.compound_name(id, op, target, name, value)?;
                 }
             }
-            Node::Index { object, index } => self.compound_index(target, op, object, index, value)?,
+            Node::Index { object, index, .. } => self.compound_index(target, op, object, index, value)?,
             Node::Member { object, name, .. } => self.compound_field(target, op, object, name, value)?,
             _ => {}
         }
@@ -403,6 +403,77 @@ impl Compiler<'_> {
         Ok(())
     }
 
+    /// `t &&= v` and its kin: what is not assigned is not evaluated either.
+    pub(super) fn logical_assign(
+        &mut self,
+        id: NodeId,
+        op: LogicalOp,
+        target: NodeId,
+        value: NodeId,
+    ) -> Result<()> {
+        let mark = self.function.next;
+        let keep = match op {
+            LogicalOp::And => Op::JumpIfNot,
+            LogicalOp::Or => Op::JumpIf,
+            LogicalOp::Coalesce => Op::JumpIfNotNull,
+        };
+        let target = self.ungroup(target);
+        let end = self.label();
+        match self.ast.node(target) {
+            Node::Name(name) => {
+                if let Some((register, binding)) = self.plain_local(target) {
+                    self.at(id);
+                    self.jump_on(keep, register, false, end);
+                    self.assign_local(id, register, binding, value)?;
+                } else {
+                    let old = self.allocate()?;
+                    self.expr(target, old)?;
+                    self.at(id);
+                    self.jump_on(keep, old, true, end);
+                    self.expr(value, old)?;
+                    self.at(target);
+                    self.store_name(target, name, old)?;
+                }
+                self.bind(end);
+            }
+            Node::Index { object, index, .. } => {
+                let object = self.operand(object)?;
+                let index = self.operand(index)?;
+                let old = self.allocate()?;
+                self.at(target);
+                self.forbid_fusion();
+                self.emit(Op::GetIndex, old, object.register, index.register);
+                self.at(id);
+                self.jump_on(keep, old, true, end);
+                self.expr(value, old)?;
+                self.at(target);
+                self.emit(Op::SetIndexMove, object.register, index.register, old);
+                self.bind(end);
+                self.release_operands(&[index, object]);
+            }
+            Node::Member { object, name, .. } => {
+                let ast = self.ast;
+                let constant = u64::from(self.string(ast.text(name))?) << 32;
+                let object = self.operand(object)?;
+                let old = self.allocate()?;
+                self.at(target);
+                self.emit(Op::GetField, old, object.register, 0);
+                self.extend(constant);
+                self.at(id);
+                self.jump_on(keep, old, true, end);
+                self.expr(value, old)?;
+                self.at(target);
+                self.emit(Op::SetFieldMove, object.register, old, 0);
+                self.extend(constant);
+                self.bind(end);
+                self.release_operands(&[object]);
+            }
+            _ => {}
+        }
+        self.free_to(mark);
+        Ok(())
+    }
+
     /// Whether an expression is a literal or a local in a register.
     fn is_at_hand(&self, id: NodeId) -> bool {
         let id = self.ungroup(id);
@@ -429,7 +500,7 @@ impl Compiler<'_> {
                     | Node::Name(_)
                     | Node::Group(_)
                     | Node::Binary { .. }
-                    | Node::Index { .. }
+                    | Node::Index { optional: false, .. }
                     | Node::Member { .. }
                     | Node::Unary {
                         op: aether_ast::UnaryOp::Negate

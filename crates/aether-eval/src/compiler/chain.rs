@@ -22,6 +22,7 @@ enum Step {
         optional: bool,
     },
     Index(NodeId),
+    OptionalIndex(NodeId),
     Slice(Option<NodeId>, Option<NodeId>),
     Call(List),
     Method {
@@ -53,7 +54,18 @@ impl Compiler<'_> {
                     name,
                     optional,
                 } => (Step::Member { name, optional }, object),
-                Node::Index { object, index } => (Step::Index(index), object),
+                Node::Index {
+                    object,
+                    index,
+                    optional,
+                } => {
+                    let step = if optional {
+                        Step::OptionalIndex(index)
+                    } else {
+                        Step::Index(index)
+                    };
+                    (step, object)
+                }
                 Node::Slice { object, start, end } => (Step::Slice(start, end), object),
                 Node::Call { callee, args } => match self.ast.node(callee) {
                     Node::Member {
@@ -79,7 +91,9 @@ impl Compiler<'_> {
         let optional = steps.iter().any(|(_, step)| {
             matches!(
                 step,
-                Step::Member { optional: true, .. } | Step::Method { optional: true, .. }
+                Step::Member { optional: true, .. }
+                    | Step::Method { optional: true, .. }
+                    | Step::OptionalIndex(_)
             )
         });
         let on_null = if optional { Some(self.label()) } else { None };
@@ -311,6 +325,21 @@ impl Compiler<'_> {
                     },
                     window,
                 })
+            }
+            Step::OptionalIndex(index) => {
+                self.exit_on_null(true, object, on_null);
+                let window = self.window(dst)?;
+                self.free_to(window + 1);
+                let receiver = self.allocate()?;
+                let op = if object.temporary { Op::Move } else { Op::Copy };
+                self.emit(op, receiver, object.register, 0);
+                let key = self.allocate()?;
+                self.expr(index, key)?;
+                self.built_in(&builtins::OPTIONAL_INDEX, window);
+                self.at(node);
+                self.emit(Op::CallTop, window, 0, 2);
+                self.move_result(dst, window);
+                Ok(Self::temporary(dst))
             }
             Step::Slice(start, end) => {
                 let first = self.allocate()?;

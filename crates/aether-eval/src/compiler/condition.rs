@@ -48,7 +48,11 @@ impl Compiler<'_> {
             Node::Binary { op, lhs, rhs } if is_comparison(op) => {
                 self.compare_branch(condition, op, lhs, rhs, sense, label, over)
             }
-            Node::Index { object, index } if self.plain_local(self.ungroup(object)).is_some() => {
+            Node::Index {
+                object,
+                index,
+                optional: false,
+            } if self.plain_local(self.ungroup(object)).is_some() => {
                 // The element is looked at where it is.
                 let mark = self.function.next;
                 let object = self.operand(object)?;

@@ -8,6 +8,7 @@ use aether_resolve::{BindingId, FunctionIndex, Use};
 
 use super::scalar::is_scalar;
 use super::{Compiler, Result};
+use crate::builtins;
 use crate::bytecode::Op;
 
 /// A value in a register.
@@ -114,6 +115,11 @@ impl Compiler<'_> {
             Node::Group(inner) => self.expr(inner, dst)?,
             Node::Unary { op, operand } => self.unary(id, op, operand, dst)?,
             Node::Binary { .. } => self.binary(id, dst, Some(dst))?,
+            Node::Membership {
+                item,
+                container,
+                negated,
+            } => self.membership(id, item, container, negated, dst)?,
             Node::Logical { .. } => self.logical(id, dst)?,
             Node::Ternary {
                 condition,
@@ -350,6 +356,39 @@ impl Compiler<'_> {
         };
         self.emit(op, dst, value.register, 0);
         Ok(())
+    }
+
+    /// `item in container`, which a built-in decides.
+    fn membership(
+        &mut self,
+        id: NodeId,
+        item: NodeId,
+        container: NodeId,
+        negated: bool,
+        dst: u16,
+    ) -> Result<()> {
+        let mark = self.function.next;
+        let window = self.window(dst)?;
+        self.free_to(window + 1);
+        for operand in [item, container] {
+            let register = self.allocate()?;
+            self.expr(operand, register)?;
+        }
+        self.built_in(&builtins::MEMBERSHIP, window);
+        self.at(id);
+        self.emit(Op::CallTop, window, 0, 2);
+        if negated {
+            self.emit(Op::Not, window, window, 0);
+        }
+        self.move_result(dst, window);
+        self.free_to(mark);
+        Ok(())
+    }
+
+    /// Puts a built-in that no script names into a register.
+    pub(super) fn built_in(&mut self, def: &'static builtins::BuiltinDef, register: u16) {
+        let constant = self.tables.built_in(def);
+        self.emit_wide(Op::LoadConst, register, constant);
     }
 
     /// A chain of infix operators to the left, of any length. With `scratch`, intermediate results may use it.

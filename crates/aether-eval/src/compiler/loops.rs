@@ -17,13 +17,16 @@ impl Compiler<'_> {
     pub(super) fn while_loop(
         &mut self,
         label: Option<Symbol>,
-        condition: NodeId,
+        condition: Option<NodeId>,
         body: NodeId,
     ) -> Result<()> {
         let (top, test, end) = (self.label(), self.label(), self.label());
-        let always = matches!(self.ast.node(self.ungroup(condition)), Node::Bool(true));
-        let bottom_test = !always && self.spends_fuel(condition);
-        if bottom_test {
+        // `loop` has no condition, and `while (true)` none that matters.
+        let condition =
+            condition.filter(|&condition| self.ast.node(self.ungroup(condition)) != Node::Bool(true));
+        let always = condition.is_none();
+        let bottom_test = condition.filter(|&condition| self.spends_fuel(condition));
+        if bottom_test.is_some() {
             self.jump(test);
             self.bind(top);
             // Reached through the jump from the bottom.
@@ -31,7 +34,7 @@ impl Compiler<'_> {
         } else {
             self.bind(top);
             self.bind(test);
-            if !always {
+            if let Some(condition) = condition {
                 self.branch(condition, false, end, self.ast.span(body).len() + 16)?;
             }
         }
@@ -44,7 +47,7 @@ impl Compiler<'_> {
         });
         self.in_scope(body)?;
         self.function.loops.pop();
-        if bottom_test {
+        if let Some(condition) = bottom_test {
             self.bind(test);
             let over = self.ast.span(body).len() + self.ast.span(condition).len() + 16;
             if self.function.reachable {

@@ -69,7 +69,8 @@ pub(super) fn is_scalar(ast: &Ast, resolution: &Resolution, scalars: &[bool], mu
                 target,
                 value,
             } => return local(target) && nested(value),
-            Node::CompoundAssign { .. } => return true,
+            Node::CompoundAssign { .. } | Node::Membership { .. } => return true,
+            Node::LogicalAssign { target, value, .. } => return local(target) && nested(value),
             _ => return false,
         }
     }

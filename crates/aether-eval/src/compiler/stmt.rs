@@ -23,9 +23,11 @@ impl Compiler<'_> {
             Node::FromImport { module, items } => self.import_members(id, module, items),
             Node::Assign { target, value } => self.assign(id, target, value),
             Node::CompoundAssign { op, target, value } => self.compound(id, op, target, value),
+            Node::LogicalAssign { op, target, value } => self.logical_assign(id, op, target, value),
             Node::Block(_) => self.in_scope(id),
             Node::If { .. } => self.if_chain(id),
-            Node::While { condition, body } => self.while_loop(None, condition, body),
+            Node::While { condition, body } => self.while_loop(None, Some(condition), body),
+            Node::Loop(body) => self.while_loop(None, None, body),
             Node::For {
                 binding,
                 iterable,
@@ -34,7 +36,8 @@ impl Compiler<'_> {
             Node::Labelled { label, body } => {
                 let label = self.ast.name_of(label);
                 match self.ast.node(body) {
-                    Node::While { condition, body } => self.while_loop(label, condition, body),
+                    Node::While { condition, body } => self.while_loop(label, Some(condition), body),
+                    Node::Loop(body) => self.while_loop(label, None, body),
                     Node::For {
                         binding,
                         iterable,

@@ -392,6 +392,13 @@ pub(super) unsafe fn element_truth(
     }
 }
 
+impl Vm {
+    /// `object[index]` of any value, for built-ins.
+    pub(crate) fn element(&mut self, object: &Value, index: &Value) -> Result<Value, Raise> {
+        element(self, object, index)
+    }
+}
+
 fn element(vm: &mut Vm, object: &Value, index: &Value) -> Result<Value, Raise> {
     match object {
         Value::Array(array) => {

@@ -1,0 +1,125 @@
+//! What `x in c` and `a?.[i]` call: built-ins that no script names.
+//!
+//! Source: language reference §19, X16, X17.
+
+use aether_value::{Raise, Value, equal, hashable_check};
+
+use super::support::{int, string};
+use super::{Args, BuiltinDef, Event, Step};
+use crate::context::Ctx;
+
+/// `item in container`.
+pub(crate) static MEMBERSHIP: BuiltinDef =
+    BuiltinDef::core_frame("in", &["item", "container"], 2, 2, 5, membership);
+/// `object?.[index]`, once the object is known not to be null.
+pub(crate) static OPTIONAL_INDEX: BuiltinDef =
+    BuiltinDef::core("?.[]", &["object", "index"], 2, 2, optional_index);
+
+const ITEM: usize = 0;
+const CONTAINER: usize = 1;
+const HAS_NEXT: usize = 2;
+const NEXT: usize = 3;
+/// Whether `next` was called last, rather than `has_next`.
+const TAKEN: usize = 4;
+
+fn membership(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    let value = match event {
+        Event::Start => return begin(ctx, slots),
+        Event::Returned(value) => value,
+        Event::Failed(raise) => return Err(raise),
+    };
+    let taken = slots[TAKEN].truthy();
+    if taken && equal(&value, &slots[ITEM]) {
+        return Ok(Step::Done(Value::Bool(true)));
+    }
+    if !taken && !value.truthy() {
+        return Ok(Step::Done(Value::Bool(false)));
+    }
+    slots[TAKEN] = Value::Bool(!taken);
+    Ok(call(&slots[if taken { HAS_NEXT } else { NEXT }]))
+}
+
+fn call(function: &Value) -> Step {
+    Step::Call {
+        function: function.clone(),
+        args: Args::None,
+        lenient: false,
+    }
+}
+
+fn begin(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
+    let item = &slots[ITEM];
+    let found = match &slots[CONTAINER] {
+        Value::Array(array) => {
+            let items = array.snapshot();
+            ctx.tick(items.len() / 8)?;
+            items.iter().any(|other| equal(other, item))
+        }
+        Value::Dict(dict) => {
+            hashable_check(item)?;
+            dict.entry(item).is_some()
+        }
+        Value::Set(set) => {
+            hashable_check(item)?;
+            set.contains(item)
+        }
+        Value::String(text) => {
+            let part = string(item)?;
+            ctx.tick(text.len_bytes() / 16 + part.len_bytes() / 16)?;
+            text.as_str().contains(part.as_str())
+        }
+        Value::Iterator(iterator) if iterator.coroutine().is_none() => {
+            let iterator = iterator.clone();
+            loop {
+                ctx.tick(1)?;
+                match iterator.next(ctx.heap())? {
+                    None => break false,
+                    Some(other) if equal(&other, item) => break true,
+                    Some(_) => {}
+                }
+            }
+        }
+        Value::Native(native) if let Some(source) = native.get().items() => loop {
+            ctx.tick(1)?;
+            match source.next(ctx.heap())? {
+                None => break false,
+                Some(other) if equal(&other, item) => break true,
+                Some(_) => {}
+            }
+        },
+        container => {
+            let container = container.clone();
+            let (has_next, next) = (
+                ctx.bound_method(&container, "has_next")?,
+                ctx.bound_method(&container, "next")?,
+            );
+            let (Some(has_next), Some(next)) = (has_next, next) else {
+                return Err(Raise::type_error("iterable", &container.type_name()));
+            };
+            slots[HAS_NEXT] = has_next;
+            slots[NEXT] = next;
+            return Ok(call(&slots[HAS_NEXT]));
+        }
+    };
+    Ok(Step::Done(Value::Bool(found)))
+}
+
+fn optional_index(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let at = |index: &Value| Ok::<_, Raise>(usize::try_from(int(index)?).ok());
+    match (&args[0], &args[1]) {
+        (Value::Dict(dict), key) => {
+            hashable_check(key)?;
+            Ok(dict.get_value(key).unwrap_or(Value::Null))
+        }
+        (Value::Array(array), index @ Value::Int(_)) => Ok(at(index)?
+            .and_then(|at| array.get_value(at))
+            .unwrap_or(Value::Null)),
+        (Value::String(text), index @ Value::Int(_)) => {
+            match at(index)?.and_then(|at| text.char_at(ctx.heap(), at)) {
+                Some(character) => Ok(Value::String(character?)),
+                None => Ok(Value::Null),
+            }
+        }
+        (object, index) => ctx.element(object, index),
+    }
+}
