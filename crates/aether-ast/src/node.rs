@@ -141,6 +141,8 @@ pub enum FunctionKind {
     Declaration,
     /// `fn(…) {…}` in an expression.
     Expression,
+    /// `x => e` or `(…) => {…}`. The body of the first form is a block that returns the expression.
+    Arrow,
     /// A function in a struct's body.
     Method,
 }

@@ -11,12 +11,13 @@
 use std::fmt::Write as _;
 
 use crate::build::Ast;
-use crate::node::{BinaryOp, List, LogicalOp, Node, NodeId, UnaryOp};
+use crate::node::{BinaryOp, Function, FunctionKind, List, LogicalOp, Node, NodeId, UnaryOp};
 use crate::shape::float_text;
 
 /// How tightly a node holds together; the order is that of the language reference, "Precedence".
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Power {
+    Arrow,
     Coalesce,
     Ternary,
     Or,
@@ -171,6 +172,9 @@ impl Printer<'_> {
             Node::Membership { .. } => Power::Comparison,
             Node::Logical { op, .. } => logical_power(op),
             Node::Ternary { .. } => Power::Ternary,
+            Node::Function(function) if self.ast.function(function).kind == FunctionKind::Arrow => {
+                Power::Arrow
+            }
             _ => Power::Primary,
         }
     }
@@ -243,8 +247,30 @@ impl Printer<'_> {
         self.text("}");
     }
 
+    fn arrow(&mut self, parts: Function) {
+        self.text(if parts.is_async { "async (" } else { "(" });
+        self.commas(parts.params);
+        self.text(") => ");
+        let ast = self.ast;
+        if let Node::Block(list) = ast.node(parts.body)
+            && let [only] = *ast.list(list)
+            && let Node::Return(Some(value)) = ast.node(only)
+        {
+            if self.starts_with_brace(value) {
+                self.parenthesised(value);
+            } else {
+                self.child(value);
+            }
+        } else {
+            self.child(parts.body);
+        }
+    }
+
     fn function(&mut self, id: crate::node::FunctionId) {
         let parts = self.ast.function(id);
+        if parts.kind == FunctionKind::Arrow {
+            return self.arrow(parts);
+        }
         self.text(if parts.is_async { "async fn" } else { "fn" });
         self.opt_child(" ", parts.name);
         self.text("(");
@@ -589,6 +615,7 @@ impl Printer<'_> {
 /// The next tighter power.
 fn above(power: Power) -> Power {
     match power {
+        Power::Arrow => Power::Coalesce,
         Power::Coalesce => Power::Ternary,
         Power::Ternary => Power::Or,
         Power::Or => Power::And,

@@ -11,6 +11,7 @@ use chumsky::input::MapExtra;
 use chumsky::pratt::{infix, left, postfix, prefix};
 use chumsky::prelude::*;
 
+use crate::builder::Builder;
 use crate::cursor::{
     Cursor, Extra, Parsed, Production, Tokens, eat, fail, give_up, index, missing, peek, peek_at, peek_kind,
     span_from, want,
@@ -411,12 +412,15 @@ fn atom<'t>(nested: Production<'t, NodeId>, block: Production<'t, NodeId>) -> Pr
     let interpolation = interpolation(nested.clone());
     let group = group(nested.clone());
     let array = array(nested.clone());
-    let dict = dict(nested);
-    let function = function(block);
+    let dict = dict(nested.clone());
+    let function = function(block.clone());
     custom(move |inp: &mut Cursor<'t, '_>| {
         let at = index(inp);
         let next = peek(inp);
         match next.kind {
+            T::Ident | T::LeftParen | T::Async if arrow_follows(inp.state(), at) => {
+                arrow(inp, &nested, &block)
+            }
             T::Ident => {
                 inp.skip();
                 let state = inp.state();
@@ -437,6 +441,66 @@ fn atom<'t>(nested: Production<'t, NodeId>, block: Production<'t, NodeId>) -> Pr
         }
     })
     .boxed()
+}
+
+/// Whether an arrow function begins at a token: a name, or parentheses with the arrow on the line of the last one.
+fn arrow_follows(state: &mut Builder<'_>, at: usize) -> bool {
+    let first = if state.kind(at) == T::Async { at + 1 } else { at };
+    match state.kind(first) {
+        T::Ident => state.kind(first + 1) == T::FatArrow,
+        T::LeftParen => state.brackets().partner(first).is_some_and(|close| {
+            let next = state.lexeme(close + 1);
+            next.kind == T::FatArrow && !next.on_new_line()
+        }),
+        _ => false,
+    }
+}
+
+/// `x => e`, `(a, b) => e` or either with a block.
+fn arrow<'t>(
+    inp: &mut Cursor<'t, '_>,
+    nested: &Production<'t, NodeId>,
+    block: &Production<'t, NodeId>,
+) -> Parsed<NodeId> {
+    let start = index(inp);
+    if !inp.state().enter(start) {
+        return give_up(inp);
+    }
+    let is_async = eat(inp, T::Async);
+    let params = if peek_kind(inp) == T::LeftParen {
+        params(inp)?
+    } else {
+        let name = peek(inp);
+        inp.skip();
+        let name = inp.state().ident(name);
+        inp.state().ast.add_list(&[name])
+    };
+    want(inp, T::FatArrow, "=>")?;
+    let in_head = std::mem::replace(&mut inp.state().in_head, false);
+    let body = with_function_scope(inp, |inp| {
+        if peek_kind(inp) == T::LeftBrace {
+            return inp.parse(block);
+        }
+        let at = index(inp);
+        let value = inp.parse(nested)?;
+        let span = span_from(inp, at);
+        let state = inp.state();
+        let result = state.add(Node::Return(Some(value)), span);
+        let list = state.ast.add_list(&[result]);
+        Ok(state.add(Node::Block(list), span))
+    })?;
+    let span = span_from(inp, start);
+    let state = inp.state();
+    state.in_head = in_head;
+    state.leave();
+    let function = state.ast.add_function(Function {
+        kind: FunctionKind::Arrow,
+        is_async,
+        name: None,
+        params,
+        body,
+    });
+    Ok(state.add(Node::Function(function), span))
 }
 
 /// `( e )`. Tuples are refused with a hint.
@@ -469,11 +533,6 @@ fn refuse_tuple(inp: &mut Cursor<'_, '_>, open: usize) -> Parsed<()> {
     let at = index(inp);
     let state = inp.state();
     let close = state.brackets().partner(open);
-    if close.is_some_and(|close| state.kind(close + 1) == T::FatArrow) {
-        let help = "arrow functions are not supported yet; write fn(x, y) { return … }";
-        state.expected_with(at, ")", help);
-        return give_up(inp);
-    }
     let span = state.span(open, close.map_or(at + 1, |close| close + 1));
     let what = "Tuples are not supported; use an array [a, b]";
     if !state.panicking() {

@@ -116,17 +116,7 @@ fn specific(state: &Builder<'_>, at: usize, found: Lexeme, what: &str) -> Option
             return Some("the line before is not finished: something is missing at its end");
         }
     }
-    if matches!(found.kind, T::RightParen | T::Comma) && what == "expression" && arrow_follows(state, at) {
-        return Some("arrow functions are not supported yet; write fn(x) { return … }");
-    }
     None
-}
-
-/// Whether the parenthesis that holds token `at` is followed by `=>`, with nothing but names before it.
-fn arrow_follows(state: &Builder<'_>, at: usize) -> bool {
-    let rest = &state.tokens()[at..];
-    let close = rest.iter().take(16).position(|token| token.kind == T::RightParen);
-    close.is_some_and(|close| rest.get(close + 1).is_some_and(|next| next.kind == T::FatArrow))
 }
 
 /// Help that follows from what was expected.
@@ -195,7 +185,7 @@ fn after_name_in_params(state: &Builder<'_>, found: Lexeme) -> bool {
 fn by_found(found: Lexeme, what: &str) -> Option<&'static str> {
     match found.kind {
         T::FatArrow if what != "=>" => {
-            Some("arrow functions are not supported yet; write fn(x) { return … }")
+            Some("an arrow function is written x => e or (a, b) => e, with the arrow on the line of the ')'")
         }
         T::DotDot | T::DotDotEqual => Some("ranges are not supported yet; use range(a, b)"),
         T::Arrow => Some("'->' is not supported yet"),

@@ -269,11 +269,19 @@ impl Grower<'_> {
     }
 
     fn function(&mut self, depth: u8, kind: FunctionKind) -> NodeId {
-        let name = (kind != FunctionKind::Expression).then(|| self.ident());
+        let is_value = matches!(kind, FunctionKind::Expression | FunctionKind::Arrow);
+        let name = (!is_value).then(|| self.ident());
         let params = self.params();
         let is_async = self.pick(4) == 1;
         let loops = std::mem::replace(&mut self.loops, 0);
-        let body = self.block(depth);
+        let body = if kind == FunctionKind::Arrow && self.pick(2) == 1 {
+            let value = self.expression(depth);
+            let result = self.add(Node::Return(Some(value)));
+            let list = self.ast.add_list(&[result]);
+            self.add(Node::Block(list))
+        } else {
+            self.block(depth)
+        };
         self.loops = loops;
         let function = self.ast.add_function(Function {
             kind,
@@ -283,7 +291,7 @@ impl Grower<'_> {
             body,
         });
         self.add(match kind {
-            FunctionKind::Expression => Node::Function(function),
+            FunctionKind::Expression | FunctionKind::Arrow => Node::Function(function),
             _ => Node::FunctionDecl(function),
         })
     }
@@ -347,6 +355,7 @@ impl Grower<'_> {
                 let fields = self.ast.add_list(&fields);
                 Node::StructLit { target, fields }
             }
+            7 if self.pick(2) == 1 => return self.function(below, FunctionKind::Arrow),
             7 => return self.function(below, FunctionKind::Expression),
             8 => Node::Group(self.expression(below)),
             9 => Node::Unary {

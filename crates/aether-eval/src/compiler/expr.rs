@@ -108,7 +108,10 @@ impl Compiler<'_> {
             Node::Dict(items) => self.dict(items, dst)?,
             Node::StructLit { target, fields } => self.struct_literal(id, target, fields, dst)?,
             Node::Function(function) => {
-                debug_assert_eq!(self.ast.function(function).kind, FunctionKind::Expression);
+                debug_assert!(matches!(
+                    self.ast.function(function).kind,
+                    FunctionKind::Expression | FunctionKind::Arrow
+                ));
                 let child = self.child(function, None)?;
                 self.emit(Op::Closure, dst, child, 0);
             }

@@ -16,7 +16,7 @@ use aether_tests::{
     Case, Moment, Outcome, PLANTS, Settings, compare, end_planted, execute_watched, select_cases,
 };
 
-use crate::baseline::{self, Baseline, Figures};
+use crate::baseline::{self, Baseline, ProgramTotals};
 use crate::report::{self, Report, Row};
 use crate::{Options, PEAK_LIMIT, shape};
 

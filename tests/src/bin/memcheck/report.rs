@@ -101,7 +101,7 @@ impl Report {
 
     /// All of it: `{programs, suite, violations, seconds}`.
     pub(crate) fn json(&self) -> String {
-        let figures = |figures: &Figures| {
+        let figures = |figures: &ProgramTotals| {
             let ProgramTotals { peak, total, blocks } = figures;
             format!(r#""peak":{peak},"total":{total},"blocks":{blocks}"#)
         };
