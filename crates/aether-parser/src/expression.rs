@@ -514,7 +514,7 @@ fn group<'t>(nested: Production<'t, NodeId>) -> Production<'t, NodeId> {
             let inner = inp.parse(&nested)?;
             if peek_kind(inp) == T::Comma {
                 tuple = true;
-                refuse_tuple(inp, open)?;
+                refuse_tuple(inp, open);
                 comma_items(inp, delimiters, open, |inp| inp.parse(&nested).map(drop))?;
             }
             Ok(inner)
@@ -529,7 +529,7 @@ fn group<'t>(nested: Production<'t, NodeId>) -> Production<'t, NodeId> {
 }
 
 #[cold]
-fn refuse_tuple(inp: &mut Cursor<'_, '_>, open: usize) -> Parsed<()> {
+fn refuse_tuple(inp: &mut Cursor<'_, '_>, open: usize) {
     let at = index(inp);
     let state = inp.state();
     let close = state.brackets().partner(open);
@@ -544,7 +544,6 @@ fn refuse_tuple(inp: &mut Cursor<'_, '_>, open: usize) -> Parsed<()> {
         );
     }
     inp.skip();
-    Ok(())
 }
 
 /// `[ a, ...b ]`.
