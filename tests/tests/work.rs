@@ -379,6 +379,8 @@ const BODIES: &[&str] = &[
     "let r = p0.push(p1)  for x in p0 { return r }",
     "return len(p0)",
     "return [...p0, p1]",
+    "let f = (x, y = p1, ...z) => [x, y, z]  return f(p0)",
+    "let f = (...z) => z  return f(...p0)",
     "shared = p0  shared += p1  return shared",
     "return copy(p0)[p1 + 0]",
     "if (p0 <= 5) { return 1 }",

@@ -156,7 +156,7 @@ pub struct Function {
     pub is_async: bool,
     /// Its name, [`Node::Ident`]; `None` for an expression.
     pub name: Option<NodeId>,
-    /// Parameters, each [`Node::Ident`].
+    /// Parameters, each [`Node::Ident`], or [`Node::DefaultPattern`], or last [`Node::RestPattern`].
     pub params: List,
     /// The body, a [`Node::Block`].
     pub body: NodeId,
@@ -203,7 +203,7 @@ pub enum Node {
     Name(Symbol),
     /// `[a, ...b]`: expressions and [`Node::Spread`].
     Array(List),
-    /// `...e` inside an array.
+    /// `...e` inside an array or among arguments.
     Spread(NodeId),
     /// `{k: v}`: keys and values in turn.
     Dict(List),
@@ -257,7 +257,7 @@ pub enum Node {
     Call {
         /// What is called.
         callee: NodeId,
-        /// Arguments.
+        /// Arguments: expressions and [`Node::Spread`].
         args: List,
     },
     /// `x in c` or `x !in c`

@@ -109,6 +109,19 @@ impl Ast {
         Part::Names(self.list(list).iter().map(|&name| self.name_text(name)).collect())
     }
 
+    /// Parameters: their names, or the patterns if there are defaults or a rest.
+    fn parameters(&self, list: List) -> Part {
+        let plain = self
+            .list(list)
+            .iter()
+            .all(|&param| matches!(self.node(param), Node::Ident(_) | Node::Wildcard));
+        if plain {
+            self.names(list)
+        } else {
+            self.children(list)
+        }
+    }
+
     fn children(&self, list: List) -> Part {
         Part::Children(self.list(list).to_vec())
     }
@@ -154,7 +167,7 @@ impl Ast {
                 };
                 let mut shape = vec![
                     ("name", opt_name(parts.name)),
-                    ("params", self.names(parts.params)),
+                    ("params", self.parameters(parts.params)),
                     ("body", child(parts.body)),
                 ];
                 if parts.is_async {

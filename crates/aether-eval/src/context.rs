@@ -64,6 +64,11 @@ impl Ctx<'_> {
         self.vm.feeds_loop(args)
     }
 
+    /// `object.name` as what is called.
+    pub(crate) fn callable_member(&mut self, object: &Value, name: &Rc<Str>) -> Result<Value, Raise> {
+        self.vm.callable_member(object, name)
+    }
+
     /// `object[index]`.
     pub(crate) fn element(&mut self, object: &Value, index: &Value) -> Result<Value, Raise> {
         self.vm.element(object, index)

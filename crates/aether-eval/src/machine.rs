@@ -282,7 +282,7 @@ impl Machine {
             return self.drain();
         };
         let params = match &main {
-            Value::Function(closure) | Value::AsyncFunction(closure) => closure.code().params,
+            Value::Function(closure) | Value::AsyncFunction(closure) => closure.code().declared,
             _ => return Err(describe(&Raise::operation("main is not a function")).into()),
         };
         if params > 0 {

@@ -4,6 +4,7 @@ use aether_ast::{Enum, Function, FunctionKind, List, Node, NodeId, Struct};
 use aether_lexer::TokenKind as T;
 use chumsky::prelude::*;
 
+use crate::builder::Builder;
 use crate::cursor::{
     Cursor, Parsed, Production, eat, fail, give_up, index, missing, peek, peek_at, peek_kind, skip_to,
     span_from, token, want,
@@ -32,18 +33,27 @@ pub(crate) fn let_rest(expression: Production<'_, NodeId>) -> Production<'_, (No
         .boxed()
 }
 
-/// `( a, b )`, the parameters of a function. Duplicates are reported.
-pub(crate) fn params(inp: &mut Cursor<'_, '_>) -> Parsed<List> {
+/// `( a, b = e, ...c )`, the parameters of a function. Duplicates are reported, and what stands in no order.
+pub(crate) fn params<'t>(inp: &mut Cursor<'t, '_>, expression: &Production<'t, NodeId>) -> Parsed<List> {
     let mark = inp.state().scratch.len();
     if peek_kind(inp) != T::LeftParen {
         return fail(inp, "(");
     }
-    names(inp, "parameter name")?;
+    let delimiters = parens("parameter name");
+    bracketed(inp, delimiters, |inp, open| {
+        comma_items(inp, delimiters, open, |inp| {
+            let param = param(inp, expression)?;
+            inp.state().scratch.push(param);
+            Ok(())
+        })
+    })?;
     let state = inp.state();
+    check_order(state, mark);
     // Lists are short; a long one is compared by sorting.
     let mut seen: Vec<(aether_ast::Symbol, NodeId)> = state.scratch[mark..]
         .iter()
-        .filter_map(|&param| state.ast.name_of(param).map(|name| (name, param)))
+        .map(|&param| param_name(state, param))
+        .filter_map(|param| state.ast.name_of(param).map(|name| (name, param)))
         .collect();
     if seen.len() > 1 {
         seen.sort();
@@ -57,6 +67,61 @@ pub(crate) fn params(inp: &mut Cursor<'_, '_>) -> Parsed<List> {
         }
     }
     Ok(state.take_list(mark))
+}
+
+/// `a`, `a = e` or `...a`.
+fn param<'t>(inp: &mut Cursor<'t, '_>, expression: &Production<'t, NodeId>) -> Parsed<NodeId> {
+    let start = index(inp);
+    if eat(inp, T::Ellipsis) {
+        let name = want(inp, T::Ident, "parameter name")?;
+        let name = inp.state().ident(name);
+        let span = span_from(inp, start);
+        return Ok(inp.state().add(Node::RestPattern(name), span));
+    }
+    let name = want(inp, T::Ident, "parameter name")?;
+    let target = inp.state().ident(name);
+    if !eat(inp, T::Assign) {
+        return Ok(target);
+    }
+    let default = inp.parse(expression)?;
+    let span = span_from(inp, start);
+    Ok(inp.state().add(Node::DefaultPattern { target, default }, span))
+}
+
+/// The name that a parameter declares.
+fn param_name(state: &Builder<'_>, param: NodeId) -> NodeId {
+    match state.ast.node(param) {
+        Node::DefaultPattern { target, .. } | Node::RestPattern(target) => target,
+        _ => param,
+    }
+}
+
+/// Reports a parameter without a default behind one with a default, and a rest that is not last.
+fn check_order(state: &mut Builder<'_>, mark: usize) {
+    let params = state.scratch[mark..].to_vec();
+    let mut has_default = false;
+    for (at, &param) in params.iter().enumerate() {
+        let name = param_name(state, param);
+        let text = state
+            .ast
+            .name_of(name)
+            .map_or_else(String::new, |name| state.ast.text(name).to_owned());
+        let span = state.ast.span(param);
+        match state.ast.node(param) {
+            Node::DefaultPattern { .. } => has_default = true,
+            Node::RestPattern(_) if at + 1 < params.len() => {
+                let what = format!("Rest parameter '{text}' is not the last");
+                state.finding("E0115", &what, span, "put it behind all others");
+            }
+            Node::RestPattern(_) => {}
+            _ if has_default => {
+                let what = format!("Parameter '{text}' without a default follows one with a default");
+                let help = "give it a default too, or put it before those that have one";
+                state.finding("E0116", &what, span, help);
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Names between parentheses, pushed on the scratch stack.
@@ -90,18 +155,20 @@ pub(crate) fn with_function_scope<'t, 'p, T>(
 /// `[async] fn name(…) {…}`; `kind` says whether it is a method.
 pub(crate) fn function_declaration<'t>(
     inp: &mut Cursor<'t, '_>,
+    expression: &Production<'t, NodeId>,
     block: &Production<'t, NodeId>,
     kind: FunctionKind,
 ) -> Parsed<NodeId> {
     let start = index(inp);
     let is_async = eat(inp, T::Async);
     want(inp, T::Fn, "fn")?;
-    function_rest(inp, block, kind, start, is_async)
+    function_rest(inp, expression, block, kind, start, is_async)
 }
 
 /// What follows the word `fn`.
 pub(crate) fn function_rest<'t>(
     inp: &mut Cursor<'t, '_>,
+    expression: &Production<'t, NodeId>,
     block: &Production<'t, NodeId>,
     kind: FunctionKind,
     start: usize,
@@ -109,7 +176,7 @@ pub(crate) fn function_rest<'t>(
 ) -> Parsed<NodeId> {
     let name = want(inp, T::Ident, "function name")?;
     let name = inp.state().ident(name);
-    let params = params(inp)?;
+    let params = params(inp, expression)?;
     let body = with_function_scope(inp, |inp| inp.parse(block))?;
     let span = span_from(inp, start);
     let state = inp.state();
@@ -124,7 +191,10 @@ pub(crate) fn function_rest<'t>(
 }
 
 /// `struct Name { fields and methods }`.
-pub(crate) fn struct_declaration<'t>(block: Production<'t, NodeId>) -> Production<'t, NodeId> {
+pub(crate) fn struct_declaration<'t>(
+    expression: Production<'t, NodeId>,
+    block: Production<'t, NodeId>,
+) -> Production<'t, NodeId> {
     custom(move |inp: &mut Cursor<'t, '_>| {
         let start = index(inp);
         inp.skip();
@@ -139,7 +209,12 @@ pub(crate) fn struct_declaration<'t>(block: Production<'t, NodeId>) -> Productio
                 _ => false,
             };
             if method {
-                methods.push(function_declaration(inp, &block, FunctionKind::Method)?);
+                methods.push(function_declaration(
+                    inp,
+                    &expression,
+                    &block,
+                    FunctionKind::Method,
+                )?);
                 return Ok(());
             }
             field(inp)

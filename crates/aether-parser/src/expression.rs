@@ -321,7 +321,13 @@ fn arguments<'t>(inp: &mut Cursor<'t, '_>, nested: &Production<'t, NodeId>) -> P
     let delimiters = parens("expression");
     bracketed(inp, delimiters, |inp, open| {
         comma_items(inp, delimiters, open, |inp| {
-            let argument = inp.parse(nested)?;
+            let start = index(inp);
+            let spread = eat(inp, T::Ellipsis);
+            let mut argument = inp.parse(nested)?;
+            if spread {
+                let span = span_from(inp, start);
+                argument = inp.state().add(Node::Spread(argument), span);
+            }
             inp.state().scratch.push(argument);
             Ok(())
         })
@@ -413,7 +419,7 @@ fn atom<'t>(nested: Production<'t, NodeId>, block: Production<'t, NodeId>) -> Pr
     let group = group(nested.clone());
     let array = array(nested.clone());
     let dict = dict(nested.clone());
-    let function = function(block.clone());
+    let function = function(nested.clone(), block.clone());
     custom(move |inp: &mut Cursor<'t, '_>| {
         let at = index(inp);
         let next = peek(inp);
@@ -468,7 +474,7 @@ fn arrow<'t>(
     }
     let is_async = eat(inp, T::Async);
     let params = if peek_kind(inp) == T::LeftParen {
-        params(inp)?
+        params(inp, nested)?
     } else {
         let name = peek(inp);
         inp.skip();
@@ -598,7 +604,7 @@ fn dict<'t>(nested: Production<'t, NodeId>) -> Production<'t, NodeId> {
 }
 
 /// `[async] fn(…) {…}` as a value.
-fn function<'t>(block: Production<'t, NodeId>) -> Production<'t, NodeId> {
+fn function<'t>(nested: Production<'t, NodeId>, block: Production<'t, NodeId>) -> Production<'t, NodeId> {
     custom(move |inp: &mut Cursor<'t, '_>| {
         let start = index(inp);
         let is_async = eat(inp, T::Async);
@@ -610,7 +616,7 @@ fn function<'t>(block: Production<'t, NodeId>) -> Production<'t, NodeId> {
             inp.state().expected_with(at, "(", help);
             inp.skip();
         }
-        let params = params(inp)?;
+        let params = params(inp, &nested)?;
         let body = with_function_scope(inp, |inp| inp.parse(&block))?;
         let span = span_from(inp, start);
         let state = inp.state();

@@ -64,7 +64,7 @@ fn word_operator(state: &Builder<'_>, at: usize) -> Option<&'static str> {
 pub(crate) fn help(state: &Builder<'_>, at: usize, what: &str) -> Option<String> {
     let found = state.lexeme(at);
     specific(state, at, found, what)
-        .or_else(|| by_expectation(state, found, what))
+        .or_else(|| by_expectation(found, what))
         .or_else(|| by_found(found, what))
         .map(str::to_owned)
         .or_else(|| reserved_word(state, found, what))
@@ -120,7 +120,7 @@ fn specific(state: &Builder<'_>, at: usize, found: Lexeme, what: &str) -> Option
 }
 
 /// Help that follows from what was expected.
-fn by_expectation(state: &Builder<'_>, found: Lexeme, what: &str) -> Option<&'static str> {
+fn by_expectation(found: Lexeme, what: &str) -> Option<&'static str> {
     match (what, found.kind) {
         ("variable name", T::LeftParen) => {
             Some("write 'for x in items { … }', without parentheses; to count, use range(0, n) or while")
@@ -154,10 +154,6 @@ fn by_expectation(state: &Builder<'_>, found: Lexeme, what: &str) -> Option<&'st
         ("parameter name" | ")", T::Colon) => {
             Some("type annotations are not supported yet; leave the type out")
         }
-        ("parameter name", T::Ellipsis) => Some("rest parameters are not supported yet; pass an array"),
-        (")", T::Assign) if after_name_in_params(state, found) => Some(
-            "default parameters are not supported yet; test for null in the body: missing arguments are null",
-        ),
         (")", T::Assign) => Some("assignment is a statement; to compare, write =="),
         ("field name", T::Let) => Some("fields are declared by name alone: struct Point { x, y }"),
         (":", T::Assign) => Some("a key and its value are separated by ':'"),
@@ -169,18 +165,6 @@ fn by_expectation(state: &Builder<'_>, found: Lexeme, what: &str) -> Option<&'st
     }
 }
 
-/// Whether `= …` at this token follows the name of a parameter, as far as its neighbours tell.
-fn after_name_in_params(state: &Builder<'_>, found: Lexeme) -> bool {
-    let at = state.tokens().partition_point(|token| token.start < found.start);
-    let mut before = at;
-    while before > 0 && matches!(state.kind(before - 1), T::Ident | T::Comma) {
-        before -= 1;
-    }
-    before >= 2
-        && state.kind(before - 1) == T::LeftParen
-        && (state.kind(before - 2) == T::Fn || (before >= 3 && state.kind(before - 3) == T::Fn))
-}
-
 /// Help that follows from what was found.
 fn by_found(found: Lexeme, what: &str) -> Option<&'static str> {
     match found.kind {
@@ -190,7 +174,7 @@ fn by_found(found: Lexeme, what: &str) -> Option<&'static str> {
         T::DotDot | T::DotDotEqual => Some("ranges are not supported yet; use range(a, b)"),
         T::Arrow => Some("'->' is not supported yet"),
         T::Ellipsis => Some(
-            "'...' may stand only before an element of an array, or before the last name of an array pattern",
+            "'...' may stand only before an element of an array, an argument, or the last name of an array pattern or of parameters",
         ),
         T::Else => Some("this 'else' belongs to no 'if'; 'else' follows the '}' or statement of an if"),
         T::Catch => Some("this 'catch' belongs to no 'try'"),

@@ -148,7 +148,7 @@ fn any_declaration<'t>(
 ) -> Production<'t, NodeId> {
     let let_declaration = let_declaration(expression.clone());
     let let_rest = let_rest(expression.clone());
-    let struct_declaration = struct_declaration(block.clone());
+    let struct_declaration = struct_declaration(expression.clone(), block.clone());
     let enum_declaration = enum_declaration();
     let rules = Rules {
         declaration,
@@ -160,10 +160,10 @@ fn any_declaration<'t>(
         match peek_kind(inp) {
             T::Let => inp.parse(&let_declaration),
             T::Fn if peek_at(inp, 1).kind != T::LeftParen => {
-                function_declaration(inp, &rules.block, FunctionKind::Declaration)
+                function_declaration(inp, &rules.expression, &rules.block, FunctionKind::Declaration)
             }
             T::Async if peek_at(inp, 1).kind == T::Fn && peek_at(inp, 2).kind == T::Ident => {
-                function_declaration(inp, &rules.block, FunctionKind::Declaration)
+                function_declaration(inp, &rules.expression, &rules.block, FunctionKind::Declaration)
             }
             T::Struct => inp.parse(&struct_declaration),
             T::Enum => inp.parse(&enum_declaration),
@@ -193,7 +193,14 @@ fn any_declaration<'t>(
                 }
                 Some(Foreign::Function) => {
                     instead(inp, "fn", "functions are declared with fn");
-                    function_rest(inp, &rules.block, FunctionKind::Declaration, at, false)
+                    function_rest(
+                        inp,
+                        &rules.expression,
+                        &rules.block,
+                        FunctionKind::Declaration,
+                        at,
+                        false,
+                    )
                 }
                 Some(Foreign::Struct) => {
                     inp.state().expected_with(

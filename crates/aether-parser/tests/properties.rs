@@ -258,13 +258,27 @@ impl Grower<'_> {
     fn params(&mut self) -> List {
         let names = ["p", "q", "r"];
         let count = self.pick(4) as usize;
-        let items: Vec<NodeId> = names[..count]
+        let mut items: Vec<NodeId> = names[..count]
             .iter()
             .map(|name| {
                 let symbol = self.ast.intern(name);
                 self.add(Node::Ident(symbol))
             })
             .collect();
+        // Defaults from some parameter on, and a rest as the last.
+        let plain = self.pick(5) as usize;
+        for item in items.iter_mut().skip(plain) {
+            let default = self.literal();
+            *item = self.add(Node::DefaultPattern {
+                target: *item,
+                default,
+            });
+        }
+        if self.pick(4) == 1 {
+            let symbol = self.ast.intern("others");
+            let name = self.add(Node::Ident(symbol));
+            items.push(self.add(Node::RestPattern(name)));
+        }
         self.ast.add_list(&items)
     }
 
@@ -408,7 +422,14 @@ impl Grower<'_> {
             },
             16 | 17 => Node::Call {
                 callee: self.expression(below),
-                args: self.some(3, |this| this.expression(below)),
+                args: self.some(3, |this| {
+                    let argument = this.expression(below);
+                    if this.pick(6) == 1 {
+                        this.add(Node::Spread(argument))
+                    } else {
+                        argument
+                    }
+                }),
             },
             18 if self.pick(3) == 1 => Node::Membership {
                 item: self.expression(below),

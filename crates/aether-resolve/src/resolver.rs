@@ -246,13 +246,9 @@ impl Resolver<'_> {
                     .map(|name| self.add_binding(name, BindingKind::Receiver, None))
             };
             self.out.functions[index.index()].receiver = receiver;
-            for &param in &params[usize::from(declared.is_some())..] {
-                self.declare(param, BindingKind::Parameter);
-            }
+            self.parameters(&params[usize::from(declared.is_some())..]);
         } else {
-            for &param in params {
-                self.declare(param, BindingKind::Parameter);
-            }
+            self.parameters(params);
         }
         if let Node::Block(statements) = self.ast.node(function.body) {
             for &statement in self.ast.list(statements) {
@@ -262,6 +258,21 @@ impl Resolver<'_> {
         self.close();
         self.loop_depth = loop_depth;
         self.current.pop();
+    }
+
+    /// Declares parameters from left to right; a default sees those before it.
+    fn parameters(&mut self, params: &[NodeId]) {
+        for &param in params {
+            let name = match self.ast.node(param) {
+                Node::DefaultPattern { target, default } => {
+                    self.expression(default);
+                    target
+                }
+                Node::RestPattern(target) => target,
+                _ => param,
+            };
+            self.declare(name, BindingKind::Parameter);
+        }
     }
 
     fn is_self(&self, ident: NodeId) -> bool {

@@ -55,8 +55,13 @@ pub struct Code {
     pub name: Option<Box<str>>,
     /// Instructions.
     pub words: Box<[u64]>,
-    /// Declared parameters, a leading `self` not counted.
+    /// Arguments with which a call needs no preparation: as many as are declared, a leading `self` not counted;
+    /// [`Self::NEVER`] for a function that collects what is surplus.
     pub params: u16,
+    /// Declared parameters, a leading `self` not counted.
+    pub declared: u16,
+    /// Parameters before the first that has a default or collects: they are null if they are not given.
+    pub required: u16,
     /// Whether the first declared parameter is `self`.
     pub has_self: bool,
     /// Registers a frame needs.
@@ -84,6 +89,20 @@ pub struct Code {
 }
 
 impl Code {
+    /// No number of arguments.
+    pub const NEVER: u16 = u16::MAX;
+
+    /// Whether the last parameter collects the arguments that are surplus.
+    #[inline]
+    pub fn has_rest(&self) -> bool {
+        self.params == Self::NEVER
+    }
+
+    /// The most arguments that a call may have; none for no limit.
+    pub fn most_arguments(&self) -> Option<usize> {
+        (!self.has_rest()).then_some(self.declared as usize)
+    }
+
     /// The source of the instruction at `word`.
     pub fn place_at(&self, word: usize) -> Span {
         let after = self.places.partition_point(|&(start, _)| start as usize <= word);

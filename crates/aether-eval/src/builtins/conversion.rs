@@ -51,7 +51,7 @@ pub(super) fn int(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         Value::String(text) => {
             let text = text.as_str();
             if text.len() > SHORT_NUMBER {
-                ctx.tick(text.len() / 16)?;
+                return long_int(ctx, text);
             }
             parse_int(text, 10)
                 .map(Value::Int)
@@ -59,6 +59,22 @@ pub(super) fn int(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         }
         value => Err(wrong_type("number, string, or bool", value)),
     }
+}
+
+/// The integer in a long text, if zeros make it long.
+#[cold]
+#[inline(never)]
+fn long_int(ctx: &mut Ctx<'_>, text: &str) -> Result<Value, Raise> {
+    tick_long(ctx, text)?;
+    parse_int(text, 10)
+        .map(Value::Int)
+        .ok_or_else(|| not_an_int("string", text))
+}
+
+#[cold]
+#[inline(never)]
+fn tick_long(ctx: &mut Ctx<'_>, text: &str) -> Result<(), Raise> {
+    ctx.tick(text.len() / 16)
 }
 
 #[cold]
@@ -140,7 +156,7 @@ pub(super) fn float(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         Value::String(text) => {
             let text = text.as_str();
             if text.len() > SHORT_NUMBER {
-                ctx.tick(text.len() / 16)?;
+                tick_long(ctx, text)?;
             }
             text.parse()
                 .map(Value::Float)

@@ -34,6 +34,7 @@ mod promise;
 mod random;
 mod sort;
 mod sorting;
+mod spread;
 mod strings;
 mod support;
 mod testing;
@@ -45,6 +46,7 @@ pub(crate) use frames::{DRAIN, collect_iterable};
 pub(crate) use heap::RUN_FINALIZERS;
 pub(crate) use membership::{MEMBERSHIP, OPTIONAL_INDEX};
 pub(crate) use promise::{DRAIN_QUEUE, SERVE_READY};
+pub(crate) use spread::{SPREAD_CALL, SPREAD_METHOD_CALL};
 
 /// A built-in that computes its result at once.
 pub type Simple = fn(&mut Ctx<'_>, &[Value]) -> Result<Value, Raise>;
@@ -134,6 +136,8 @@ pub enum Args {
     Two(Value, Value),
     /// Any number.
     Many(Vec<Value>),
+    /// The receiver of a built-in method, which is the function, and its arguments.
+    Method(Vec<Value>),
 }
 
 impl Step {
@@ -530,6 +534,11 @@ static TABLE: LazyLock<MethodTable> = LazyLock::new(|| {
     }
     table
 });
+
+/// The built-in method of this name that a value has, unless it is a struct's own.
+pub(crate) fn method_of(value: &Value, name: &str) -> Option<&'static BuiltinDef> {
+    TABLE.rows[method_number(name) as usize][value.tag() as usize]
+}
 
 /// The number of a method name among the built-in ones; 0 for none.
 pub(crate) fn method_number(name: &str) -> u16 {

@@ -26,7 +26,7 @@ fn one(code: &Code, out: &mut String) {
     let _ = writeln!(
         out,
         "{name}: {} parameters, {} registers",
-        code.params, code.registers
+        code.declared, code.registers
     );
     let mut at = 0;
     while at < code.words.len() {

@@ -281,10 +281,21 @@ macro_rules! pairing {
             /// The operation that a fused one took the place of; any other is its own.
             #[inline(always)]
             pub(crate) fn first(self) -> Self {
-                match self {
-                    $(Self::$name => Self::$first,)*
-                    other => other,
-                }
+                /// By operation; the table is as long as an operation's low byte, which needs no check.
+                const FIRST: [Op; 256] = {
+                    let mut first = [Op::Nop; 256];
+                    let mut at = 0;
+                    while at < super::op::OPS.len() {
+                        first[at] = match super::op::OPS[at].0 {
+                            $(Op::$name => Op::$first,)*
+                            other => other,
+                        };
+                        at += 1;
+                    }
+                    first
+                };
+                const { assert!(super::op::OPS.len() <= 256) };
+                FIRST[self as usize & 0xFF]
             }
         }
 

@@ -213,6 +213,8 @@ fused_operations! { ops {
     JumpIfNull JumpA 1;
     /// Jumps if R\[a\] is not null.
     JumpIfNotNull JumpA 1;
+    /// Jumps if R\[a\] is set.
+    JumpIfSet JumpA 1;
     /// Jumps if R\[a\] < R\[b\], spending fuel; the next seven likewise.
     JumpLess JumpAb 1;
     /// Jumps if R\[a\] <= R\[b\].

@@ -128,7 +128,9 @@ impl Compiler<'_> {
     fn chain_base(&mut self, base: NodeId, steps: &mut Vec<(NodeId, Step)>, dst: u16) -> Result<Current> {
         match steps.last() {
             Some(&(node, Step::Call(args))) => {
-                if let Node::Name(name) = self.ast.node(base) {
+                if let Node::Name(name) = self.ast.node(base)
+                    && !self.has_spread(args)
+                {
                     steps.pop();
                     return self.call_name(node, base, name, args, dst);
                 }
@@ -167,6 +169,62 @@ impl Compiler<'_> {
         // The receiver's register must follow the window's.
         self.free_to(window + 1);
         Ok((window, self.allocate()?))
+    }
+
+    /// Whether some of the arguments are spread, so that their number is known at run time only.
+    fn has_spread(&self, args: List) -> bool {
+        let ast = self.ast;
+        ast.list(args)
+            .iter()
+            .any(|&arg| matches!(ast.node(arg), Node::Spread(_)))
+    }
+
+    /// Calls the function in `callee`, which it takes, with arguments of which some are spread; the result is in `dst`.
+    fn spread_call(&mut self, node: NodeId, callee: Operand, args: List, dst: u16) -> Result<Current> {
+        let window = self.window(dst)?;
+        self.free_to(window + 1);
+        let function = self.allocate()?;
+        let op = if callee.temporary { Op::Move } else { Op::Copy };
+        self.emit(op, function, callee.register, 0);
+        let array = self.allocate()?;
+        self.array(args, array)?;
+        self.built_in(&builtins::SPREAD_CALL, window);
+        self.at(node);
+        self.emit(Op::CallTop, window, 0, 2);
+        self.move_result(dst, window);
+        Ok(Self::temporary(dst))
+    }
+
+    /// The same for a method of the receiver.
+    fn spread_method_call(
+        &mut self,
+        node: NodeId,
+        name: Symbol,
+        args: List,
+        current: Current,
+        dst: u16,
+    ) -> Result<()> {
+        let object = current.value;
+        let window = match current.window {
+            Some(window) => window,
+            None => self.window(dst)?,
+        };
+        self.free_to(window + 1);
+        let receiver = self.allocate()?;
+        if receiver != object.register {
+            let op = if object.temporary { Op::Move } else { Op::Copy };
+            self.emit(op, receiver, object.register, 0);
+        }
+        let (method, array) = (self.allocate()?, self.allocate()?);
+        let ast = self.ast;
+        let constant = self.string(ast.text(name))?;
+        self.emit_wide(Op::LoadConst, method, constant);
+        self.array(args, array)?;
+        self.built_in(&builtins::SPREAD_METHOD_CALL, window);
+        self.at(node);
+        self.emit(Op::CallTop, window, 0, 3);
+        self.move_result(dst, window);
+        Ok(())
     }
 
     /// Evaluates arguments into the registers from the next one on and gives their number.
@@ -360,6 +418,7 @@ impl Compiler<'_> {
                 self.emit(Op::Slice, dst, first, 0);
                 Ok(Self::temporary(dst))
             }
+            Step::Call(args) if self.has_spread(args) => self.spread_call(node, object, args, dst),
             Step::Call(args) => {
                 let window = self.window(dst)?;
                 self.free_to(window + 1);
@@ -383,7 +442,11 @@ impl Compiler<'_> {
                 args,
             } => {
                 self.exit_on_null(optional, object, on_null);
-                self.method_call(node, member, name, args, current, dst)?;
+                if self.has_spread(args) {
+                    self.spread_method_call(node, name, args, current, dst)?;
+                } else {
+                    self.method_call(node, member, name, args, current, dst)?;
+                }
                 Ok(Self::temporary(dst))
             }
         }

@@ -39,6 +39,8 @@ impl Compiler<'_> {
             // An empty name marks a top level.
             name: Some(String::new()),
             params: 0,
+            required: 0,
+            has_rest: false,
             has_self: false,
             assigns_self: false,
             is_async: false,
@@ -86,10 +88,28 @@ impl Compiler<'_> {
             }
         }
         let mut param_names = Vec::with_capacity(params.len());
-        for &param in params {
-            param_names.push(self.interned(self.text(param))?);
-            let register = self.allocate()?;
-            if let Use::Local(binding) = self.resolution.use_of(param) {
+        // All registers first: a default may use those of temporaries behind them.
+        let mut registers = Vec::with_capacity(params.len());
+        for _ in params {
+            registers.push(self.allocate()?);
+        }
+        let (mut required, mut has_rest) = (params.len(), false);
+        for (at, (&param, &register)) in params.iter().zip(&registers).enumerate() {
+            let name = match ast.node(param) {
+                Node::DefaultPattern { target, default } => {
+                    required = required.min(at);
+                    self.default_argument(register, default)?;
+                    target
+                }
+                Node::RestPattern(target) => {
+                    required = required.min(at);
+                    has_rest = true;
+                    target
+                }
+                _ => param,
+            };
+            param_names.push(self.interned(self.text(name))?);
+            if let Use::Local(binding) = self.resolution.use_of(name) {
                 self.bind_parameter(binding, register);
             }
         }
@@ -112,6 +132,8 @@ impl Compiler<'_> {
         let parts = CodeParts {
             name,
             params: params.len() as u16,
+            required: required as u16,
+            has_rest,
             has_self: is_method,
             assigns_self,
             is_async: function.is_async,
@@ -119,6 +141,16 @@ impl Compiler<'_> {
             span,
         };
         self.finish_code(parts, captures)
+    }
+
+    /// Puts the value of a default into a parameter's register, if no argument is there.
+    fn default_argument(&mut self, register: u16, default: NodeId) -> Result<()> {
+        let given = self.label();
+        self.at(default);
+        self.jump_on(Op::JumpIfSet, register, false, given);
+        self.expr(default, register)?;
+        self.bind(given);
+        Ok(())
     }
 
     fn bind_parameter(&mut self, binding: BindingId, register: u16) {

@@ -228,7 +228,7 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    fn array(&mut self, items: List, dst: u16) -> Result<()> {
+    pub(super) fn array(&mut self, items: List, dst: u16) -> Result<()> {
         let ast = self.ast;
         let items = ast.list(items);
         let place = self.place();

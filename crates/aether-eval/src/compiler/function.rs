@@ -576,7 +576,13 @@ impl Compiler<'_> {
         let code = Code {
             name: template.name.map(String::into_boxed_str),
             words: std::mem::take(&mut state.words).into_boxed_slice(),
-            params: template.params,
+            params: if template.has_rest {
+                Code::NEVER
+            } else {
+                template.params
+            },
+            declared: template.params,
+            required: template.required,
             has_self: template.has_self,
             registers: state.highest + 1,
             is_async: template.is_async,
@@ -595,9 +601,12 @@ impl Compiler<'_> {
 }
 
 /// What a function's code says beside its words.
+#[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub(super) struct CodeParts {
     pub(super) name: Option<String>,
     pub(super) params: u16,
+    pub(super) required: u16,
+    pub(super) has_rest: bool,
     pub(super) has_self: bool,
     pub(super) assigns_self: bool,
     pub(super) is_async: bool,

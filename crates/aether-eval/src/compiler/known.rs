@@ -190,6 +190,7 @@ impl Known {
             | Op::JumpIfNot
             | Op::JumpIfNull
             | Op::JumpIfNotNull
+            | Op::JumpIfSet
             | Op::JumpEqual
             | Op::JumpNotEqual
             | Op::JumpEqualI

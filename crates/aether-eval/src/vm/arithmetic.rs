@@ -12,6 +12,9 @@ use std::cmp::Ordering;
 use super::{Vm, call};
 use crate::bytecode::{Op, fields};
 
+/// Length of a text, in bytes, from which making it counts as work.
+const LONG: usize = 512;
+
 /// The operator an instruction stands for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -105,7 +108,9 @@ impl Vm {
                 match self.heap.add_strings(head, tail, left_dies)? {
                     None => call::take(left),
                     Some(made) => {
-                        self.settle_work();
+                        if len >= LONG {
+                            self.settle_work();
+                        }
                         if left_dies {
                             call::take(left).release();
                         }

@@ -393,6 +393,24 @@ pub(super) unsafe fn element_truth(
 }
 
 impl Vm {
+    /// `object.name` as what a call wants; for an object without members the error of a method call.
+    pub(crate) fn callable_member(&mut self, object: &Value, name: &Rc<Str>) -> Result<Value, Raise> {
+        let has_members = matches!(
+            object,
+            Value::Instance(_)
+                | Value::Dict(_)
+                | Value::Module(_)
+                | Value::EnumDef(_)
+                | Value::Weak(_)
+                | Value::Native(_)
+        );
+        if has_members {
+            get_member(self, object, name)
+        } else {
+            Err(Raise::no_method(&object.type_name(), name.as_str()))
+        }
+    }
+
     /// `object[index]` of any value, for built-ins.
     pub(crate) fn element(&mut self, object: &Value, index: &Value) -> Result<Value, Raise> {
         element(self, object, index)

@@ -118,6 +118,8 @@ impl Vm {
             name: Some("".into()),
             words: words.into_boxed_slice(),
             params: argc + 1,
+            declared: argc + 1,
+            required: argc + 1,
             has_self: false,
             registers: argc + 2,
             is_async: false,
@@ -222,15 +224,24 @@ impl Vm {
             coroutine.grow(needed)?;
         }
         let receiver = usize::from(code.has_self);
+        let rest = if code.has_rest() {
+            let surplus = args.get(receiver + code.declared as usize - 1..).unwrap_or(&[]);
+            Some(self.heap.array_from_slice(surplus)?)
+        } else {
+            None
+        };
         // SAFETY: the stack is new and large enough; its first record and registers are written here.
         unsafe {
             let registers = coroutine.registers();
             *registers = Raw::from_rc(closure.clone());
-            for (index, value) in args.iter().enumerate() {
+            let params = code.declared as usize - usize::from(code.has_rest());
+            let given = args.len().min(params + receiver);
+            for (index, value) in args[..given].iter().enumerate() {
                 *registers.add(1 + index) = Raw::from_value(value.clone());
             }
-            for index in args.len()..code.params as usize + receiver {
-                *registers.add(1 + index) = Raw::null();
+            super::call::fill_missing(code, registers.add(1 + receiver), given - receiver, params);
+            if let Some(rest) = rest {
+                *registers.add(1 + receiver + params) = Raw::from_rc(rest);
             }
             *coroutine.frames() = aether_value::Frame {
                 return_ip: std::ptr::null(),

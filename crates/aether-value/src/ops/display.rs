@@ -220,9 +220,9 @@ fn begin(heap: &Heap, value: &Value, out: &mut StrBuilder) -> Result<Option<Open
         }
         Value::Set(set) => display_set(heap, set, out)?,
         Value::Instance(instance) => return begin_instance(instance, out),
-        Value::Function(closure) => out.push_display(&format_args!("<fn({})>", closure.code().params))?,
+        Value::Function(closure) => out.push_display(&format_args!("<fn({})>", closure.code().declared))?,
         Value::AsyncFunction(closure) => {
-            out.push_display(&format_args!("<async fn({})>", closure.code().params))?;
+            out.push_display(&format_args!("<async fn({})>", closure.code().declared))?;
         }
         Value::BoundMethod(method) => {
             let kind = if method.closure().is_async() {
@@ -230,7 +230,7 @@ fn begin(heap: &Heap, value: &Value, out: &mut StrBuilder) -> Result<Option<Open
             } else {
                 "fn"
             };
-            out.push_display(&format_args!("<{kind}({})>", method.closure().code().params))?;
+            out.push_display(&format_args!("<{kind}({})>", method.closure().code().declared))?;
         }
         Value::StructDef(definition) => wrapped(out, "struct", definition.name().as_str())?,
         Value::EnumDef(definition) => wrapped(out, "enum", definition.name().as_str())?,

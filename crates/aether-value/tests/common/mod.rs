@@ -66,6 +66,8 @@ pub(crate) fn code(heap: &Heap, params: u16) -> NonNull<Code> {
         name: Some("f".into()),
         words: vec![1, 2, 3].into(),
         params,
+        declared: params,
+        required: params,
         has_self: false,
         registers: 4,
         is_async: false,

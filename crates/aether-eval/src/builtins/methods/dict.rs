@@ -241,7 +241,7 @@ enum Gives {
 /// How many parameters a function declares.
 fn parameters(function: &Value) -> usize {
     match function {
-        Value::Function(closure) | Value::AsyncFunction(closure) => closure.code().params as usize,
+        Value::Function(closure) | Value::AsyncFunction(closure) => closure.code().declared as usize,
         Value::Builtin(builtin) => builtin.params.len().max(usize::from(builtin.min_args)),
         _ => 2,
     }

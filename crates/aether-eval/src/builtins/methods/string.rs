@@ -93,11 +93,22 @@ fn trimmed(ctx: &mut Ctx<'_>, args: &[Value], trim: fn(&str) -> &str) -> Result<
 }
 
 fn split(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let (subject, separator) = (receiver(&args[0]), string(&args[1])?);
-    match args.get(2) {
-        None | Some(Value::Null) => text::split(ctx, args, subject, separator),
-        Some(limit) => text::split_at_most(ctx, subject, separator, int(limit)?),
+    if args.len() > 2 {
+        return split_limited(ctx, args);
     }
+    text::split(ctx, args, receiver(&args[0]), string(&args[1])?)
+}
+
+#[cold]
+#[inline(never)]
+fn split_limited(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let (subject, separator) = (receiver(&args[0]), string(&args[1])?);
+    let limit = if args[2].is_null() {
+        i64::MAX
+    } else {
+        int(&args[2])?
+    };
+    text::split_at_most(ctx, subject, separator, limit)
 }
 
 fn iterator(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {

@@ -193,7 +193,7 @@ unsafe fn enter_callback(
         let argc = match &args {
             Args::One(_) => 1,
             Args::Two(..) => 2,
-            Args::None | Args::Many(_) => return Err((function, args)),
+            Args::None | Args::Many(_) | Args::Method(_) => return Err((function, args)),
         };
         let first = window.cast::<Raw>().add(slots);
         let base = first.add(1).cast::<u8>();
@@ -212,7 +212,7 @@ unsafe fn enter_callback(
                 *first.add(1) = Raw::from_value(one);
                 *first.add(2) = Raw::from_value(two);
             }
-            Args::None | Args::Many(_) => {}
+            Args::None | Args::Many(_) | Args::Method(_) => {}
         }
         *first = Raw::from_value(function);
         *vm.fp = Frame {
@@ -377,8 +377,9 @@ unsafe fn call_from_builtin(
             Args::None => 0,
             Args::One(_) => 1,
             Args::Two(..) => 2,
-            Args::Many(values) => values.len(),
+            Args::Many(values) | Args::Method(values) => values.len(),
         };
+        let receivers = usize::from(matches!(args, Args::Method(_)));
         if lenient {
             argc = argc.min(declared_parameters(&function));
         }
@@ -403,7 +404,7 @@ unsafe fn call_from_builtin(
                     *first.add(2) = Raw::from_value(two);
                 }
             }
-            Args::Many(values) => {
+            Args::Many(values) | Args::Method(values) => {
                 for (index, value) in values.into_iter().take(argc).enumerate() {
                     *first.add(1 + index) = Raw::from_value(value);
                 }
@@ -411,7 +412,7 @@ unsafe fn call_from_builtin(
         }
         let callee = Raw::from_value(function);
         *first = callee;
-        let called = call_from_window(vm, callee, first, argc);
+        let called = call_from_window(vm, callee, first, argc, receivers);
         if called.is_err() {
             // Whatever was not taken.
             let first = vm.registers.add(offset).cast::<Raw>().add(slots);
@@ -421,7 +422,14 @@ unsafe fn call_from_builtin(
     }
 }
 
-unsafe fn call_from_window(vm: &mut Vm, callee: Raw, first: *mut Raw, argc: usize) -> Result<Called, Raise> {
+/// `receivers` is 1 for a built-in method whose receiver is among the `argc` values.
+unsafe fn call_from_window(
+    vm: &mut Vm,
+    callee: Raw,
+    first: *mut Raw,
+    argc: usize,
+    receivers: usize,
+) -> Result<Called, Raise> {
     // SAFETY: the window holds the callee and its arguments.
     unsafe {
         let none = std::ptr::null();
@@ -459,7 +467,7 @@ unsafe fn call_from_window(vm: &mut Vm, callee: Raw, first: *mut Raw, argc: usiz
                 let offset = vm.offset(first.cast()) as usize;
                 let depth = vm.fp;
                 let base = vm.base;
-                if let Some(value) = invoke_nested(vm, def, first.cast(), argc)? {
+                if let Some(value) = invoke_nested(vm, def, first.cast(), argc, receivers)? {
                     Ok(Called::Value(value))
                 } else {
                     debug_assert!(vm.fp != depth || base != vm.base);
@@ -482,10 +490,11 @@ unsafe fn invoke_nested(
     def: &'static BuiltinDef,
     window: *mut u8,
     argc: usize,
+    receivers: usize,
 ) -> Result<Option<Value>, Raise> {
     // SAFETY: as `invoke`.
     unsafe {
-        let (params, slots) = plan(def, argc, 0)?;
+        let (params, slots) = plan(def, argc, receivers)?;
         let Run::Frame {
             slots: drain_slots, ..
         } = builtins::DRAIN.run
@@ -528,8 +537,10 @@ unsafe fn invoke_nested(
 /// How many arguments a callback declares.
 pub(in crate::vm) fn declared_parameters(function: &Value) -> usize {
     match function {
-        Value::Function(closure) | Value::AsyncFunction(closure) => closure.code().params as usize,
-        Value::BoundMethod(bound) => bound.closure().code().params as usize,
+        Value::Function(closure) | Value::AsyncFunction(closure) => {
+            closure.code().most_arguments().unwrap_or(usize::MAX)
+        }
+        Value::BoundMethod(bound) => bound.closure().code().most_arguments().unwrap_or(usize::MAX),
         Value::Builtin(builtin) => match builtin.max_args {
             255 => usize::MAX,
             most => most as usize,

@@ -256,10 +256,7 @@ unsafe fn call_instance_method(
                 let values: Vec<Value> = (0..=argc as usize)
                     .map(|index| (*first.add(1 + index)).clone_value())
                     .collect();
-                let params = method.code().params as usize;
-                if argc as usize > params {
-                    return Err(Raise::arity(params, argc as usize));
-                }
+                super::check_arity(method.code(), argc as usize)?;
                 let promise = vm.unstarted(&method.clone(), &values)?;
                 release_all(first.add(1), argc as usize + 1);
                 *first = promise;

@@ -161,6 +161,14 @@ impl Vm {
         (pointer as usize - self.registers as usize) as u32
     }
 
+    /// Makes room for a frame record, so that the next push cannot fail.
+    fn reserve_frame(&mut self) -> Result<(), Raise> {
+        if self.fp >= self.frames_end {
+            self.grow_frames()?;
+        }
+        Ok(())
+    }
+
     /// Pushes a frame record for a callee of the frame at `vm.ip`, `vm.base`.
     pub(super) fn push_frame(
         &mut self,
@@ -168,9 +176,7 @@ impl Vm {
         base: *mut u8,
         flags: u32,
     ) -> Result<(), Raise> {
-        if self.fp >= self.frames_end {
-            self.grow_frames()?;
-        }
+        self.reserve_frame()?;
         // SAFETY: below the end, as just checked.
         unsafe {
             *self.fp = Frame {
@@ -355,13 +361,14 @@ unsafe fn enter(
     // SAFETY: the window lies on the current stack, with `argc` arguments (and for methods the receiver) behind it.
     unsafe {
         let code = (*callee.pointer::<Closure>()).code_ptr().as_ptr();
-        let (params, registers) = ((*code).params as usize, (*code).registers as usize);
-        if argc > params {
+        let (params, registers) = ((*code).declared as usize, (*code).registers as usize);
+        let has_rest = (*code).has_rest();
+        if argc > params && !has_rest {
             return Err(Raise::arity(params, argc));
         }
         let receiver = usize::from((*code).has_self);
         let offset = vm.offset(window) as usize;
-        let end = window.add(16 + registers.max(params + receiver + 1) * 16);
+        let end = window.add(16 + registers.max(params.max(argc) + receiver + 1) * 16);
         vm.base = vm.reserve_registers(vm.base, end)?;
         let window = vm.registers.add(offset);
         let arguments = window.add(16).cast::<Raw>();
@@ -370,13 +377,45 @@ unsafe fn enter(
             vm.refuel_between()?;
         }
         let base = vm.base;
+        if has_rest {
+            vm.reserve_frame()?;
+            let given = argc.min(params - 1);
+            let surplus = arguments.add(receiver + given);
+            let rest = vm.heap.array_taking(surplus, argc - given)?;
+            fill_missing(&*code, arguments.add(receiver), given, params - 1);
+            *arguments.add(receiver + params - 1) = Raw::from_rc(rest);
+        }
         vm.push_frame(return_ip, base, frame_flags)?;
-        for missing in argc..params {
-            *arguments.add(receiver + missing) = Raw::null();
+        if !has_rest {
+            fill_missing(&*code, arguments.add(receiver), argc, params);
         }
         vm.base = arguments.cast();
         vm.ip = (*code).words.as_ptr().cast_mut();
         Ok(())
+    }
+}
+
+/// Refuses more arguments than a function takes.
+pub(super) fn check_arity(code: &aether_value::Code, argc: usize) -> Result<(), Raise> {
+    match code.most_arguments() {
+        Some(most) if argc > most => Err(Raise::arity(most, argc)),
+        _ => Ok(()),
+    }
+}
+
+/// Fills parameters that got no argument: null, or unset where a default stands in.
+///
+/// # Safety
+/// The registers from `first` on are the function's, and those to be filled hold nothing counted.
+pub(super) unsafe fn fill_missing(code: &aether_value::Code, first: *mut Raw, given: usize, params: usize) {
+    for missing in given..params {
+        let value = if missing < code.required as usize {
+            Raw::null()
+        } else {
+            Raw::unset()
+        };
+        // SAFETY: the caller's promise.
+        unsafe { *first.add(missing) = value };
     }
 }
 
@@ -479,10 +518,7 @@ unsafe fn call_plain(
         let values = std::slice::from_raw_parts(arguments.cast::<Value>(), argc);
         match callee.as_value() {
             Value::AsyncFunction(closure) => {
-                let params = closure.code().params as usize;
-                if argc > params {
-                    return Err(Raise::arity(params, argc));
-                }
+                check_arity(closure.code(), argc)?;
                 vm.unstarted(closure, values)
             }
             Value::EnumConstructor(constructor) => construct(vm, constructor, values),
@@ -556,10 +592,7 @@ unsafe fn enter_bound(
         if closure.is_async() {
             let mut values = vec![bound.receiver().clone()];
             values.extend((0..argc).map(|index| (*first.add(1 + index)).clone_value()));
-            let params = closure.code().params as usize;
-            if argc > params {
-                return Err(Raise::arity(params, argc));
-            }
+            check_arity(closure.code(), argc)?;
             let promise = vm.unstarted(&closure, &values)?;
             release_all(first.add(1), argc);
             take(first).release();

@@ -15,6 +15,13 @@ macro_rules! jumps {
             Op::JumpIfNot => jump_on_truth!(false),
             Op::JumpIfNull => jump_on_null!(true),
             Op::JumpIfNotNull => jump_on_null!(false),
+            Op::JumpIfSet => {
+                if (*reg!($ip, $base, 1)).tag != tag::UNSET {
+                    $ip = $ip.offset((wide!($ip) >> 1) as isize);
+                    continue $code;
+                }
+                next!()
+            }
             Op::JumpLess => jump_compare!(<, true),
             Op::JumpLessEqual => jump_compare!(<=, true),
             Op::JumpGreater => jump_compare!(>, true),
