@@ -389,7 +389,8 @@ pub enum Node {
     Loop(NodeId),
     /// `for x in e s`
     For {
-        /// The loop variable, [`Node::Ident`].
+        /// The loop variable, [`Node::Ident`], or a [`Node::PairPattern`], [`Node::ArrayPattern`] or
+        /// [`Node::DictPattern`].
         binding: NodeId,
         /// What is iterated.
         iterable: NodeId,
@@ -474,6 +475,13 @@ pub enum Node {
     },
     /// `...rest` in an array pattern: an [`Node::Ident`] or [`Node::Wildcard`].
     RestPattern(NodeId),
+    /// `k, v` in a `for`: each an [`Node::Ident`] or a [`Node::Wildcard`].
+    PairPattern {
+        /// The key of a dict's entry, or the first of a pair.
+        first: NodeId,
+        /// The value of a dict's entry, or the second of a pair.
+        second: NodeId,
+    },
     /// `{a, b: c = 1}` in a `let`: each a [`Node::EntryPattern`].
     DictPattern(List),
     /// `key: alias = default` in a dict pattern.

@@ -585,6 +585,11 @@ impl Printer<'_> {
                     self.child(item);
                 }
             }
+            Node::PairPattern { first, second } => {
+                self.child(first);
+                self.text(", ");
+                self.child(second);
+            }
             Node::DefaultPattern { target, default } => {
                 self.child(target);
                 self.text(" = ");

@@ -343,7 +343,10 @@ impl Ast {
             } => (
                 "For",
                 vec![
-                    ("name", name(binding)),
+                    match self.node(binding) {
+                        Node::Ident(_) => ("name", name(binding)),
+                        _ => ("pattern", child(binding)),
+                    },
                     ("iterable", child(iterable)),
                     ("body", child(body)),
                 ],
@@ -389,6 +392,10 @@ impl Ast {
             ),
             Node::OrPattern(items) => ("OrPattern", vec![("patterns", self.children(items))]),
             Node::ArrayPattern(items) => ("ArrayPattern", vec![("elements", self.children(items))]),
+            Node::PairPattern { first, second } => (
+                "PairPattern",
+                vec![("first", name(first)), ("second", name(second))],
+            ),
             Node::DefaultPattern { target, default } => (
                 "DefaultPattern",
                 vec![("target", child(target)), ("default", child(default))],

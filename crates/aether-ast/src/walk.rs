@@ -122,6 +122,7 @@ impl Ast {
             Node::Arm { pattern, body } => list(&[pattern, body]),
             Node::Return(value) | Node::Break(value) | Node::Continue(value) => list(value.as_slice()),
             Node::DefaultPattern { target, default } => list(&[target, default]),
+            Node::PairPattern { first, second } => list(&[first, second]),
             Node::EntryPattern { key, target, default } => {
                 list(&[key]);
                 if target != key {

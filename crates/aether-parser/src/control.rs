@@ -13,7 +13,7 @@ use crate::cursor::{
 use crate::expression::head;
 use crate::foreign::{Foreign, foreign_word};
 use crate::list::{braces, bracketed, close, parens};
-use crate::pattern::alternatives;
+use crate::pattern::{alternatives, target};
 use crate::precedence::{infix, starts_expression};
 use crate::statement::{Rules, body, finish};
 
@@ -131,6 +131,22 @@ pub(crate) fn loop_statement<'t>(
     Ok(finish(inp, start, Node::Loop(body)))
 }
 
+/// `x`, `k, v`, `[a, b]` or `{a, b}` behind the word `for`.
+fn loop_binding<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) -> Parsed<NodeId> {
+    if matches!(peek_kind(inp), T::LeftBracket | T::LeftBrace) {
+        return inp.parse(&rules.binding);
+    }
+    let start = index(inp);
+    if peek_kind(inp) == T::Ident && peek_at(inp, 1).kind == T::Comma {
+        let first = target(inp)?;
+        inp.skip();
+        let second = target(inp)?;
+        return Ok(finish(inp, start, Node::PairPattern { first, second }));
+    }
+    let name = want(inp, T::Ident, "variable name")?;
+    Ok(inp.state().ident(name))
+}
+
 /// `for x in e s`.
 pub(crate) fn for_statement<'t>(
     inp: &mut Cursor<'t, '_>,
@@ -146,8 +162,7 @@ pub(crate) fn for_statement<'t>(
         missing(inp, "variable name");
         inp.skip();
     }
-    let binding = want(inp, T::Ident, "variable name")?;
-    let binding = inp.state().ident(binding);
+    let binding = loop_binding(inp, rules)?;
     want(inp, T::In, "in")?;
     let iterable = head(inp, &rules.expression)?;
     if in_parens {

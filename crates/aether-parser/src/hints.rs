@@ -126,10 +126,11 @@ fn by_expectation(found: Lexeme, what: &str) -> Option<&'static str> {
             Some("write 'for x in items { … }', without parentheses; to count, use range(0, n) or while")
         }
         ("variable name", kind) if kind.is_keyword() => None,
-        ("in", T::Comma) => {
-            Some("loops over two variables are not supported yet; take the pair apart in the body")
-        }
         ("in", T::Assign) => Some("write 'for x in range(0, n) { … }', or use while"),
+        ("in", T::Comma) => {
+            Some("a loop has one variable or two; take more apart with 'for [a, b, c] in items { … }'")
+        }
+        ("in", T::Ident) => Some("a loop over two variables is written 'for k, v in items { … }'"),
         ("in", _) => Some("a loop is written 'for x in items { … }'"),
         ("=", T::Colon) => Some("type annotations are not supported yet; leave the type out"),
         ("=", _) => Some("a variable needs an initial value; write = null if there is none yet"),

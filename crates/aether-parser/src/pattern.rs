@@ -52,7 +52,7 @@ fn list_pattern<'t, 'p>(
 }
 
 /// A name that is bound, or `_`.
-fn target(inp: &mut Cursor<'_, '_>) -> Parsed<NodeId> {
+pub(crate) fn target(inp: &mut Cursor<'_, '_>) -> Parsed<NodeId> {
     let name = want(inp, T::Ident, "variable name")?;
     let state = inp.state();
     if state.slice(name) == "_" {

@@ -20,6 +20,7 @@ use crate::declaration::{
 use crate::expression::expression;
 use crate::foreign::{Foreign, foreign_word};
 use crate::list::{braces, close};
+use crate::pattern::binding;
 use crate::precedence::{Infix, compound};
 use crate::recovery::next_statement;
 
@@ -138,6 +139,8 @@ pub(crate) struct Rules<'t> {
     pub(crate) declaration: Production<'t, NodeId>,
     pub(crate) block: Production<'t, NodeId>,
     pub(crate) expression: Production<'t, NodeId>,
+    /// What a `let` or a `for` binds.
+    pub(crate) binding: Production<'t, NodeId>,
 }
 
 /// `declaration`: dispatches on the first token.
@@ -153,6 +156,7 @@ fn any_declaration<'t>(
     let rules = Rules {
         declaration,
         block,
+        binding: binding(expression.clone()),
         expression,
     };
     let dispatch = custom(move |inp: &mut Cursor<'t, '_>| {

@@ -665,7 +665,13 @@ impl Grower<'_> {
                 body: self.loop_body(below),
             },
             14 => {
-                let binding = self.ident();
+                let binding = match self.pick(4) {
+                    0 => {
+                        let (first, second) = (self.ident(), self.ident());
+                        self.add(Node::PairPattern { first, second })
+                    }
+                    _ => self.ident(),
+                };
                 let iterable = self.expression(below);
                 let body = self.loop_body(below);
                 let node = Node::For {

@@ -386,7 +386,15 @@ impl Resolver<'_> {
                 self.expression(iterable);
                 self.loop_depth += 1;
                 self.open(body);
-                self.declare(binding, BindingKind::Loop);
+                match self.ast.node(binding) {
+                    Node::Ident(_) => drop(self.declare(binding, BindingKind::Loop)),
+                    Node::PairPattern { first, second } => {
+                        for name in [first, second] {
+                            self.declare_opaque(name);
+                        }
+                    }
+                    _ => self.let_pattern(binding, iterable),
+                }
                 self.body(body);
                 self.close();
                 self.loop_depth -= 1;

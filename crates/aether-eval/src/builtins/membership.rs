@@ -1,8 +1,8 @@
-//! What `x in c` and `a?.[i]` call: built-ins that no script names.
+//! What `x in c`, `a?.[i]` and `for k, v in c` call: built-ins that no script names.
 //!
-//! Source: language reference §19, X16, X17.
+//! Source: language reference §19, X5, X16, X17.
 
-use aether_value::{Raise, Value, equal, hashable_check};
+use aether_value::{IterState, Raise, Value, equal, hashable_check};
 
 use super::support::{int, string};
 use super::{Args, BuiltinDef, Event, Step};
@@ -14,6 +14,9 @@ pub(crate) static MEMBERSHIP: BuiltinDef =
 /// `object?.[index]`, once the object is known not to be null.
 pub(crate) static OPTIONAL_INDEX: BuiltinDef =
     BuiltinDef::core("?.[]", &["object", "index"], 2, 2, optional_index);
+
+/// What a loop over two variables goes over: the entries of a dict as it is now, anything else itself.
+pub(crate) static PAIRS: BuiltinDef = BuiltinDef::core("pairs", &["iterable"], 1, 1, pairs);
 
 const ITEM: usize = 0;
 const CONTAINER: usize = 1;
@@ -122,4 +125,18 @@ fn optional_index(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         }
         (object, index) => ctx.element(object, index),
     }
+}
+
+fn pairs(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let Value::Dict(dict) = &args[0] else {
+        return Ok(args[0].clone());
+    };
+    // What the body does to the dict does not matter: the copy shares its entries until then.
+    let now = ctx.heap().dict()?;
+    now.replace_table(dict.snapshot());
+    let state = IterState::DictEntries {
+        dict: now,
+        position: 0,
+    };
+    Ok(Value::Iterator(ctx.heap().iterator(state)?))
 }

@@ -44,7 +44,7 @@ mod time;
 pub(crate) use console::output_error;
 pub(crate) use frames::{DRAIN, collect_iterable};
 pub(crate) use heap::RUN_FINALIZERS;
-pub(crate) use membership::{MEMBERSHIP, OPTIONAL_INDEX};
+pub(crate) use membership::{MEMBERSHIP, OPTIONAL_INDEX, PAIRS};
 pub(crate) use promise::{DRAIN_QUEUE, SERVE_READY};
 pub(crate) use spread::{SPREAD_CALL, SPREAD_METHOD_CALL};
 

@@ -95,12 +95,17 @@ impl Compiler<'_> {
         self.open_scope();
         let state = self.allocate()?;
         let (_, item) = (self.allocate()?, self.allocate()?);
-        let ranged = if let Some((slot, args)) = self.literal_range(iterable) {
+        let pairs = matches!(self.ast.node(binding), Node::PairPattern { .. });
+        let range = self.literal_range(iterable).filter(|_| !pairs);
+        let ranged = if let Some((slot, args)) = range {
             self.ranged(iterable, state, slot, args)?;
             true
         } else {
             self.expr(iterable, state)?;
             self.at(iterable);
+            if pairs {
+                self.pairs_of(state)?;
+            }
             self.emit(Op::Iterate, state, 0, 0);
             false
         };
@@ -119,6 +124,13 @@ impl Compiler<'_> {
         });
         self.open_scope_of(body)?;
         let assigned = self.bind_item(binding, item)?;
+        let ast = self.ast;
+        match ast.node(binding) {
+            Node::PairPattern { first, second } => self.elements_of(item, binding, &[first, second])?,
+            Node::ArrayPattern(items) => self.elements_of(item, binding, ast.list(items))?,
+            Node::DictPattern(items) => self.entries_of(item, binding, items)?,
+            _ => {}
+        }
         self.body(body)?;
         self.close_scope();
         self.function.loops.pop();
@@ -151,6 +163,18 @@ impl Compiler<'_> {
             scope.locals.clear();
         }
         self.close_scope();
+        Ok(())
+    }
+
+    /// Makes of what a loop over two variables goes over something that gives pairs.
+    fn pairs_of(&mut self, state: u16) -> Result<()> {
+        let mark = self.function.next;
+        let (window, argument) = (self.allocate()?, self.allocate()?);
+        self.emit(Op::Move, argument, state, 0);
+        self.built_in(&crate::builtins::PAIRS, window);
+        self.emit(Op::CallTop, window, 0, 1);
+        self.emit(Op::Move, state, window, 0);
+        self.free_to(mark);
         Ok(())
     }
 

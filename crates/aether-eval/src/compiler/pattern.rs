@@ -33,7 +33,21 @@ impl Compiler<'_> {
     pub(super) fn array_pattern(&mut self, value: NodeId, items: List) -> Result<()> {
         let ast = self.ast;
         let source = self.pattern_value(value, Op::CheckArray)?;
-        for (index, &item) in ast.list(items).iter().enumerate() {
+        self.bind_elements(source, ast.list(items))?;
+        self.end_pattern_value(source);
+        Ok(())
+    }
+
+    /// Takes the array in `source`, which stays there, apart.
+    pub(super) fn elements_of(&mut self, source: u16, pattern: NodeId, items: &[NodeId]) -> Result<()> {
+        self.at(pattern);
+        self.emit(Op::CheckArray, source, 0, 0);
+        self.bind_elements(source, items)
+    }
+
+    fn bind_elements(&mut self, source: u16, items: &[NodeId]) -> Result<()> {
+        let ast = self.ast;
+        for (index, &item) in items.iter().enumerate() {
             self.at(item);
             let (target, default, rest) = match ast.node(item) {
                 Node::DefaultPattern { target, default } => (target, Some(default), false),
@@ -49,13 +63,25 @@ impl Compiler<'_> {
             self.default_value(default, register)?;
             self.declare(target, register)?;
         }
-        self.end_pattern_value(source);
         Ok(())
     }
 
     pub(super) fn dict_pattern(&mut self, value: NodeId, items: List) -> Result<()> {
-        let ast = self.ast;
         let source = self.pattern_value(value, Op::CheckDict)?;
+        self.bind_entries(source, items)?;
+        self.end_pattern_value(source);
+        Ok(())
+    }
+
+    /// Takes the dict or instance in `source`, which stays there, apart.
+    pub(super) fn entries_of(&mut self, source: u16, pattern: NodeId, items: List) -> Result<()> {
+        self.at(pattern);
+        self.emit(Op::CheckDict, source, 0, 0);
+        self.bind_entries(source, items)
+    }
+
+    fn bind_entries(&mut self, source: u16, items: List) -> Result<()> {
+        let ast = self.ast;
         for &item in ast.list(items) {
             let Node::EntryPattern { key, target, default } = ast.node(item) else {
                 continue;
@@ -72,7 +98,6 @@ impl Compiler<'_> {
             self.default_value(default, register)?;
             self.declare(target, register)?;
         }
-        self.end_pattern_value(source);
         Ok(())
     }
 
