@@ -269,6 +269,15 @@ pub enum Node {
         /// Whether `!in` was written.
         negated: bool,
     },
+    /// `a..b` or `a..=b`
+    Range {
+        /// The first integer.
+        start: NodeId,
+        /// Just past the last one, or the last one.
+        end: NodeId,
+        /// Whether `..=` was written.
+        inclusive: bool,
+    },
     /// `o[i]` or `o?.[i]`
     Index {
         /// The collection.

@@ -27,6 +27,7 @@ enum Power {
     BitAnd,
     Equality,
     Comparison,
+    Range,
     Shift,
     Additive,
     Term,
@@ -170,6 +171,7 @@ impl Printer<'_> {
             Node::Unary { .. } => Power::Prefix,
             Node::Binary { op, .. } => binary_power(op),
             Node::Membership { .. } => Power::Comparison,
+            Node::Range { .. } => Power::Range,
             Node::Logical { op, .. } => logical_power(op),
             Node::Ternary { .. } => Power::Ternary,
             Node::Function(function) if self.ast.function(function).kind == FunctionKind::Arrow => {
@@ -214,6 +216,7 @@ impl Printer<'_> {
                 Node::Dict(_) => return true,
                 Node::Binary { lhs: id, .. }
                 | Node::Membership { item: id, .. }
+                | Node::Range { start: id, .. }
                 | Node::Logical { lhs: id, .. }
                 | Node::Ternary { condition: id, .. }
                 | Node::Call { callee: id, .. }
@@ -382,9 +385,18 @@ impl Printer<'_> {
                 container,
                 negated,
             } => {
-                self.operand(item, Power::Shift);
+                self.operand(item, Power::Range);
                 self.text(if negated { " !in " } else { " in " });
-                self.operand(container, Power::Shift);
+                self.operand(container, Power::Range);
+            }
+            Node::Range {
+                start,
+                end,
+                inclusive,
+            } => {
+                self.operand(start, Power::Shift);
+                self.text(if inclusive { "..=" } else { ".." });
+                self.operand(end, Power::Shift);
             }
             Node::Index {
                 object,
@@ -629,7 +641,8 @@ fn above(power: Power) -> Power {
         Power::BitXor => Power::BitAnd,
         Power::BitAnd => Power::Equality,
         Power::Equality => Power::Comparison,
-        Power::Comparison => Power::Shift,
+        Power::Comparison => Power::Range,
+        Power::Range => Power::Shift,
         Power::Shift => Power::Additive,
         Power::Additive => Power::Term,
         Power::Term => Power::Exponent,

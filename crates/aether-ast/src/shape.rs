@@ -228,6 +228,18 @@ impl Ast {
                     ("container", child(container)),
                 ],
             ),
+            Node::Range {
+                start,
+                end,
+                inclusive,
+            } => (
+                "Range",
+                vec![
+                    ("op", Part::Text(if inclusive { "..=" } else { ".." }.to_owned())),
+                    ("start", child(start)),
+                    ("end", child(end)),
+                ],
+            ),
             Node::Index {
                 object,
                 index,

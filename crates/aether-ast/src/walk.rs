@@ -59,6 +59,7 @@ impl Ast {
             }
             Node::Index { object, index, .. } => list(&[object, index]),
             Node::Membership { item, container, .. } => list(&[item, container]),
+            Node::Range { start, end, .. } => list(&[start, end]),
             Node::Slice { object, start, end } => {
                 list(&[object]);
                 list(start.as_slice());

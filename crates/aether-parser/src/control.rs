@@ -168,11 +168,6 @@ pub(crate) fn for_statement<'t>(
     if in_parens {
         eat(inp, T::RightParen);
     }
-    if matches!(peek_kind(inp), T::DotDot | T::DotDotEqual) {
-        missing(inp, "statement");
-        inp.skip();
-        head(inp, &rules.expression)?;
-    }
     let body = with_loop(inp, label, |inp| body(inp, rules))?;
     let node = Node::For {
         binding,

@@ -106,6 +106,7 @@ fn binary(operand: Production<'_, NodeId>) -> Production<'_, NodeId> {
         infix(left(power::ADDITIVE), operator(power::ADDITIVE), fold_infix),
         infix(left(power::TERM), operator(power::TERM), fold_infix),
         infix(left(power::COMPARISON), comparison(), fold_infix),
+        infix(left(power::RANGE), operator(power::RANGE), fold_infix),
         infix(left(power::EQUALITY), operator(power::EQUALITY), fold_infix),
         infix(left(power::SHIFT), operator(power::SHIFT), fold_infix),
         infix(left(power::BIT_AND), operator(power::BIT_AND), fold_infix),
@@ -233,7 +234,19 @@ fn fold_infix(lhs: NodeId, operator: Infix, rhs: NodeId, extra: &mut Fold<'_, '_
         let help = "put one of the two in parentheses, or join two tests with &&";
         state.finding("E0114", &format!("'{word}' cannot follow '{word}'"), span, help);
     }
+    if let (Node::Range { .. }, Infix::Range { .. }) = (state.ast.node(lhs), operator)
+        && !state.panicking()
+    {
+        let span = state.ast.span(rhs);
+        let help = "a range has two bounds; its step is written (a..b).step(n)";
+        state.finding("E0114", "'..' cannot follow '..'", span, help);
+    }
     let node = match operator {
+        Infix::Range { inclusive } => Node::Range {
+            start: lhs,
+            end: rhs,
+            inclusive,
+        },
         Infix::Membership { negated } => Node::Membership {
             item: lhs,
             container: rhs,

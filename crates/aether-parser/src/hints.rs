@@ -172,7 +172,7 @@ fn by_found(found: Lexeme, what: &str) -> Option<&'static str> {
         T::FatArrow if what != "=>" => {
             Some("an arrow function is written x => e or (a, b) => e, with the arrow on the line of the ')'")
         }
-        T::DotDot | T::DotDotEqual => Some("ranges are not supported yet; use range(a, b)"),
+        T::DotDot | T::DotDotEqual => Some("a range has both bounds: a..b, or a..=b with the last one"),
         T::Arrow => Some("'->' is not supported yet"),
         T::Ellipsis => Some(
             "'...' may stand only before an element of an array, an argument, or the last name of an array pattern or of parameters",

@@ -16,6 +16,7 @@ pub(crate) mod power {
     pub(crate) const BIT_AND: u16 = 7;
     pub(crate) const EQUALITY: u16 = 8;
     pub(crate) const COMPARISON: u16 = 9;
+    pub(crate) const RANGE: u16 = 10;
     pub(crate) const SHIFT: u16 = 11;
     pub(crate) const ADDITIVE: u16 = 12;
     pub(crate) const TERM: u16 = 13;
@@ -29,6 +30,10 @@ pub(crate) mod power {
 pub(crate) enum Infix {
     Binary(BinaryOp),
     Logical(LogicalOp),
+    /// `..`, or `..=` if inclusive.
+    Range {
+        inclusive: bool,
+    },
     /// `in`, or `!in` if negated.
     Membership {
         negated: bool,
@@ -56,6 +61,8 @@ pub(crate) fn infix(kind: TokenKind) -> Option<(Infix, u16)> {
         T::LessEqual => binary(B::LessEqual, power::COMPARISON),
         T::Greater => binary(B::Greater, power::COMPARISON),
         T::GreaterEqual => binary(B::GreaterEqual, power::COMPARISON),
+        T::DotDot => Some((Infix::Range { inclusive: false }, power::RANGE)),
+        T::DotDotEqual => Some((Infix::Range { inclusive: true }, power::RANGE)),
         T::ShiftLeft => binary(B::ShiftLeft, power::SHIFT),
         T::ShiftRight => binary(B::ShiftRight, power::SHIFT),
         T::Plus => binary(B::Add, power::ADDITIVE),

@@ -431,6 +431,11 @@ impl Grower<'_> {
                     }
                 }),
             },
+            18 if self.pick(5) == 1 => Node::Range {
+                start: self.expression(below),
+                end: self.expression(below),
+                inclusive: self.pick(2) == 1,
+            },
             18 if self.pick(3) == 1 => Node::Membership {
                 item: self.expression(below),
                 container: self.expression(below),

@@ -67,6 +67,15 @@ pub enum IterState {
         /// Byte offset of the next piece.
         byte: usize,
     },
+    /// Integers at equal distances.
+    Range {
+        /// The next one.
+        next: i64,
+        /// How many are left.
+        left: u64,
+        /// From one to the next.
+        step: i64,
+    },
     /// Reserved for generators, which the evaluator resumes.
     Coroutine(Rc<Coroutine>),
 }
@@ -103,6 +112,13 @@ impl Iter {
                 // SAFETY: entries hold values.
                 Some((next, unsafe { key.clone_value() }))
             }),
+            IterState::Range { next, left, step } => {
+                *left = left.checked_sub(1)?;
+                let item = *next;
+                // The last step may lead out of the integers; nobody sees it.
+                *next = next.wrapping_add(*step);
+                Some(Value::Int(item))
+            }
             IterState::DictEntries { .. }
             | IterState::Chars { .. }
             | IterState::Pieces { .. }
@@ -143,6 +159,7 @@ impl Iter {
             | IterState::DictKeys { .. }
             | IterState::Table { .. }
             | IterState::Pieces { .. }
+            | IterState::Range { .. }
             | IterState::Done => {
                 self.finish();
                 Ok(None)
@@ -197,6 +214,7 @@ impl Iter {
             IterState::Table { table, position } => table.entry_at(*position).is_some(),
             IterState::Chars { string, byte } => *byte < string.len_bytes(),
             IterState::Pieces { .. } => true,
+            IterState::Range { left, .. } => *left > 0,
         })
     }
 
@@ -225,7 +243,10 @@ impl Iter {
             IterState::DictKeys { dict, .. } | IterState::DictEntries { dict, .. } => visitor.rc(dict),
             IterState::Table { table, .. } => visitor.rc(table),
             IterState::Coroutine(coroutine) => visitor.rc(coroutine),
-            IterState::Chars { .. } | IterState::Pieces { .. } | IterState::Done => {}
+            IterState::Chars { .. }
+            | IterState::Pieces { .. }
+            | IterState::Range { .. }
+            | IterState::Done => {}
         });
     }
 }

@@ -9,7 +9,7 @@
 use aether_value::{Array, Heap, Raise, Rc, Value};
 
 use super::support::built;
-use super::{Args, BuiltinDef, Event, Step};
+use super::{Args, BuiltinDef, Event, Range, Step};
 use crate::context::Ctx;
 
 /// Arguments a built-in with iterable parameters can have.
@@ -119,6 +119,13 @@ pub(crate) fn collect_iterable(heap: &Heap, value: &Value) -> Result<Option<Rc<A
             while let Some(item) = iterator.next(heap)? {
                 items.push(item)?;
             }
+            items
+        }
+        value if let Some(range) = Range::of(value) => {
+            let Value::Array(items) = range.items(heap)? else {
+                unreachable!("an array")
+            };
+            heap.count_work(items.len() / 4);
             items
         }
         Value::Native(native) if let Some(source) = native.get().items() => {

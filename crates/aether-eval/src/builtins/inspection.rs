@@ -4,8 +4,8 @@
 
 use aether_value::{Raise, Value, copy_shallow};
 
-use super::BuiltinDef;
 use super::support::{array, wrong_type};
+use super::{BuiltinDef, Range};
 use crate::context::Ctx;
 
 pub(super) static DEFS: &[BuiltinDef] = &[
@@ -34,7 +34,10 @@ fn len(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         Value::Array(array) => array.len(),
         Value::Dict(dict) => dict.len(),
         Value::Set(set) => set.len(),
-        value => return Err(wrong_type("string or array", value)),
+        value => match Range::of(value) {
+            Some(range) => return Ok(Value::Int(i64::try_from(range.len()).unwrap_or(i64::MAX))),
+            None => return Err(wrong_type("string or array", value)),
+        },
     };
     Ok(Value::Int(len as i64))
 }

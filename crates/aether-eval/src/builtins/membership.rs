@@ -5,7 +5,7 @@
 use aether_value::{IterState, Raise, Value, equal, hashable_check};
 
 use super::support::{int, string};
-use super::{Args, BuiltinDef, Event, Step};
+use super::{Args, BuiltinDef, Event, Range, Step};
 use crate::context::Ctx;
 
 /// `item in container`.
@@ -70,6 +70,9 @@ fn begin(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
             let part = string(item)?;
             ctx.tick(text.len_bytes() / 16 + part.len_bytes() / 16)?;
             text.as_str().contains(part.as_str())
+        }
+        container if let Some(range) = Range::of(container) => {
+            matches!(item, Value::Int(value) if range.contains(*value))
         }
         Value::Iterator(iterator) if iterator.coroutine().is_none() => {
             let iterator = iterator.clone();

@@ -32,6 +32,7 @@ mod membership;
 mod methods;
 mod promise;
 mod random;
+mod range;
 mod sort;
 mod sorting;
 mod spread;
@@ -46,6 +47,7 @@ pub(crate) use frames::{DRAIN, collect_iterable};
 pub(crate) use heap::RUN_FINALIZERS;
 pub(crate) use membership::{MEMBERSHIP, OPTIONAL_INDEX, PAIRS};
 pub(crate) use promise::{DRAIN_QUEUE, SERVE_READY};
+pub(crate) use range::{INCLUSIVE_RANGE, RANGE, Range};
 pub(crate) use spread::{SPREAD_CALL, SPREAD_METHOD_CALL};
 
 /// A built-in that computes its result at once.

@@ -118,11 +118,23 @@ impl Compiler<'_> {
             Node::Group(inner) => self.expr(inner, dst)?,
             Node::Unary { op, operand } => self.unary(id, op, operand, dst)?,
             Node::Binary { .. } => self.binary(id, dst, Some(dst))?,
+            Node::Range {
+                start,
+                end,
+                inclusive,
+            } => {
+                let def = if inclusive {
+                    &builtins::INCLUSIVE_RANGE
+                } else {
+                    &builtins::RANGE
+                };
+                self.two_operands(id, def, start, end, dst, false)?;
+            }
             Node::Membership {
                 item,
                 container,
                 negated,
-            } => self.membership(id, item, container, negated, dst)?,
+            } => self.two_operands(id, &builtins::MEMBERSHIP, item, container, dst, negated)?,
             Node::Logical { .. } => self.logical(id, dst)?,
             Node::Ternary {
                 condition,
@@ -361,23 +373,24 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    /// `item in container`, which a built-in decides.
-    fn membership(
+    /// An operator that a built-in computes, or its negation.
+    fn two_operands(
         &mut self,
         id: NodeId,
-        item: NodeId,
-        container: NodeId,
-        negated: bool,
+        def: &'static builtins::BuiltinDef,
+        left: NodeId,
+        right: NodeId,
         dst: u16,
+        negated: bool,
     ) -> Result<()> {
         let mark = self.function.next;
         let window = self.window(dst)?;
         self.free_to(window + 1);
-        for operand in [item, container] {
+        for operand in [left, right] {
             let register = self.allocate()?;
             self.expr(operand, register)?;
         }
-        self.built_in(&builtins::MEMBERSHIP, window);
+        self.built_in(def, window);
         self.at(id);
         self.emit(Op::CallTop, window, 0, 2);
         if negated {

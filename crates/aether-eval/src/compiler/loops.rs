@@ -97,7 +97,11 @@ impl Compiler<'_> {
         let (_, item) = (self.allocate()?, self.allocate()?);
         let pairs = matches!(self.ast.node(binding), Node::PairPattern { .. });
         let range = self.literal_range(iterable).filter(|_| !pairs);
-        let ranged = if let Some((slot, args)) = range {
+        let bounds = self.range_bounds(iterable).filter(|_| !pairs);
+        let ranged = if let Some(bounds) = bounds {
+            self.ranged_between(iterable, state, bounds)?;
+            true
+        } else if let Some((slot, args)) = range {
             self.ranged(iterable, state, slot, args)?;
             true
         } else {
@@ -210,6 +214,31 @@ impl Compiler<'_> {
         (is_library && matches!(args.len(), 1 | 2)).then_some((name, args))
     }
 
+    /// The bounds of `a..b` written where it is iterated.
+    fn range_bounds(&self, iterable: NodeId) -> Option<[NodeId; 2]> {
+        match self.ast.node(self.ungroup(iterable)) {
+            Node::Range {
+                start,
+                end,
+                inclusive: false,
+            } => Some([start, end]),
+            _ => None,
+        }
+    }
+
+    fn ranged_between(&mut self, iterable: NodeId, state: u16, bounds: [NodeId; 2]) -> Result<()> {
+        let after = self.function.next;
+        self.free_to(state + 1);
+        for bound in bounds {
+            let register = self.allocate()?;
+            self.expr(bound, register)?;
+        }
+        self.function.next = after;
+        self.built_in(&crate::builtins::RANGE, state);
+        self.count_up(iterable, state, 2);
+        Ok(())
+    }
+
     fn ranged(&mut self, iterable: NodeId, state: u16, name: Symbol, args: List) -> Result<()> {
         let slot = self.slot(name)?;
         self.at(iterable);
@@ -223,13 +252,18 @@ impl Compiler<'_> {
             self.expr(arg, register)?;
         }
         self.function.next = after;
+        self.count_up(iterable, state, args.len() as u16);
+        Ok(())
+    }
+
+    /// Begins to count with the bounds behind `state`, or calls what is there for something to go over.
+    fn count_up(&mut self, iterable: NodeId, state: u16, count: u16) {
         self.at(iterable);
         let counted = self.label();
-        self.jump_narrow(Op::IterateRange, state, args.len() as u16, counted, 0);
-        self.emit(Op::CallTop, state, 0, args.len() as u16);
+        self.jump_narrow(Op::IterateRange, state, count, counted, 0);
+        self.emit(Op::CallTop, state, 0, count);
         self.emit(Op::Iterate, state, 0, 0);
         self.bind(counted);
-        Ok(())
     }
 
     /// A turn of a loop over an instance: `has_next()`, then `next()`.

@@ -401,6 +401,7 @@ impl Vm {
 fn is_spreadable(value: &Value) -> bool {
     match value {
         Value::String(_) | Value::Dict(_) | Value::Set(_) | Value::Iterator(_) => true,
+        value if crate::builtins::Range::of(value).is_some() => true,
         Value::Native(native) => native.get().items().is_some(),
         _ => false,
     }

@@ -45,6 +45,9 @@ impl Vm {
                     *state.add(1) = Raw::int(0);
                     return Ok(());
                 }
+                value if let Some(range) = crate::builtins::Range::of(value) => {
+                    Raw::from_rc(self.heap.iterator(range.state())?)
+                }
                 Value::Native(native) if native.get().items().is_some() => {
                     *state.add(1) = Raw::int(0);
                     return Ok(());

@@ -418,6 +418,9 @@ impl Vm {
 }
 
 fn element(vm: &mut Vm, object: &Value, index: &Value) -> Result<Value, Raise> {
+    if let (Value::Array(_) | Value::String(_), Some(range)) = (object, crate::builtins::Range::of(index)) {
+        return part(vm, object, range);
+    }
     match object {
         Value::Array(array) => {
             let Value::Int(at) = index else {
@@ -686,6 +689,37 @@ pub(super) unsafe fn slice(vm: &mut Vm, first: *mut Raw) -> Result<Raw, Raise> {
         vm.settle_work();
         Ok(Raw::from_value(value))
     }
+}
+
+/// `object[a..b]` of an array or a string: a slice, with the end if the range includes it.
+fn part(vm: &mut Vm, object: &Value, range: crate::builtins::Range) -> Result<Value, Raise> {
+    if range.step != 1 {
+        return Err(Raise::operation("a slice by a range has step 1"));
+    }
+    let length = match object {
+        Value::Array(array) => array.len(),
+        Value::String(string) => string.len_chars(),
+        other => return Err(Raise::slice(&other.type_name())),
+    };
+    let start = bound(&Value::Int(range.start), 0, length)?;
+    let end = match (range.inclusive, range.end) {
+        // The last element is included: there is none behind it.
+        (true, -1) => length,
+        (true, end) => bound(&Value::Int(end.saturating_add(1)), length, length)?,
+        (false, end) => bound(&Value::Int(end), length, length)?,
+    };
+    let end = end.max(start);
+    let value = match object {
+        Value::String(string) => Value::String(string.slice_chars(&vm.heap, start, end)?),
+        Value::Array(array) => {
+            vm.tick((end - start) / 16)?;
+            let items = array.snapshot();
+            Value::Array(vm.heap.array_from_slice(&items.as_slice()[start..end])?)
+        }
+        _ => unreachable!("checked above"),
+    };
+    vm.settle_work();
+    Ok(value)
 }
 
 /// A slice's bound: negative counts from the end, then clamped.
