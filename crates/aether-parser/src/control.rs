@@ -17,6 +17,25 @@ use crate::pattern::{alternatives, target};
 use crate::precedence::{infix, starts_expression};
 use crate::statement::{Rules, body, finish};
 
+/// Whether the token stands behind a value on the same line.
+fn follows_operand(state: &Builder<'_>, at: usize) -> bool {
+    let operand = |kind: T| {
+        matches!(
+            kind,
+            T::Ident
+                | T::Int
+                | T::Float
+                | T::String
+                | T::RightParen
+                | T::RightBracket
+                | T::True
+                | T::False
+                | T::Null
+        )
+    };
+    at > 0 && !state.lexeme(at).on_new_line() && operand(state.kind(at - 1))
+}
+
 /// `( e )` after `if` or `while`. Missing parentheses are reported once, and the condition is read without.
 pub(crate) fn condition<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>, word: &str) -> Parsed<NodeId> {
     if peek_kind(inp) != T::LeftParen {
@@ -24,8 +43,13 @@ pub(crate) fn condition<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>, word: &
         if !starts_expression(peek_kind(inp)) {
             return fail(inp, "(");
         }
-        let help = format!("the condition stands in parentheses: {word} (…)");
-        inp.state().expected_with(at, "(", &help);
+        let state = inp.state();
+        let help = if word == "if" && follows_operand(state, at - 1) {
+            "if is a statement; in an expression write condition ? a : b".to_owned()
+        } else {
+            format!("the condition stands in parentheses: {word} (…)")
+        };
+        state.expected_with(at, "(", &help);
         return head(inp, &rules.expression);
     }
     let condition = bracketed(inp, parens("expression"), |inp, _| inp.parse(&rules.expression))?;

@@ -100,6 +100,9 @@ fn specific(state: &Builder<'_>, at: usize, found: Lexeme, what: &str) -> Option
     if found.kind == T::Greater && previous == Some(T::Assign) {
         return Some("greater or equal is written >=");
     }
+    if let Some(text) = habit(state, at, found, what, previous) {
+        return Some(text);
+    }
     let next = state.lexeme(at + 1);
     if found.kind == T::Colon && next.kind == T::Assign && next.start == found.end {
         return Some("a variable is declared with let x = …, and assigned with x = …");
@@ -117,6 +120,68 @@ fn specific(state: &Builder<'_>, at: usize, found: Lexeme, what: &str) -> Option
         }
     }
     None
+}
+
+/// What people write who come from other languages, by the tokens around it.
+fn habit(
+    state: &Builder<'_>,
+    at: usize,
+    found: Lexeme,
+    what: &str,
+    previous: Option<T>,
+) -> Option<&'static str> {
+    let word = |back: usize| {
+        at.checked_sub(back)
+            .map(|at| state.lexeme(at))
+            .filter(|token| token.kind == T::Ident)
+            .map_or("", |token| state.slice(token))
+    };
+    match (what, found.kind) {
+        ("variable name", T::LeftParen) if previous == Some(T::Let) => {
+            Some("several variables are declared with let [a, b] = …")
+        }
+        ("=", T::Comma) if at >= 2 && state.kind(at - 2) == T::Let => {
+            Some("several variables are declared with let [a, b] = …")
+        }
+        ("=", T::Ident) if word(1) == "mut" => Some("every variable can be assigned: leave 'mut' out"),
+        ("expression", T::Comma) if previous == Some(T::Ident) => {
+            Some("one variable is assigned at a time; to exchange two, keep one in a third")
+        }
+        ("]", T::Colon) => within_brackets(state, at),
+        (_, T::String | T::StringStart) if matches!(word(1), "f" | "r" | "b" | "u") => {
+            Some("strings need no prefix: \"${x}\" is replaced in all but \"\"\"…\"\"\"")
+        }
+        ("for or while", _) if word(3) == "lambda" || word(2) == "lambda" => {
+            Some("an anonymous function is written x => e or fn(x) { … }")
+        }
+        (_, T::Colon) if previous == Some(T::Colon) || state.kind(at + 1) == T::Colon => {
+            Some("a member is written with a dot: Type.name")
+        }
+        (_, T::Greater) if previous == Some(T::Less) => Some("inequality is written !="),
+        (_, T::Greater) if previous == Some(T::Pipe) => {
+            Some("there is no pipe operator; write f(x) or x.method()")
+        }
+        (_, kind) if word(1) == "not" && crate::precedence::starts_expression(kind) => {
+            Some("'not' is written !")
+        }
+        _ => None,
+    }
+}
+
+/// Help for a colon that stands within square brackets and does not belong there.
+fn within_brackets(state: &Builder<'_>, at: usize) -> Option<&'static str> {
+    /// Tokens to look back at most.
+    const NEAR: usize = 16;
+    let open = (at.saturating_sub(NEAR)..at)
+        .rev()
+        .find(|&before| state.kind(before) == T::LeftBracket)?;
+    if (open..at).any(|between| state.kind(between) == T::Colon) {
+        return Some("a slice has no step; write a.slice(start, end, step)");
+    }
+    if open > 0 && state.kind(open - 1) == T::QuestionDot {
+        return Some("after ?. stands one index; for a part of what may be null test for null first");
+    }
+    Some("a dict is written {key: value}")
 }
 
 /// Help that follows from what was expected.

@@ -83,3 +83,51 @@ mod tests {
         assert_eq!(suggest("length", ["length"]), None);
     }
 }
+
+/// How a name of other languages is written here, for a name that nothing declares.
+pub fn written_here(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "nil" | "None" | "NULL" | "undefined" | "nullptr" | "Nil" => "the missing value is written null",
+        "True" | "TRUE" => "truth is written true",
+        "False" | "FALSE" => "falsehood is written false",
+        "this" => "a method's own instance is self",
+        "new" => "instances are written Name { field: value }",
+        "printf" | "sprintf" | "echo" | "puts" | "console" | "System" => {
+            "output is written with print and println, formatted text with format"
+        }
+        "foreach" => "a loop is written for x in items { … }",
+        "unless" => "write if (!condition) { … }",
+        "until" => "write while (!condition) { … }",
+        "elif" | "elseif" | "elsif" => "write else if (…) { … }",
+        "raise" => "errors are raised with throw",
+        "string" | "String" => "a value becomes text with str(x)",
+        "parseInt" | "Integer" => "text becomes a number with int(x) or float(x)",
+        "Array" | "list" | "List" => "arrays are written [a, b]",
+        "Math" => "the functions of mathematics have no prefix: sqrt(x), floor(x)",
+        "require" | "include" | "use" => "modules are loaded with import",
+        "process" => "a program's arguments are in args",
+        _ => return None,
+    })
+}
+
+/// How a method of other languages is written here, for a method that a value does not have.
+pub fn method_here(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "length" | "size" | "len" | "count" => "the number of elements is x.length, without parentheses",
+        "append" | "add" | "push_back" => "an element is added with push(x); extend(items) adds several",
+        "toString" | "to_s" | "to_string" => "a value becomes text with str(x)",
+        "toUpperCase" | "toUpper" | "upcase" => "write upper()",
+        "toLowerCase" | "toLower" | "downcase" => "write lower()",
+        "strip" => "write trim()",
+        "includes" | "has" | "include?" => "write contains(x), or x in items",
+        "indexOf" => "write index_of(x)",
+        "startsWith" | "startswith" => "write starts_with(s)",
+        "endsWith" | "endswith" => "write ends_with(s)",
+        "forEach" => "write each(f)",
+        "filter_map" | "flatMap" => "write flat_map(f)",
+        "sortBy" => "write sort_by(f)",
+        "keySet" | "Keys" => "write keys()",
+        "substring" | "substr" => "a part of a text is s[from:to]",
+        _ => return None,
+    })
+}

@@ -441,15 +441,24 @@ impl Engine {
         lines
     }
 
-    /// Advice for a runtime error: the name that was probably meant, if an undefined one was used.
+    /// Advice for a runtime error: the name that was probably meant, if an undefined one was used, or how what other
+    /// languages call so is written here.
     pub fn help_for(&self, error: &Error) -> Option<String> {
         let Error::Runtime(raised) = error else {
             return None;
         };
+        if raised.kind == ErrorKind::Property {
+            let rest = raised.message.strip_prefix("Method '")?;
+            let (name, _) = rest.split_once("' does not exist on type")?;
+            return aether_resolve::method_here(name).map(str::to_owned);
+        }
         let name = raised
             .message
             .strip_prefix("Undefined variable: ")
             .filter(|_| raised.kind == ErrorKind::Name)?;
+        if let Some(text) = aether_resolve::written_here(name) {
+            return Some(text.to_owned());
+        }
         let mut known = self.known_names();
         if let Some(place) = raised.places.first() {
             let options = ParseOptions {
