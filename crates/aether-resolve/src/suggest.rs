@@ -69,21 +69,6 @@ fn distance(a: &str, b: &str) -> usize {
     previous[b.len()]
 }
 
-#[cfg(test)]
-mod tests {
-    use super::suggest;
-
-    #[test]
-    fn suggestions_are_close_names_only() {
-        let names = ["length", "print", "println", "total", "x"];
-        assert_eq!(suggest("lenght", names), Some("length"));
-        assert_eq!(suggest("prinln", names), Some("println"));
-        assert_eq!(suggest("Total", names), Some("total"));
-        assert_eq!(suggest("wholly", names), None);
-        assert_eq!(suggest("length", ["length"]), None);
-    }
-}
-
 /// How a name of other languages is written here, for a name that nothing declares.
 pub fn written_here(name: &str) -> Option<&'static str> {
     Some(match name {
@@ -130,4 +115,19 @@ pub fn method_here(name: &str) -> Option<&'static str> {
         "substring" | "substr" => "a part of a text is s[from:to]",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::suggest;
+
+    #[test]
+    fn suggestions_are_close_names_only() {
+        let names = ["length", "print", "println", "total", "x"];
+        assert_eq!(suggest("lenght", names), Some("length"));
+        assert_eq!(suggest("prinln", names), Some("println"));
+        assert_eq!(suggest("Total", names), Some("total"));
+        assert_eq!(suggest("wholly", names), None);
+        assert_eq!(suggest("length", ["length"]), None);
+    }
 }
