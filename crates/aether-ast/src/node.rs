@@ -316,6 +316,13 @@ pub enum Node {
         /// The initializer.
         value: NodeId,
     },
+    /// `const p = e`: as [`Node::Let`], for names that are not assigned again.
+    Const {
+        /// What is bound.
+        pattern: NodeId,
+        /// The initializer.
+        value: NodeId,
+    },
     /// `fn name(…) {…}` as a declaration, and a method inside a struct.
     FunctionDecl(FunctionId),
     /// `struct Name {…}`

@@ -431,6 +431,12 @@ impl Printer<'_> {
                     self.child(value);
                 }
             }
+            Node::Const { pattern, value } => {
+                self.text("const ");
+                self.child(pattern);
+                self.text(" = ");
+                self.child(value);
+            }
             Node::Let { pattern, value } => {
                 self.text("let ");
                 self.child(pattern);

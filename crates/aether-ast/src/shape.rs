@@ -271,6 +271,13 @@ impl Ast {
                 ("Member", shape)
             }
             Node::ExprStmt(value) => ("Expression", vec![("value", child(value))]),
+            Node::Const { pattern, value } => match self.node(pattern) {
+                Node::Ident(symbol) => ("Const", vec![("name", text(symbol)), ("value", child(value))]),
+                _ => (
+                    "Const",
+                    vec![("pattern", child(pattern)), ("value", child(value))],
+                ),
+            },
             Node::Let { pattern, value } => match self.node(pattern) {
                 Node::Ident(symbol) => ("Let", vec![("name", text(symbol)), ("value", child(value))]),
                 _ => ("Let", vec![("pattern", child(pattern)), ("value", child(value))]),

@@ -65,7 +65,7 @@ impl Ast {
                 list(start.as_slice());
                 list(end.as_slice());
             }
-            Node::Let { pattern, value } => list(&[pattern, value]),
+            Node::Let { pattern, value } | Node::Const { pattern, value } => list(&[pattern, value]),
             Node::Struct(definition) => {
                 let definition = self.structure(definition);
                 list(&[definition.name]);

@@ -23,6 +23,8 @@ pub(crate) enum Foreign {
     Function,
     /// Read on as if `struct` had been written.
     Struct,
+    /// The contextual word `const`: a `let` of names that are not assigned again.
+    Const,
     /// The contextual word `loop`: a loop without an end of its own.
     Loop,
     /// Read a block, and perhaps a condition after it.
@@ -71,9 +73,7 @@ fn classify(state: &Builder<'_>, word: &str, at: usize, next: Lexeme) -> Option<
     let after = state.kind(at + 2);
     let name = next.kind == T::Ident;
     match word {
-        "const" if name || matches!(next.kind, T::LeftBrace | T::LeftBracket) => {
-            Some(Foreign::Let("constants are not supported yet; write let"))
-        }
+        "const" if name || matches!(next.kind, T::LeftBrace | T::LeftBracket) => Some(Foreign::Const),
         "var" | "val" | "local" | "auto" | "mut" if name && matches!(after, T::Assign | T::Colon) => {
             Some(Foreign::Let("variables are declared with let"))
         }

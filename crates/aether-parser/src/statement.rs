@@ -195,6 +195,11 @@ fn any_declaration<'t>(
                     let (pattern, value) = inp.parse(&let_rest)?;
                     Ok(finish(inp, at, Node::Let { pattern, value }))
                 }
+                Some(Foreign::Const) => {
+                    inp.skip();
+                    let (pattern, value) = inp.parse(&let_rest)?;
+                    Ok(finish(inp, at, Node::Const { pattern, value }))
+                }
                 Some(Foreign::Function) => {
                     instead(inp, "fn", "functions are declared with fn");
                     function_rest(

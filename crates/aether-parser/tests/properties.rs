@@ -574,7 +574,11 @@ impl Grower<'_> {
         }
         let below = depth - 1;
         let node = match self.pick(20) {
-            0..=2 => Node::ExprStmt(self.expression(below)),
+            0..=1 => Node::ExprStmt(self.expression(below)),
+            2 => Node::Const {
+                pattern: self.binding(below),
+                value: self.expression(below),
+            },
             3 => Node::Let {
                 pattern: self.binding(below),
                 value: self.expression(below),

@@ -33,6 +33,7 @@ pub fn resolve(ast: &Ast, copy_captures: bool) -> Resolution {
         work: Vec::new(),
         step: 0,
         copy_captures,
+        assigned: Vec::new(),
     };
     for &statement in ast.root() {
         resolver.statement(statement);
@@ -87,6 +88,8 @@ struct Resolver<'a> {
     /// Uses of local names met so far.
     step: u32,
     copy_captures: bool,
+    /// Names that are assigned somewhere.
+    assigned: Vec<NodeId>,
 }
 
 impl Resolver<'_> {
@@ -136,6 +139,16 @@ impl Resolver<'_> {
             self.out.globals.push(GlobalDeclaration { name, ident, kind });
             return None;
         }
+        let again = self.scopes.last().and_then(|scope| {
+            let mut declared = scope.declared.iter().rev();
+            declared.find(|(declared, _)| *declared == name)
+        });
+        let constant = |kind| kind == BindingKind::Constant;
+        if let Some(&(_, before)) = again
+            && (constant(kind) || constant(self.out.bindings[before.index()].kind))
+        {
+            self.out.constant_errors.push(ident);
+        }
         let binding = self.add_binding(name, kind, Some(ident));
         self.out.uses[ident.index()] = Use::Local(binding);
         Some(binding)
@@ -157,7 +170,7 @@ impl Resolver<'_> {
             declared_loop_depth: self.loop_depth,
             ..Facts::default()
         });
-        if kind != BindingKind::Let {
+        if !matches!(kind, BindingKind::Let | BindingKind::Constant) {
             self.out.opaque.push(id);
         }
         if let Some(scope) = self.scopes.last_mut() {
@@ -333,7 +346,8 @@ impl Resolver<'_> {
         match self.ast.node(id) {
             Node::ExprStmt(value) | Node::Throw(value) => self.expression(value),
             Node::Return(value) => value.into_iter().for_each(|value| self.expression(value)),
-            Node::Let { pattern, value } => self.let_statement(pattern, value),
+            Node::Let { pattern, value } => self.let_statement(pattern, value, BindingKind::Let),
+            Node::Const { pattern, value } => self.let_statement(pattern, value, BindingKind::Constant),
             Node::FunctionDecl(function) => self.function_declaration(function),
             Node::Struct(definition) => {
                 let definition = self.ast.structure(definition);
@@ -390,10 +404,10 @@ impl Resolver<'_> {
                     Node::Ident(_) => drop(self.declare(binding, BindingKind::Loop)),
                     Node::PairPattern { first, second } => {
                         for name in [first, second] {
-                            self.declare_opaque(name);
+                            self.declare_opaque(name, BindingKind::Let);
                         }
                     }
-                    _ => self.let_pattern(binding, iterable),
+                    _ => self.let_pattern(binding, iterable, BindingKind::Let),
                 }
                 self.body(body);
                 self.close();
@@ -450,20 +464,20 @@ impl Resolver<'_> {
         }
     }
 
-    fn let_statement(&mut self, pattern: NodeId, value: NodeId) {
+    fn let_statement(&mut self, pattern: NodeId, value: NodeId, kind: BindingKind) {
         let named = self
             .function_value(value)
             .filter(|_| matches!(self.ast.node(pattern), Node::Ident(_)));
         if let Some(function) = named {
             // The binding exists before the closure, so that the function can refer to itself by this name.
-            let binding = self.declare(pattern, BindingKind::Let);
+            let binding = self.declare(pattern, kind);
             self.own_name(binding, function);
             self.expression(value);
             self.note_value(binding, value);
             return;
         }
         self.expression(value);
-        self.let_pattern(pattern, value);
+        self.let_pattern(pattern, value, kind);
     }
 
     fn function_declaration(&mut self, id: FunctionId) {
@@ -498,10 +512,10 @@ impl Resolver<'_> {
         }
     }
 
-    fn let_pattern(&mut self, pattern: NodeId, value: NodeId) {
+    fn let_pattern(&mut self, pattern: NodeId, value: NodeId, kind: BindingKind) {
         match self.ast.node(pattern) {
             Node::Ident(_) => {
-                let binding = self.declare(pattern, BindingKind::Let);
+                let binding = self.declare(pattern, kind);
                 self.note_value(binding, value);
             }
             Node::ArrayPattern(items) => {
@@ -509,10 +523,10 @@ impl Resolver<'_> {
                     match self.ast.node(item) {
                         Node::DefaultPattern { target, default } => {
                             self.expression(default);
-                            self.declare_opaque(target);
+                            self.declare_opaque(target, kind);
                         }
-                        Node::RestPattern(target) => self.declare_opaque(target),
-                        _ => self.declare_opaque(item),
+                        Node::RestPattern(target) => self.declare_opaque(target, kind),
+                        _ => self.declare_opaque(item, kind),
                     }
                 }
             }
@@ -522,7 +536,7 @@ impl Resolver<'_> {
                         if let Some(default) = default {
                             self.expression(default);
                         }
-                        self.declare_opaque(target);
+                        self.declare_opaque(target, kind);
                     }
                 }
             }
@@ -530,8 +544,8 @@ impl Resolver<'_> {
         }
     }
 
-    fn declare_opaque(&mut self, ident: NodeId) {
-        if let Some(binding) = self.declare(ident, BindingKind::Let) {
+    fn declare_opaque(&mut self, ident: NodeId, kind: BindingKind) {
+        if let Some(binding) = self.declare(ident, kind) {
             self.out.opaque.push(binding);
         }
     }
@@ -540,6 +554,7 @@ impl Resolver<'_> {
         match self.ast.node(target) {
             Node::Name(symbol) => {
                 self.use_name(target, symbol, true);
+                self.assigned.push(target);
                 if let (Use::Local(binding), Some(value)) = (self.out.uses[target.index()], value) {
                     self.out.values.push((binding, value));
                 }
@@ -602,8 +617,35 @@ impl Resolver<'_> {
         found
     }
 
+    /// Finds what assigns a constant, and what declares a name of the module again that is one.
+    fn check_constants(&mut self) {
+        let mut globals: AHashMap<Symbol, BindingKind> = AHashMap::new();
+        for global in &self.out.globals {
+            let before = globals.insert(global.name, global.kind);
+            let constant = [before, Some(global.kind)].contains(&Some(BindingKind::Constant));
+            if before.is_some() && constant {
+                self.out.constant_errors.push(global.ident);
+                globals.insert(global.name, BindingKind::Constant);
+            }
+        }
+        for &name in &self.assigned {
+            let kind = match self.out.use_of(name) {
+                Use::Local(binding) => Some(self.out.bindings[binding.index()].kind),
+                Use::Global => self
+                    .ast
+                    .name_of(name)
+                    .and_then(|name| globals.get(&name).copied()),
+                Use::None => None,
+            };
+            if kind == Some(BindingKind::Constant) {
+                self.out.constant_errors.push(name);
+            }
+        }
+    }
+
     /// Decides own names, then copies and cells.
     fn finish(mut self) -> Resolution {
+        self.check_constants();
         let shared = self.captured_within_own();
         for (index, facts) in self.facts.iter().enumerate() {
             let (binding, id) = (&self.out.bindings[index], BindingId(index as u32));

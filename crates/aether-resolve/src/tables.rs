@@ -45,6 +45,8 @@ pub enum BindingKind {
     Receiver,
     /// `let`, also through a pattern.
     Let,
+    /// `const`, also through a pattern.
+    Constant,
     /// `fn`
     Function,
     /// `struct`
@@ -129,6 +131,7 @@ pub struct Resolution {
     pub(crate) global_uses: Vec<NodeId>,
     pub(crate) values: Vec<(BindingId, NodeId)>,
     pub(crate) opaque: Vec<BindingId>,
+    pub(crate) constant_errors: Vec<NodeId>,
 }
 
 impl Resolution {
@@ -136,6 +139,11 @@ impl Resolution {
     #[inline]
     pub fn use_of(&self, name: NodeId) -> Use {
         self.uses.get(name.index()).copied().unwrap_or(Use::None)
+    }
+
+    /// Names, in no order, that assign or declare again what is constant.
+    pub fn constant_errors(&self) -> &[NodeId] {
+        &self.constant_errors
     }
 
     /// A binding.

@@ -68,6 +68,13 @@ pub(crate) fn compile(
     module: u32,
     kind: Kind,
 ) -> Result<NonNull<Code>> {
+    if let Some(&place) = resolution
+        .constant_errors()
+        .iter()
+        .min_by_key(|&&place| ast.span(place).start)
+    {
+        return Err(constant_error(ast, &file, place));
+    }
     let declared = resolution.globals().iter().map(|global| global.name).collect();
     let scalars = scalar::scalar_bindings(ast, resolution);
     let owners = std::rc::Rc::strong_count(&file);
@@ -92,6 +99,18 @@ pub(crate) fn compile(
         heap.keep_for_code(kept.size());
     }
     code
+}
+
+/// The error of a name that assigns or declares again what is constant.
+fn constant_error(ast: &Ast, file: &SourceFile, place: NodeId) -> CompileError {
+    let name = ast.name_of(place).map_or("", |name| ast.text(name));
+    let span = ast.span(place);
+    let line = file.line(span.start);
+    let message = format!("Cannot assign to constant '{name}' at line {line}");
+    let help = "declare it with let if its value changes";
+    CompileError::Diagnostic(Box::new(
+        Diagnostic::error("E0117", message, span).with_help(help),
+    ))
 }
 
 pub(super) struct Compiler<'a> {

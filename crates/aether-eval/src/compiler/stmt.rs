@@ -15,7 +15,9 @@ impl Compiler<'_> {
         self.at(id);
         match self.ast.node(id) {
             Node::ExprStmt(value) => self.discard(value),
-            Node::Let { pattern, value } => self.let_statement(id, pattern, value),
+            Node::Let { pattern, value } | Node::Const { pattern, value } => {
+                self.let_statement(id, pattern, value)
+            }
             Node::FunctionDecl(function) => self.function_declaration(id, function),
             Node::Struct(definition) => self.struct_declaration(id, definition),
             Node::Enum(definition) => self.enum_declaration(id, definition),
