@@ -31,6 +31,10 @@ fn output_of(text: &str, copy_captures: bool) -> String {
     if let Err(error) = result {
         write!(out, "{error}").unwrap();
     }
+    let heap = machine.heap().clone();
+    drop(machine);
+    heap.collect();
+    assert_eq!(heap.live_objects(), 0, "something outlives its machine\n{text}");
     out
 }
 
@@ -306,4 +310,27 @@ fn copies_and_cells_print_the_same() {
         shown += usize::from(copied.lines().count() > 3);
     }
     assert!(shown > 2000, "only {shown} programs do anything");
+}
+
+#[test]
+fn an_arm_that_does_not_match_leaves_nothing() {
+    let program = r#"
+enum Shape { Pair(a, b), Single(s) }
+fn later(v) {
+    match (v) {
+        1 => { let g = fn() { return c }  let [c] = [g]  return "one" }
+        "two" | 2 => { let g = fn() { return d }  fn d() { return g }  return "two" }
+        Shape.Single(s) => { let g = fn() { return [s, e] }  let e = g  return "single" }
+        Shape.Pair(a, b) => { let g = fn() { a = f  return b }  let f = g  return "pair" }
+        other => { let g = fn() { return other }  return "other" }
+    }
+}
+for v in [1, 2, "two", [3], Shape.Single([4]), Shape.Pair([5], [6]), null] { print(later(v), "") }
+"#;
+    for copied in [true, false] {
+        assert_eq!(
+            output_of(program, copied),
+            "one two two other single pair other "
+        );
+    }
 }

@@ -113,12 +113,7 @@ impl Compiler<'_> {
                 self.bind_parameter(binding, register);
             }
         }
-        for &binding in self.resolution.forward_bindings(function.body) {
-            let register = self.allocate()?;
-            self.emit(Op::NewUnsetCell, register, 0, 0);
-            self.function.registers.insert(binding, register);
-            self.add_local(register, true);
-        }
+        self.forward_cells(function.body)?;
         if let Node::Block(statements) = ast.node(function.body) {
             for &statement in ast.list(statements) {
                 self.statement(statement)?;

@@ -429,6 +429,11 @@ impl Compiler<'_> {
     /// Opens a scope of the tree: its forward bindings get their cells now.
     pub(super) fn open_scope_of(&mut self, owner: NodeId) -> Result<()> {
         self.open_scope();
+        self.forward_cells(owner)
+    }
+
+    /// Makes the cells of a scope's forward bindings, in the innermost scope.
+    pub(super) fn forward_cells(&mut self, owner: NodeId) -> Result<()> {
         let resolution = self.resolution;
         for &binding in resolution.forward_bindings(owner) {
             let register = self.allocate()?;

@@ -126,11 +126,13 @@ impl Compiler<'_> {
                 continue;
             };
             let next = self.label();
-            self.open_scope_of(body)?;
+            self.open_scope();
             self.pattern_bindings(pattern)?;
             self.at(pattern);
             self.test_pattern(pattern, subject.register, next, ast.span(arm).len() + 16)?;
             self.seal_bindings(pattern);
+            // Not before the test, which leaves the arm without releasing its locals.
+            self.forward_cells(body)?;
             self.body(body)?;
             self.close_scope();
             self.jump(end);
