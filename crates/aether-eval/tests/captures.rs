@@ -328,9 +328,6 @@ fn later(v) {
 for v in [1, 2, "two", [3], Shape.Single([4]), Shape.Pair([5], [6]), null] { print(later(v), "") }
 "#;
     for copied in [true, false] {
-        assert_eq!(
-            output_of(program, copied),
-            "one two two other single pair other "
-        );
+        assert_eq!(output_of(program, copied), "one two two other single pair other ");
     }
 }
