@@ -58,22 +58,8 @@ pub(super) static DEFS: &[BuiltinDef] = &[
     BuiltinDef::library_frame("group_by", &["array", "func"], 4, group_by).iterables(1),
     BuiltinDef::library_frame("count_by", &["array", "func"], 4, count_by).iterables(1),
     BuiltinDef::library_frame("sum_by", &["array", "func"], 4, sum_by).iterables(1),
-    BuiltinDef::library_frame(
-        "sort_by",
-        &["array", "key", "opts"],
-        sorting::SORT_BY_SLOTS,
-        sorting::sort_by,
-    )
-    .iterables(1)
-    .with_options(sorting::OPTIONS),
-    BuiltinDef::library_frame(
-        "sort_by_key",
-        &["array", "key", "opts"],
-        sorting::SORT_BY_SLOTS,
-        sorting::sort_by,
-    )
-    .iterables(1)
-    .with_options(sorting::OPTIONS),
+    sort_by_named("sort_by"),
+    sort_by_named("sort_by_key"),
     BuiltinDef::library_frame(
         "binary_search",
         &["array", "value", "cmp"],
@@ -81,6 +67,14 @@ pub(super) static DEFS: &[BuiltinDef] = &[
         sorting::binary_search,
     ),
 ];
+
+/// The function that sorts by a key, under one of its names.
+const fn sort_by_named(name: &'static str) -> BuiltinDef {
+    let params = &["array", "key", "opts"];
+    BuiltinDef::library_frame(name, params, sorting::SORT_BY_SLOTS, sorting::sort_by)
+        .iterables(1)
+        .with_options(sorting::OPTIONS)
+}
 
 // --- core ---
 

@@ -122,9 +122,7 @@ pub(crate) fn collect_iterable(heap: &Heap, value: &Value) -> Result<Option<Rc<A
             items
         }
         value if let Some(range) = Range::of(value) => {
-            let Value::Array(items) = range.items(heap)? else {
-                unreachable!("an array")
-            };
+            let items = range.items(heap)?;
             heap.count_work(items.len() / 4);
             items
         }

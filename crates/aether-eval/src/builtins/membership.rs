@@ -5,7 +5,7 @@
 use aether_value::{IterState, Raise, Value, equal, hashable_check};
 
 use super::support::{int, string};
-use super::{Args, BuiltinDef, Event, Range, Step};
+use super::{Args, BuiltinDef, Event, Range, Step, methods, text};
 use crate::context::Ctx;
 
 /// `item in container`.
@@ -53,11 +53,7 @@ fn call(function: &Value) -> Step {
 fn begin(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
     let item = &slots[ITEM];
     let found = match &slots[CONTAINER] {
-        Value::Array(array) => {
-            let items = array.snapshot();
-            ctx.tick(items.len() / 8)?;
-            items.iter().any(|other| equal(other, item))
-        }
+        Value::Array(array) => methods::position(ctx, array, item)?.is_some(),
         Value::Dict(dict) => {
             hashable_check(item)?;
             dict.entry(item).is_some()
@@ -68,7 +64,7 @@ fn begin(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
         }
         Value::String(text) => {
             let part = string(item)?;
-            ctx.tick(text.len_bytes() / 16 + part.len_bytes() / 16)?;
+            text::tick_search(ctx, text, part)?;
             text.as_str().contains(part.as_str())
         }
         container if let Some(range) = Range::of(container) => {

@@ -5,7 +5,7 @@
 //!
 //! Source: language reference §19, X3.
 
-use aether_value::{Builtin, Heap, IterState, Native, Raise, StrBuilder, Value};
+use aether_value::{Array, Builtin, Heap, IterState, Native, Raise, Rc, StrBuilder, Value};
 use std::any::Any;
 
 use super::BuiltinDef;
@@ -84,14 +84,14 @@ impl Range {
     }
 
     /// Its items in an array.
-    pub(crate) fn items(self, heap: &Heap) -> Result<Value, Raise> {
+    pub(crate) fn items(self, heap: &Heap) -> Result<Rc<Array>, Raise> {
         let items = heap.array(self.room())?;
         let mut next = self.start;
         for _ in 0..self.len() {
             items.push(Value::Int(next))?;
             next = next.wrapping_add(self.step);
         }
-        Ok(Value::Array(items))
+        Ok(items)
     }
 }
 
@@ -167,9 +167,8 @@ fn contains(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 fn to_array(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let range = receiver(args)?;
-    let items = range.items(ctx.heap())?;
     ctx.tick(range.room() / 4)?;
-    Ok(items)
+    Ok(Value::Array(range.items(ctx.heap())?))
 }
 
 fn iterator(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {

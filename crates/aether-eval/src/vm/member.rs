@@ -667,22 +667,10 @@ pub(super) unsafe fn slice(vm: &mut Vm, first: *mut Raw) -> Result<Raw, Raise> {
     // SAFETY: the caller's promise.
     unsafe {
         let object = (*first).as_value();
-        let length = match object {
-            Value::Array(array) => array.len(),
-            Value::String(string) => string.len_chars(),
-            other => return Err(Raise::slice(&other.type_name())),
-        };
+        let length = sliceable(object)?;
         let start = bound((*first.add(1)).as_value(), 0, length)?;
-        let end = bound((*first.add(2)).as_value(), length, length)?.max(start);
-        let value = match object {
-            Value::String(string) => Value::String(string.slice_chars(&vm.heap, start, end)?),
-            Value::Array(array) => {
-                vm.tick((end - start) / 16)?;
-                let items = array.snapshot();
-                Value::Array(vm.heap.array_from_slice(&items.as_slice()[start..end])?)
-            }
-            _ => unreachable!("checked above"),
-        };
+        let end = bound((*first.add(2)).as_value(), length, length)?;
+        let value = elements(vm, object, start, end)?;
         for index in 0..3 {
             call::take(first.add(index)).release();
         }
@@ -691,16 +679,36 @@ pub(super) unsafe fn slice(vm: &mut Vm, first: *mut Raw) -> Result<Raw, Raise> {
     }
 }
 
+/// The number of elements of what can be sliced: an array or a string.
+fn sliceable(object: &Value) -> Result<usize, Raise> {
+    match object {
+        Value::Array(array) => Ok(array.len()),
+        Value::String(string) => Ok(string.len_chars()),
+        other => Err(Raise::slice(&other.type_name())),
+    }
+}
+
+/// The elements from `start` to before `end`, both at most the number of them; none if `end` is before `start`.
+fn elements(vm: &mut Vm, object: &Value, start: usize, end: usize) -> Result<Value, Raise> {
+    let end = end.max(start);
+    match object {
+        Value::String(string) => Ok(Value::String(string.slice_chars(&vm.heap, start, end)?)),
+        Value::Array(array) => {
+            vm.tick((end - start) / 16)?;
+            let items = array.snapshot();
+            let part = vm.heap.array_from_slice(&items.as_slice()[start..end])?;
+            Ok(Value::Array(part))
+        }
+        other => Err(Raise::slice(&other.type_name())),
+    }
+}
+
 /// `object[a..b]` of an array or a string: a slice, with the end if the range includes it.
 fn part(vm: &mut Vm, object: &Value, range: crate::builtins::Range) -> Result<Value, Raise> {
     if range.step != 1 {
         return Err(Raise::operation("a slice by a range has step 1"));
     }
-    let length = match object {
-        Value::Array(array) => array.len(),
-        Value::String(string) => string.len_chars(),
-        other => return Err(Raise::slice(&other.type_name())),
-    };
+    let length = sliceable(object)?;
     let start = bound(&Value::Int(range.start), 0, length)?;
     let end = match (range.inclusive, range.end) {
         // The last element is included: there is none behind it.
@@ -708,16 +716,7 @@ fn part(vm: &mut Vm, object: &Value, range: crate::builtins::Range) -> Result<Va
         (true, end) => bound(&Value::Int(end.saturating_add(1)), length, length)?,
         (false, end) => bound(&Value::Int(end), length, length)?,
     };
-    let end = end.max(start);
-    let value = match object {
-        Value::String(string) => Value::String(string.slice_chars(&vm.heap, start, end)?),
-        Value::Array(array) => {
-            vm.tick((end - start) / 16)?;
-            let items = array.snapshot();
-            Value::Array(vm.heap.array_from_slice(&items.as_slice()[start..end])?)
-        }
-        _ => unreachable!("checked above"),
-    };
+    let value = elements(vm, object, start, end)?;
     vm.settle_work();
     Ok(value)
 }

@@ -104,7 +104,11 @@ fn pop(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 }
 
 /// Where the first item equal to `wanted` is.
-fn position(ctx: &mut Ctx<'_>, items: &Array, wanted: &Value) -> Result<Option<usize>, Raise> {
+pub(in crate::builtins) fn position(
+    ctx: &mut Ctx<'_>,
+    items: &Array,
+    wanted: &Value,
+) -> Result<Option<usize>, Raise> {
     ctx.tick(items.len() / 8)?;
     if items.len() <= 8 {
         // A snapshot would cost the next write more than these few counts.
@@ -270,7 +274,7 @@ fn unique(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let items = receiver(&args[0]).snapshot();
     ctx.tick(items.len())?;
     let (seen, result) = (ctx.heap().set()?, ctx.heap().array(0)?);
-    let mut others: Vec<Value> = Vec::new();
+    let others = ctx.heap().array(0)?;
     for item in &*items {
         let fresh = if hashable_check(item).is_ok() {
             // 1 and 1.0 are equal, but two keys.
@@ -282,10 +286,9 @@ fn unique(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
             };
             seen.add(key)?
         } else {
-            ctx.tick(others.len() / 8)?;
-            let fresh = !others.iter().any(|other| equal(other, item));
+            let fresh = position(ctx, &others, item)?.is_none();
             if fresh {
-                others.push(item.clone());
+                others.push(item.clone())?;
             }
             fresh
         };

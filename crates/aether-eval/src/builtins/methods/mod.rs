@@ -7,7 +7,7 @@ mod dict;
 mod set;
 mod string;
 
-pub(super) use array::ARRAY;
+pub(super) use array::{ARRAY, position};
 pub(super) use dict::{DICT, DICT_MEMBERS};
 pub(super) use set::SET;
 pub(super) use string::STRING;
