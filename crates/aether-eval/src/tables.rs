@@ -50,6 +50,9 @@ pub(crate) struct Tables {
     strings: AHashMap<Box<str>, u32>,
     ints: AHashMap<i64, u32>,
     floats: AHashMap<u64, u32>,
+    /// False, true and null.
+    plain: [Option<u32>; 3],
+    built_ins: AHashMap<*const BuiltinDef, u32>,
     pub(crate) globals: Vec<Raw>,
     declared: Vec<bool>,
     names: Vec<Rc<Str>>,
@@ -68,6 +71,8 @@ impl Tables {
             strings: AHashMap::new(),
             ints: AHashMap::new(),
             floats: AHashMap::new(),
+            plain: [None; 3],
+            built_ins: AHashMap::new(),
             globals: Vec::new(),
             declared: Vec::new(),
             names: Vec::new(),
@@ -116,20 +121,27 @@ impl Tables {
 
     /// The constant null, true or false.
     pub(crate) fn plain(&mut self, value: &Value) -> u32 {
-        let found = self.constants.iter().position(|known| match (known, value) {
-            (Value::Null, Value::Null) => true,
-            (Value::Bool(a), Value::Bool(b)) => a == b,
-            _ => false,
-        });
-        found.map_or_else(|| self.add_constant(value.clone()), |index| index as u32)
+        let kind = match value {
+            Value::Bool(false) => 0,
+            Value::Bool(true) => 1,
+            _ => 2,
+        };
+        if let Some(index) = self.plain[kind] {
+            return index;
+        }
+        let index = self.add_constant(value.clone());
+        self.plain[kind] = Some(index);
+        index
     }
 
     /// The constant that is a built-in.
     pub(crate) fn built_in(&mut self, def: &'static BuiltinDef) -> u32 {
-        let found = self.constants.iter().position(
-            |known| matches!(known, Value::Builtin(builtin) if std::ptr::eq(builtin.0, &raw const def.info)),
-        );
-        found.map_or_else(|| self.add_constant(def.value()), |index| index as u32)
+        if let Some(&index) = self.built_ins.get(&std::ptr::from_ref(def)) {
+            return index;
+        }
+        let index = self.add_constant(def.value());
+        self.built_ins.insert(def, index);
+        index
     }
 
     /// The text of a string constant.

@@ -11,7 +11,7 @@ use aether_value::{Array, Raise, Rc, Value, nested_order};
 use std::cmp::Ordering;
 
 use super::support::{ScopedCharge, array, buffer, built, int, position, string, wrong_type};
-use super::{BuiltinDef, Event, Step};
+use super::{BuiltinDef, Event, Step, text};
 use crate::context::Ctx;
 
 pub(super) static HEAPQ: &[BuiltinDef] = &[
@@ -78,13 +78,7 @@ impl Options {
                 Ordering::Greater
             };
         }
-        let order = match (left, right) {
-            (Value::String(left), Value::String(right)) if self.fold => {
-                let folded = |text: &str| text.to_lowercase();
-                folded(left.as_str()).cmp(&folded(right.as_str()))
-            }
-            _ => nested_order(left, right),
-        };
+        let order = nested_order(left, right);
         if self.reverse { order.reverse() } else { order }
     }
 }
@@ -134,8 +128,17 @@ fn with_keys(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Opt
 /// The items in the order of their keys.
 fn by_keys(ctx: &mut Ctx<'_>, slots: &[Value]) -> Result<Rc<Array>, Raise> {
     let options = Options::read(&slots[2])?;
-    let (items, keys) = (buffer(&slots[3]), built(&slots[KEYS]).snapshot());
+    let items = buffer(&slots[3]);
     let len = items.len();
+    let keys = built(&slots[KEYS]);
+    if options.fold {
+        for at in 0..len {
+            if let Some(Value::String(key)) = keys.get_value(at) {
+                drop(keys.set(at, text::mapped(ctx, &key, str::to_lowercase)?)?);
+            }
+        }
+    }
+    let keys = keys.snapshot();
     ctx.tick(len * (len.max(1).ilog2() as usize + 1) / 4)?;
     let _charge = ScopedCharge::new(ctx.heap(), len * size_of::<u32>() * 3 / 2)?;
     let mut positions: Vec<u32> = (0..len as u32).collect();
@@ -150,7 +153,7 @@ fn by_keys(ctx: &mut Ctx<'_>, slots: &[Value]) -> Result<Rc<Array>, Raise> {
 /// `binary_search(array, value, cmp)`: an index of the value, or `-(insertion + 1)`. Slots: array, value, comparison,
 /// low and high.
 pub(super) fn binary_search(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
-    let (mut low, mut high) = match event {
+    let (low, high) = match event {
         Event::Start => {
             let items = array(&slots[0])?.snapshot();
             let len = items.len();
@@ -182,7 +185,6 @@ pub(super) fn binary_search(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) 
         }
         Event::Failed(raise) => return Err(raise),
     };
-    (low, high) = (low.min(high), high);
     if low >= high {
         return Ok(Step::Done(Value::Int(-(low as i64) - 1)));
     }

@@ -53,6 +53,7 @@ use crate::tables::Tables;
 use crate::task::{Message, Scheduler};
 pub(crate) use arithmetic::{number_operator, power_of};
 pub use call::Returned;
+pub(crate) use call::declared_parameters;
 pub(crate) use modules::ModuleState;
 pub use unwind::TracePlace;
 pub(crate) use unwind::{is_exit, read_slot, trace_places, trace_text, with_code};

@@ -15,7 +15,7 @@ use std::thread;
 
 use aether_value::{Array, Coroutine, ErrorKind, Native, Promise, PromiseState, Raise, Raw, Rc, Value};
 
-use super::call::declared_parameters;
+use super::declared_parameters;
 use super::task::Runnable;
 use super::{Flow, Vm};
 use crate::builtins::{Step, Until};

@@ -1,11 +1,12 @@
 //! Methods of dicts.
 
-use aether_value::{Dict, Heap, IterState, Raise, Rc, Value, hashable_check};
+use aether_value::{BuiltinKind, Dict, Heap, IterState, Raise, Rc, Value, hashable_check};
 
 use super::super::support::{array, position, take, wrong_type};
 use super::super::{Args, BuiltinDef, Event, Step, frames, sort};
 use super::equals;
 use crate::context::Ctx;
+use crate::vm::declared_parameters;
 
 /// Methods of dicts.
 pub(in crate::builtins) static DICT: &[BuiltinDef] = &[
@@ -238,12 +239,13 @@ enum Gives {
     Value,
 }
 
-/// How many parameters a function declares.
+/// How many of key and value a function is called with; a built-in gets both only if it needs them.
 fn parameters(function: &Value) -> usize {
     match function {
-        Value::Function(closure) | Value::AsyncFunction(closure) => closure.code().declared as usize,
-        Value::Builtin(builtin) => builtin.params.len().max(usize::from(builtin.min_args)),
-        _ => 2,
+        // Library functions state no least number: what is missing is null.
+        Value::Builtin(builtin) if builtin.kind == BuiltinKind::Library => builtin.params.len(),
+        Value::Builtin(builtin) => usize::from(builtin.min_args),
+        other => declared_parameters(other),
     }
 }
 

@@ -535,7 +535,7 @@ unsafe fn invoke_nested(
 }
 
 /// How many arguments a callback declares.
-pub(in crate::vm) fn declared_parameters(function: &Value) -> usize {
+pub(crate) fn declared_parameters(function: &Value) -> usize {
     match function {
         Value::Function(closure) | Value::AsyncFunction(closure) => {
             closure.code().most_arguments().unwrap_or(usize::MAX)

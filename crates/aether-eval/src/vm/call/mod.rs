@@ -10,7 +10,8 @@ use aether_value::{
     Array, Closure, EnumConstructor, ErrorKind, Frame, Header, PromiseState, Raise, Raw, Rc, Value, tag,
 };
 
-pub(super) use frame::{declared_parameters, drive, slot_count};
+pub(crate) use frame::declared_parameters;
+pub(super) use frame::{drive, slot_count};
 use frame::{each_turn, pair_turn};
 pub(super) use method::{call_method, call_remembered, lookup, remembers_builtin};
 
