@@ -52,13 +52,14 @@ const OPERANDS: &[&str] = &[
     "fn(x, y) { return 1 }",
     "null",
     "{}",
+    "0..n * 64",
 ];
 
 /// Those that are tried as the first, second and third operand.
 const FIRST: &[usize] = &[
-    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22,
+    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
 ];
-const SECOND: &[usize] = &[0, 3, 4, 5, 9, 13, 14, 16, 18, 20];
+const SECOND: &[usize] = &[0, 3, 4, 5, 9, 13, 14, 16, 18, 20, 23];
 const THIRD: &[usize] = &[0, 5, 14, 18, 20];
 
 /// Large and small.

@@ -428,7 +428,9 @@ pub fn all_builtins() -> impl Iterator<Item = (Place, &'static BuiltinDef)> {
     });
     let methods = METHODS
         .iter()
-        .flat_map(|&(tag, defs)| defs.iter().map(move |def| (Place::Method(tag), def)));
+        .copied()
+        .chain([(tag::NATIVE, range::METHODS)])
+        .flat_map(|(tag, defs)| defs.iter().map(move |def| (Place::Method(tag), def)));
     core_builtins()
         .map(|def| (Place::Global, def))
         .chain(

@@ -22,7 +22,7 @@ pub(crate) static INCLUSIVE_RANGE: BuiltinDef =
         made(ctx, args, true)
     });
 
-static METHODS: &[BuiltinDef] = &[
+pub(super) static METHODS: &[BuiltinDef] = &[
     BuiltinDef::method("contains", 1, 1, contains),
     BuiltinDef::method("to_array", 0, 0, to_array),
     BuiltinDef::method("iterator", 0, 0, iterator),
