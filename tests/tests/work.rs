@@ -393,6 +393,8 @@ const BODIES: &[&str] = &[
     "for i in range(3) { p0 == i }",
     "for i in range(len(p0)) { if (i > 1) { return p0 } }",
     "try { throw p0 } catch (e) { return e } finally { abs(1) }",
+    "return [x for x in p0]",
+    "return {x: 1 for x in p0}",
     "struct Q { x fn m() { return self.x } }  return Q { x: p0 }.m()",
 ];
 

@@ -207,6 +207,31 @@ pub enum Node {
     Spread(NodeId),
     /// `{k: v}`: keys and values in turn.
     Dict(List),
+    /// `[e for x in c if t]`: each clause a [`Node::ForClause`] or [`Node::IfClause`], the first a [`Node::ForClause`].
+    ArrayComprehension {
+        /// What is collected.
+        element: NodeId,
+        /// The clauses, each nested in those before it.
+        clauses: List,
+    },
+    /// `{k: v for x in c if t}`, as [`Node::ArrayComprehension`].
+    DictComprehension {
+        /// The key of each entry.
+        key: NodeId,
+        /// Its value.
+        value: NodeId,
+        /// The clauses.
+        clauses: List,
+    },
+    /// `for x in c` in a comprehension: the binding is that of a [`Node::For`].
+    ForClause {
+        /// What each item is bound to.
+        binding: NodeId,
+        /// What is iterated.
+        iterable: NodeId,
+    },
+    /// `if t` in a comprehension.
+    IfClause(NodeId),
     /// `Name { f: v }` or `mod.Name { f: v }`: the target is a [`Node::Name`] or a [`Node::Member`]; fields are
     /// [`Node::Ident`] and value in turn.
     StructLit {

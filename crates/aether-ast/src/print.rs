@@ -166,6 +166,14 @@ impl Printer<'_> {
         }
     }
 
+    /// The clauses of a comprehension.
+    fn clauses(&mut self, list: List) {
+        for &id in self.ast.list(list) {
+            self.text(" ");
+            self.child(id);
+        }
+    }
+
     fn power(&self, id: NodeId) -> Power {
         match self.ast.node(id) {
             Node::Unary { .. } => Power::Prefix,
@@ -213,7 +221,7 @@ impl Printer<'_> {
     fn starts_with_brace(&self, mut id: NodeId) -> bool {
         loop {
             id = match self.ast.node(id) {
-                Node::Dict(_) => return true,
+                Node::Dict(_) | Node::DictComprehension { .. } => return true,
                 Node::Binary { lhs: id, .. }
                 | Node::Membership { item: id, .. }
                 | Node::Range { start: id, .. }
@@ -347,6 +355,30 @@ impl Printer<'_> {
                 self.text("{");
                 self.commas(items);
                 self.text("}");
+            }
+            Node::ArrayComprehension { element, clauses } => {
+                self.text("[");
+                self.child(element);
+                self.clauses(clauses);
+                self.text("]");
+            }
+            Node::DictComprehension { key, value, clauses } => {
+                self.text("{");
+                self.child(key);
+                self.text(": ");
+                self.child(value);
+                self.clauses(clauses);
+                self.text("}");
+            }
+            Node::ForClause { binding, iterable } => {
+                self.text("for ");
+                self.child(binding);
+                self.text(" in ");
+                self.child(iterable);
+            }
+            Node::IfClause(condition) => {
+                self.text("if ");
+                self.child(condition);
             }
             Node::StructLit { target, fields } => {
                 self.child(target);

@@ -151,6 +151,29 @@ impl Ast {
             Node::Array(items) => ("Array", vec![("elements", self.children(items))]),
             Node::Spread(value) => ("Spread", vec![("value", child(value))]),
             Node::Dict(items) => ("Dict", vec![("entries", Part::Pairs(self.list(items).to_vec()))]),
+            Node::ArrayComprehension { element, clauses } => (
+                "ArrayComprehension",
+                vec![("element", child(element)), ("clauses", self.children(clauses))],
+            ),
+            Node::DictComprehension { key, value, clauses } => (
+                "DictComprehension",
+                vec![
+                    ("key", child(key)),
+                    ("value", child(value)),
+                    ("clauses", self.children(clauses)),
+                ],
+            ),
+            Node::ForClause { binding, iterable } => (
+                "ForClause",
+                vec![
+                    match self.node(binding) {
+                        Node::Ident(_) => ("name", name(binding)),
+                        _ => ("pattern", child(binding)),
+                    },
+                    ("iterable", child(iterable)),
+                ],
+            ),
+            Node::IfClause(condition) => ("IfClause", vec![("condition", child(condition))]),
             Node::StructLit { target, fields } => (
                 "StructLiteral",
                 vec![

@@ -34,9 +34,19 @@ impl Ast {
             | Node::Throw(inner)
             | Node::LiteralPattern(inner)
             | Node::RestPattern(inner)
+            | Node::IfClause(inner)
             | Node::Loop(inner)
             | Node::Unary { operand: inner, .. }
             | Node::Member { object: inner, .. } => list(&[inner]),
+            Node::ArrayComprehension { element, clauses } => {
+                list(&[element]);
+                list(self.list(clauses));
+            }
+            Node::DictComprehension { key, value, clauses } => {
+                list(&[key, value]);
+                list(self.list(clauses));
+            }
+            Node::ForClause { binding, iterable } => list(&[binding, iterable]),
             Node::StructLit { target, fields } => {
                 list(&[target]);
                 list(self.list(fields));

@@ -7,8 +7,8 @@ use aether_lexer::TokenKind as T;
 
 use crate::builder::{Builder, Loop};
 use crate::cursor::{
-    Cursor, Lexeme, Parsed, eat, fail, give_up, index, missing, peek, peek_at, peek_kind, skip_to, span_from,
-    want,
+    Cursor, Lexeme, Parsed, Production, eat, fail, give_up, index, missing, peek, peek_at, peek_kind,
+    skip_to, span_from, want,
 };
 use crate::expression::head;
 use crate::foreign::{Foreign, foreign_word};
@@ -156,9 +156,9 @@ pub(crate) fn loop_statement<'t>(
 }
 
 /// `x`, `k, v`, `[a, b]` or `{a, b}` behind the word `for`.
-fn loop_binding<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) -> Parsed<NodeId> {
+pub(crate) fn loop_binding<'t>(inp: &mut Cursor<'t, '_>, binding: &Production<'t, NodeId>) -> Parsed<NodeId> {
     if matches!(peek_kind(inp), T::LeftBracket | T::LeftBrace) {
-        return inp.parse(&rules.binding);
+        return inp.parse(binding);
     }
     let start = index(inp);
     if peek_kind(inp) == T::Ident && peek_at(inp, 1).kind == T::Comma {
@@ -186,7 +186,7 @@ pub(crate) fn for_statement<'t>(
         missing(inp, "variable name");
         inp.skip();
     }
-    let binding = loop_binding(inp, rules)?;
+    let binding = loop_binding(inp, &rules.binding)?;
     want(inp, T::In, "in")?;
     let iterable = head(inp, &rules.expression)?;
     if in_parens {

@@ -6,12 +6,14 @@
 
 use aether_ast::{BinaryOp, Function, FunctionKind, List, LogicalOp, Node, NodeId, UnaryOp, ensure_stack};
 use aether_lexer::TokenKind as T;
+use aether_source::Span;
 use chumsky::error::EmptyErr;
 use chumsky::input::MapExtra;
 use chumsky::pratt::{infix, left, postfix, prefix};
 use chumsky::prelude::*;
 
 use crate::builder::Builder;
+use crate::control::loop_binding;
 use crate::cursor::{
     Cursor, Extra, Parsed, Production, Tokens, eat, fail, give_up, index, missing, peek, peek_at, peek_kind,
     span_from, want,
@@ -19,6 +21,7 @@ use crate::cursor::{
 use crate::declaration::{params, with_function_scope};
 use crate::list::{braces, bracketed, comma_items, parens, square_brackets};
 use crate::literal::{interpolation, literal};
+use crate::pattern::binding;
 use crate::precedence::{self, Infix, power, starts_expression};
 
 /// What may follow an operand.
@@ -565,11 +568,65 @@ fn refuse_tuple(inp: &mut Cursor<'_, '_>, open: usize) {
     inp.skip();
 }
 
-/// `[ a, ...b ]`.
+/// The clauses of a comprehension, if one begins here: behind `items` nodes since `mark`, which are no spread.
+fn clauses_of<'t>(
+    inp: &mut Cursor<'t, '_>,
+    nested: &Production<'t, NodeId>,
+    binding: &Production<'t, NodeId>,
+    mark: usize,
+    items: usize,
+) -> Parsed<Option<List>> {
+    let state = inp.state();
+    let alone = state.scratch.len() == mark + items
+        && !matches!(state.ast.node(state.scratch[mark]), Node::Spread(_));
+    if peek_kind(inp) != T::For || !alone {
+        return Ok(None);
+    }
+    let mark = inp.state().scratch.len();
+    let mut loops = 0;
+    loop {
+        let start = index(inp);
+        let node = match peek_kind(inp) {
+            T::For => {
+                if !inp.state().enter(start) {
+                    return give_up(inp);
+                }
+                loops += 1;
+                inp.skip();
+                let binding = loop_binding(inp, binding)?;
+                want(inp, T::In, "in")?;
+                let iterable = inp.parse(nested)?;
+                Node::ForClause { binding, iterable }
+            }
+            T::If => {
+                inp.skip();
+                Node::IfClause(inp.parse(nested)?)
+            }
+            _ => break,
+        };
+        let span = span_from(inp, start);
+        let state = inp.state();
+        let clause = state.add(node, span);
+        state.scratch.push(clause);
+    }
+    let state = inp.state();
+    (0..loops).for_each(|_| state.leave());
+    Ok(Some(state.take_list(mark)))
+}
+
+/// Adds a node of what stands on the scratch stack since `mark`.
+fn finish_list(state: &mut Builder<'_>, mark: usize, node: fn(List) -> Node, span: Span) -> NodeId {
+    let list = state.take_list(mark);
+    state.add(node(list), span)
+}
+
+/// `[ a, ...b ]` or `[e for x in c]`.
 fn array<'t>(nested: Production<'t, NodeId>) -> Production<'t, NodeId> {
+    let binding = binding(nested.clone());
     custom(move |inp: &mut Cursor<'t, '_>| {
         let start = index(inp);
         let mark = inp.state().scratch.len();
+        let mut clauses = None;
         let delimiters = square_brackets("expression");
         bracketed(inp, delimiters, |inp, open| {
             comma_items(inp, delimiters, open, |inp| {
@@ -582,21 +639,32 @@ fn array<'t>(nested: Production<'t, NodeId>) -> Production<'t, NodeId> {
                 }
                 inp.state().scratch.push(element);
                 Ok(())
-            })
+            })?;
+            clauses = clauses_of(inp, &nested, &binding, mark, 1)?;
+            Ok(())
         })?;
         let span = span_from(inp, start);
         let state = inp.state();
-        let elements = state.take_list(mark);
-        Ok(state.add(Node::Array(elements), span))
+        let node = match clauses {
+            Some(clauses) => Node::ArrayComprehension {
+                element: state.scratch[mark],
+                clauses,
+            },
+            None => return Ok(finish_list(state, mark, Node::Array, span)),
+        };
+        state.scratch.truncate(mark);
+        Ok(state.add(node, span))
     })
     .boxed()
 }
 
-/// `{ k: v, … }`.
+/// `{ k: v, … }` or `{k: v for x in c}`.
 fn dict<'t>(nested: Production<'t, NodeId>) -> Production<'t, NodeId> {
+    let binding = binding(nested.clone());
     custom(move |inp: &mut Cursor<'t, '_>| {
         let start = index(inp);
         let mark = inp.state().scratch.len();
+        let mut clauses = None;
         let delimiters = braces("expression");
         bracketed(inp, delimiters, |inp, open| {
             comma_items(inp, delimiters, open, |inp| {
@@ -606,12 +674,22 @@ fn dict<'t>(nested: Production<'t, NodeId>) -> Production<'t, NodeId> {
                 let value = inp.parse(&nested)?;
                 inp.state().scratch.push(value);
                 Ok(())
-            })
+            })?;
+            clauses = clauses_of(inp, &nested, &binding, mark, 2)?;
+            Ok(())
         })?;
         let span = span_from(inp, start);
         let state = inp.state();
-        let entries = state.take_list(mark);
-        Ok(state.add(Node::Dict(entries), span))
+        let node = match clauses {
+            Some(clauses) => Node::DictComprehension {
+                key: state.scratch[mark],
+                value: state.scratch[mark + 1],
+                clauses,
+            },
+            None => return Ok(finish_list(state, mark, Node::Dict, span)),
+        };
+        state.scratch.truncate(mark);
+        Ok(state.add(node, span))
     })
     .boxed()
 }

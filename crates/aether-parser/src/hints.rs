@@ -260,7 +260,7 @@ fn by_found(found: Lexeme, what: &str) -> Option<&'static str> {
         }
         T::If if what == "expression" => Some("if is a statement; in an expression write condition ? a : b"),
         T::For if matches!(what, "]" | "}") => {
-            Some("comprehensions are not supported yet; use map and filter, or a loop")
+            Some("a comprehension has one element, or one key: value, before its 'for'")
         }
         T::Question if what == "expression" => Some("a condition is missing before '?'"),
         T::Semicolon => Some("the statement ends here before it is complete"),

@@ -319,8 +319,9 @@ impl Grower<'_> {
             };
         }
         let below = depth - 1;
-        let node = match self.pick(22) {
+        let node = match self.pick(24) {
             0 | 1 => return self.used(),
+            22 | 23 => return self.comprehension(below),
             2 => return self.literal(),
             3 => {
                 let mut pieces = Vec::new();
@@ -463,6 +464,45 @@ impl Grower<'_> {
             }
         };
         self.add(node)
+    }
+
+    fn comprehension(&mut self, depth: u8) -> NodeId {
+        let mut clauses = Vec::new();
+        for at in 0..=self.pick(3) {
+            let node = if at > 0 && self.pick(2) == 0 {
+                Node::IfClause(self.expression(depth))
+            } else {
+                Node::ForClause {
+                    binding: self.loop_binding(depth),
+                    iterable: self.expression(depth),
+                }
+            };
+            clauses.push(self.add(node));
+        }
+        let clauses = self.ast.add_list(&clauses);
+        let element = self.expression(depth);
+        let node = if self.pick(2) == 0 {
+            Node::ArrayComprehension { element, clauses }
+        } else {
+            let value = self.expression(depth);
+            Node::DictComprehension {
+                key: element,
+                value,
+                clauses,
+            }
+        };
+        self.add(node)
+    }
+
+    fn loop_binding(&mut self, depth: u8) -> NodeId {
+        match self.pick(4) {
+            0 => {
+                let (first, second) = (self.ident(), self.ident());
+                self.add(Node::PairPattern { first, second })
+            }
+            1 => self.binding(depth),
+            _ => self.ident(),
+        }
     }
 
     fn block(&mut self, depth: u8) -> NodeId {
@@ -674,13 +714,7 @@ impl Grower<'_> {
                 body: self.loop_body(below),
             },
             14 => {
-                let binding = match self.pick(4) {
-                    0 => {
-                        let (first, second) = (self.ident(), self.ident());
-                        self.add(Node::PairPattern { first, second })
-                    }
-                    _ => self.ident(),
-                };
+                let binding = self.loop_binding(below);
                 let iterable = self.expression(below);
                 let body = self.loop_body(below);
                 let node = Node::For {

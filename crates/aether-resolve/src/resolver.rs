@@ -7,7 +7,7 @@
 //! function, it is kept *pending* and offered to every scope of the enclosing functions as that scope ends,
 //! innermost first: the first one that has declared the name by then owns it, as a forward binding.
 
-use aether_ast::{Ast, FunctionId, FunctionKind, Node, NodeId, Symbol, ensure_stack};
+use aether_ast::{Ast, FunctionId, FunctionKind, List, Node, NodeId, Symbol, ensure_stack};
 use ahash::{AHashMap, AHashSet};
 
 use crate::tables::{
@@ -304,6 +304,12 @@ impl Resolver<'_> {
             match self.ast.node(id) {
                 Node::Name(symbol) => self.use_name(id, symbol, false),
                 Node::Function(function) => ensure_stack(|| self.function_body(function)),
+                Node::ArrayComprehension { element, clauses } => {
+                    ensure_stack(|| self.comprehension(clauses, &[element]));
+                }
+                Node::DictComprehension { key, value, clauses } => {
+                    ensure_stack(|| self.comprehension(clauses, &[key, value]));
+                }
                 Node::StructLit { target, fields } => {
                     let ast = self.ast;
                     self.work.extend(ast.list(fields).iter().skip(1).step_by(2).rev());
@@ -316,6 +322,44 @@ impl Resolver<'_> {
                     work[from..].reverse();
                 }
             }
+        }
+    }
+
+    /// Each `for` opens a scope around the clauses after it and what is collected.
+    fn comprehension(&mut self, clauses: List, collected: &[NodeId]) {
+        let mut loops = 0;
+        for &clause in self.ast.list(clauses) {
+            match self.ast.node(clause) {
+                Node::ForClause { binding, iterable } => {
+                    self.expression(iterable);
+                    self.loop_depth += 1;
+                    self.open(clause);
+                    self.loop_binding(binding, iterable);
+                    loops += 1;
+                }
+                Node::IfClause(condition) => self.expression(condition),
+                _ => {}
+            }
+        }
+        for &part in collected {
+            self.expression(part);
+        }
+        for _ in 0..loops {
+            self.close();
+            self.loop_depth -= 1;
+        }
+    }
+
+    /// Declares what a `for` binds.
+    fn loop_binding(&mut self, binding: NodeId, iterable: NodeId) {
+        match self.ast.node(binding) {
+            Node::Ident(_) => drop(self.declare(binding, BindingKind::Loop)),
+            Node::PairPattern { first, second } => {
+                for name in [first, second] {
+                    self.declare_opaque(name, BindingKind::Let);
+                }
+            }
+            _ => self.let_pattern(binding, iterable, BindingKind::Let),
         }
     }
 
@@ -400,15 +444,7 @@ impl Resolver<'_> {
                 self.expression(iterable);
                 self.loop_depth += 1;
                 self.open(body);
-                match self.ast.node(binding) {
-                    Node::Ident(_) => drop(self.declare(binding, BindingKind::Loop)),
-                    Node::PairPattern { first, second } => {
-                        for name in [first, second] {
-                            self.declare_opaque(name, BindingKind::Let);
-                        }
-                    }
-                    _ => self.let_pattern(binding, iterable, BindingKind::Let),
-                }
+                self.loop_binding(binding, iterable);
                 self.body(body);
                 self.close();
                 self.loop_depth -= 1;

@@ -370,6 +370,8 @@ fused_operations! { ops {
     Append Ab 1;
     /// Appends the elements of R\[b\] to the array R\[a\]; takes R\[b\].
     Extend Ab 1;
+    /// Makes room in the array R\[a\] for the items of the loop whose state is R\[b\], if their number is known.
+    Reserve Ab 1;
     /// R\[a\] = an empty dict with room for w32 entries.
     Dict Aw 1;
     /// R\[a\]\[R\[b\]\] = R\[c\] in a dict being built; takes R\[b\] and R\[c\].

@@ -106,6 +106,12 @@ impl Compiler<'_> {
             Node::Name(_) => self.name(id, dst)?,
             Node::Array(items) => self.array(items, dst)?,
             Node::Dict(items) => self.dict(items, dst)?,
+            Node::ArrayComprehension { element, clauses } => {
+                self.comprehension(id, clauses, &[element], dst)?;
+            }
+            Node::DictComprehension { key, value, clauses } => {
+                self.comprehension(id, clauses, &[key, value], dst)?;
+            }
             Node::StructLit { target, fields } => self.struct_literal(id, target, fields, dst)?,
             Node::Function(function) => {
                 debug_assert!(matches!(

@@ -37,6 +37,9 @@ pub(super) struct ScopeState {
     /// Registers below this one belong to outer scopes.
     pub(super) base: u16,
     pub(super) locals: Vec<Local>,
+    /// Registers of the expression around it that may hold counted temporaries: what leaves the scope early releases
+    /// them too.
+    pub(super) pending: Vec<u16>,
     /// Names and bindings of this scope, for redeclaration.
     pub(super) names: Vec<(Symbol, BindingId, u16)>,
 }
@@ -426,6 +429,18 @@ impl Compiler<'_> {
         });
     }
 
+    /// Opens a scope inside an expression.
+    pub(super) fn open_scope_within(&mut self) {
+        let base = self.function.scopes.last().map_or(0, |scope| scope.base);
+        let locals = self.function.scopes.last().map_or(&[][..], |scope| &scope.locals);
+        let is_temporary = |register: &u16| locals.iter().all(|local| local.register != *register);
+        let pending = (base..self.function.next).filter(is_temporary).collect();
+        self.open_scope();
+        if let Some(scope) = self.function.scopes.last_mut() {
+            scope.pending = pending;
+        }
+    }
+
     /// Opens a scope of the tree: its forward bindings get their cells now.
     pub(super) fn open_scope_of(&mut self, owner: NodeId) -> Result<()> {
         self.open_scope();
@@ -455,7 +470,7 @@ impl Compiler<'_> {
     pub(super) fn close_scope(&mut self) {
         if self.function.reachable {
             let depth = self.function.scopes.len() - 1;
-            let mut registers = self.to_release(depth, None);
+            let mut registers = self.locals_to_release(depth, None);
             // Only the local that ends first: one that ended before others would die in another order with them.
             if registers
                 .first()
@@ -482,11 +497,33 @@ impl Compiler<'_> {
     /// The registers that leaving all scopes from `depth` on must release, in order of release.
     pub(super) fn to_release(&self, depth: usize, except: Option<u16>) -> Vec<u16> {
         let scopes = self.function.scopes[depth..].iter().rev();
-        scopes
-            .flat_map(|scope| scope.locals.iter().rev())
-            .filter(|local| local.counted && Some(local.register) != except)
-            .map(|local| local.register)
-            .filter(|&register| !self.function.known.is_uncounted(register))
+        self.counted(
+            scopes.flat_map(|scope| {
+                let locals = scope.locals.iter().rev().filter(|local| local.counted);
+                locals
+                    .map(|local| local.register)
+                    .chain(scope.pending.iter().rev().copied())
+            }),
+            except,
+        )
+    }
+
+    /// The locals alone of the scopes from `depth` on, in order of release.
+    fn locals_to_release(&self, depth: usize, except: Option<u16>) -> Vec<u16> {
+        let scopes = self.function.scopes[depth..].iter().rev();
+        self.counted(
+            scopes.flat_map(|scope| {
+                let locals = scope.locals.iter().rev().filter(|local| local.counted);
+                locals.map(|local| local.register)
+            }),
+            except,
+        )
+    }
+
+    /// Those of the registers that may hold something counted, but `except`.
+    fn counted(&self, registers: impl Iterator<Item = u16>, except: Option<u16>) -> Vec<u16> {
+        registers
+            .filter(|&register| Some(register) != except && !self.function.known.is_uncounted(register))
             .collect()
     }
 

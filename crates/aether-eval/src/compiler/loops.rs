@@ -3,7 +3,7 @@
 //! Loops test at the bottom, so that a turn costs one jump. A `for` keeps three registers: the iteration state,
 //! the position, and the item, which [`Op::Next`] releases when it brings the next one.
 
-use aether_ast::{BinaryOp, List, Node, NodeId, Symbol, UnaryOp};
+use aether_ast::{BinaryOp, List, Node, NodeId, Symbol, UnaryOp, ensure_stack};
 use aether_resolve::Use;
 
 use super::function::LoopState;
@@ -13,7 +13,110 @@ use crate::bytecode::Op;
 /// Source bytes of a body that `Next` can jump back over.
 const NEAR_BODY: u32 = 8000;
 
+enum TurnKind {
+    /// A loop that `break` and `continue` know, and its label.
+    Loop(Option<Symbol>),
+    /// A clause of a comprehension.
+    Clause,
+}
+
+/// What a turn of a `for` does.
+struct Turn {
+    /// The node whose scope it is.
+    owner: NodeId,
+    /// Bytes of its source text.
+    source: u32,
+    /// What it is a turn of.
+    kind: TurnKind,
+    /// An array that gets one item a turn.
+    collects: Option<u16>,
+}
+
 impl Compiler<'_> {
+    // --- comprehensions ---
+
+    /// Collects what stands before the clauses: an element, or a key and a value.
+    pub(super) fn comprehension(
+        &mut self,
+        id: NodeId,
+        clauses: List,
+        collected: &[NodeId],
+        dst: u16,
+    ) -> Result<()> {
+        let ast = self.ast;
+        let mark = self.function.next;
+        let result = self.allocate()?;
+        if collected.len() == 1 {
+            self.emit(Op::Array, result, result, 0);
+        } else {
+            self.emit_wide(Op::Dict, result, 0);
+        }
+        self.clauses(id, ast.list(clauses), collected, result)?;
+        self.free_to(mark);
+        self.move_result(dst, result);
+        Ok(())
+    }
+
+    fn clauses(&mut self, id: NodeId, clauses: &[NodeId], collected: &[NodeId], result: u16) -> Result<()> {
+        ensure_stack(|| self.clauses_inner(id, clauses, collected, result))
+    }
+
+    fn clauses_inner(
+        &mut self,
+        id: NodeId,
+        clauses: &[NodeId],
+        collected: &[NodeId],
+        result: u16,
+    ) -> Result<()> {
+        // What a clause governs stands before it too, so that only the whole has a length that covers it.
+        let source = self.ast.span(id).len();
+        let Some((&clause, inner)) = clauses.split_first() else {
+            return self.collect(collected, result);
+        };
+        match self.ast.node(clause) {
+            Node::ForClause { binding, iterable } => {
+                let turn = Turn {
+                    owner: clause,
+                    source,
+                    kind: TurnKind::Clause,
+                    collects: (inner.is_empty() && collected.len() == 1).then_some(result),
+                };
+                self.open_scope_within();
+                self.each(clause, binding, iterable, &turn, &mut |compiler| {
+                    compiler.clauses(id, inner, collected, result)
+                })
+            }
+            Node::IfClause(condition) => {
+                let skip = self.label();
+                self.branch(condition, false, skip, source + 16)?;
+                self.clauses(id, inner, collected, result)?;
+                self.bind(skip);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Adds an element or an entry to a comprehension's result.
+    fn collect(&mut self, collected: &[NodeId], result: u16) -> Result<()> {
+        let mark = self.function.next;
+        let first = self.allocate()?;
+        self.expr(collected[0], first)?;
+        if let Some(&value) = collected.get(1) {
+            let second = self.allocate()?;
+            self.expr(value, second)?;
+            self.at(collected[0]);
+            self.emit(Op::Entry, result, first, second);
+        } else {
+            self.at(collected[0]);
+            self.emit(Op::Append, result, first, 0);
+        }
+        self.free_to(mark);
+        Ok(())
+    }
+
+    // --- statements ---
+
     pub(super) fn while_loop(
         &mut self,
         label: Option<Symbol>,
@@ -91,8 +194,26 @@ impl Compiler<'_> {
         iterable: NodeId,
         body: NodeId,
     ) -> Result<()> {
-        let (top, next, on_break, exit) = (self.label(), self.label(), self.label(), self.label());
+        let inner = Turn {
+            owner: body,
+            source: self.ast.span(body).len(),
+            kind: TurnKind::Loop(label),
+            collects: None,
+        };
         self.open_scope();
+        self.each(id, binding, iterable, &inner, &mut |compiler| compiler.body(body))
+    }
+
+    /// What stands in the scope that is open, for each item; ends the scope.
+    fn each(
+        &mut self,
+        id: NodeId,
+        binding: NodeId,
+        iterable: NodeId,
+        turn: &Turn,
+        body: &mut dyn FnMut(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        let (top, next, on_break, exit) = (self.label(), self.label(), self.label(), self.label());
         let state = self.allocate()?;
         let (_, item) = (self.allocate()?, self.allocate()?);
         let pairs = matches!(self.ast.node(binding), Node::PairPattern { .. });
@@ -113,20 +234,25 @@ impl Compiler<'_> {
             self.emit(Op::Iterate, state, 0, 0);
             false
         };
+        if let Some(array) = turn.collects {
+            self.emit(Op::Reserve, array, state, 0);
+        }
         self.add_local(state, true);
         self.add_local(item, true);
         self.jump(next);
 
         self.bind(top);
         self.function.reachable = true;
-        self.function.loops.push(LoopState {
-            label,
-            scopes: self.function.scopes.len(),
-            finals: self.function.finals.len(),
-            on_break,
-            on_continue: next,
-        });
-        self.open_scope_of(body)?;
+        if let TurnKind::Loop(label) = turn.kind {
+            self.function.loops.push(LoopState {
+                label,
+                scopes: self.function.scopes.len(),
+                finals: self.function.finals.len(),
+                on_break,
+                on_continue: next,
+            });
+        }
+        self.open_scope_of(turn.owner)?;
         let assigned = self.bind_item(binding, item)?;
         let ast = self.ast;
         match ast.node(binding) {
@@ -135,9 +261,11 @@ impl Compiler<'_> {
             Node::DictPattern(items) => self.entries_of(item, binding, items)?,
             _ => {}
         }
-        self.body(body)?;
+        body(self)?;
         self.close_scope();
-        self.function.loops.pop();
+        if let TurnKind::Loop(_) = turn.kind {
+            self.function.loops.pop();
+        }
 
         self.bind(next);
         self.function.reachable = true;
@@ -147,7 +275,7 @@ impl Compiler<'_> {
         } else {
             Op::Next
         };
-        let near = self.ast.span(body).len() <= NEAR_BODY;
+        let near = turn.source <= NEAR_BODY;
         let again = if near { top } else { self.label() };
         self.jump_narrow(op, state, 0, again, 0);
         self.jump(exit);

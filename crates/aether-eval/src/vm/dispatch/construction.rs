@@ -48,6 +48,12 @@ macro_rules! construction {
                 check!($vm.append($ip, $base));
                 next!()
             }
+            Op::Reserve => {
+                $vm.ip = $ip;
+                $vm.base = $base;
+                $vm.reserve_for(*reg!($ip, $base, 1), reg!($ip, $base, 2));
+                next!()
+            }
             Op::Extend => flow!(1, $vm.extend_array(*reg!($ip, $base, 1), reg!($ip, $base, 2))),
             Op::Dict => {
                 check!($vm.new_dict($ip, $base));
