@@ -468,10 +468,19 @@ pub enum Node {
         /// The arms, in order.
         arms: List,
     },
-    /// `p => s` in a match.
+    /// `match e {…}` where a value is expected: that of the arm that matches.
+    MatchExpr {
+        /// What is matched.
+        subject: NodeId,
+        /// The arms, in order.
+        arms: List,
+    },
+    /// `p => s` or `p if c => s` in a match.
     Arm {
         /// The pattern.
         pattern: NodeId,
+        /// The condition behind `if`, which sees the pattern's names.
+        guard: Option<NodeId>,
         /// The body: a block or a single statement.
         body: NodeId,
     },
@@ -499,13 +508,36 @@ pub enum Node {
         enum_name: Symbol,
         /// The variant's name.
         variant: Symbol,
-        /// [`Node::Ident`] and [`Node::Wildcard`] of each payload field; empty without parentheses.
+        /// The pattern of each payload field; empty without parentheses.
         fields: List,
     },
     /// `p | q | r`
     OrPattern(List),
+    /// `p as name` in a match pattern.
+    AsPattern {
+        /// What must match.
+        pattern: NodeId,
+        /// The name of the whole, [`Node::Ident`] or [`Node::Wildcard`].
+        name: NodeId,
+    },
+    /// `1..5` or `1..=5` in a match pattern: each bound an int literal, perhaps negated.
+    RangePattern {
+        /// The first integer.
+        start: NodeId,
+        /// Just past the last one, or the last one.
+        end: NodeId,
+        /// Whether `..=` was written.
+        inclusive: bool,
+    },
+    /// `Name { field: p, g }` in a match pattern: each a [`Node::EntryPattern`] without default.
+    StructPattern {
+        /// The struct's name.
+        name: Symbol,
+        /// The fields.
+        fields: List,
+    },
     /// `[a, b = 1, ...rest]` in a `let`: [`Node::Ident`], [`Node::Wildcard`], [`Node::DefaultPattern`], and last
-    /// perhaps [`Node::RestPattern`].
+    /// perhaps [`Node::RestPattern`]. In a match pattern the elements are any patterns, without defaults.
     ArrayPattern(List),
     /// `a = 1` as an element of an array pattern: an [`Node::Ident`] or [`Node::Wildcard`], and its default.
     DefaultPattern {
@@ -523,13 +555,14 @@ pub enum Node {
         /// The value of a dict's entry, or the second of a pair.
         second: NodeId,
     },
-    /// `{a, b: c = 1}` in a `let`: each a [`Node::EntryPattern`].
+    /// `{a, b: c = 1}` in a `let`: each a [`Node::EntryPattern`]. In a match pattern `{a, b: p}`.
     DictPattern(List),
     /// `key: alias = default` in a dict pattern.
     EntryPattern {
         /// The key, [`Node::Ident`].
         key: NodeId,
-        /// What is bound, [`Node::Ident`] or [`Node::Wildcard`]; the key itself without an alias.
+        /// What is bound, [`Node::Ident`] or [`Node::Wildcard`]; the key itself without an alias. In a match pattern
+        /// any pattern.
         target: NodeId,
         /// Value when missing or null.
         default: Option<NodeId>,

@@ -217,11 +217,11 @@ impl Printer<'_> {
         self.operand(rhs, right);
     }
 
-    /// Whether an expression starts with a brace, which at the start of a statement would be a block.
-    fn starts_with_brace(&self, mut id: NodeId) -> bool {
+    /// Whether an expression starts with what at the start of a statement would be a block or a `match` statement.
+    fn starts_like_statement(&self, mut id: NodeId) -> bool {
         loop {
             id = match self.ast.node(id) {
-                Node::Dict(_) | Node::DictComprehension { .. } => return true,
+                Node::Dict(_) | Node::DictComprehension { .. } | Node::MatchExpr { .. } => return true,
                 Node::Binary { lhs: id, .. }
                 | Node::Membership { item: id, .. }
                 | Node::Range { start: id, .. }
@@ -241,6 +241,14 @@ impl Printer<'_> {
     fn head(&mut self, id: NodeId) {
         match self.ast.node(id) {
             Node::Name(_) | Node::Array(_) | Node::Group(_) => self.child(id),
+            _ => self.parenthesised(id),
+        }
+    }
+
+    /// The guard of an arm, where an arrow function needs parentheses: also one at its end.
+    fn guard(&mut self, id: NodeId) {
+        match self.ast.node(id) {
+            Node::Name(_) | Node::Array(_) | Node::Group(_) | Node::Call { .. } => self.child(id),
             _ => self.parenthesised(id),
         }
     }
@@ -267,7 +275,7 @@ impl Printer<'_> {
             && let [only] = *ast.list(list)
             && let Node::Return(Some(value)) = ast.node(only)
         {
-            if self.starts_with_brace(value) {
+            if self.starts_like_statement(value) {
                 self.parenthesised(value);
             } else {
                 self.child(value);
@@ -457,7 +465,7 @@ impl Printer<'_> {
                 self.symbol(name);
             }
             Node::ExprStmt(value) => {
-                if self.starts_with_brace(value) {
+                if self.starts_like_statement(value) {
                     self.parenthesised(value);
                 } else {
                     self.child(value);
@@ -587,15 +595,39 @@ impl Printer<'_> {
                 }
                 self.child(body);
             }
-            Node::Match { subject, arms } => {
+            Node::Match { subject, arms } | Node::MatchExpr { subject, arms } => {
                 self.text("match ");
                 self.head(subject);
                 self.members([arms, List::default()]);
             }
-            Node::Arm { pattern, body } => {
+            Node::Arm { pattern, guard, body } => {
                 self.child(pattern);
+                if let Some(guard) = guard {
+                    self.text(" if ");
+                    self.guard(guard);
+                }
                 self.text(" => ");
                 self.child(body);
+            }
+            Node::AsPattern { pattern, name } => {
+                self.child(pattern);
+                self.text(" as ");
+                self.child(name);
+            }
+            Node::RangePattern {
+                start,
+                end,
+                inclusive,
+            } => {
+                self.child(start);
+                self.text(if inclusive { "..=" } else { ".." });
+                self.child(end);
+            }
+            Node::StructPattern { name, fields } => {
+                self.symbol(name);
+                self.text(" {");
+                self.commas(fields);
+                self.text("}");
             }
             Node::Return(value) => {
                 self.text("return");
@@ -659,7 +691,7 @@ impl Printer<'_> {
 
     /// The target of an assignment.
     fn target(&mut self, id: NodeId) {
-        if self.starts_with_brace(id) {
+        if self.starts_like_statement(id) {
             self.parenthesised(id);
         } else {
             self.child(id);

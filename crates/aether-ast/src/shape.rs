@@ -109,7 +109,7 @@ impl Ast {
         Part::Names(self.list(list).iter().map(|&name| self.name_text(name)).collect())
     }
 
-    /// Parameters: their names, or the patterns if there are defaults or a rest.
+    /// Parameters and payload fields: their names, or the patterns if there is anything else.
     fn parameters(&self, list: List) -> Part {
         let plain = self
             .list(list)
@@ -411,7 +411,17 @@ impl Ast {
                 "Match",
                 vec![("subject", child(subject)), ("arms", self.children(arms))],
             ),
-            Node::Arm { pattern, body } => ("Arm", vec![("pattern", child(pattern)), ("body", child(body))]),
+            Node::MatchExpr { subject, arms } => (
+                "MatchExpression",
+                vec![("subject", child(subject)), ("arms", self.children(arms))],
+            ),
+            Node::Arm { pattern, guard, body } => {
+                let mut shape = vec![("pattern", child(pattern)), ("body", child(body))];
+                if let Some(guard) = guard {
+                    shape.insert(1, ("guard", child(guard)));
+                }
+                ("Arm", shape)
+            }
             Node::Return(value) => ("Return", vec![("value", opt_child(value))]),
             Node::Throw(value) => ("Throw", vec![("value", child(value))]),
             Node::Break(label) => ("Break", vec![("label", opt_name(label))]),
@@ -429,8 +439,27 @@ impl Ast {
                 vec![
                     ("enum", text(enum_name)),
                     ("variant", text(variant)),
-                    ("fields", self.names(fields)),
+                    ("fields", self.parameters(fields)),
                 ],
+            ),
+            Node::AsPattern { pattern, name: id } => {
+                ("AsPattern", vec![("pattern", child(pattern)), ("name", name(id))])
+            }
+            Node::RangePattern {
+                start,
+                end,
+                inclusive,
+            } => (
+                "RangePattern",
+                vec![
+                    ("op", Part::Text(if inclusive { "..=" } else { ".." }.to_owned())),
+                    ("start", child(start)),
+                    ("end", child(end)),
+                ],
+            ),
+            Node::StructPattern { name, fields } => (
+                "StructPattern",
+                vec![("struct", text(name)), ("fields", self.children(fields))],
             ),
             Node::OrPattern(items) => ("OrPattern", vec![("patterns", self.children(items))]),
             Node::ArrayPattern(items) => ("ArrayPattern", vec![("elements", self.children(items))]),
@@ -450,7 +479,13 @@ impl Ast {
                     "EntryPattern",
                     vec![
                         ("key", name(key)),
-                        ("alias", opt_name(alias)),
+                        (
+                            "alias",
+                            match alias.map(|alias| self.node(alias)) {
+                                None | Some(Node::Ident(_) | Node::Wildcard) => opt_name(alias),
+                                Some(_) => opt_child(alias),
+                            },
+                        ),
                         ("default", opt_child(default)),
                     ],
                 )

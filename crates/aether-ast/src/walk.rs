@@ -27,6 +27,7 @@ impl Ast {
             | Node::OrPattern(items)
             | Node::ArrayPattern(items)
             | Node::DictPattern(items)
+            | Node::StructPattern { fields: items, .. }
             | Node::VariantPattern { fields: items, .. } => list(self.list(items)),
             Node::Spread(inner)
             | Node::Group(inner)
@@ -69,7 +70,7 @@ impl Ast {
             }
             Node::Index { object, index, .. } => list(&[object, index]),
             Node::Membership { item, container, .. } => list(&[item, container]),
-            Node::Range { start, end, .. } => list(&[start, end]),
+            Node::Range { start, end, .. } | Node::RangePattern { start, end, .. } => list(&[start, end]),
             Node::Slice { object, start, end } => {
                 list(&[object]);
                 list(start.as_slice());
@@ -126,11 +127,16 @@ impl Ast {
                 list(binding.as_slice());
                 list(&[body]);
             }
-            Node::Match { subject, arms } => {
+            Node::Match { subject, arms } | Node::MatchExpr { subject, arms } => {
                 list(&[subject]);
                 list(self.list(arms));
             }
-            Node::Arm { pattern, body } => list(&[pattern, body]),
+            Node::Arm { pattern, guard, body } => {
+                list(&[pattern]);
+                list(guard.as_slice());
+                list(&[body]);
+            }
+            Node::AsPattern { pattern, name } => list(&[pattern, name]),
             Node::Return(value) | Node::Break(value) | Node::Continue(value) => list(value.as_slice()),
             Node::DefaultPattern { target, default } => list(&[target, default]),
             Node::PairPattern { first, second } => list(&[first, second]),

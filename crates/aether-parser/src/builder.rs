@@ -28,14 +28,21 @@ pub(crate) struct Mark {
     depth: u32,
     loops: usize,
     loop_base: usize,
-    heads: bool,
+    context: Context,
+}
+
+/// What the tokens to be read stand in, outside brackets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Context {
+    #[default]
+    Plain,
+    /// The head of `for` or `match`: a name followed by `{` is no struct literal.
+    Head,
+    /// The guard of an arm: `=>` ends it and makes no arrow function.
+    Guard,
 }
 
 #[derive(Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent facts about where the parse stands"
-)]
 pub(crate) struct Builder<'t> {
     pub(crate) file: &'t SourceFile,
     text: &'t str,
@@ -54,8 +61,7 @@ pub(crate) struct Builder<'t> {
     cut_short: bool,
     depth: u32,
     max_nesting: u32,
-    /// In the head of `for` or `match`, outside brackets: a name followed by `{` is no struct literal.
-    pub(crate) in_head: bool,
+    pub(crate) context: Context,
     /// Loops around the next token; those from `loop_base` on are in the current function.
     pub(crate) loops: Vec<Loop>,
     pub(crate) loop_base: usize,
@@ -103,7 +109,7 @@ impl<'t> Builder<'t> {
                 .any(|found| matches!(found.code, "E0102" | "E0103")),
             depth: 0,
             max_nesting: options.max_nesting,
-            in_head: false,
+            context: Context::Plain,
             loops: Vec::new(),
             loop_base: 0,
             lenient_loops: false,
@@ -223,7 +229,7 @@ impl<'t> Builder<'t> {
             depth: self.depth,
             loops: self.loops.len(),
             loop_base: self.loop_base,
-            heads: self.in_head,
+            context: self.context,
         }
     }
 
@@ -232,7 +238,7 @@ impl<'t> Builder<'t> {
         self.depth = mark.depth;
         self.loops.truncate(mark.loops);
         self.loop_base = mark.loop_base;
-        self.in_head = mark.heads;
+        self.context = mark.context;
     }
 
     #[inline]

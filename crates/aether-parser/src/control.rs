@@ -5,7 +5,7 @@
 use aether_ast::{Node, NodeId};
 use aether_lexer::TokenKind as T;
 
-use crate::builder::{Builder, Loop};
+use crate::builder::{Builder, Context, Loop};
 use crate::cursor::{
     Cursor, Lexeme, Parsed, Production, eat, fail, give_up, index, missing, peek, peek_at, peek_kind,
     skip_to, span_from, want,
@@ -267,8 +267,8 @@ fn catch<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) -> Parsed<NodeId> {
     Ok(finish(inp, start, Node::Catch { binding, body }))
 }
 
-/// `match e { p => s, … }`. A bad arm is skipped up to the next one.
-pub(crate) fn match_statement<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) -> Parsed<NodeId> {
+/// `match e { p => s, … }`, whose arms are values where it is one itself.
+pub(crate) fn match_arms<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>, is_value: bool) -> Parsed<NodeId> {
     let start = index(inp);
     inp.skip();
     let subject = head(inp, &rules.expression)?;
@@ -279,7 +279,7 @@ pub(crate) fn match_statement<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) -
     if !inp.state().enter(open) {
         return give_up(inp);
     }
-    let in_head = std::mem::replace(&mut inp.state().in_head, false);
+    let context = std::mem::take(&mut inp.state().context);
     let list = inp.state().scratch.len();
     inp.skip();
     loop {
@@ -294,7 +294,7 @@ pub(crate) fn match_statement<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) -
         let at = index(inp);
         let saved = inp.save();
         let mark = inp.state().mark();
-        let parsed = arm(inp, rules);
+        let parsed = arm(inp, rules, is_value);
         if let (Ok(arm), false) = (parsed, inp.state().panicking()) {
             inp.state().scratch.push(arm);
             continue;
@@ -306,42 +306,66 @@ pub(crate) fn match_statement<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) -
         inp.state().restore(mark);
         skip_arm(inp, at);
     }
-    inp.state().in_head = in_head;
+    inp.state().context = context;
     close(inp, braces("pattern"), open)?;
     let span = span_from(inp, start);
     let state = inp.state();
     state.leave();
     let arms = state.take_list(list);
-    Ok(state.add(Node::Match { subject, arms }, span))
+    let node = if is_value {
+        Node::MatchExpr { subject, arms }
+    } else {
+        Node::Match { subject, arms }
+    };
+    Ok(state.add(node, span))
 }
 
-fn arm<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) -> Parsed<NodeId> {
+/// `p => s` or `p if c => s`. A bad arm is skipped up to the next one.
+fn arm<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>, is_value: bool) -> Parsed<NodeId> {
     let start = index(inp);
     let pattern = alternatives(inp)?;
+    let guard = if eat(inp, T::If) {
+        let context = std::mem::replace(&mut inp.state().context, Context::Guard);
+        let guard = inp.parse(&rules.expression)?;
+        inp.state().context = context;
+        Some(guard)
+    } else {
+        None
+    };
     want(inp, T::FatArrow, "=>")?;
-    let body = body(inp, rules)?;
+    let body = if is_value && peek_kind(inp) == T::Match {
+        // Elsewhere it would be the statement.
+        let at = index(inp);
+        let value = inp.parse(&rules.expression)?;
+        finish(inp, at, Node::ExprStmt(value))
+    } else {
+        body(inp, rules)?
+    };
     let span = span_from(inp, start);
     eat(inp, T::Comma);
-    Ok(inp.state().add(Node::Arm { pattern, body }, span))
+    let node = Node::Arm { pattern, guard, body };
+    Ok(inp.state().add(node, span))
 }
 
 /// Skips a broken arm: past a comma, to a new line, or to the closing brace.
 #[cold]
 fn skip_arm(inp: &mut Cursor<'_, '_>, start: usize) {
     let failed = inp.state().take_panic().unwrap_or(start).max(start);
-    let mut at = failed;
+    let mut at = start;
     loop {
         let state = inp.state();
         let next = state.lexeme(at);
         match next.kind {
+            // Also what failed inside of brackets ends behind them.
+            T::LeftParen | T::LeftBracket | T::LeftBrace | T::InterpolationStart => {
+                at = state.brackets().partner(at).unwrap_or(at) + 1;
+            }
+            _ if at < failed => at += 1,
             T::EndOfFile | T::RightBrace | T::InterpolationEnd => break,
             _ if next.on_new_line() && at > start => break,
             T::Comma => {
                 at += 1;
                 break;
-            }
-            T::LeftParen | T::LeftBracket | T::LeftBrace | T::InterpolationStart => {
-                at = state.brackets().partner(at).unwrap_or(at) + 1;
             }
             _ => at += 1,
         }

@@ -274,7 +274,7 @@ fn members<'t, 'p>(
         return give_up(inp);
     }
     inp.skip();
-    let in_head = std::mem::replace(&mut inp.state().in_head, false);
+    let context = std::mem::take(&mut inp.state().context);
     loop {
         while eat(inp, T::Semicolon) {}
         let next = peek(inp);
@@ -301,7 +301,7 @@ fn members<'t, 'p>(
             inp.state().restore(mark);
         }
     }
-    inp.state().in_head = in_head;
+    inp.state().context = context;
     close(inp, braces("field name"), open)?;
     inp.state().leave();
     Ok(())

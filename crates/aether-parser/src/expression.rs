@@ -12,8 +12,8 @@ use chumsky::input::MapExtra;
 use chumsky::pratt::{infix, left, postfix, prefix};
 use chumsky::prelude::*;
 
-use crate::builder::Builder;
-use crate::control::loop_binding;
+use crate::builder::{Builder, Context};
+use crate::control::{loop_binding, match_arms};
 use crate::cursor::{
     Cursor, Extra, Parsed, Production, Tokens, eat, fail, give_up, index, missing, peek, peek_at, peek_kind,
     span_from, want,
@@ -23,6 +23,7 @@ use crate::list::{braces, bracketed, comma_items, parens, square_brackets};
 use crate::literal::{interpolation, literal};
 use crate::pattern::binding;
 use crate::precedence::{self, Infix, power, starts_expression};
+use crate::statement::Rules;
 
 /// What may follow an operand.
 #[derive(Clone, Copy, Debug)]
@@ -40,12 +41,10 @@ enum Tail {
     Fields(List),
 }
 
-/// `expression`, given itself for what nests and the block production for function bodies.
-pub(crate) fn expression<'t>(
-    nested: Production<'t, NodeId>,
-    block: Production<'t, NodeId>,
-) -> Production<'t, NodeId> {
-    let unary = unary(nested.clone(), atom(nested.clone(), block));
+/// `expression`, given itself and the other productions for what nests.
+pub(crate) fn expression<'t>(rules: Rules<'t>) -> Production<'t, NodeId> {
+    let nested = rules.expression.clone();
+    let unary = unary(nested.clone(), atom(rules));
     let operators = coalescing(ternaries(binary(powers(unary)), nested));
     custom(move |inp: &mut Cursor<'t, '_>| ensure_stack(|| inp.parse(&operators))).boxed()
 }
@@ -398,7 +397,9 @@ fn struct_literal_follows(inp: &mut Cursor<'_, '_>) -> bool {
     let inside = peek_at(inp, 1);
     let after = peek_at(inp, 2).kind;
     let state = inp.state();
-    if state.in_head || !(inside.kind == T::RightBrace || (inside.kind.is_name() && after == T::Colon)) {
+    if state.context == Context::Head
+        || !(inside.kind == T::RightBrace || (inside.kind.is_name() && after == T::Colon))
+    {
         return false;
     }
     let after_name = state.last_name == at.wrapping_sub(1);
@@ -430,7 +431,8 @@ fn fields<'t>(inp: &mut Cursor<'t, '_>, nested: &Production<'t, NodeId>) -> Pars
 }
 
 /// `primary`.
-fn atom<'t>(nested: Production<'t, NodeId>, block: Production<'t, NodeId>) -> Production<'t, NodeId> {
+fn atom<'t>(rules: Rules<'t>) -> Production<'t, NodeId> {
+    let (nested, block) = (rules.expression.clone(), rules.block.clone());
     let interpolation = interpolation(nested.clone());
     let group = group(nested.clone());
     let array = array(nested.clone());
@@ -455,6 +457,7 @@ fn atom<'t>(nested: Production<'t, NodeId>, block: Production<'t, NodeId>) -> Pr
             T::LeftBrace => inp.parse(&dict),
             T::StringStart => inp.parse(&interpolation),
             T::Fn | T::Async => inp.parse(&function),
+            T::Match => match_arms(inp, &rules, true),
             _ => {
                 let negated =
                     at > 0 && inp.state().last_prefix == at - 1 && inp.state().kind(at - 1) == T::Minus;
@@ -467,6 +470,9 @@ fn atom<'t>(nested: Production<'t, NodeId>, block: Production<'t, NodeId>) -> Pr
 
 /// Whether an arrow function begins at a token: a name, or parentheses with the arrow on the line of the last one.
 fn arrow_follows(state: &mut Builder<'_>, at: usize) -> bool {
+    if state.context == Context::Guard {
+        return false;
+    }
     let first = if state.kind(at) == T::Async { at + 1 } else { at };
     match state.kind(first) {
         T::Ident => state.kind(first + 1) == T::FatArrow,
@@ -498,7 +504,7 @@ fn arrow<'t>(
         inp.state().ast.add_list(&[name])
     };
     want(inp, T::FatArrow, "=>")?;
-    let in_head = std::mem::replace(&mut inp.state().in_head, false);
+    let context = std::mem::take(&mut inp.state().context);
     let body = with_function_scope(inp, |inp| {
         if peek_kind(inp) == T::LeftBrace {
             return inp.parse(block);
@@ -513,7 +519,7 @@ fn arrow<'t>(
     })?;
     let span = span_from(inp, start);
     let state = inp.state();
-    state.in_head = in_head;
+    state.context = context;
     state.leave();
     let function = state.ast.add_function(Function {
         kind: FunctionKind::Arrow,
@@ -729,8 +735,8 @@ pub(crate) fn head<'t>(inp: &mut Cursor<'t, '_>, expression: &Production<'t, Nod
         missing(inp, "expression");
         return give_up(inp);
     }
-    let in_head = std::mem::replace(&mut inp.state().in_head, true);
+    let context = std::mem::replace(&mut inp.state().context, Context::Head);
     let value = inp.parse(expression)?;
-    inp.state().in_head = in_head;
+    inp.state().context = context;
     Ok(value)
 }

@@ -205,13 +205,10 @@ fn by_expectation(found: Lexeme, what: &str) -> Option<&'static str> {
         ("{", _) => Some("a body stands in braces"),
         ("catch", _) => Some("a try block needs a catch or a finally after it"),
         ("=>", T::Colon | T::Arrow | T::Assign) => Some("an arm is written 'pattern => body'"),
-        ("=>", T::If) => Some("guards are not supported yet; use an if in the arm's body"),
-        ("=>", T::DotDot | T::DotDotEqual) => Some("range patterns are not supported yet"),
         ("=>", _) => Some("an arm is written 'pattern => body', alternatives are separated by |"),
         ("pattern", T::StringStart) => Some("a string in a pattern cannot hold placeholders"),
-        ("pattern", T::LeftBracket | T::LeftBrace) => Some(
-            "a match pattern is a literal, a name, _ or Enum.Variant; take arrays and dicts apart with let",
-        ),
+        ("pattern", T::LeftParen) => Some("a pattern has no parentheses of its own: a | b as name, [a, b]"),
+        ("variable name", T::String) => Some("a key in a pattern is written without quotes: {key: pattern}"),
         ("pattern", T::Else) => Some("the arm that matches everything else is written _ => …"),
         ("name to import", T::Star) => {
             Some("name what is imported: from m import a, b; or import m and write m.a")
@@ -234,6 +231,7 @@ fn by_expectation(found: Lexeme, what: &str) -> Option<&'static str> {
 /// Help that follows from what was found.
 fn by_found(found: Lexeme, what: &str) -> Option<&'static str> {
     match found.kind {
+        T::FatArrow if what == "pattern" => Some("in a guard an arrow function stands in parentheses"),
         T::FatArrow if what != "=>" => {
             Some("an arrow function is written x => e or (a, b) => e, with the arrow on the line of the ')'")
         }
@@ -254,9 +252,6 @@ fn by_found(found: Lexeme, what: &str) -> Option<&'static str> {
         }
         T::RightBracket if what == "expression" => {
             Some("an expression is missing here, or this ']' is one too many")
-        }
-        T::Match if what == "expression" => {
-            Some("match is a statement; match expressions are not supported yet")
         }
         T::If if what == "expression" => Some("if is a statement; in an expression write condition ? a : b"),
         T::For if matches!(what, "]" | "}") => {

@@ -51,12 +51,12 @@ pub(crate) fn bracketed<'t, 'p, T>(
     if !inp.state().enter(open) {
         return give_up(inp);
     }
-    let in_head = std::mem::replace(&mut inp.state().in_head, false);
+    let context = std::mem::take(&mut inp.state().context);
     inp.skip();
     let value = inner(inp, open)?;
     close(inp, delimiters, open)?;
     let state = inp.state();
-    state.in_head = in_head;
+    state.context = context;
     state.leave();
     Ok(value)
 }

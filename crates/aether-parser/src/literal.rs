@@ -102,7 +102,7 @@ fn placeholder<'t>(inp: &mut Cursor<'t, '_>, expression: &Production<'t, NodeId>
     if !inp.state().enter(open) {
         return give_up(inp);
     }
-    let in_head = std::mem::replace(&mut inp.state().in_head, false);
+    let context = std::mem::take(&mut inp.state().context);
     inp.skip();
     if peek_kind(inp) == T::InterpolationEnd {
         let at = index(inp);
@@ -124,7 +124,7 @@ fn placeholder<'t>(inp: &mut Cursor<'t, '_>, expression: &Production<'t, NodeId>
     }
     inp.skip();
     let state = inp.state();
-    state.in_head = in_head;
+    state.context = context;
     state.leave();
     Ok(())
 }

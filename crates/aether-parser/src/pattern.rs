@@ -4,6 +4,7 @@ use aether_ast::{Node, NodeId, UnaryOp};
 use aether_lexer::TokenKind as T;
 use chumsky::prelude::*;
 
+use crate::builder::Builder;
 use crate::cursor::{
     Cursor, Parsed, Production, eat, fail, give_up, index, peek, peek_at, peek_kind, span_from, want,
 };
@@ -68,18 +69,10 @@ fn array_element<'t>(
     expression: &Production<'t, NodeId>,
     _open: usize,
 ) -> Parsed<NodeId> {
-    let start = index(inp);
-    if eat(inp, T::Ellipsis) {
-        let rest = target(inp)?;
-        let span = span_from(inp, start);
-        let more = peek_kind(inp) == T::Comma && peek_at(inp, 1).kind != T::RightBracket;
-        if more {
-            let at = index(inp);
-            let help = "the rest takes all remaining elements, so it must come last";
-            inp.state().expected_with(at, "]", help);
-        }
-        return Ok(inp.state().add(Node::RestPattern(rest), span));
+    if peek_kind(inp) == T::Ellipsis {
+        return rest_element(inp);
     }
+    let start = index(inp);
     let target = target(inp)?;
     if !eat(inp, T::Assign) {
         return Ok(target);
@@ -87,6 +80,21 @@ fn array_element<'t>(
     let default = inp.parse(expression)?;
     let span = span_from(inp, start);
     Ok(inp.state().add(Node::DefaultPattern { target, default }, span))
+}
+
+/// `...rest`, which must be last.
+fn rest_element(inp: &mut Cursor<'_, '_>) -> Parsed<NodeId> {
+    let start = index(inp);
+    inp.skip();
+    let rest = target(inp)?;
+    let span = span_from(inp, start);
+    let more = peek_kind(inp) == T::Comma && peek_at(inp, 1).kind != T::RightBracket;
+    if more {
+        let at = index(inp);
+        let help = "the rest takes all remaining elements, so it must come last";
+        inp.state().expected_with(at, "]", help);
+    }
+    Ok(inp.state().add(Node::RestPattern(rest), span))
 }
 
 /// `key`, `key: alias`, each perhaps with a default.
@@ -104,23 +112,28 @@ fn dict_entry<'t>(inp: &mut Cursor<'t, '_>, expression: &Production<'t, NodeId>)
     Ok(inp.state().add(Node::EntryPattern { key, target, default }, span))
 }
 
-/// A pattern of a `match` arm: alternatives separated by `|`.
+/// A pattern of a `match` arm: alternatives separated by `|`, perhaps with a name for the whole.
 pub(crate) fn alternatives(inp: &mut Cursor<'_, '_>) -> Parsed<NodeId> {
     let start = index(inp);
-    let first = simple(inp)?;
-    if peek_kind(inp) != T::Pipe {
-        return Ok(first);
+    let mut pattern = simple(inp)?;
+    if peek_kind(inp) == T::Pipe {
+        let mark = inp.state().scratch.len();
+        inp.state().scratch.push(pattern);
+        while eat(inp, T::Pipe) {
+            let next = simple(inp)?;
+            inp.state().scratch.push(next);
+        }
+        let span = span_from(inp, start);
+        let state = inp.state();
+        let patterns = state.take_list(mark);
+        pattern = state.add(Node::OrPattern(patterns), span);
     }
-    let mark = inp.state().scratch.len();
-    inp.state().scratch.push(first);
-    while eat(inp, T::Pipe) {
-        let next = simple(inp)?;
-        inp.state().scratch.push(next);
+    if eat(inp, T::As) {
+        let name = target(inp)?;
+        let span = span_from(inp, start);
+        pattern = inp.state().add(Node::AsPattern { pattern, name }, span);
     }
-    let span = span_from(inp, start);
-    let state = inp.state();
-    let patterns = state.take_list(mark);
-    Ok(state.add(Node::OrPattern(patterns), span))
+    Ok(pattern)
 }
 
 fn simple(inp: &mut Cursor<'_, '_>) -> Parsed<NodeId> {
@@ -128,16 +141,12 @@ fn simple(inp: &mut Cursor<'_, '_>) -> Parsed<NodeId> {
     let next = peek(inp);
     match next.kind {
         T::Ident if peek_at(inp, 1).kind == T::Dot => variant(inp),
+        T::Ident if peek_at(inp, 1).kind == T::LeftBrace => structure(inp),
         T::Ident => target(inp),
-        T::Minus if matches!(peek_at(inp, 1).kind, T::Int | T::Float | T::BadNumber) => {
-            inp.skip();
-            let operand = literal(inp, true)?;
-            let span = span_from(inp, start);
-            let state = inp.state();
-            let op = UnaryOp::Negate;
-            let negative = state.add(Node::Unary { op, operand }, span);
-            Ok(state.add(Node::LiteralPattern(negative), span))
-        }
+        T::LeftBracket => list_pattern(inp, square_brackets("pattern"), Node::ArrayPattern, |inp, _| {
+            element(inp)
+        }),
+        T::LeftBrace => list_pattern(inp, braces("pattern"), Node::DictPattern, |inp, _| entry(inp)),
         T::Int
         | T::Float
         | T::BadNumber
@@ -146,12 +155,107 @@ fn simple(inp: &mut Cursor<'_, '_>) -> Parsed<NodeId> {
         | T::UnterminatedString
         | T::True
         | T::False
-        | T::Null => {
-            let value = literal(inp, false)?;
-            Ok(inp.state().add(Node::LiteralPattern(value), next.span()))
+        | T::Null
+        | T::Minus => {
+            let value = pattern_literal(inp)?;
+            let inclusive = match peek_kind(inp) {
+                T::DotDot => false,
+                T::DotDotEqual => true,
+                _ => {
+                    let span = span_from(inp, start);
+                    return Ok(inp.state().add(Node::LiteralPattern(value), span));
+                }
+            };
+            inp.skip();
+            check_bound(inp.state(), value);
+            let end = pattern_literal(inp)?;
+            check_bound(inp.state(), end);
+            let span = span_from(inp, start);
+            let node = Node::RangePattern {
+                start: value,
+                end,
+                inclusive,
+            };
+            Ok(inp.state().add(node, span))
         }
         _ => fail(inp, "pattern"),
     }
+}
+
+/// A literal, perhaps negated.
+fn pattern_literal(inp: &mut Cursor<'_, '_>) -> Parsed<NodeId> {
+    let start = index(inp);
+    if peek_kind(inp) != T::Minus {
+        return literal(inp, false);
+    }
+    if !matches!(peek_at(inp, 1).kind, T::Int | T::Float | T::BadNumber) {
+        return fail(inp, "pattern");
+    }
+    inp.skip();
+    let operand = literal(inp, true)?;
+    let span = span_from(inp, start);
+    let op = UnaryOp::Negate;
+    Ok(inp.state().add(Node::Unary { op, operand }, span))
+}
+
+/// Reports a bound of a range that is no integer.
+fn check_bound(state: &mut Builder<'_>, bound: NodeId) {
+    let inner = match state.ast.node(bound) {
+        Node::Unary { operand, .. } => operand,
+        _ => bound,
+    };
+    if !matches!(state.ast.node(inner), Node::Int(_) | Node::Error) && !state.panicking() {
+        let span = state.ast.span(bound);
+        let help = "a range in a pattern has int literals as its bounds; test anything else with 'if'";
+        state.finding("E0118", "The bounds of a range are integers", span, help);
+    }
+}
+
+/// An element of an array pattern in a `match`.
+fn element(inp: &mut Cursor<'_, '_>) -> Parsed<NodeId> {
+    if peek_kind(inp) == T::Ellipsis {
+        return rest_element(inp);
+    }
+    alternatives(inp)
+}
+
+/// `key` or `key: p` in a `match`.
+fn entry(inp: &mut Cursor<'_, '_>) -> Parsed<NodeId> {
+    let start = index(inp);
+    let key = want(inp, T::Ident, "variable name")?;
+    let key = inp.state().ident(key);
+    let target = if eat(inp, T::Colon) {
+        alternatives(inp)?
+    } else {
+        key
+    };
+    let span = span_from(inp, start);
+    let node = Node::EntryPattern {
+        key,
+        target,
+        default: None,
+    };
+    Ok(inp.state().add(node, span))
+}
+
+/// `Name { field: p, g }`.
+fn structure(inp: &mut Cursor<'_, '_>) -> Parsed<NodeId> {
+    let start = index(inp);
+    let name = want(inp, T::Ident, "pattern")?;
+    let name = inp.state().intern(name);
+    let mark = inp.state().scratch.len();
+    let delimiters = braces("field name");
+    bracketed(inp, delimiters, |inp, open| {
+        comma_items(inp, delimiters, open, |inp| {
+            let field = entry(inp)?;
+            inp.state().scratch.push(field);
+            Ok(())
+        })
+    })?;
+    let span = span_from(inp, start);
+    let state = inp.state();
+    let fields = state.take_list(mark);
+    Ok(state.add(Node::StructPattern { name, fields }, span))
 }
 
 /// `Enum.Variant` or `Enum.Variant(a, _, c)`.
@@ -162,10 +266,10 @@ fn variant(inp: &mut Cursor<'_, '_>) -> Parsed<NodeId> {
     let variant = want(inp, T::Ident, "variant name")?;
     let mark = inp.state().scratch.len();
     if peek_kind(inp) == T::LeftParen {
-        let delimiters = parens("variable name");
+        let delimiters = parens("pattern");
         bracketed(inp, delimiters, |inp, open| {
             comma_items(inp, delimiters, open, |inp| {
-                let field = target(inp)?;
+                let field = alternatives(inp)?;
                 inp.state().scratch.push(field);
                 Ok(())
             })

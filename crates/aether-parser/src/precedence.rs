@@ -125,5 +125,6 @@ pub(crate) fn starts_expression(kind: TokenKind) -> bool {
             | T::Minus
             | T::Bang
             | T::Tilde
+            | T::Match
     )
 }

@@ -6,8 +6,8 @@ use chumsky::prelude::*;
 
 use crate::builder::Builder;
 use crate::control::{
-    condition, for_statement, if_statement, jump, labelled, loop_statement, match_statement,
-    return_statement, throw_statement, try_statement, while_statement, with_loop,
+    condition, for_statement, if_statement, jump, labelled, loop_statement, match_arms, return_statement,
+    throw_statement, try_statement, while_statement, with_loop,
 };
 use crate::cursor::{
     Cursor, Lexeme, Parsed, Production, Tokens, eat, fail, give_up, index, missing, peek, peek_at, peek_kind,
@@ -39,7 +39,18 @@ fn program<'t>() -> Production<'t, ()> {
         let declaration = declaration.boxed();
         let block = block(declaration.clone());
         let nested = block.clone();
-        let expression = recursive(|inner| expression(inner.boxed(), nested)).boxed();
+        let statements = declaration.clone();
+        let expression = recursive(|inner| {
+            let inner = inner.boxed();
+            let rules = Rules {
+                declaration: statements,
+                block: nested,
+                binding: binding(inner.clone()),
+                expression: inner,
+            };
+            expression(rules)
+        })
+        .boxed();
         any_declaration(declaration, block, expression)
     })
     .boxed();
@@ -118,14 +129,14 @@ fn block<'t>(declaration: Production<'t, NodeId>) -> Production<'t, NodeId> {
         if !inp.state().enter(start) {
             return give_up(inp);
         }
-        let in_head = std::mem::replace(&mut inp.state().in_head, false);
+        let context = std::mem::take(&mut inp.state().context);
         let mark = inp.state().scratch.len();
         inp.skip();
         statements(inp, &declaration, true)?;
         close(inp, braces("statement"), start)?;
         let span = span_from(inp, start);
         let state = inp.state();
-        state.in_head = in_head;
+        state.context = context;
         state.leave();
         let list = state.take_list(mark);
         Ok(state.add(Node::Block(list), span))
@@ -178,7 +189,7 @@ fn any_declaration<'t>(
             T::While => while_statement(inp, &rules, None),
             T::For => for_statement(inp, &rules, None),
             T::Try => try_statement(inp, &rules),
-            T::Match => match_statement(inp, &rules),
+            T::Match => match_arms(inp, &rules, false),
             T::Return => return_statement(inp, &rules),
             T::Throw => throw_statement(inp, &rules),
             T::Break | T::Continue => Ok(jump(inp)),

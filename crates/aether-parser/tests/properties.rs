@@ -319,8 +319,13 @@ impl Grower<'_> {
             };
         }
         let below = depth - 1;
-        let node = match self.pick(24) {
+        let node = match self.pick(26) {
             0 | 1 => return self.used(),
+            24 | 25 => {
+                let subject = self.expression(below);
+                let arms = self.arms(below);
+                Node::MatchExpr { subject, arms }
+            }
             22 | 23 => return self.comprehension(below),
             2 => return self.literal(),
             3 => {
@@ -571,8 +576,84 @@ impl Grower<'_> {
         }
     }
 
-    fn pattern(&mut self) -> NodeId {
-        match self.pick(5) {
+    fn arms(&mut self, depth: u8) -> List {
+        self.some(3, |this| {
+            let pattern = this.alternatives(depth);
+            let guard = (this.pick(3) == 0).then(|| this.expression(depth));
+            let body = if this.pick(2) == 0 {
+                this.block(depth)
+            } else {
+                let value = this.expression(depth);
+                this.add(Node::Throw(value))
+            };
+            this.add(Node::Arm { pattern, guard, body })
+        })
+    }
+
+    fn alternatives(&mut self, depth: u8) -> NodeId {
+        let mut pattern = self.pattern(depth);
+        if self.pick(3) == 0 {
+            let second = self.pattern(depth);
+            let both = self.ast.add_list(&[pattern, second]);
+            pattern = self.add(Node::OrPattern(both));
+        }
+        if self.pick(5) == 1 {
+            let name = self.ident();
+            pattern = self.add(Node::AsPattern { pattern, name });
+        }
+        pattern
+    }
+
+    fn entry(&mut self, depth: u8) -> NodeId {
+        let key = self.ident();
+        let target = if self.pick(2) == 0 {
+            key
+        } else {
+            self.alternatives(depth)
+        };
+        self.add(Node::EntryPattern {
+            key,
+            target,
+            default: None,
+        })
+    }
+
+    fn pattern(&mut self, depth: u8) -> NodeId {
+        let most = if depth == 0 { 6 } else { 9 };
+        match self.pick(most) {
+            5 => {
+                let operand = self.add(Node::Int(3));
+                let start = self.add(Node::Unary {
+                    op: UnaryOp::Negate,
+                    operand,
+                });
+                let end = self.add(Node::Int(i64::MAX));
+                let inclusive = self.pick(2) == 0;
+                self.add(Node::RangePattern {
+                    start,
+                    end,
+                    inclusive,
+                })
+            }
+            6 => {
+                let mut items: Vec<NodeId> =
+                    (0..self.pick(3)).map(|_| self.alternatives(depth - 1)).collect();
+                if self.pick(2) == 0 {
+                    let rest = self.ident();
+                    items.push(self.add(Node::RestPattern(rest)));
+                }
+                let items = self.ast.add_list(&items);
+                self.add(Node::ArrayPattern(items))
+            }
+            7 => {
+                let items = self.some(2, |this| this.entry(depth - 1));
+                self.add(Node::DictPattern(items))
+            }
+            8 => {
+                let fields = self.some(2, |this| this.entry(depth - 1));
+                let name = self.ast.intern("Type");
+                self.add(Node::StructPattern { name, fields })
+            }
             0 => self.add(Node::Wildcard),
             1 => self.ident(),
             2 => {
@@ -590,7 +671,13 @@ impl Grower<'_> {
             _ => {
                 let enum_name = self.ast.intern("Enum");
                 let variant = self.ast.intern("Variant");
-                let fields = self.some(2, Self::ident);
+                let fields = self.some(2, |this| {
+                    if depth == 0 {
+                        this.ident()
+                    } else {
+                        this.alternatives(depth - 1)
+                    }
+                });
                 self.add(Node::VariantPattern {
                     enum_name,
                     variant,
@@ -742,23 +829,7 @@ impl Grower<'_> {
             }
             16 => {
                 let subject = self.expression(below);
-                let arms = self.some(3, |this| {
-                    let first = this.pattern();
-                    let pattern = if this.pick(3) == 0 {
-                        let second = this.pattern();
-                        let both = this.ast.add_list(&[first, second]);
-                        this.add(Node::OrPattern(both))
-                    } else {
-                        first
-                    };
-                    let body = if this.pick(2) == 0 {
-                        this.block(below)
-                    } else {
-                        let value = this.expression(below);
-                        this.add(Node::Throw(value))
-                    };
-                    this.add(Node::Arm { pattern, body })
-                });
+                let arms = self.arms(below);
                 Node::Match { subject, arms }
             }
             17 => Node::Return((self.pick(2) == 0).then(|| self.expression(below))),

@@ -304,6 +304,7 @@ impl Resolver<'_> {
             match self.ast.node(id) {
                 Node::Name(symbol) => self.use_name(id, symbol, false),
                 Node::Function(function) => ensure_stack(|| self.function_body(function)),
+                Node::MatchExpr { subject, arms } => ensure_stack(|| self.match_arms(subject, arms)),
                 Node::ArrayComprehension { element, clauses } => {
                     ensure_stack(|| self.comprehension(clauses, &[element]));
                 }
@@ -464,20 +465,25 @@ impl Resolver<'_> {
                     self.statements_in_scope(finally);
                 }
             }
-            Node::Match { subject, arms } => {
-                self.expression(subject);
-                for &arm in self.ast.list(arms) {
-                    if let Node::Arm { pattern, body } = self.ast.node(arm) {
-                        self.open(body);
-                        self.match_pattern(pattern);
-                        self.body(body);
-                        self.close();
-                    }
-                }
-            }
+            Node::Match { subject, arms } => self.match_arms(subject, arms),
             Node::Break(_) | Node::Continue(_) | Node::Debugger | Node::Error => {}
             // An expression where a statement stands is only possible in a damaged tree.
             _ => self.expression(id),
+        }
+    }
+
+    fn match_arms(&mut self, subject: NodeId, arms: List) {
+        self.expression(subject);
+        for &arm in self.ast.list(arms) {
+            if let Node::Arm { pattern, guard, body } = self.ast.node(arm) {
+                self.open(body);
+                self.match_pattern(pattern);
+                if let Some(guard) = guard {
+                    self.expression(guard);
+                }
+                self.body(body);
+                self.close();
+            }
         }
     }
 
@@ -617,9 +623,18 @@ impl Resolver<'_> {
                     self.declare(pattern, BindingKind::Pattern);
                 }
             }
-            Node::OrPattern(items) | Node::VariantPattern { fields: items, .. } => {
+            Node::EntryPattern { target: inner, .. } | Node::RestPattern(inner) => self.match_pattern(inner),
+            Node::AsPattern { pattern, name } => {
+                self.match_pattern(pattern);
+                self.match_pattern(name);
+            }
+            Node::OrPattern(items)
+            | Node::ArrayPattern(items)
+            | Node::DictPattern(items)
+            | Node::StructPattern { fields: items, .. }
+            | Node::VariantPattern { fields: items, .. } => {
                 for &item in self.ast.list(items) {
-                    self.match_pattern(item);
+                    ensure_stack(|| self.match_pattern(item));
                 }
             }
             _ => {}

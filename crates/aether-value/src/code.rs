@@ -1,6 +1,7 @@
 //! Compiled functions as plain data. Only the evaluator knows what the words mean.
 #![expect(unsafe_code, reason = "follows the pointers to nested functions")]
 
+use ahash::AHashMap;
 use std::ptr::NonNull;
 
 use aether_source::{SourceFile, Span};
@@ -86,6 +87,49 @@ pub struct Code {
     pub module: u32,
     /// Named locals.
     pub locals: Box<[LocalInfo]>,
+    /// Tables of the matches that go by one.
+    pub switches: Box<[Switch]>,
+}
+
+/// Where a match on literals goes, by the value: distances in words from the instruction that looks it up.
+#[derive(Debug, Default)]
+pub struct Switch {
+    ints: AHashMap<i64, u32>,
+    texts: AHashMap<Box<str>, u32>,
+    /// Bytes of the longest text.
+    longest: usize,
+}
+
+impl Switch {
+    /// An int's target, unless it has one.
+    pub fn add_int(&mut self, key: i64, target: u32) {
+        self.ints.entry(key).or_insert(target);
+    }
+
+    /// A text's target, unless it has one.
+    pub fn add_text(&mut self, key: &str, target: u32) {
+        self.longest = self.longest.max(key.len());
+        self.texts.entry(key.into()).or_insert(target);
+    }
+
+    /// The target of an int.
+    pub fn int(&self, key: i64) -> Option<u32> {
+        self.ints.get(&key).copied()
+    }
+
+    /// The target of a text.
+    pub fn text(&self, key: &str) -> Option<u32> {
+        (key.len() <= self.longest)
+            .then(|| self.texts.get(key).copied())
+            .flatten()
+    }
+
+    /// Bytes this takes.
+    fn size(&self) -> usize {
+        let texts: usize = self.texts.keys().map(|key| key.len()).sum();
+        let per_entry = size_of::<(Box<str>, u32)>() + 1;
+        size_of::<Self>() + texts + (self.ints.capacity() + self.texts.capacity()) * per_entry
+    }
 }
 
 impl Code {
@@ -134,6 +178,7 @@ impl Code {
             + size_of_val(&*self.children)
             + size_of_val(&*self.captures)
             + size_of_val(&*self.locals)
+            + self.switches.iter().map(Switch::size).sum::<usize>()
     }
 
     /// Takes the names away, which are heap objects, at the heap's end.

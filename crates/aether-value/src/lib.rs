@@ -50,7 +50,7 @@ pub use array::Array;
 pub use buffer::Buffer;
 pub use builtin::{Builtin, BuiltinInfo, BuiltinKind};
 pub use closure::{BoundMethod, Cell, Closure};
-pub use code::{Capture, Code, Handler, LocalInfo};
+pub use code::{Capture, Code, Handler, LocalInfo, Switch};
 pub use coroutine::{Coroutine, Frame};
 pub use dict::{Dict, Set};
 pub use enums::{EnumConstructor, EnumDef, EnumValue, Variant};

@@ -64,7 +64,12 @@ fn one(code: &Code, out: &mut String) {
 
 fn narrow(op: Op, c: u16) -> i64 {
     match op {
-        Op::JumpUnlessLiteral | Op::JumpUnlessVariant => i64::from(c as i16),
+        Op::JumpUnlessLiteral
+        | Op::JumpUnlessVariant
+        | Op::JumpUnlessWithin
+        | Op::JumpUnlessArray
+        | Op::JumpUnlessDict
+        | Op::JumpUnlessStruct => i64::from(c as i16),
         _ => i64::from(c as i16 >> 2),
     }
 }

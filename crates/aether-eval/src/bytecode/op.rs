@@ -403,6 +403,20 @@ fused_operations! { ops {
     JumpUnlessLiteral JumpAn 1;
     /// Jumps by c unless R\[a\] is an enum value; word 1: constants of the enum's and the variant's name.
     JumpUnlessVariant JumpAn 2;
+    /// Jumps to where table w32 of the running code leads for R\[a\], if it has it.
+    Switch Aw 1;
+    /// Jumps by c unless R\[a\] is an int from word 1 to word 2, both included.
+    JumpUnlessWithin JumpAn 3;
+    /// Jumps by c unless R\[a\] is an array of b elements, or of b and more if word 1 is not 0.
+    JumpUnlessArray JumpAn 2;
+    /// Jumps by c unless R\[a\] is a dict.
+    JumpUnlessDict JumpAn 1;
+    /// Jumps by c unless R\[a\] is an instance of a struct with the name K\[word 1\].
+    JumpUnlessStruct JumpAn 2;
+    /// R\[a\] = value under the key, or of the field, K\[word 1\] of the dict or instance R\[b\], or unset.
+    MemberOrUnset Ab 2;
+    /// Raises the error of a match without an arm for R\[a\].
+    NoMatch A 1;
     /// R\[a\] = payload c of the enum value R\[b\], or null.
     Payload AbN 1;
 

@@ -106,6 +106,7 @@ impl Compiler<'_> {
             Node::Name(_) => self.name(id, dst)?,
             Node::Array(items) => self.array(items, dst)?,
             Node::Dict(items) => self.dict(items, dst)?,
+            Node::MatchExpr { subject, arms } => self.match_expression(subject, arms, dst)?,
             Node::ArrayComprehension { element, clauses } => {
                 self.comprehension(id, clauses, &[element], dst)?;
             }

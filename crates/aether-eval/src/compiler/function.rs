@@ -7,7 +7,7 @@
 use aether_ast::{NodeId, Symbol};
 use aether_resolve::{BindingId, FunctionIndex, Use};
 use aether_source::Span;
-use aether_value::{Capture, Code, Handler, LocalInfo};
+use aether_value::{Capture, Code, Handler, LocalInfo, Switch};
 use ahash::AHashMap;
 use std::ptr::NonNull;
 
@@ -84,6 +84,15 @@ enum Patch {
     Compare { word: usize },
     /// 16-bit offset in field c.
     Narrow { word: usize },
+    /// An entry of a table, which the instruction at a word looks up.
+    Table { word: usize, switch: usize, key: Key },
+}
+
+/// A literal in a table.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Key {
+    Int(i64),
+    Text(Symbol),
 }
 
 #[derive(Debug)]
@@ -110,6 +119,7 @@ pub(super) struct FunctionState {
     pub(super) finals: Vec<FinallyState>,
     pub(super) children: Vec<NonNull<Code>>,
     pub(super) locals: Vec<LocalInfo>,
+    switches: Vec<Switch>,
     labels: Vec<LabelState>,
     /// What is known of registers here.
     pub(super) known: Known,
@@ -138,6 +148,7 @@ impl FunctionState {
             finals: Vec::new(),
             children: Vec::new(),
             locals: Vec::new(),
+            switches: Vec::new(),
             labels: Vec::new(),
             known: Known::default(),
             starts: Vec::new(),
@@ -303,10 +314,20 @@ impl Compiler<'_> {
     }
 
     fn apply(&mut self, patch: &Patch, target: usize) {
-        let (Patch::Wide { word, .. } | Patch::Compare { word } | Patch::Narrow { word }) = *patch;
+        let (Patch::Wide { word, .. }
+        | Patch::Compare { word }
+        | Patch::Narrow { word }
+        | Patch::Table { word, .. }) = *patch;
         let offset = target as i64 - word as i64;
         let words = &mut self.function.words;
-        match patch {
+        match *patch {
+            Patch::Table { switch, key, .. } => {
+                let switch = &mut self.function.switches[switch];
+                match key {
+                    Key::Int(key) => switch.add_int(key, offset as u32),
+                    Key::Text(key) => switch.add_text(self.ast.text(key), offset as u32),
+                }
+            }
             Patch::Wide { shift, .. } => {
                 let flags = (words[word] >> 32) & ((1 << shift) - 1);
                 words[word] =
@@ -353,6 +374,16 @@ impl Compiler<'_> {
     /// Jumps on a comparison; `over` is the source text that lies between here and the label.
     pub(super) fn jump_compare(&mut self, op: Op, a: u16, b: u16, flags: u16, label: Label, over: u32) {
         self.short_jump(op, a, b, flags, label, over, true);
+    }
+
+    /// Goes by a table to the label of the literal that a register holds, or on to the next word.
+    pub(super) fn switch(&mut self, register: u16, targets: &[(Key, Label)]) {
+        let (word, switch) = (self.here(), self.function.switches.len());
+        self.function.switches.push(Switch::default());
+        self.emit_wide(Op::Switch, register, switch as u32);
+        for &(key, label) in targets {
+            self.refer(label, Patch::Table { word, switch, key });
+        }
     }
 
     /// Jumps with a plain 16-bit offset.
@@ -637,6 +668,7 @@ impl Compiler<'_> {
             captures: captures.into_boxed_slice(),
             module: self.module,
             locals: std::mem::take(&mut state.locals).into_boxed_slice(),
+            switches: std::mem::take(&mut state.switches).into_boxed_slice(),
         };
         Ok(self.heap.add_code(Box::new(code)))
     }

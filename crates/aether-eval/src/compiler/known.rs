@@ -198,6 +198,13 @@ impl Known {
             | Op::JumpEqualK
             | Op::JumpNotEqualK
             | Op::JumpIfElement
+            | Op::JumpUnlessLiteral
+            | Op::Switch
+            | Op::JumpUnlessWithin
+            | Op::JumpUnlessArray
+            | Op::JumpUnlessDict
+            | Op::JumpUnlessStruct
+            | Op::JumpUnlessVariant
             | Op::JumpIfNotElement
             | Op::Return
             | Op::Return1
@@ -230,7 +237,10 @@ impl Known {
             | Op::GetIndexT
             | Op::GetIndexC
             | Op::GetIndexTC
-            | Op::GetIndexI => self.write(a, false),
+            | Op::GetIndexI
+            | Op::ElementOrNull
+            | Op::MemberOrUnset
+            | Op::Payload => self.write(a, false),
             // The window of a call; no callee sees a register below it.
             Op::Call
             | Op::CallTop

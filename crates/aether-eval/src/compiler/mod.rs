@@ -8,7 +8,7 @@
 //! - The compiler builds constants and runs nothing.
 //!
 //! Where things are: `function` (frames, labels, registers), `expr` and `chain` (values), `condition` (jumps),
-//! `assign`, `stmt`, `loops`, `tries`, `pattern` (statements), `scalar` (what can never be counted), `known` (what is not counted here).
+//! `assign`, `stmt`, `loops`, `tries`, `pattern`, `matching` (statements), `scalar` (what can never be counted), `known` (what is not counted here).
 
 mod assign;
 mod chain;
@@ -18,6 +18,7 @@ mod expr;
 mod function;
 mod known;
 mod loops;
+mod matching;
 mod pattern;
 mod scalar;
 mod stmt;

@@ -1,7 +1,9 @@
 //! Making closures, definitions, instances and collections.
 #![expect(unsafe_code, reason = "moves values between registers and objects")]
 
-use aether_value::{Array, Buffer, Closure, EnumValue, Raise, Raw, Rc, StructDef, Table, Value, tag};
+use aether_value::{
+    Array, Buffer, Closure, EnumValue, ErrorKind, Instance, Raise, Raw, Rc, Str, StructDef, Table, Value, tag,
+};
 
 use super::call::{self, take};
 use super::{Flow, Vm};
@@ -392,10 +394,10 @@ impl Vm {
         Ok(Raw::from_rc(rest))
     }
 
-    /// The value under a string key of a dict, or of a field of an instance, or null.
+    /// The value under a string key of a dict, or of a field of an instance, if it has one.
     #[cold]
     #[inline(never)]
-    pub(super) fn key_or_null(&mut self, object: Raw, name: u32) -> Raw {
+    pub(super) fn member_of(&mut self, object: Raw, name: u32) -> Option<Raw> {
         let name = self.tables.text(name);
         // SAFETY: the compiler checks the type before.
         let value = unsafe {
@@ -405,7 +407,51 @@ impl Vm {
                 _ => None,
             }
         };
-        value.map_or(Raw::null(), Raw::from_value)
+        value.map(Raw::from_value)
+    }
+
+    /// Whether a value is an instance of a struct of this name.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn is_instance_of(&self, value: Raw, name: u32) -> bool {
+        if value.tag != tag::INSTANCE {
+            return false;
+        }
+        // SAFETY: by its tag.
+        let definition = unsafe { value.object::<Instance>() }.definition();
+        definition.name().equals(self.tables.text(name))
+    }
+
+    /// Words from an instruction that goes by a table to where that leads for a value; one if it has no such value.
+    ///
+    /// # Safety
+    /// `base` is the window of the running frame, `value` alive.
+    pub(super) unsafe fn switch_target(&self, base: *mut u8, table: u32, value: Raw) -> u32 {
+        // SAFETY: the register before the window names the running closure.
+        let code = unsafe { (*(*base.sub(16).cast::<Raw>()).pointer::<Closure>()).code() };
+        let switch = &code.switches[table as usize];
+        let target = match value.tag {
+            tag::INT => switch.int(value.as_int()),
+            // SAFETY: by its tag.
+            tag::STRING => switch.text(unsafe { value.object::<Str>() }.as_str()),
+            _ => None,
+        };
+        target.unwrap_or(1)
+    }
+
+    /// The error of a `match` that no arm of matches a value.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn no_match(&mut self, value: Raw) -> Raise {
+        // SAFETY: the register that the value stands in owns it.
+        let value = unsafe { value.as_value() };
+        match aether_value::display_text(&self.heap, value) {
+            Ok(text) => Raise::new(
+                ErrorKind::Value,
+                format!("No match arm for value: {}", text.as_str()),
+            ),
+            Err(raise) => raise,
+        }
     }
 
     /// Whether a value is the variant that a pattern names; `names` holds the constants of enum and variant.

@@ -132,6 +132,7 @@ impl Vm {
             captures: Box::default(),
             module: 0,
             locals: Box::default(),
+            switches: Box::default(),
         };
         let code = self.heap.add_code(Box::new(code));
         self.stubs.insert((argc, awaited), code);

@@ -417,6 +417,11 @@ impl Inner {
             if total > old && !(self.may_hold(total - old) && self.charge(total - old)) {
                 return std::ptr::null_mut();
             }
+            let asked = if self.is_watched() {
+                self.block_site()
+            } else {
+                None
+            };
             let layout = Layout::from_size_align_unchecked(old, STEP);
             let memory = std::alloc::realloc(object.byte_sub(PREFIX).as_ptr().cast(), layout, total);
             if memory.is_null() {
@@ -438,8 +443,8 @@ impl Inner {
             if moved.as_ref().has(flag::HAS_SIDE) {
                 self.move_side(old_address, moved);
             }
-            if self.is_watched() {
-                self.record_block(old_address, object as usize, total + PLACE);
+            if let Some(asked) = asked {
+                self.record_block(old_address, object as usize, total + PLACE, asked);
             }
             object
         }

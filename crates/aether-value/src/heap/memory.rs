@@ -26,6 +26,12 @@ impl Memory {
         {
             return std::ptr::null_mut();
         }
+        // Asked before anything moves: the answer comes from the stack, which may be what grows.
+        let asked = if heap.is_watched() {
+            heap.block_site()
+        } else {
+            None
+        };
         // SAFETY: sizes are not zero and were checked; the old layout is the one it was taken with.
         let memory = unsafe {
             if old.is_null() {
@@ -43,8 +49,8 @@ impl Memory {
             return memory;
         }
         heap.count_work(new_bytes / WORK_BYTES);
-        if heap.is_watched() {
-            heap.record_block(old as usize, memory as usize, new_bytes);
+        if let Some(asked) = asked {
+            heap.record_block(old as usize, memory as usize, new_bytes, asked);
         }
         memory
     }

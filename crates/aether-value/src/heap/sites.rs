@@ -297,21 +297,26 @@ impl Inner {
         });
     }
 
-    /// A block beside an object was allocated or changed its size while sites are recorded.
+    /// The site and time of a block beside an object that is about to be allocated or to change its size, if a profile
+    /// is being recorded.
     #[cold]
-    pub(super) fn record_block(&self, old: usize, new: usize, bytes: usize) {
+    pub(super) fn block_site(&self) -> Option<(u32, u64)> {
         self.recording.with(|recording| {
-            let Some((recorder, interval)) = recording
-                .recorder
-                .and_then(|recorder| Some((recorder, recorder.profile?)))
-            else {
+            let recorder = recording.recorder.filter(|recorder| recorder.profile.is_some())?;
+            // SAFETY: the promise of `record`.
+            Some(unsafe { (recorder.ask)(recorder.data) })
+        })
+    }
+
+    /// A block beside an object was allocated or changed its size, at this site and time.
+    #[cold]
+    pub(super) fn record_block(&self, old: usize, new: usize, bytes: usize, (site, time): (u32, u64)) {
+        self.recording.with(|recording| {
+            let Some(interval) = recording.recorder.and_then(|recorder| recorder.profile) else {
                 return;
             };
-            // SAFETY: the promise of `record`.
-            let ask = || unsafe { (recorder.ask)(recorder.data) };
-            recording.remove(old, || ask().1);
+            recording.remove(old, || time);
             if recording.is_due(interval, bytes) {
-                let (site, time) = ask();
                 recording.add(new, site, time);
             }
         });

@@ -84,6 +84,7 @@ pub(crate) fn code(heap: &Heap, params: u16) -> NonNull<Code> {
         captures: Box::default(),
         module: 0,
         locals: Box::default(),
+        switches: Box::default(),
     }))
 }
 

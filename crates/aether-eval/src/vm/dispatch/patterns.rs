@@ -35,8 +35,8 @@ macro_rules! patterns {
                 next!()
             }
             Op::KeyOrNull => {
-                let value = $vm.key_or_null(*reg!($ip, $base, 2), *$ip.add(1) as u32);
-                *reg!($ip, $base, 1) = value;
+                let value = $vm.member_of(*reg!($ip, $base, 2), *$ip.add(1) as u32);
+                *reg!($ip, $base, 1) = value.unwrap_or(Raw::null());
                 next!(2)
             }
             Op::JumpUnlessLiteral => {
@@ -47,6 +47,58 @@ macro_rules! patterns {
                 }
                 $ip = $ip.offset(field!($ip, 3) as i16 as isize);
                 continue $code;
+            }
+            Op::Switch => {
+                let distance = $vm.switch_target($base, wide!($ip) as u32, *reg!($ip, $base, 1));
+                $ip = $ip.add(distance as usize);
+                continue $code;
+            }
+            Op::JumpUnlessWithin => {
+                let value = *reg!($ip, $base, 1);
+                let (first, last) = (*$ip.add(1) as i64, *$ip.add(2) as i64);
+                if value.tag == tag::INT && first <= value.as_int() && value.as_int() <= last {
+                    next!(3)
+                }
+                $ip = $ip.offset(field!($ip, 3) as i16 as isize);
+                continue $code;
+            }
+            Op::JumpUnlessArray => {
+                let value = *reg!($ip, $base, 1);
+                let count = field!($ip, 2) as usize;
+                if value.tag == tag::ARRAY {
+                    let len = (*value.pointer::<Array>()).len();
+                    if len == count || *$ip.add(1) != 0 && len > count {
+                        next!(2)
+                    }
+                }
+                $ip = $ip.offset(field!($ip, 3) as i16 as isize);
+                continue $code;
+            }
+            Op::JumpUnlessDict => {
+                if (*reg!($ip, $base, 1)).tag == tag::DICT {
+                    next!()
+                }
+                $ip = $ip.offset(field!($ip, 3) as i16 as isize);
+                continue $code;
+            }
+            Op::JumpUnlessStruct => {
+                if $vm.is_instance_of(*reg!($ip, $base, 1), *$ip.add(1) as u32) {
+                    next!(2)
+                }
+                $ip = $ip.offset(field!($ip, 3) as i16 as isize);
+                continue $code;
+            }
+            Op::MemberOrUnset => {
+                let value = $vm.member_of(*reg!($ip, $base, 2), *$ip.add(1) as u32);
+                *reg!($ip, $base, 1) = value.unwrap_or(Raw::unset());
+                next!(2)
+            }
+            Op::NoMatch => {
+                $vm.ip = $ip;
+                $vm.base = $base;
+                let raise = $vm.no_match(*reg!($ip, $base, 1));
+                check!(Err::<(), _>(raise));
+                next!()
             }
             Op::JumpUnlessVariant => {
                 if $vm.is_variant(*reg!($ip, $base, 1), *$ip.add(1)) {
