@@ -145,6 +145,8 @@ pub enum FunctionKind {
     Arrow,
     /// A function in a struct's body.
     Method,
+    /// What a `defer` puts off, without parameters.
+    Deferred,
 }
 
 /// A function's parts.
@@ -492,6 +494,8 @@ pub enum Node {
     Break(Option<NodeId>),
     /// `continue label`: the label is a [`Node::Ident`].
     Continue(Option<NodeId>),
+    /// `defer e` or `defer {…}`: a function of the kind [`FunctionKind::Deferred`].
+    Defer(FunctionId),
     /// `debugger`
     Debugger,
 

@@ -645,6 +645,10 @@ impl Printer<'_> {
                 self.text("continue");
                 self.opt_child(" ", label);
             }
+            Node::Defer(function) => {
+                self.text("defer ");
+                self.child(ast.function(function).body);
+            }
             Node::Debugger => self.text("debugger"),
             Node::LiteralPattern(value) => self.child(value),
             Node::VariantPattern {

@@ -426,6 +426,7 @@ impl Ast {
             Node::Throw(value) => ("Throw", vec![("value", child(value))]),
             Node::Break(label) => ("Break", vec![("label", opt_name(label))]),
             Node::Continue(label) => ("Continue", vec![("label", opt_name(label))]),
+            Node::Defer(function) => ("Defer", vec![("body", child(self.function(function).body))]),
             Node::Debugger => ("Debugger", vec![]),
             Node::Ident(symbol) => ("Binding", vec![("name", text(symbol))]),
             Node::Wildcard => ("Wildcard", vec![]),

@@ -52,7 +52,7 @@ impl Ast {
                 list(&[target]);
                 list(self.list(fields));
             }
-            Node::Function(function) | Node::FunctionDecl(function) => {
+            Node::Function(function) | Node::FunctionDecl(function) | Node::Defer(function) => {
                 let function = self.function(function);
                 list(function.name.as_slice());
                 list(self.list(function.params));

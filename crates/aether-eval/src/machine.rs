@@ -185,14 +185,35 @@ impl Machine {
         &mut *self.vm.host
     }
 
-    /// Runs a program: its top level, then `main` if it declares one, awaiting it, then the callbacks still queued.
+    /// Runs a program: its top level, then `main` if it declares one, awaiting it, then the callbacks still queued, then
+    /// what top levels have deferred.
     ///
     /// # Errors
     /// See [`RunError`].
     pub fn run(&mut self, file: SourceFile) -> Result<(), RunError> {
         self.vm.begin_host_call();
-        self.execute(file, Kind::Program)?;
-        self.main_and_queue()
+        let result = self.execute(file, Kind::Program);
+        let result = result.and_then(|_| self.main_and_queue());
+        self.run_deferred(result)
+    }
+
+    /// Calls what top levels have deferred, the last one first; an error of these takes the place of the result. What
+    /// ends a program for good ends it here too.
+    fn run_deferred<T>(&mut self, mut result: Result<T, RunError>) -> Result<T, RunError> {
+        loop {
+            let goes_on = match &result {
+                Ok(_) => true,
+                Err(RunError::Runtime(error)) => self.vm.may_clean_up(error.kind),
+                Err(_) => false,
+            };
+            let next = if goes_on { self.vm.take_deferred() } else { None };
+            let Some(function) = next else { return result };
+            let called = self.vm.call_value(&function, &[], true);
+            drop(function);
+            if let Err(error) = self.leave(called) {
+                result = Err(error);
+            }
+        }
     }
 
     /// Serves the callbacks that are queued, until there are none, and the finalizers of objects that have died.
@@ -268,13 +289,15 @@ impl Machine {
         Ok(())
     }
 
-    /// Calls `main` if the module scope has one, and serves the callbacks that are queued then.
+    /// Calls `main` if the module scope has one, serves the callbacks that are queued then, and runs what top levels
+    /// have deferred.
     ///
     /// # Errors
     /// See [`RunError`].
     pub fn call_main(&mut self) -> Result<(), RunError> {
         self.vm.begin_host_call();
-        self.main_and_queue()
+        let result = self.main_and_queue();
+        self.run_deferred(result)
     }
 
     fn main_and_queue(&mut self) -> Result<(), RunError> {
@@ -294,13 +317,15 @@ impl Machine {
         self.drain()
     }
 
-    /// Runs a fragment in the machine's module scope and gives the value of a last expression statement.
+    /// Runs a fragment in the machine's module scope, and then what it has deferred, and gives the value of a last
+    /// expression statement.
     ///
     /// # Errors
     /// See [`RunError`].
     pub fn evaluate(&mut self, file: SourceFile) -> Result<Value, RunError> {
         self.vm.begin_host_call();
-        self.execute(file, Kind::Fragment)
+        let result = self.execute(file, Kind::Fragment);
+        self.run_deferred(result)
     }
 
     fn execute(&mut self, file: SourceFile, kind: Kind) -> Result<Value, RunError> {

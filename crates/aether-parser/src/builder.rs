@@ -29,6 +29,7 @@ pub(crate) struct Mark {
     loops: usize,
     loop_base: usize,
     context: Context,
+    in_deferred: bool,
 }
 
 /// What the tokens to be read stand in, outside brackets.
@@ -43,6 +44,10 @@ pub(crate) enum Context {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts about where the parse stands"
+)]
 pub(crate) struct Builder<'t> {
     pub(crate) file: &'t SourceFile,
     text: &'t str,
@@ -67,6 +72,8 @@ pub(crate) struct Builder<'t> {
     pub(crate) loop_base: usize,
     /// Recovery entered a block whose head it skipped, so a `break` may well be inside a loop.
     pub(crate) lenient_loops: bool,
+    /// In what a `defer` puts off, and in no function within that.
+    pub(crate) in_deferred: bool,
     /// Index of the last token that was read as a prefix operator.
     pub(crate) last_prefix: usize,
     /// Index of the last token that was read as a used name.
@@ -110,6 +117,7 @@ impl<'t> Builder<'t> {
             depth: 0,
             max_nesting: options.max_nesting,
             context: Context::Plain,
+            in_deferred: false,
             loops: Vec::new(),
             loop_base: 0,
             lenient_loops: false,
@@ -230,6 +238,7 @@ impl<'t> Builder<'t> {
             loops: self.loops.len(),
             loop_base: self.loop_base,
             context: self.context,
+            in_deferred: self.in_deferred,
         }
     }
 
@@ -239,6 +248,7 @@ impl<'t> Builder<'t> {
         self.loops.truncate(mark.loops);
         self.loop_base = mark.loop_base;
         self.context = mark.context;
+        self.in_deferred = mark.in_deferred;
     }
 
     #[inline]

@@ -2,7 +2,7 @@
 //!
 //! Jumps are checked here against the loops around them: whether one leads anywhere is a matter of syntax.
 
-use aether_ast::{Node, NodeId};
+use aether_ast::{Function, FunctionKind, List, Node, NodeId};
 use aether_lexer::TokenKind as T;
 
 use crate::builder::{Builder, Context, Loop};
@@ -10,6 +10,7 @@ use crate::cursor::{
     Cursor, Lexeme, Parsed, Production, eat, fail, give_up, index, missing, peek, peek_at, peek_kind,
     skip_to, span_from, want,
 };
+use crate::declaration::with_function_scope;
 use crate::expression::head;
 use crate::foreign::{Foreign, foreign_word};
 use crate::list::{braces, bracketed, close, parens};
@@ -376,6 +377,7 @@ fn skip_arm(inp: &mut Cursor<'_, '_>, start: usize) {
 /// `return`, with an operand only on the same line.
 pub(crate) fn return_statement<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) -> Parsed<NodeId> {
     let start = index(inp);
+    not_deferred(inp, start);
     inp.skip();
     let next = peek(inp);
     let value = if !next.on_new_line() && starts_expression(next.kind) {
@@ -384,6 +386,43 @@ pub(crate) fn return_statement<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) 
         None
     };
     Ok(finish(inp, start, Node::Return(value)))
+}
+
+/// Reports a word that would leave what a `defer` puts off.
+pub(crate) fn not_deferred(inp: &mut Cursor<'_, '_>, at: usize) {
+    let state = inp.state();
+    if state.in_deferred {
+        let word = state.lexeme(at);
+        let what = format!("'{}' in deferred code", state.slice(word));
+        let help =
+            "deferred code runs to its end, when the function has ended; put the part to be skipped in an if";
+        state.finding("E0119", &what, word.span(), help);
+    }
+}
+
+/// `defer e` or `defer {…}`.
+pub(crate) fn defer_statement<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) -> Parsed<NodeId> {
+    let start = index(inp);
+    inp.skip();
+    let body = with_function_scope(inp, |inp| {
+        inp.state().in_deferred = true;
+        if peek_kind(inp) == T::LeftBrace {
+            return inp.parse(&rules.block);
+        }
+        let at = index(inp);
+        let value = inp.parse(&rules.expression)?;
+        let statement = finish(inp, at, Node::ExprStmt(value));
+        let list = inp.state().ast.add_list(&[statement]);
+        Ok(finish(inp, at, Node::Block(list)))
+    })?;
+    let function = inp.state().ast.add_function(Function {
+        kind: FunctionKind::Deferred,
+        is_async: false,
+        name: None,
+        params: List::default(),
+        body,
+    });
+    Ok(finish(inp, start, Node::Defer(function)))
 }
 
 /// `throw e`.
@@ -425,7 +464,9 @@ fn check_jump(state: &mut Builder<'_>, word: Lexeme, label: Option<Lexeme>) {
     let loops = &state.loops[state.loop_base..];
     if loops.is_empty() {
         let what = format!("'{}' outside loop", state.slice(word));
-        let help = if state.loop_base > 0 {
+        let help = if state.in_deferred {
+            "deferred code runs when the function has ended: no loop around it counts"
+        } else if state.loop_base > 0 {
             "a loop around the function does not count; use return to leave the function"
         } else {
             "it may stand only in the body of a while or for loop"

@@ -145,10 +145,12 @@ pub(crate) fn with_function_scope<'t, 'p, T>(
     let state = inp.state();
     let base = std::mem::replace(&mut state.loop_base, state.loops.len());
     let lenient = std::mem::replace(&mut state.lenient_loops, false);
+    let in_deferred = std::mem::replace(&mut state.in_deferred, false);
     let value = inner(inp)?;
     let state = inp.state();
     state.loop_base = base;
     state.lenient_loops = lenient;
+    state.in_deferred = in_deferred;
     Ok(value)
 }
 

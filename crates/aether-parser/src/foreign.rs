@@ -27,6 +27,10 @@ pub(crate) enum Foreign {
     Const,
     /// The contextual word `loop`: a loop without an end of its own.
     Loop,
+    /// The contextual word `defer`: code that runs when the function ends.
+    Defer,
+    /// The contextual word `yield`: the next item of a generator.
+    Yield,
     /// Read a block, and perhaps a condition after it.
     DoLoop,
     /// Give up on the statement: what was expected, and the help.
@@ -37,22 +41,32 @@ pub(crate) enum Foreign {
 #[inline]
 pub(crate) fn foreign_word(state: &mut Builder<'_>, at: usize) -> Option<Foreign> {
     let next = state.lexeme(at + 1);
-    let could_be = !next.on_new_line()
-        && matches!(
-            next.kind,
-            T::Ident
-                | T::LeftBrace
-                | T::LeftBracket
-                | T::Int
-                | T::Float
-                | T::String
-                | T::StringStart
-                | T::Fn
-                | T::True
-                | T::False
-                | T::Null
-                | T::Await
-        );
+    let same_line = !next.on_new_line() && next.kind != T::EndOfFile;
+    let could_be = match state.slice(state.lexeme(at)) {
+        "yield" => !same_line || next.kind == T::RightBrace || starts_expression(next.kind),
+        "defer" => {
+            let may_start = !matches!(next.kind, T::LeftParen | T::LeftBracket | T::Minus);
+            same_line && starts_expression(next.kind) && may_start
+        }
+        _ => {
+            same_line
+                && matches!(
+                    next.kind,
+                    T::Ident
+                        | T::LeftBrace
+                        | T::LeftBracket
+                        | T::Int
+                        | T::Float
+                        | T::String
+                        | T::StringStart
+                        | T::Fn
+                        | T::True
+                        | T::False
+                        | T::Null
+                        | T::Await
+                )
+        }
+    };
     if !could_be {
         return None;
     }
@@ -80,12 +94,8 @@ fn classify(state: &Builder<'_>, word: &str, at: usize, next: Lexeme) -> Option<
         "function" | "func" | "def" | "fun" if name && after == T::LeftParen => Some(Foreign::Function),
         "class" if name && after == T::LeftBrace => Some(Foreign::Struct),
         "loop" if next.kind == T::LeftBrace => Some(Foreign::Loop),
-        "defer" if next.kind == T::LeftBrace || starts_expression(next.kind) => Some(Foreign::Unsupported(
-            "defer is not supported yet; use try { … } finally { … }",
-        )),
-        "yield" if next.kind != T::LeftBrace && starts_expression(next.kind) => Some(Foreign::Unsupported(
-            "generators are not supported yet; collect the values in an array",
-        )),
+        "defer" => Some(Foreign::Defer),
+        "yield" => Some(Foreign::Yield),
         "new" if name && after == T::LeftParen => Some(Foreign::Unsupported(
             "instances are written Name { field: value }",
         )),

@@ -6,8 +6,8 @@ use chumsky::prelude::*;
 
 use crate::builder::Builder;
 use crate::control::{
-    condition, for_statement, if_statement, jump, labelled, loop_statement, match_arms, return_statement,
-    throw_statement, try_statement, while_statement, with_loop,
+    condition, defer_statement, for_statement, if_statement, jump, labelled, loop_statement, match_arms,
+    return_statement, throw_statement, try_statement, while_statement, with_loop,
 };
 use crate::cursor::{
     Cursor, Lexeme, Parsed, Production, Tokens, eat, fail, give_up, index, missing, peek, peek_at, peek_kind,
@@ -231,6 +231,15 @@ fn any_declaration<'t>(
                     inp.parse(&struct_declaration)
                 }
                 Some(Foreign::Loop) => loop_statement(inp, &rules, None),
+                Some(Foreign::Defer) => defer_statement(inp, &rules),
+                Some(Foreign::Yield) => {
+                    inp.state().expected_with(
+                        at,
+                        "statement",
+                        "generators are not supported yet; collect the values in an array",
+                    );
+                    give_up(inp)
+                }
                 Some(Foreign::DoLoop) => {
                     let help = "there is no do loop; use while (true) { … } with break";
                     instead(inp, "while", help);

@@ -471,6 +471,15 @@ impl Grower<'_> {
         self.add(node)
     }
 
+    /// Statements without `return`.
+    fn deferred_body(&mut self) -> NodeId {
+        let list = self.some(3, |this| {
+            let value = this.expression(1);
+            this.add(Node::ExprStmt(value))
+        });
+        self.add(Node::Block(list))
+    }
+
     fn comprehension(&mut self, depth: u8) -> NodeId {
         let mut clauses = Vec::new();
         for at in 0..=self.pick(3) {
@@ -700,7 +709,19 @@ impl Grower<'_> {
             return self.add(Node::ExprStmt(value));
         }
         let below = depth - 1;
-        let node = match self.pick(20) {
+        let node = match self.pick(21) {
+            20 => {
+                let loops = std::mem::replace(&mut self.loops, 0);
+                let body = self.deferred_body();
+                self.loops = loops;
+                Node::Defer(self.ast.add_function(Function {
+                    kind: FunctionKind::Deferred,
+                    is_async: false,
+                    name: None,
+                    params: List::default(),
+                    body,
+                }))
+            }
             0..=1 => Node::ExprStmt(self.expression(below)),
             2 => Node::Const {
                 pattern: self.binding(below),

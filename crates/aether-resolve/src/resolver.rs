@@ -466,6 +466,11 @@ impl Resolver<'_> {
                 }
             }
             Node::Match { subject, arms } => self.match_arms(subject, arms),
+            Node::Defer(function) => {
+                let around = self.function();
+                self.out.functions[around.index()].defers = true;
+                self.function_body(function);
+            }
             Node::Break(_) | Node::Continue(_) | Node::Debugger | Node::Error => {}
             // An expression where a statement stands is only possible in a damaged tree.
             _ => self.expression(id),

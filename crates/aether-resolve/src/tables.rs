@@ -107,6 +107,8 @@ pub struct FunctionInfo {
     pub own: Option<BindingId>,
     /// The receiver, if the function is a method.
     pub receiver: Option<BindingId>,
+    /// Whether it contains a `defer`.
+    pub defers: bool,
 }
 
 /// A name declared at the top level of the module.

@@ -45,7 +45,7 @@ fn one(code: &Code, out: &mut String) {
             Layout::Aw => format!("{} {}", r(a), w32(word) as i32),
             Layout::Jump => to(i64::from(w32(word) as i32)),
             Layout::JumpA => format!("{} {}", r(a), to(i64::from(w32(word) as i32 >> 1))),
-            Layout::JumpAb => format!("{} {} {}", r(a), r(b), to(i64::from(c as i16 >> 2))),
+            Layout::JumpAb => format!("{} {} {}", r(a), r(b), to(narrow(op, c))),
             Layout::JumpAn => format!("{} {} {}", r(a), b as i16, to(narrow(op, c))),
             Layout::JumpLoop => format!("{} {}", r(a), to(i64::from(c as i16))),
         };
@@ -64,7 +64,8 @@ fn one(code: &Code, out: &mut String) {
 
 fn narrow(op: Op, c: u16) -> i64 {
     match op {
-        Op::JumpUnlessLiteral
+        Op::NextDeferred
+        | Op::JumpUnlessLiteral
         | Op::JumpUnlessVariant
         | Op::JumpUnlessWithin
         | Op::JumpUnlessArray

@@ -426,6 +426,12 @@ fused_operations! { ops {
     ImportMember Ab 2;
     /// R\[a\] = await R\[a\].
     Await A 1;
+    /// Adds the function R\[b\] to the list R\[a\] of what is deferred, which is null at first; takes R\[b\].
+    Defer Ab 1;
+    /// Adds the function R\[a\] to what is deferred to the end of the program; takes it.
+    DeferAtEnd A 1;
+    /// R\[a\] = the last function of the list R\[b\], which loses it, and jumps by c; goes on if there is none.
+    NextDeferred JumpAb 1;
     /// Raises R\[a\]; takes it.
     Throw A 1;
     /// Raises the error R\[a\] again as it was; takes it.

@@ -55,7 +55,7 @@ impl Compiler<'_> {
         let function = self.ast.function(id);
         let index = FunctionIndex::of(id);
         let captures = self.capture_list(index);
-        let outer = std::mem::replace(&mut self.function, FunctionState::new(index));
+        let outer = std::mem::replace(&mut self.function, FunctionState::new(index, name.clone()));
         let made = self.function_body(id, function, name, captures);
         self.function = outer;
         made
@@ -113,11 +113,11 @@ impl Compiler<'_> {
                 self.bind_parameter(binding, register);
             }
         }
-        self.forward_cells(function.body)?;
-        if let Node::Block(statements) = ast.node(function.body) {
-            for &statement in ast.list(statements) {
-                self.statement(statement)?;
-            }
+        if self.resolution.function(self.function.index).defers {
+            self.body_with_deferred(function.body)?;
+        } else {
+            self.forward_cells(function.body)?;
+            self.body(function.body)?;
         }
         if self.function.reachable {
             self.release_scopes(0, None);

@@ -107,6 +107,7 @@ struct LabelState {
 
 pub(super) struct FunctionState {
     pub(super) index: FunctionIndex,
+    pub(super) name: Option<String>,
     pub(super) words: Vec<u64>,
     places: Vec<(u32, Span)>,
     place: Span,
@@ -117,6 +118,8 @@ pub(super) struct FunctionState {
     pub(super) scopes: Vec<ScopeState>,
     pub(super) loops: Vec<LoopState>,
     pub(super) finals: Vec<FinallyState>,
+    /// The register of what is deferred, in a function that defers something.
+    pub(super) deferred: Option<u16>,
     pub(super) children: Vec<NonNull<Code>>,
     pub(super) locals: Vec<LocalInfo>,
     switches: Vec<Switch>,
@@ -133,9 +136,10 @@ pub(super) struct FunctionState {
 }
 
 impl FunctionState {
-    pub(super) fn new(index: FunctionIndex) -> Self {
+    pub(super) fn new(index: FunctionIndex, name: Option<String>) -> Self {
         Self {
             index,
+            name,
             words: Vec::new(),
             places: Vec::new(),
             place: Span::default(),
@@ -146,6 +150,7 @@ impl FunctionState {
             scopes: Vec::new(),
             loops: Vec::new(),
             finals: Vec::new(),
+            deferred: None,
             children: Vec::new(),
             locals: Vec::new(),
             switches: Vec::new(),

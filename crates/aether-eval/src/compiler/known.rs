@@ -238,6 +238,7 @@ impl Known {
             | Op::GetIndexC
             | Op::GetIndexTC
             | Op::GetIndexI
+            | Op::NextDeferred
             | Op::ElementOrNull
             | Op::MemberOrUnset
             | Op::Payload => self.write(a, false),

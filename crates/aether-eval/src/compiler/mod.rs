@@ -90,7 +90,7 @@ pub(crate) fn compile(
         kind,
         scalars,
         declared,
-        function: FunctionState::new(FunctionIndex::TOP_LEVEL),
+        function: FunctionState::new(FunctionIndex::TOP_LEVEL, Some(String::new())),
         mains: 0,
     };
     let code = compiler.top_level();

@@ -72,6 +72,7 @@ impl Compiler<'_> {
                 }
                 Ok(())
             }
+            Node::Defer(function) => self.defer(id, function),
             Node::Debugger => {
                 self.emit(Op::Debugger, 0, 0, 0);
                 Ok(())

@@ -1,14 +1,17 @@
-//! `try`, `catch`, `finally`.
+//! `try`, `catch`, `finally`, and `defer`.
 //!
 //! Entering a `try` costs nothing: a table says which words it covers. A `finally` block is compiled once. Every
 //! way out of the `try` loads its number into a register and goes there; behind the block a row of comparisons
 //! goes on with what was delayed. A returned value or pending error waits in the register after the number.
+//!
+//! The body of a function with a `defer` is such a `try`. Deferred code is a closure of its own; a `finally` that no
+//! script wrote calls all of them, the last one first, and keeps the last error.
 
-use aether_ast::{Node, NodeId};
+use aether_ast::{FunctionId, Node, NodeId};
 use aether_resolve::Use;
 use aether_value::Handler;
 
-use super::function::FinallyState;
+use super::function::{FinallyState, Label};
 use super::{Compiler, Result};
 use crate::bytecode::Op;
 
@@ -43,22 +46,34 @@ impl Compiler<'_> {
             Some(_) => self.try_catch(body, catch)?,
             None => self.in_scope(body)?,
         }
-        if self.function.reachable {
-            self.load_int(COMPLETED, kind);
-            self.jump(entry);
-        }
-        let end = self.here() as u32;
-        self.handler(start, end, value, value + 1, true);
-        self.load_int(i64::from(RAISED), kind);
-
-        self.bind(entry);
-        self.function.reachable = true;
+        self.enter_finally(start, kind, kind + 2, entry);
         let done = self.label();
         if let Some(state) = self.function.finals.last_mut() {
             state.running = Some(done);
         }
         self.in_scope(block)?;
         self.bind(done);
+        self.end_finally(kind);
+        Ok(())
+    }
+
+    /// The ways into a `finally` block: from the end of what began at word `start`, and with an error, which leaves the
+    /// registers below `live` as they are.
+    fn enter_finally(&mut self, start: u32, kind: u16, live: u16, entry: Label) {
+        if self.function.reachable {
+            self.load_int(COMPLETED, kind);
+            self.jump(entry);
+        }
+        let end = self.here() as u32;
+        self.handler(start, end, kind + 1, live, true);
+        self.load_int(i64::from(RAISED), kind);
+        self.bind(entry);
+        self.function.reachable = true;
+    }
+
+    /// Goes on with what the `finally` block that ends here has delayed, and ends its scope.
+    fn end_finally(&mut self, kind: u16) {
+        let value = kind + 1;
         let state = self.function.finals.pop();
         if self.function.reachable {
             for (number, exit) in state
@@ -83,6 +98,81 @@ impl Compiler<'_> {
             scope.locals.clear();
         }
         self.close_scope();
+    }
+
+    // --- defer ---
+
+    /// The body of a function that defers something.
+    pub(super) fn body_with_deferred(&mut self, body: NodeId) -> Result<()> {
+        self.open_scope();
+        let (kind, value, list) = (self.allocate()?, self.allocate()?, self.allocate()?);
+        self.emit(Op::LoadNull, list, 0, 0);
+        self.add_local(value, true);
+        self.add_local(list, true);
+        self.function.deferred = Some(list);
+        let entry = self.label();
+        self.function.finals.push(FinallyState {
+            kind,
+            entry,
+            exits: Vec::new(),
+            scopes: self.function.scopes.len(),
+            running: None,
+        });
+        let start = self.here() as u32;
+        self.in_scope(body)?;
+        self.function.deferred = None;
+        self.enter_finally(start, kind, list + 1, entry);
+        self.run_deferred(kind, list)?;
+        self.end_finally(kind);
+        Ok(())
+    }
+
+    /// Calls what is deferred, the last one first, until there is none. An error takes the place of what was pending.
+    fn run_deferred(&mut self, kind: u16, list: u16) -> Result<()> {
+        let value = kind + 1;
+        let (next, call, done) = (self.label(), self.label(), self.label());
+        self.bind(next);
+        self.function.reachable = true;
+        let window = self.allocate()?;
+        self.jump_narrow(Op::NextDeferred, window, list, call, 0);
+        self.jump(done);
+        self.bind(call);
+        self.function.reachable = true;
+        let start = self.here() as u32;
+        self.emit(Op::CallTop, window, 0, 0);
+        self.emit(Op::Drop, window, 0, 0);
+        self.loop_back(next);
+        let end = self.here() as u32;
+        self.handler(start, end, window, window + 1, true);
+        self.emit(Op::Drop, value, 0, 0);
+        self.emit(Op::Move, value, window, 0);
+        self.load_int(i64::from(RAISED), kind);
+        self.loop_back(next);
+        // An interruption may arrive at either jump back.
+        let end = self.here() as u32;
+        if let Some(handler) = self.function.handlers.last_mut() {
+            handler.end = end;
+        }
+        self.bind(done);
+        self.function.reachable = true;
+        self.emit(Op::Drop, list, 0, 0);
+        self.free_to(window);
+        Ok(())
+    }
+
+    pub(super) fn defer(&mut self, id: NodeId, function: FunctionId) -> Result<()> {
+        let mark = self.function.next;
+        // In a trace it is a part of the function that it belongs to.
+        let name = self.function.name.clone();
+        let child = self.child(function, name)?;
+        let closure = self.allocate()?;
+        self.at(id);
+        self.emit(Op::Closure, closure, child, 0);
+        match self.function.deferred {
+            Some(list) => self.emit(Op::Defer, list, closure, 0),
+            None => self.emit(Op::DeferAtEnd, closure, 0, 0),
+        }
+        self.free_to(mark);
         Ok(())
     }
 

@@ -356,6 +356,65 @@ impl Vm {
         }
     }
 
+    // --- defer ---
+
+    /// Adds a function to the list of what is deferred.
+    ///
+    /// # Safety
+    /// `list` is a register that holds null or an array, `function` one that holds a function.
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn defer(&mut self, list: *mut Raw, function: *mut Raw) -> Result<(), Raise> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if (*list).tag == tag::NULL {
+                *list = Raw::from_rc(self.heap.array(0)?);
+            }
+            (*list).object::<Array>().push(take(function).into_value())?;
+        }
+        self.settle_work();
+        Ok(())
+    }
+
+    /// Adds a function to the list of what is deferred to the end of the program.
+    ///
+    /// # Safety
+    /// `function` is a register that holds a function.
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn defer_at_end(&mut self, function: *mut Raw) -> Result<(), Raise> {
+        let list = match &self.deferred_to_end {
+            Some(list) => list.clone(),
+            None => self.deferred_to_end.insert(self.heap.array(0)?).clone(),
+        };
+        // SAFETY: the caller's promise.
+        list.push(unsafe { take(function).into_value() })?;
+        self.settle_work();
+        Ok(())
+    }
+
+    /// Takes the last function from a list of what is deferred.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn next_deferred(&mut self, list: Raw) -> Option<Raw> {
+        if list.tag != tag::ARRAY {
+            return None;
+        }
+        // SAFETY: by its tag.
+        let function = unsafe { list.object::<Array>() }.pop().ok().flatten();
+        function.map(Raw::from_value)
+    }
+
+    /// Takes the last function of what is deferred to the end of the program.
+    pub(crate) fn take_deferred(&mut self) -> Option<Value> {
+        let list = self.deferred_to_end.as_ref()?;
+        let function = list.pop().ok().flatten();
+        if function.is_none() {
+            self.deferred_to_end = None;
+        }
+        function
+    }
+
     /// Makes room in an array that a comprehension builds. The room is a matter of speed alone: without memory for all
     /// of it the array grows by itself, as far as it gets.
     ///

@@ -44,7 +44,7 @@ mod unwind;
 mod wait;
 mod watch;
 
-use aether_value::{Coroutine, ErrorKind, Frame, Heap, Module, Raise, Raw, Rc, Str, Value};
+use aether_value::{Array, Coroutine, ErrorKind, Frame, Heap, Module, Raise, Raw, Rc, Str, Value};
 use std::collections::VecDeque;
 
 use crate::builtins;
@@ -149,6 +149,8 @@ pub(crate) struct Vm {
     /// Wakes of main coroutines whose loops are further out on the native stack, last first.
     pub(super) deferred: Vec<task::Runnable>,
     pub(super) outer_mains: Vec<Rc<Coroutine>>,
+    /// What the top levels of modules have deferred to the end of the program.
+    pub(super) deferred_to_end: Option<Rc<Array>>,
     pub(super) turns: u32,
     pub(crate) scheduler: Scheduler,
     pub(super) messages: Vec<Message>,
@@ -222,6 +224,7 @@ impl Vm {
             ready: VecDeque::new(),
             deferred: Vec::new(),
             outer_mains: Vec::new(),
+            deferred_to_end: None,
             turns: 0,
             scheduler: Scheduler::default(),
             messages: Vec::new(),
@@ -348,6 +351,11 @@ impl Vm {
         self.halting = self.grace.is_some();
         self.grace.get_or_insert(FINALLY_WORK);
         Raise::new(ErrorKind::Interrupted, "interrupted")
+    }
+
+    /// Whether `finally` blocks and deferred code run after an error of this kind.
+    pub(crate) fn may_clean_up(&self, kind: ErrorKind) -> bool {
+        kind.is_catchable() || kind == ErrorKind::Interrupted && !self.halting
     }
 
     /// Counts work done after an interruption.

@@ -620,6 +620,7 @@ impl Vm {
         self.scheduler.clear(&self.heap);
         self.ready.clear();
         self.deferred.clear();
+        self.deferred_to_end = None;
         self.current = None;
         self.main = None;
         for slot in (0..self.tables.globals.len()).rev() {

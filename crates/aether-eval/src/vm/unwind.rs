@@ -104,10 +104,9 @@ impl Vm {
                     return Err(raise);
                 };
                 let word = word_of(code, self.ip) as u32;
-                let halting = self.halting;
+                let cleans_up = self.may_clean_up(raise.kind());
                 let handles = |handler: &&aether_value::Handler| {
-                    let sees = raise.kind().is_catchable()
-                        || handler.finally && raise.kind() == ErrorKind::Interrupted && !halting;
+                    let sees = raise.kind().is_catchable() || handler.finally && cleans_up;
                     sees && handler.start <= word && word < handler.end
                 };
                 if let Some(handler) = code.handlers.iter().find(handles) {

@@ -13,6 +13,26 @@ macro_rules! control {
                 next!(2)
             }
             Op::Await => flow!(1, $vm.await_register(reg!($ip, $base, 1))),
+            Op::Defer => {
+                $vm.ip = $ip;
+                $vm.base = $base;
+                check!($vm.defer(reg!($ip, $base, 1), reg!($ip, $base, 2)));
+                next!()
+            }
+            Op::DeferAtEnd => {
+                $vm.ip = $ip;
+                $vm.base = $base;
+                check!($vm.defer_at_end(reg!($ip, $base, 1)));
+                next!()
+            }
+            Op::NextDeferred => {
+                if let Some(function) = $vm.next_deferred(*reg!($ip, $base, 2)) {
+                    *reg!($ip, $base, 1) = function;
+                    $ip = $ip.offset(field!($ip, 3) as i16 as isize);
+                    continue $code;
+                }
+                next!()
+            }
             Op::Throw => {
                 let value = take!(reg!($ip, $base, 1)).into_value();
                 break $code $vm.throw(value);
