@@ -486,6 +486,8 @@ pub enum Node {
         /// The body: a block or a single statement.
         body: NodeId,
     },
+    /// `yield e`
+    Yield(Option<NodeId>),
     /// `return e`
     Return(Option<NodeId>),
     /// `throw e`

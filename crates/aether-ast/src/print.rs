@@ -629,6 +629,10 @@ impl Printer<'_> {
                 self.commas(fields);
                 self.text("}");
             }
+            Node::Yield(value) => {
+                self.text("yield");
+                self.opt_child(" ", value);
+            }
             Node::Return(value) => {
                 self.text("return");
                 self.opt_child(" ", value);

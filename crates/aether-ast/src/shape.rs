@@ -422,6 +422,7 @@ impl Ast {
                 }
                 ("Arm", shape)
             }
+            Node::Yield(value) => ("Yield", vec![("value", opt_child(value))]),
             Node::Return(value) => ("Return", vec![("value", opt_child(value))]),
             Node::Throw(value) => ("Throw", vec![("value", child(value))]),
             Node::Break(label) => ("Break", vec![("label", opt_name(label))]),

@@ -137,7 +137,9 @@ impl Ast {
                 list(&[body]);
             }
             Node::AsPattern { pattern, name } => list(&[pattern, name]),
-            Node::Return(value) | Node::Break(value) | Node::Continue(value) => list(value.as_slice()),
+            Node::Return(value) | Node::Yield(value) | Node::Break(value) | Node::Continue(value) => {
+                list(value.as_slice());
+            }
             Node::DefaultPattern { target, default } => list(&[target, default]),
             Node::PairPattern { first, second } => list(&[first, second]),
             Node::EntryPattern { key, target, default } => {

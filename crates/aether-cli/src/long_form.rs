@@ -84,7 +84,7 @@ const fn code_of(kind: ErrorKind) -> &'static str {
         ErrorKind::StepLimit => "R0019",
         ErrorKind::TimeLimit => "R0020",
         ErrorKind::Interrupted => "R0021",
-        ErrorKind::Exit => "R0022",
+        ErrorKind::Exit | ErrorKind::GeneratorExit => "R0022",
     }
 }
 

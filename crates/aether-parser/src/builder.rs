@@ -29,7 +29,28 @@ pub(crate) struct Mark {
     loops: usize,
     loop_base: usize,
     context: Context,
-    in_deferred: bool,
+    inside: Inside,
+}
+
+/// What statements belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Inside {
+    TopLevel,
+    Function,
+    AsyncFunction,
+    /// What a `defer` puts off.
+    Deferred,
+}
+
+impl Inside {
+    /// The body of a function.
+    pub(crate) fn function(is_async: bool) -> Self {
+        if is_async {
+            Self::AsyncFunction
+        } else {
+            Self::Function
+        }
+    }
 }
 
 /// What the tokens to be read stand in, outside brackets.
@@ -44,10 +65,6 @@ pub(crate) enum Context {
 }
 
 #[derive(Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent facts about where the parse stands"
-)]
 pub(crate) struct Builder<'t> {
     pub(crate) file: &'t SourceFile,
     text: &'t str,
@@ -72,8 +89,8 @@ pub(crate) struct Builder<'t> {
     pub(crate) loop_base: usize,
     /// Recovery entered a block whose head it skipped, so a `break` may well be inside a loop.
     pub(crate) lenient_loops: bool,
-    /// In what a `defer` puts off, and in no function within that.
-    pub(crate) in_deferred: bool,
+    /// What the statements to be read belong to.
+    pub(crate) inside: Inside,
     /// Index of the last token that was read as a prefix operator.
     pub(crate) last_prefix: usize,
     /// Index of the last token that was read as a used name.
@@ -117,7 +134,7 @@ impl<'t> Builder<'t> {
             depth: 0,
             max_nesting: options.max_nesting,
             context: Context::Plain,
-            in_deferred: false,
+            inside: Inside::TopLevel,
             loops: Vec::new(),
             loop_base: 0,
             lenient_loops: false,
@@ -238,7 +255,7 @@ impl<'t> Builder<'t> {
             loops: self.loops.len(),
             loop_base: self.loop_base,
             context: self.context,
-            in_deferred: self.in_deferred,
+            inside: self.inside,
         }
     }
 
@@ -248,7 +265,7 @@ impl<'t> Builder<'t> {
         self.loops.truncate(mark.loops);
         self.loop_base = mark.loop_base;
         self.context = mark.context;
-        self.in_deferred = mark.in_deferred;
+        self.inside = mark.inside;
     }
 
     #[inline]

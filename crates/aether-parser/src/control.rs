@@ -5,7 +5,7 @@
 use aether_ast::{Function, FunctionKind, List, Node, NodeId};
 use aether_lexer::TokenKind as T;
 
-use crate::builder::{Builder, Context, Loop};
+use crate::builder::{Builder, Context, Inside, Loop};
 use crate::cursor::{
     Cursor, Lexeme, Parsed, Production, eat, fail, give_up, index, missing, peek, peek_at, peek_kind,
     skip_to, span_from, want,
@@ -391,7 +391,7 @@ pub(crate) fn return_statement<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) 
 /// Reports a word that would leave what a `defer` puts off.
 pub(crate) fn not_deferred(inp: &mut Cursor<'_, '_>, at: usize) {
     let state = inp.state();
-    if state.in_deferred {
+    if state.inside == Inside::Deferred {
         let word = state.lexeme(at);
         let what = format!("'{}' in deferred code", state.slice(word));
         let help =
@@ -400,12 +400,39 @@ pub(crate) fn not_deferred(inp: &mut Cursor<'_, '_>, at: usize) {
     }
 }
 
+/// `yield e`, with an operand only on the same line.
+pub(crate) fn yield_statement<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) -> Parsed<NodeId> {
+    let start = index(inp);
+    not_deferred(inp, start);
+    let state = inp.state();
+    let span = state.lexeme(start).span();
+    match state.inside {
+        Inside::TopLevel => {
+            let help =
+                "a function that yields is a generator: calling it gives an iterator of what it yields";
+            state.finding("E0120", "'yield' outside function", span, help);
+        }
+        Inside::AsyncFunction => {
+            let help = "a generator is not async; what it yields may be promises";
+            state.finding("E0120", "'yield' in async function", span, help);
+        }
+        Inside::Function | Inside::Deferred => {}
+    }
+    inp.skip();
+    let next = peek(inp);
+    let value = if !next.on_new_line() && starts_expression(next.kind) {
+        Some(inp.parse(&rules.expression)?)
+    } else {
+        None
+    };
+    Ok(finish(inp, start, Node::Yield(value)))
+}
+
 /// `defer e` or `defer {…}`.
 pub(crate) fn defer_statement<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) -> Parsed<NodeId> {
     let start = index(inp);
     inp.skip();
-    let body = with_function_scope(inp, |inp| {
-        inp.state().in_deferred = true;
+    let body = with_function_scope(inp, Inside::Deferred, |inp| {
         if peek_kind(inp) == T::LeftBrace {
             return inp.parse(&rules.block);
         }
@@ -464,7 +491,7 @@ fn check_jump(state: &mut Builder<'_>, word: Lexeme, label: Option<Lexeme>) {
     let loops = &state.loops[state.loop_base..];
     if loops.is_empty() {
         let what = format!("'{}' outside loop", state.slice(word));
-        let help = if state.in_deferred {
+        let help = if state.inside == Inside::Deferred {
             "deferred code runs when the function has ended: no loop around it counts"
         } else if state.loop_base > 0 {
             "a loop around the function does not count; use return to leave the function"

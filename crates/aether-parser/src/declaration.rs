@@ -4,7 +4,7 @@ use aether_ast::{Enum, Function, FunctionKind, List, Node, NodeId, Struct};
 use aether_lexer::TokenKind as T;
 use chumsky::prelude::*;
 
-use crate::builder::Builder;
+use crate::builder::{Builder, Inside};
 use crate::cursor::{
     Cursor, Parsed, Production, eat, fail, give_up, index, missing, peek, peek_at, peek_kind, skip_to,
     span_from, token, want,
@@ -140,17 +140,18 @@ fn names(inp: &mut Cursor<'_, '_>, what: &'static str) -> Parsed<()> {
 /// Runs `inner` as a function's body: loops around the function are none of its own.
 pub(crate) fn with_function_scope<'t, 'p, T>(
     inp: &mut Cursor<'t, 'p>,
+    inside: Inside,
     inner: impl FnOnce(&mut Cursor<'t, 'p>) -> Parsed<T>,
 ) -> Parsed<T> {
     let state = inp.state();
     let base = std::mem::replace(&mut state.loop_base, state.loops.len());
     let lenient = std::mem::replace(&mut state.lenient_loops, false);
-    let in_deferred = std::mem::replace(&mut state.in_deferred, false);
+    let around = std::mem::replace(&mut state.inside, inside);
     let value = inner(inp)?;
     let state = inp.state();
     state.loop_base = base;
     state.lenient_loops = lenient;
-    state.in_deferred = in_deferred;
+    state.inside = around;
     Ok(value)
 }
 
@@ -179,7 +180,7 @@ pub(crate) fn function_rest<'t>(
     let name = want(inp, T::Ident, "function name")?;
     let name = inp.state().ident(name);
     let params = params(inp, expression)?;
-    let body = with_function_scope(inp, |inp| inp.parse(block))?;
+    let body = with_function_scope(inp, Inside::function(is_async), |inp| inp.parse(block))?;
     let span = span_from(inp, start);
     let state = inp.state();
     let function = state.ast.add_function(Function {

@@ -12,7 +12,7 @@ use chumsky::input::MapExtra;
 use chumsky::pratt::{infix, left, postfix, prefix};
 use chumsky::prelude::*;
 
-use crate::builder::{Builder, Context};
+use crate::builder::{Builder, Context, Inside};
 use crate::control::{loop_binding, match_arms};
 use crate::cursor::{
     Cursor, Extra, Parsed, Production, Tokens, eat, fail, give_up, index, missing, peek, peek_at, peek_kind,
@@ -505,7 +505,7 @@ fn arrow<'t>(
     };
     want(inp, T::FatArrow, "=>")?;
     let context = std::mem::take(&mut inp.state().context);
-    let body = with_function_scope(inp, |inp| {
+    let body = with_function_scope(inp, Inside::function(is_async), |inp| {
         if peek_kind(inp) == T::LeftBrace {
             return inp.parse(block);
         }
@@ -714,7 +714,7 @@ fn function<'t>(nested: Production<'t, NodeId>, block: Production<'t, NodeId>) -
             inp.skip();
         }
         let params = params(inp, &nested)?;
-        let body = with_function_scope(inp, |inp| inp.parse(&block))?;
+        let body = with_function_scope(inp, Inside::function(is_async), |inp| inp.parse(&block))?;
         let span = span_from(inp, start);
         let state = inp.state();
         let function = state.ast.add_function(Function {

@@ -43,7 +43,10 @@ pub(crate) fn foreign_word(state: &mut Builder<'_>, at: usize) -> Option<Foreign
     let next = state.lexeme(at + 1);
     let same_line = !next.on_new_line() && next.kind != T::EndOfFile;
     let could_be = match state.slice(state.lexeme(at)) {
-        "yield" => !same_line || next.kind == T::RightBrace || starts_expression(next.kind),
+        "yield" => {
+            let ends = matches!(next.kind, T::RightBrace | T::Semicolon);
+            !same_line || ends || starts_expression(next.kind)
+        }
         "defer" => {
             let may_start = !matches!(next.kind, T::LeftParen | T::LeftBracket | T::Minus);
             same_line && starts_expression(next.kind) && may_start

@@ -7,7 +7,7 @@ use chumsky::prelude::*;
 use crate::builder::Builder;
 use crate::control::{
     condition, defer_statement, for_statement, if_statement, jump, labelled, loop_statement, match_arms,
-    return_statement, throw_statement, try_statement, while_statement, with_loop,
+    return_statement, throw_statement, try_statement, while_statement, with_loop, yield_statement,
 };
 use crate::cursor::{
     Cursor, Lexeme, Parsed, Production, Tokens, eat, fail, give_up, index, missing, peek, peek_at, peek_kind,
@@ -232,14 +232,7 @@ fn any_declaration<'t>(
                 }
                 Some(Foreign::Loop) => loop_statement(inp, &rules, None),
                 Some(Foreign::Defer) => defer_statement(inp, &rules),
-                Some(Foreign::Yield) => {
-                    inp.state().expected_with(
-                        at,
-                        "statement",
-                        "generators are not supported yet; collect the values in an array",
-                    );
-                    give_up(inp)
-                }
+                Some(Foreign::Yield) => yield_statement(inp, &rules),
                 Some(Foreign::DoLoop) => {
                     let help = "there is no do loop; use while (true) { … } with break";
                     instead(inp, "while", help);

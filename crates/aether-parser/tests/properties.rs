@@ -198,6 +198,8 @@ struct Grower<'a> {
     ast: Ast,
     choices: &'a [u8],
     loops: u32,
+    /// Whether `yield` may stand here.
+    in_function: bool,
 }
 
 impl Grower<'_> {
@@ -288,6 +290,7 @@ impl Grower<'_> {
         let params = self.params();
         let is_async = self.pick(4) == 1;
         let loops = std::mem::replace(&mut self.loops, 0);
+        let around = std::mem::replace(&mut self.in_function, !is_async);
         let body = if kind == FunctionKind::Arrow && self.pick(2) == 1 {
             let value = self.expression(depth);
             let result = self.add(Node::Return(Some(value)));
@@ -297,6 +300,7 @@ impl Grower<'_> {
             self.block(depth)
         };
         self.loops = loops;
+        self.in_function = around;
         let function = self.ast.add_function(Function {
             kind,
             is_async,
@@ -853,6 +857,9 @@ impl Grower<'_> {
                 let arms = self.arms(below);
                 Node::Match { subject, arms }
             }
+            17 if self.in_function && self.pick(3) == 1 => {
+                Node::Yield((self.pick(2) == 0).then(|| self.expression(below)))
+            }
             17 => Node::Return((self.pick(2) == 0).then(|| self.expression(below))),
             18 if self.loops > 0 => Node::Break(None),
             18 => Node::Debugger,
@@ -887,7 +894,7 @@ proptest! {
 
     #[test]
     fn a_random_tree_prints_and_parses_to_itself(choices in prop::collection::vec(any::<u8>(), 0..300)) {
-        let mut grower = Grower { ast: Ast::default(), choices: &choices, loops: 0 };
+        let mut grower = Grower { ast: Ast::default(), choices: &choices, loops: 0, in_function: false };
         let mut statements = Vec::new();
         while !grower.choices.is_empty() {
             statements.push(grower.statement(4));

@@ -466,6 +466,13 @@ impl Resolver<'_> {
                 }
             }
             Node::Match { subject, arms } => self.match_arms(subject, arms),
+            Node::Yield(value) => {
+                let around = self.function();
+                self.out.functions[around.index()].yields = true;
+                if let Some(value) = value {
+                    self.expression(value);
+                }
+            }
             Node::Defer(function) => {
                 let around = self.function();
                 self.out.functions[around.index()].defers = true;

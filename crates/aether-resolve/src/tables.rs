@@ -109,6 +109,8 @@ pub struct FunctionInfo {
     pub receiver: Option<BindingId>,
     /// Whether it contains a `defer`.
     pub defers: bool,
+    /// Whether it contains a `yield`, which makes it a generator.
+    pub yields: bool,
 }
 
 /// A name declared at the top level of the module.

@@ -1,4 +1,5 @@
-//! Stacks: registers and frames of the main program, of an async call, of a generator.
+//! Stacks: registers and frames of the main program or of an async call; and the registers of a generator, which has
+//! one frame only and no record of it, since it runs on the stack of whoever resumes it.
 //!
 //! Invariants
 //! - Below `top` a register owns one count or has a non-counted tag; above it, only non-counted tags are read. New
@@ -41,6 +42,8 @@ pub struct Coroutine {
     pub depth: Cell<u32>,
     /// The evaluator's: running, parked, done.
     pub status: Cell<u8>,
+    /// Whether a generator waits inside of a `try` with a `finally`, so that it has to be closed when it dies.
+    closes: Cell<bool>,
     promise: Cell<Raw>,
     awaiting: Cell<Raw>,
     /// Where to go on when resumed.
@@ -161,6 +164,28 @@ impl Coroutine {
         Err(heap.out_of_memory((needed - old).saturating_mul(SLOT)))
     }
 
+    /// Whether this is a generator that must be closed when nothing refers to it any more.
+    pub fn closes(&self) -> bool {
+        self.closes.get()
+    }
+
+    /// Says whether this has to be closed: dying, it is queued among the finalizers then.
+    pub fn set_closes(&self, closes: bool) {
+        if self.closes.replace(closes) != closes {
+            Heap::of(self).inner().await_finalizer(closes);
+        }
+    }
+
+    /// Takes note that the queue of finalizers has it: it is not to be queued again.
+    pub(crate) fn queued(&self) {
+        self.closes.set(false);
+    }
+
+    /// A generator's item that waits to be taken; null if none does.
+    pub fn take_item(&self) -> Raw {
+        self.awaiting.replace(Raw::null())
+    }
+
     /// The promise this stack settles; null for none. No count is taken.
     pub fn promise(&self) -> Raw {
         self.promise.get()
@@ -215,12 +240,29 @@ impl Coroutine {
 }
 
 impl Heap {
+    /// The registers of a generator, as many as its frame has and one for its function.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn generator(&self, registers: usize) -> Result<Rc<Coroutine>, Raise> {
+        let stack = self.empty_stack()?;
+        stack.grow_region(&stack.registers, &stack.capacity, registers, registers)?;
+        Ok(stack)
+    }
+
     /// A new stack with its first registers and frames.
     ///
     /// # Errors
     /// Out of memory.
     pub fn coroutine(&self) -> Result<Rc<Coroutine>, Raise> {
-        let stack = self.object(tag::COROUTINE, |header| Coroutine {
+        let stack = self.empty_stack()?;
+        stack.grow(FIRST_REGISTERS)?;
+        stack.grow_frames(FIRST_FRAMES)?;
+        Ok(stack)
+    }
+
+    fn empty_stack(&self) -> Result<Rc<Coroutine>, Raise> {
+        self.object(tag::COROUTINE, |header| Coroutine {
             header,
             registers: Cell::new(std::ptr::null_mut()),
             frames: Cell::new(std::ptr::null_mut()),
@@ -229,15 +271,13 @@ impl Heap {
             top: Cell::new(0),
             depth: Cell::new(0),
             status: Cell::new(0),
+            closes: Cell::new(false),
             promise: Cell::new(Raw::null()),
             awaiting: Cell::new(Raw::null()),
             ip: Cell::new(std::ptr::null()),
             base: Cell::new(0),
             uncounted: Cell::new(0),
             outer: Cell::new(0),
-        })?;
-        stack.grow(FIRST_REGISTERS)?;
-        stack.grow_frames(FIRST_FRAMES)?;
-        Ok(stack)
+        })
     }
 }

@@ -51,6 +51,8 @@ pub enum ErrorKind {
     Interrupted,
     /// `exit()`; not catchable.
     Exit,
+    /// A suspended generator is closed; not catchable, but its `finally` blocks run.
+    GeneratorExit,
 }
 
 impl ErrorKind {
@@ -79,6 +81,7 @@ impl ErrorKind {
             Self::TimeLimit => "time_limit",
             Self::Interrupted => "interrupted",
             Self::Exit => "exit",
+            Self::GeneratorExit => "generator_exit",
         }
     }
 
@@ -86,7 +89,7 @@ impl ErrorKind {
     pub const fn is_catchable(self) -> bool {
         !matches!(
             self,
-            Self::StepLimit | Self::TimeLimit | Self::Interrupted | Self::Exit
+            Self::StepLimit | Self::TimeLimit | Self::Interrupted | Self::Exit | Self::GeneratorExit
         )
     }
 }

@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 
 use crate::exclusive::Exclusive;
 use crate::heap::Visitor;
-use crate::{Array, Buffer, Coroutine, Dict, Header, Heap, Object, Raise, Rc, Str, Table, Value, tag};
+use crate::{Array, Buffer, Dict, Header, Heap, Object, Raise, Rc, Str, Table, Value, tag};
 
 /// What an iterator walks, and where it stands.
 #[derive(Clone, Debug, Default)]
@@ -76,8 +76,6 @@ pub enum IterState {
         /// From one to the next.
         step: i64,
     },
-    /// Reserved for generators, which the evaluator resumes.
-    Coroutine(Rc<Coroutine>),
 }
 
 /// An iterator.
@@ -91,7 +89,7 @@ pub struct Iter {
 unsafe impl Object for Iter {}
 
 impl Iter {
-    /// The next item, or none when exhausted. A generator has to be resumed by the evaluator and gives none here.
+    /// The next item, or none when exhausted.
     ///
     /// # Errors
     /// Out of memory.
@@ -122,7 +120,6 @@ impl Iter {
             IterState::DictEntries { .. }
             | IterState::Chars { .. }
             | IterState::Pieces { .. }
-            | IterState::Coroutine(_)
             | IterState::Done => None,
         });
         if item.is_some() {
@@ -153,7 +150,6 @@ impl Iter {
                 self.replace_state(IterState::Chars { string, byte: next });
                 Ok(Some(item.into()))
             }
-            IterState::Coroutine(_) => Ok(None),
             IterState::Array { .. }
             | IterState::Buffer { .. }
             | IterState::DictKeys { .. }
@@ -205,7 +201,7 @@ impl Iter {
     /// Whether [`Iter::next`] would give an item now. Nothing advances.
     pub fn has_next(&self) -> bool {
         self.state.with(|state| match state {
-            IterState::Done | IterState::Coroutine(_) => false,
+            IterState::Done => false,
             IterState::Array { array, position } => *position < array.len(),
             IterState::Buffer { buffer, position } => *position < buffer.len(),
             IterState::DictKeys { dict, position } | IterState::DictEntries { dict, position } => {
@@ -215,14 +211,6 @@ impl Iter {
             IterState::Chars { string, byte } => *byte < string.len_bytes(),
             IterState::Pieces { .. } => true,
             IterState::Range { left, .. } => *left > 0,
-        })
-    }
-
-    /// The generator's stack, if this iterates one.
-    pub fn coroutine(&self) -> Option<Rc<Coroutine>> {
-        self.state.with(|state| match state {
-            IterState::Coroutine(coroutine) => Some(coroutine.clone()),
-            _ => None,
         })
     }
 
@@ -242,7 +230,6 @@ impl Iter {
             IterState::Buffer { buffer, .. } => visitor.rc(buffer),
             IterState::DictKeys { dict, .. } | IterState::DictEntries { dict, .. } => visitor.rc(dict),
             IterState::Table { table, .. } => visitor.rc(table),
-            IterState::Coroutine(coroutine) => visitor.rc(coroutine),
             IterState::Chars { .. }
             | IterState::Pieces { .. }
             | IterState::Range { .. }

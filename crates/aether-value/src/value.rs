@@ -124,6 +124,8 @@ impl Value {
                 format!("{}.{}", value.definition().name().as_str(), value.variant_name()).into()
             }
             Self::Native(native) => native.get().type_name().into(),
+            // The only ones that a script sees are generators.
+            Self::Coroutine(_) => tag::name(tag::ITERATOR).into(),
             _ => tag::name(self.tag()).into(),
         }
     }

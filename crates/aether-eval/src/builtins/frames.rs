@@ -11,6 +11,7 @@ use aether_value::{Array, Heap, Raise, Rc, Value};
 use super::support::built;
 use super::{Args, BuiltinDef, Event, Range, Step};
 use crate::context::Ctx;
+use crate::vm::generator::{Asked, ask, has_yielded};
 
 /// Arguments a built-in with iterable parameters can have.
 const MOST: usize = 6;
@@ -29,10 +30,19 @@ const SLOTS: usize = PHASE + 1;
 pub(crate) static DRAIN: BuiltinDef =
     BuiltinDef::core_frame("drain", &[], 2, ARGUMENTS as u8 + MOST as u8, SLOTS as u8, drain);
 
+/// Collects what it is called with. The machine calls it with what `...` takes only by running it.
+pub(crate) static COLLECT: BuiltinDef =
+    BuiltinDef::core("collect", &["iterable"], 1, 1, collect).iterables(1);
+
+fn collect(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    Ok(args[0].clone())
+}
+
 /// What the frame waits for.
 const ASKED: i64 = 1;
 const TAKEN: i64 = 2;
 const CALLED: i64 = 3;
+const RESUMED: i64 = 4;
 
 fn drain(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
     let value = match event {
@@ -41,6 +51,17 @@ fn drain(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, R
         Event::Failed(raise) => return Err(raise),
     };
     match slots[PHASE].as_int() {
+        Some(RESUMED) => {
+            let Value::Coroutine(generator) = &slots[NEXT] else {
+                unreachable!("the frame put it there")
+            };
+            if has_yielded(generator) {
+                built(&slots[ITEMS]).push(value)?;
+                resume(slots)
+            } else {
+                Ok(finish(slots))
+            }
+        }
         Some(ASKED) if value.truthy() => {
             slots[PHASE] = Value::Int(TAKEN);
             Ok(call(&slots[NEXT]))
@@ -58,6 +79,12 @@ fn drain(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, R
 fn begin(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
     let index = ARGUMENTS + slots[INDEX].as_int().unwrap_or(0) as usize;
     let source = slots[index].clone();
+    if let Value::Coroutine(_) = source {
+        slots[ITEMS] = Value::Array(ctx.heap().array(0)?);
+        slots[NEXT] = source;
+        slots[PHASE] = Value::Int(RESUMED);
+        return resume(slots);
+    }
     let (has_next, next) = (
         ctx.bound_method(&source, "has_next")?,
         ctx.bound_method(&source, "next")?,
@@ -70,6 +97,21 @@ fn begin(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
     slots[NEXT] = next;
     slots[PHASE] = Value::Int(ASKED);
     Ok(call(&slots[HAS_NEXT]))
+}
+
+/// Goes on with the generator that is drained.
+fn resume(slots: &mut [Value]) -> Result<Step, Raise> {
+    let Value::Coroutine(generator) = slots[NEXT].clone() else {
+        unreachable!("the frame put it there")
+    };
+    Ok(match ask(&generator)? {
+        Asked::Resume => Step::Resume(generator),
+        Asked::End => finish(slots),
+        Asked::Item(item) => {
+            built(&slots[ITEMS]).push(item)?;
+            return resume(slots);
+        }
+    })
 }
 
 fn call(function: &Value) -> Step {
@@ -97,8 +139,8 @@ fn finish(slots: &mut [Value]) -> Step {
     }
 }
 
-/// The items of what `for` takes, as an array: an array is itself. `None` for an instance that iterates by its own
-/// methods.
+/// The items of what `for` takes, as an array: an array is itself. `None` for a generator, and for an instance that
+/// iterates by its own methods.
 pub(crate) fn collect_iterable(heap: &Heap, value: &Value) -> Result<Option<Rc<Array>>, Raise> {
     let items = match value {
         Value::Array(array) => return Ok(Some(array.clone())),
@@ -114,13 +156,15 @@ pub(crate) fn collect_iterable(heap: &Heap, value: &Value) -> Result<Option<Rc<A
         }
         Value::Dict(dict) => keys(heap, &dict.snapshot())?,
         Value::Set(set) => keys(heap, &set.snapshot())?,
-        Value::Iterator(iterator) if iterator.coroutine().is_none() => {
+        Value::Iterator(iterator) => {
             let items = heap.array(0)?;
             while let Some(item) = iterator.next(heap)? {
                 items.push(item)?;
             }
             items
         }
+        // Resumed by the frame that drains it.
+        Value::Coroutine(_) => return Ok(None),
         value if let Some(range) = Range::of(value) => {
             let items = range.items(heap)?;
             heap.count_work(items.len() / 4);

@@ -4,7 +4,7 @@
 //!
 //! Source: library reference §E12.
 
-use aether_value::{Dict, Heap, LiveObjects, ObjectTotals, Raise, Rc, Value};
+use aether_value::{Dict, ErrorKind, Heap, LiveObjects, ObjectTotals, Raise, Rc, Value};
 
 use super::support::{int, wrong_type};
 use super::{Args, BuiltinDef, Event, Step};
@@ -40,14 +40,26 @@ pub(crate) static RUN_FINALIZERS: BuiltinDef =
     BuiltinDef::core_frame("finalizers", &[], 0, 0, 1, run_finalizers).catching();
 
 /// One step of running the finalizers that wait.
-pub(super) fn run_finalizers(ctx: &mut Ctx<'_>, _: &mut [Value], event: Event) -> Result<Step, Raise> {
-    if let Event::Failed(raise) = event {
+///
+/// The first slot keeps the generator that is being closed.
+pub(super) fn run_finalizers(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    if let Value::Coroutine(generator) = std::mem::replace(&mut slots[0], Value::Null) {
+        // A generator that yields while it is closed is given up.
+        generator.set_closes(false);
+    }
+    if let Event::Failed(raise) = event
+        && raise.kind() != ErrorKind::GeneratorExit
+    {
         let text = format!("Error in finalizer: {}\n", raise.message());
         // Nobody is left to tell of a stream that is closed.
         let _ = ctx.host().write_err(&text);
     }
     match ctx.heap().next_finalizer() {
         None => Ok(Step::Done(Value::Null)),
+        Some(Value::Coroutine(generator)) => {
+            slots[0] = Value::Coroutine(generator.clone());
+            Ok(Step::Close(generator))
+        }
         Some(function) => Ok(Step::Call {
             function,
             args: Args::None,

@@ -7,6 +7,7 @@ use aether_value::{IterState, Raise, Value, equal, hashable_check};
 use super::support::{int, string};
 use super::{Args, BuiltinDef, Event, Range, Step, methods, text};
 use crate::context::Ctx;
+use crate::vm::generator::{Asked, ask, has_yielded};
 
 /// `item in container`.
 pub(crate) static MEMBERSHIP: BuiltinDef =
@@ -31,6 +32,15 @@ fn membership(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<St
         Event::Returned(value) => value,
         Event::Failed(raise) => return Err(raise),
     };
+    if let Value::Coroutine(generator) = slots[CONTAINER].clone() {
+        if !has_yielded(&generator) {
+            return Ok(Step::Done(Value::Bool(false)));
+        }
+        if equal(&value, &slots[ITEM]) {
+            return Ok(Step::Done(Value::Bool(true)));
+        }
+        return Ok(Step::Resume(generator));
+    }
     let taken = slots[TAKEN].truthy();
     if taken && equal(&value, &slots[ITEM]) {
         return Ok(Step::Done(Value::Bool(true)));
@@ -70,7 +80,7 @@ fn begin(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
         container if let Some(range) = Range::of(container) => {
             matches!(item, Value::Int(value) if range.contains(*value))
         }
-        Value::Iterator(iterator) if iterator.coroutine().is_none() => {
+        Value::Iterator(iterator) => {
             let iterator = iterator.clone();
             loop {
                 ctx.tick(1)?;
@@ -88,6 +98,12 @@ fn begin(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
                 Some(other) if equal(&other, item) => break true,
                 Some(_) => {}
             }
+        },
+        Value::Coroutine(generator) => match ask(generator)? {
+            Asked::End => false,
+            Asked::Item(other) if equal(&other, item) => true,
+            Asked::Item(_) => return begin(ctx, slots),
+            Asked::Resume => return Ok(Step::Resume(generator.clone())),
         },
         container => {
             let container = container.clone();

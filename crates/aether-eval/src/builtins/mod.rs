@@ -12,7 +12,7 @@
 //! - Nothing recurses over the script's data.
 #![expect(clippy::unnecessary_wraps, reason = "every built-in has the same signature")]
 
-use aether_value::{Builtin, BuiltinInfo, BuiltinKind, Raise, Value, tag};
+use aether_value::{Builtin, BuiltinInfo, BuiltinKind, Coroutine, Raise, Rc, Value, tag};
 use ahash::AHashMap;
 use std::sync::LazyLock;
 
@@ -43,7 +43,7 @@ mod text;
 mod time;
 
 pub(crate) use console::output_error;
-pub(crate) use frames::{DRAIN, collect_iterable};
+pub(crate) use frames::{COLLECT, DRAIN, collect_iterable};
 pub(crate) use heap::RUN_FINALIZERS;
 pub(crate) use membership::{MEMBERSHIP, OPTIONAL_INDEX, PAIRS};
 pub(crate) use promise::{DRAIN_QUEUE, SERVE_READY};
@@ -105,6 +105,10 @@ pub enum Step {
         /// Whether surplus arguments are left out (callbacks that the runtime invokes).
         lenient: bool,
     },
+    /// Resume a generator, which one of the slots holds, and then this with what it yields or returns.
+    Resume(Rc<Coroutine>),
+    /// Resume a generator, which one of the slots holds, with an error that only its `finally` blocks see.
+    Close(Rc<Coroutine>),
     /// Wait for a value: a promise's result, any other value at once.
     Await(Value),
     /// Wait for the pending promises of an array. Bodies that have not begun begin, in order.
@@ -501,6 +505,7 @@ static METHODS: &[(u8, &[BuiltinDef])] = &[
     (tag::DICT, methods::DICT),
     (tag::SET, methods::SET),
     (tag::ITERATOR, methods::ITERATOR),
+    (tag::COROUTINE, methods::GENERATOR),
     (tag::INSTANCE, methods::INSTANCE),
 ];
 

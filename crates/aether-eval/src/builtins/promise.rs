@@ -12,14 +12,14 @@ use crate::task::nanos;
 
 pub(super) static DEFS: &[BuiltinDef] = &[
     BuiltinDef::core_frame("on_ready", &["value", "callback"], 2, 2, 3, on_ready),
-    BuiltinDef::core_frame("event_loop", &["timeout"], 0, 1, 3, event_loop).catching(),
+    BuiltinDef::core_frame("event_loop", &["timeout"], 0, 1, 4, event_loop).catching(),
     BuiltinDef::core("set_queue_limit", &["n"], 1, 1, set_queue_limit),
     BuiltinDef::core("set_task_timeout", &["seconds"], 1, 1, set_task_timeout),
 ];
 
 /// What happens after `main`: the event loop without an overall timeout. The machine calls it, no script sees it.
 pub(crate) static DRAIN_QUEUE: BuiltinDef =
-    BuiltinDef::core_frame("event_loop", &[], 0, 0, 3, drain_queue).catching();
+    BuiltinDef::core_frame("event_loop", &[], 0, 0, 4, drain_queue).catching();
 
 /// Calls the callbacks that are ready, and waits for nothing. The machine calls it, no script sees it.
 pub(crate) static SERVE_READY: BuiltinDef = BuiltinDef::core_frame("event_loop", &[], 0, 0, 1, serve_ready);
@@ -120,7 +120,7 @@ fn serve(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, R
         // Whatever is still queued or runs waits for this, or for nothing.
         return Ok(Step::Done(Value::Null));
     }
-    match run_finalizers(ctx, slots, event)? {
+    match run_finalizers(ctx, &mut slots[3..], event)? {
         Step::Done(_) => {}
         step => return Ok(step),
     }

@@ -351,6 +351,11 @@ fused_operations! { ops {
     Return1 Ab 1;
     /// Releases R\[b\], R\[c\], then returns R\[a\].
     Return2 Abc 1;
+    /// R\[a\] = a generator that holds the frame's registers, which are null now, and begins behind the next word.
+    Generator A 1;
+    /// Gives R\[a\], which it takes, to whoever has resumed the generator that runs, which holds the frame's registers
+    /// until it is resumed at the next word.
+    Yield A 1;
     /// Returns null.
     ReturnNull None 1;
 

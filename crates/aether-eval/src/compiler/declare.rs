@@ -113,6 +113,15 @@ impl Compiler<'_> {
                 self.bind_parameter(binding, register);
             }
         }
+        if self.resolution.function(self.function.index).yields {
+            let generator = self.allocate()?;
+            self.emit(Op::Generator, generator, 0, 0);
+            self.emit(Op::Return, generator, 0, 0);
+            // Here the first resumption begins.
+            self.function.reachable = true;
+            self.bind_known(0);
+            self.free_to(generator);
+        }
         if self.resolution.function(self.function.index).defers {
             self.body_with_deferred(function.body)?;
         } else {

@@ -72,6 +72,18 @@ impl Compiler<'_> {
                 }
                 Ok(())
             }
+            Node::Yield(value) => {
+                let mark = self.function.next;
+                let register = self.allocate()?;
+                match value {
+                    Some(value) => self.expr(value, register)?,
+                    None => self.emit(Op::LoadNull, register, 0, 0),
+                }
+                self.at(id);
+                self.emit(Op::Yield, register, 0, 0);
+                self.free_to(mark);
+                Ok(())
+            }
             Node::Defer(function) => self.defer(id, function),
             Node::Debugger => {
                 self.emit(Op::Debugger, 0, 0, 0);

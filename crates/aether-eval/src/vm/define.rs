@@ -343,6 +343,8 @@ impl Vm {
             let value = (*from).as_value();
             let source = match value {
                 Value::Array(source) => source.clone(),
+                // Collected by a call whose result comes here, to this instruction again.
+                Value::Coroutine(_) => return call::collect_into(self, from),
                 value if is_spreadable(value) => match builtins::collect_iterable(&self.heap, value)? {
                     Some(source) => source,
                     None => return Err(Raise::spread(&value.type_name())),

@@ -7,10 +7,10 @@
 //! | dict, set | snapshot of its table | next entry |
 //! | string | the string | byte offset |
 //! | iterator, native object with items | itself | |
-//! | instance | itself; the loop calls `has_next` and `next` | |
+//! | instance, generator | itself; the loop calls `has_next` and `next` | |
 #![expect(unsafe_code, reason = "reads and writes the loop's registers")]
 
-use aether_value::{Buffer, Instance, Iter, NativeObject, Raise, Raw, Rc, Str, Table, Value, tag};
+use aether_value::{Buffer, Iter, NativeObject, Raise, Raw, Rc, Str, Table, Value, tag};
 
 use super::Vm;
 use crate::bytecode::{Op, fields};
@@ -21,7 +21,7 @@ pub(super) enum NextItem {
     Item,
     /// Nothing: the state is released.
     End,
-    /// An instance, whose methods the loop calls.
+    /// An instance or a generator, whose methods the loop calls.
     Instance,
 }
 
@@ -41,7 +41,7 @@ impl Vm {
                 Value::Array(array) => Raw::from_rc(array.snapshot()),
                 Value::Dict(dict) => Raw::from_rc(dict.snapshot()),
                 Value::Set(set) => Raw::from_rc(set.snapshot()),
-                Value::String(_) | Value::Iterator(_) => {
+                Value::String(_) | Value::Iterator(_) | Value::Coroutine(_) => {
                     *state.add(1) = Raw::int(0);
                     return Ok(());
                 }
@@ -183,10 +183,7 @@ impl Vm {
                         return Ok(NextItem::Item);
                     }
                 }
-                tag::INSTANCE => {
-                    let _ = (*state).object::<Instance>();
-                    return Ok(NextItem::Instance);
-                }
+                tag::INSTANCE | tag::COROUTINE => return Ok(NextItem::Instance),
                 _ => {}
             }
             super::call::take(state).release();

@@ -35,6 +35,7 @@ mod arithmetic;
 mod call;
 mod define;
 mod dispatch;
+pub(crate) mod generator;
 mod iterate;
 mod member;
 mod modules;
@@ -92,6 +93,8 @@ mod flags {
     pub(super) const MODULE: u32 = 8;
     /// The record belongs to a built-in's frame.
     pub(super) const IS_BUILTIN: u32 = 16;
+    /// The frame is that of a generator, which the record holds in place of a return address.
+    pub(super) const GENERATOR: u32 = 64;
     /// The stack has waited since the frame was made: it and all below own callees that a global alone could own.
     pub(super) const HELD: u32 = 32;
     /// Bits that make a return special.
@@ -355,7 +358,9 @@ impl Vm {
 
     /// Whether `finally` blocks and deferred code run after an error of this kind.
     pub(crate) fn may_clean_up(&self, kind: ErrorKind) -> bool {
-        kind.is_catchable() || kind == ErrorKind::Interrupted && !self.halting
+        kind.is_catchable()
+            || kind == ErrorKind::GeneratorExit
+            || kind == ErrorKind::Interrupted && !self.halting
     }
 
     /// Counts work done after an interruption.

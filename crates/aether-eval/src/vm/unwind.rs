@@ -5,7 +5,7 @@ use aether_value::{Closure, Code, ErrorKind, ErrorObject, Raise, Raw, Rc, TraceE
 use std::fmt::Write;
 
 use super::call::{self, take};
-use super::{Vm, flags};
+use super::{Vm, flags, generator};
 use crate::builtins::Event;
 
 /// The code that runs in the frame at `base`, if it is a function's.
@@ -140,6 +140,7 @@ impl Vm {
                     }
                 }
                 if frame.flags & flags::TO_BUILTIN != 0 {
+                    generator::frame_ended(&frame);
                     let window = self.registers.add(frame.base as usize);
                     match call::drive(self, window, Event::Failed(raise)) {
                         Ok(_) => return Ok(()),

@@ -473,6 +473,17 @@ impl Inner {
                 object.as_ref().clear_flag(flag::REACHED | flag::LISTED);
                 true
             });
+            // Generators that have to be closed first may reach anything in the set: it waits for the next pass.
+            let mut closing = false;
+            for object in &garbage {
+                if self.queue_to_close(*object) {
+                    object.as_ref().retain();
+                    closing = true;
+                }
+            }
+            if closing {
+                garbage.clear();
+            }
             garbage
         }
     }

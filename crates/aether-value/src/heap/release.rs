@@ -9,6 +9,7 @@
 //! Invariants
 //! - `queue_last` is the last object that was put in since the latest one was taken out, null if none was.
 //! - An object's weak cell is emptied when it enters the list: nothing can revive it.
+//! - A generator that has to be closed does not die before: it moves to the queue of finalizers.
 //! - The list is empty when the outermost release returns.
 //! - Dropping a [`crate::Native`] runs host code, which may release more values; they join the list.
 #![expect(unsafe_code, reason = "tears objects down by kind")]
@@ -39,6 +40,10 @@ pub(crate) unsafe fn count_reached_zero(object: NonNull<Header>) {
         }
         let heap = alloc::heap_of(object);
         let inner = heap.as_ref();
+        if inner.queue_to_close(object) {
+            header.count.set(1);
+            return;
+        }
         if header.has(flag::HAS_SIDE | flag::INTERNED) {
             inner.on_death(object);
         }

@@ -85,6 +85,37 @@ impl Inner {
         });
     }
 
+    /// One more object has to be followed up when it dies, or one fewer.
+    pub(crate) fn await_finalizer(&self, more: bool) {
+        let awaited = self.awaited_finalizers.get();
+        self.awaited_finalizers
+            .set(if more { awaited + 1 } else { awaited - 1 });
+    }
+
+    /// Queues a dead generator that has to be closed, which lives on in the queue; false if it is none.
+    ///
+    /// # Safety
+    /// `object` is intact, and the queue gets the count that the caller gives up or adds.
+    pub(super) unsafe fn queue_to_close(&self, object: NonNull<Header>) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if object.as_ref().kind != crate::tag::COROUTINE {
+                return false;
+            }
+            let generator = object.cast::<crate::Coroutine>();
+            if !generator.as_ref().closes() {
+                return false;
+            }
+            generator.as_ref().queued();
+            let raw = Raw {
+                tag: crate::tag::COROUTINE,
+                payload: object.as_ptr() as u64,
+            };
+            self.finalizers.with(|queue| queue.push_back(raw.into_value()));
+            true
+        }
+    }
+
     /// The object is dead: empties its weak cell, queues its finalizer, drops its record and its interning.
     #[cold]
     #[inline(never)]
@@ -195,7 +226,7 @@ impl Heap {
         Ok(true)
     }
 
-    /// Number of finalizers that have not been handed out by [`Heap::next_finalizer`].
+    /// Number of finalizers, and of generators to be closed, that have not been handed out by [`Heap::next_finalizer`].
     pub fn finalizers(&self) -> usize {
         self.inner().awaited_finalizers.get()
     }
@@ -205,7 +236,7 @@ impl Heap {
         self.inner().finalizers.with(|queue| !queue.is_empty())
     }
 
-    /// The next finalizer of an object that died, in order of death.
+    /// The next finalizer of an object that died, or generator to be closed, in order of death.
     pub fn next_finalizer(&self) -> Option<Value> {
         let inner = self.inner();
         let next = inner.finalizers.with(std::collections::VecDeque::pop_front);

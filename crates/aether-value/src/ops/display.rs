@@ -248,7 +248,7 @@ fn begin(heap: &Heap, value: &Value, out: &mut StrBuilder) -> Result<Option<Open
             }
         }
         Value::Module(module) => wrapped(out, "module", module.name().as_str())?,
-        Value::Iterator(_) => out.push_str("<iterator>")?,
+        Value::Iterator(_) | Value::Coroutine(_) => out.push_str("<iterator>")?,
         Value::Promise(promise) => return begin_promise(promise, out),
         Value::Error(error) => out.push_str(error.message().as_str())?,
         Value::Weak(weak) => match weak.upgrade() {
@@ -256,7 +256,7 @@ fn begin(heap: &Heap, value: &Value, out: &mut StrBuilder) -> Result<Option<Open
             None => out.push_str("<weak:dropped>")?,
         },
         Value::Native(native) => native.get().display(out)?,
-        Value::Cell(_) | Value::Buffer(_) | Value::Table(_) | Value::Coroutine(_) => {
+        Value::Cell(_) | Value::Buffer(_) | Value::Table(_) => {
             out.push_display(&format_args!("<{}>", value.type_name()))?;
         }
     }

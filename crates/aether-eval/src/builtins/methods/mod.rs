@@ -14,13 +14,20 @@ pub(super) use string::STRING;
 
 use aether_value::{Raise, Value, deep_equals};
 
-use super::{BuiltinDef, promise};
+use super::{BuiltinDef, Event, Step, promise};
 use crate::context::Ctx;
+use crate::vm::generator::{Asked, ask, has_item, has_yielded, put_back};
 
 /// Methods of iterators.
 pub(super) static ITERATOR: &[BuiltinDef] = &[
     BuiltinDef::method("next", 0, 0, next),
     BuiltinDef::method("has_next", 0, 0, has_next),
+];
+
+/// Methods of generators.
+pub(super) static GENERATOR: &[BuiltinDef] = &[
+    BuiltinDef::method_frame("next", 0, 0, 1, generator_next),
+    BuiltinDef::method_frame("has_next", 0, 0, 1, generator_has_next),
 ];
 
 /// Methods of struct instances.
@@ -41,6 +48,43 @@ fn has_next(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         unreachable!("a method of iterators")
     };
     Ok(Value::Bool(iterator.has_next()))
+}
+
+fn generator_next(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    let Value::Coroutine(generator) = &slots[0] else {
+        unreachable!("a method of generators")
+    };
+    match event {
+        Event::Start => Ok(match ask(generator)? {
+            Asked::Item(item) => Step::Done(item),
+            Asked::End => Step::Done(Value::Null),
+            Asked::Resume => Step::Resume(generator.clone()),
+        }),
+        Event::Returned(item) if has_yielded(generator) => Ok(Step::Done(item)),
+        Event::Returned(_) => Ok(Step::Done(Value::Null)),
+        Event::Failed(raise) => Err(raise),
+    }
+}
+
+fn generator_has_next(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    let Value::Coroutine(generator) = &slots[0] else {
+        unreachable!("a method of generators")
+    };
+    match event {
+        Event::Start if has_item(generator) => Ok(Step::Done(Value::Bool(true))),
+        Event::Start => Ok(match ask(generator)? {
+            Asked::Resume => Step::Resume(generator.clone()),
+            Asked::Item(_) | Asked::End => Step::Done(Value::Bool(false)),
+        }),
+        Event::Returned(item) => {
+            let yielded = has_yielded(generator);
+            if yielded {
+                put_back(generator, item);
+            }
+            Ok(Step::Done(Value::Bool(yielded)))
+        }
+        Event::Failed(raise) => Err(raise),
+    }
 }
 
 /// Structural comparison, of all types that have it.

@@ -4,7 +4,7 @@
 //! it wants next. Two kinds have a quick way for plain callbacks: those that call with each item ([`Each`]) and those
 //! that call with one pair after the other ([`Pairs`]).
 
-use aether_value::{Closure, Frame, Raise, Raw, Value, tag};
+use aether_value::{Closure, ErrorKind, Frame, Raise, Raw, Value, tag};
 
 use super::{
     Returned, call_plain, definition, drain_arguments, enter, enter_bound, fill_drain, internal, plan,
@@ -64,6 +64,11 @@ pub(in crate::vm) unsafe fn drive(vm: &mut Vm, window: *mut u8, event: Event) ->
     unsafe { resume_loop(vm, window, Input::Event(event)) }
 }
 
+/// Whether a built-in that sees errors sees this one.
+fn sees(raise: &Raise) -> bool {
+    raise.kind().is_catchable() || raise.kind() == ErrorKind::GeneratorExit
+}
+
 /// What a built-in's frame is resumed with.
 enum Input {
     /// An event.
@@ -85,9 +90,7 @@ unsafe fn resume_loop(vm: &mut Vm, mut window: *mut u8, mut event: Input) -> Res
             };
             let count = slot_count(window);
             let step = match event {
-                Input::Event(Event::Failed(raise)) if !(def.catches && raise.kind().is_catchable()) => {
-                    Err(raise)
-                }
+                Input::Event(Event::Failed(raise)) if !(def.catches && sees(&raise)) => Err(raise),
                 input => {
                     let slots = std::slice::from_raw_parts_mut(window.cast::<Value>(), count);
                     match (input, &def.each) {
@@ -139,6 +142,22 @@ unsafe fn resume_loop(vm: &mut Vm, mut window: *mut u8, mut event: Input) -> Res
                             event = Input::Event(Event::Start);
                             continue;
                         }
+                        Err(raise) => event = Input::Event(Event::Failed(raise)),
+                    }
+                    window = vm.registers.add(offset);
+                }
+                Ok(Step::Resume(generator)) => {
+                    let offset = vm.offset(window) as usize;
+                    match vm.resume_generator(window, count, &generator) {
+                        Ok(()) => return Ok(Flow::Switched),
+                        Err(raise) => event = Input::Event(Event::Failed(raise)),
+                    }
+                    window = vm.registers.add(offset);
+                }
+                Ok(Step::Close(generator)) => {
+                    let offset = vm.offset(window) as usize;
+                    match vm.close_generator(window, count, &generator) {
+                        Ok(raise) => return Err(raise),
                         Err(raise) => event = Input::Event(Event::Failed(raise)),
                     }
                     window = vm.registers.add(offset);

@@ -690,6 +690,22 @@ pub(super) unsafe fn call_builtin(
     }
 }
 
+/// Puts the array of the items of a generator in the place of it, by a call that returns to the instruction that runs.
+///
+/// # Safety
+/// `register` holds a generator, and the registers behind it are free; `vm.ip` and `vm.base` say where that is.
+pub(super) unsafe fn collect_into(vm: &mut Vm, register: *mut Raw) -> Result<Flow, Raise> {
+    // SAFETY: the caller's promise; the room is checked.
+    unsafe {
+        let offset = vm.offset(register.cast()) as usize;
+        vm.base = vm.reserve_registers(vm.base, register.add(3).cast())?;
+        let first = vm.registers.add(offset).cast::<Raw>();
+        *first.add(1) = take(first);
+        let return_ip = vm.ip;
+        invoke(vm, &builtins::COLLECT, first.cast(), 1, 0, return_ip, 0)
+    }
+}
+
 fn is_library(def: &BuiltinDef) -> bool {
     def.info.kind == aether_value::BuiltinKind::Library
 }
@@ -856,6 +872,7 @@ impl Vm {
             }
             if frame.flags & flags::TO_BUILTIN != 0 {
                 (*callee).tag = tag::NULL;
+                super::generator::frame_ended(&frame);
                 let window = self.registers.add(frame.base as usize);
                 let def = definition(*window.sub(16).cast::<Raw>());
                 if let Some(each) = &def.each {

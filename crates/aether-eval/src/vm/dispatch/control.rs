@@ -13,6 +13,13 @@ macro_rules! control {
                 next!(2)
             }
             Op::Await => flow!(1, $vm.await_register(reg!($ip, $base, 1))),
+            Op::Generator => {
+                $vm.ip = $ip;
+                $vm.base = $base;
+                check!($vm.make_generator(reg!($ip, $base, 1)));
+                next!()
+            }
+            Op::Yield => flow!(1, $vm.yield_value(reg!($ip, $base, 1))),
             Op::Defer => {
                 $vm.ip = $ip;
                 $vm.base = $base;
