@@ -133,6 +133,24 @@ fn main() {
     assert_eq!(output_of(text, None), expected);
 }
 
+/// A report with `#` for numbers of bytes: an object takes more where the system's allocator serves each, which the
+/// sanitizers want.
+fn without_sizes(report: &str) -> String {
+    let mut parts = report.split(" bytes");
+    let mut out = String::new();
+    while let Some(part) = parts.next() {
+        let is_last = parts.clone().next().is_none();
+        let text = if is_last {
+            part
+        } else {
+            part.trim_end_matches(|c: char| c.is_ascii_digit())
+        };
+        out.push_str(text);
+        out.push_str(if is_last { "" } else { "# bytes" });
+    }
+    out
+}
+
 #[test]
 fn a_leak_report_names_the_lines_and_the_edge() {
     let text = r"struct Node { value; peer }
@@ -151,14 +169,14 @@ fn main() {
     machine.run(file(text)).unwrap();
     let report = machine.leak_report();
     assert!(report.has_leaks());
-    let expected = "leak-check: 6 objects in 3 unreachable cycles (288 bytes)\n  \
-        cycle 1: Node -> Node   (3 times, 288 bytes)\n    \
-        Node  app.ae:4 in make_pair   (3 objects, 144 bytes)  .peer -> Node app.ae:5\n    \
-        Node  app.ae:5 in make_pair   (3 objects, 144 bytes)  .peer -> Node app.ae:4\n    \
+    let expected = "leak-check: 6 objects in 3 unreachable cycles (# bytes)\n  \
+        cycle 1: Node -> Node   (3 times, # bytes)\n    \
+        Node  app.ae:4 in make_pair   (3 objects, # bytes)  .peer -> Node app.ae:5\n    \
+        Node  app.ae:5 in make_pair   (3 objects, # bytes)  .peer -> Node app.ae:4\n    \
         make .peer of Node weak (make_weak) to break the cycle\n  \
-        still alive: 3 objects (208 bytes)\n    \
-        array  app.ae:2 at top level   held by global 'cache'   (3 objects, 208 bytes)\n";
-    assert_eq!(report.text(20, false), expected);
+        still alive: 3 objects (# bytes)\n    \
+        array  app.ae:2 at top level   held by global 'cache'   (3 objects, # bytes)\n";
+    assert_eq!(without_sizes(&report.text(20, false)), expected);
     assert!(
         report
             .json()

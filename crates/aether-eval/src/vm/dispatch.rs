@@ -773,12 +773,24 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                             take!(state).release();
                             next!()
                         }
-                        match check!(vm.next_item(state)) {
-                            super::iterate::NextItem::Item => {
+                        vm.ip = ip;
+                        vm.base = base;
+                        match vm.next_item(state) {
+                            Ok(super::iterate::NextItem::Item) => {
                                 spend!(ip.offset(field!(ip, 3) as i16 as isize))
                             }
-                            super::iterate::NextItem::End => next!(),
-                            super::iterate::NextItem::Instance => next!(2),
+                            Ok(super::iterate::NextItem::End) => next!(),
+                            Ok(super::iterate::NextItem::Instance) => next!(2),
+                            Err(raise) => {
+                                // The stack may have moved.
+                                base = vm.base;
+                                break 'code raise;
+                            }
+                            Ok(super::iterate::NextItem::Entered) => {
+                                ip = vm.ip;
+                                base = vm.base;
+                                continue 'code;
+                            }
                         }
                     }};
                 }

@@ -7,7 +7,8 @@
 //! | dict, set | snapshot of its table | next entry |
 //! | string | the string | byte offset |
 //! | iterator, native object with items | itself | |
-//! | instance, generator | itself; the loop calls `has_next` and `next` | |
+//! | generator | itself | |
+//! | instance | itself; the loop calls `has_next` and `next` | |
 #![expect(unsafe_code, reason = "reads and writes the loop's registers")]
 
 use aether_value::{Buffer, Iter, NativeObject, Raise, Raw, Rc, Str, Table, Value, tag};
@@ -21,8 +22,10 @@ pub(super) enum NextItem {
     Item,
     /// Nothing: the state is released.
     End,
-    /// An instance or a generator, whose methods the loop calls.
+    /// An instance, whose methods the loop calls.
     Instance,
+    /// A generator's frame has been entered.
+    Entered,
 }
 
 impl Vm {
@@ -183,7 +186,8 @@ impl Vm {
                         return Ok(NextItem::Item);
                     }
                 }
-                tag::INSTANCE | tag::COROUTINE => return Ok(NextItem::Instance),
+                tag::COROUTINE => return self.next_of_loop(state),
+                tag::INSTANCE => return Ok(NextItem::Instance),
                 _ => {}
             }
             super::call::take(state).release();

@@ -95,10 +95,14 @@ mod flags {
     pub(super) const IS_BUILTIN: u32 = 16;
     /// The frame is that of a generator, which the record holds in place of a return address.
     pub(super) const GENERATOR: u32 = 64;
+    /// The frame is that of a generator that the code of the caller has resumed.
+    pub(super) const RESUMED: u32 = 128;
+    /// And that code is a loop.
+    pub(super) const RESUMED_BY_LOOP: u32 = 256;
     /// The stack has waited since the frame was made: it and all below own callees that a global alone could own.
     pub(super) const HELD: u32 = 32;
     /// Bits that make a return special.
-    pub(super) const SPECIAL: u32 = OWNS_CALLEE | TO_BUILTIN | BOTTOM | MODULE | IS_BUILTIN | HELD;
+    pub(super) const SPECIAL: u32 = OWNS_CALLEE | TO_BUILTIN | BOTTOM | MODULE | IS_BUILTIN | HELD | RESUMED;
 }
 
 /// What a step outside the loop did.
@@ -190,6 +194,7 @@ pub(crate) struct Vm {
     pub(super) methods: &'static [builtins::MethodRow],
     pub(super) push_method: u16,
     pub(super) then_method: u16,
+    pub(super) next_method: u16,
 }
 
 /// Names that the machine looks up itself.
@@ -253,6 +258,7 @@ impl Vm {
             methods: builtins::method_rows(),
             push_method: builtins::method_number("push"),
             then_method: builtins::method_number("then"),
+            next_method: builtins::method_number("next"),
         })
     }
 

@@ -125,6 +125,9 @@ impl Vm {
                     take(callee).release();
                 }
                 (*callee).tag = tag::NULL;
+                if frame.flags & flags::RESUMED != 0 {
+                    generator::resumed_ended(callee);
+                }
                 if frame.flags & flags::MODULE != 0 {
                     self.module_failed();
                 }

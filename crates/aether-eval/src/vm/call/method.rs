@@ -142,6 +142,9 @@ pub(in crate::vm) unsafe fn call_method(vm: &mut Vm, ip: *mut u64, argc: u16) ->
             if receiver.tag == tag::INSTANCE {
                 return call_instance_method(vm, ip, window_offset, argc, name, number);
             }
+            if receiver.tag == tag::COROUTINE && number == vm.next_method && argc == 0 {
+                return vm.call_next(first);
+            }
             if let Some(def) = method_of(vm, receiver, number, name) {
                 let hidden =
                     number == vm.then_method && matches!(receiver.tag, tag::MODULE | tag::DICT | tag::WEAK);

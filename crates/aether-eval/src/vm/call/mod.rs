@@ -870,6 +870,11 @@ impl Vm {
             if frame.flags & flags::OWNS_CALLEE != 0 {
                 take(callee).release();
             }
+            if frame.flags & flags::RESUMED != 0 {
+                (*callee).tag = tag::NULL;
+                value.release();
+                return Ok(self.end_resumed(&frame, callee));
+            }
             if frame.flags & flags::TO_BUILTIN != 0 {
                 (*callee).tag = tag::NULL;
                 super::generator::frame_ended(&frame);
