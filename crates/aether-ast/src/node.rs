@@ -207,6 +207,13 @@ pub enum Node {
     Array(List),
     /// `...e` inside an array or among arguments.
     Spread(NodeId),
+    /// `name = e` among arguments.
+    Keyword {
+        /// The parameter's name.
+        name: Symbol,
+        /// The argument.
+        value: NodeId,
+    },
     /// `{k: v}`: keys and values in turn.
     Dict(List),
     /// `[e for x in c if t]`: each clause a [`Node::ForClause`] or [`Node::IfClause`], the first a [`Node::ForClause`].
@@ -284,7 +291,7 @@ pub enum Node {
     Call {
         /// What is called.
         callee: NodeId,
-        /// Arguments: expressions and [`Node::Spread`].
+        /// Arguments: expressions and [`Node::Spread`], then [`Node::Keyword`].
         args: List,
     },
     /// `x in c` or `x !in c`

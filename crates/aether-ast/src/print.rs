@@ -350,6 +350,11 @@ impl Printer<'_> {
                 self.commas(items);
                 self.text("]");
             }
+            Node::Keyword { name, value } => {
+                self.symbol(name);
+                self.text(" = ");
+                self.child(value);
+            }
             Node::Spread(value) | Node::RestPattern(value) => {
                 self.text("...");
                 self.child(value);

@@ -149,6 +149,7 @@ impl Ast {
             Node::Interpolation(pieces) => ("Interpolation", vec![("parts", self.children(pieces))]),
             Node::Name(symbol) => ("Identifier", vec![("name", text(symbol))]),
             Node::Array(items) => ("Array", vec![("elements", self.children(items))]),
+            Node::Keyword { name, value } => ("Keyword", vec![("name", text(name)), ("value", child(value))]),
             Node::Spread(value) => ("Spread", vec![("value", child(value))]),
             Node::Dict(items) => ("Dict", vec![("entries", Part::Pairs(self.list(items).to_vec()))]),
             Node::ArrayComprehension { element, clauses } => (

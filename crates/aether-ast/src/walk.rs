@@ -30,6 +30,7 @@ impl Ast {
             | Node::StructPattern { fields: items, .. }
             | Node::VariantPattern { fields: items, .. } => list(self.list(items)),
             Node::Spread(inner)
+            | Node::Keyword { value: inner, .. }
             | Node::Group(inner)
             | Node::ExprStmt(inner)
             | Node::Throw(inner)

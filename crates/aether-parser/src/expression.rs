@@ -337,8 +337,21 @@ fn arguments<'t>(inp: &mut Cursor<'t, '_>, nested: &Production<'t, NodeId>) -> P
     bracketed(inp, delimiters, |inp, open| {
         comma_items(inp, delimiters, open, |inp| {
             let start = index(inp);
+            if peek_kind(inp) == T::Ident && peek_at(inp, 1).kind == T::Assign {
+                let name = peek(inp);
+                inp.skip();
+                inp.skip();
+                let value = inp.parse(nested)?;
+                let span = span_from(inp, start);
+                let state = inp.state();
+                let name = state.intern(name);
+                let keyword = state.add(Node::Keyword { name, value }, span);
+                state.scratch.push(keyword);
+                return Ok(());
+            }
             let spread = eat(inp, T::Ellipsis);
             let mut argument = inp.parse(nested)?;
+            check_position(inp, mark, argument);
             if spread {
                 let span = span_from(inp, start);
                 argument = inp.state().add(Node::Spread(argument), span);
@@ -348,6 +361,22 @@ fn arguments<'t>(inp: &mut Cursor<'t, '_>, nested: &Production<'t, NodeId>) -> P
         })
     })?;
     Ok(Tail::Call(inp.state().take_list(mark)))
+}
+
+/// Reports an argument by position behind one by name.
+fn check_position(inp: &mut Cursor<'_, '_>, mark: usize, argument: NodeId) {
+    let state = inp.state();
+    let before = state.scratch[mark..].last().map(|&last| state.ast.node(last));
+    if matches!(before, Some(Node::Keyword { .. })) && !state.panicking() {
+        let span = state.ast.span(argument);
+        let help = "arguments by position come first: f(a, b, name = c)";
+        state.finding(
+            "E0121",
+            "Positional argument after a keyword argument",
+            span,
+            help,
+        );
+    }
 }
 
 /// `?.[i]`, on the line of what it follows.

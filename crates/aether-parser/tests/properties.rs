@@ -432,14 +432,24 @@ impl Grower<'_> {
             },
             16 | 17 => Node::Call {
                 callee: self.expression(below),
-                args: self.some(3, |this| {
-                    let argument = this.expression(below);
-                    if this.pick(6) == 1 {
-                        this.add(Node::Spread(argument))
-                    } else {
-                        argument
+                args: {
+                    let mut args = Vec::new();
+                    for _ in 0..self.pick(4) {
+                        let argument = self.expression(below);
+                        args.push(if self.pick(6) == 1 {
+                            self.add(Node::Spread(argument))
+                        } else {
+                            argument
+                        });
                     }
-                }),
+                    if self.pick(5) == 1 {
+                        let value = self.expression(below);
+                        let text = self.name();
+                        let name = self.ast.intern(text);
+                        args.push(self.add(Node::Keyword { name, value }));
+                    }
+                    self.ast.add_list(&args)
+                },
             },
             18 if self.pick(5) == 1 => Node::Range {
                 start: self.expression(below),

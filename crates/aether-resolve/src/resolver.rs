@@ -245,6 +245,7 @@ impl Resolver<'_> {
         let function = self.ast.function(id);
         let index = FunctionIndex::of(id);
         self.out.functions[index.index()].parent = Some(self.function());
+        self.out.functions[index.index()].id = Some(id);
         self.current.push(index);
         let loop_depth = std::mem::take(&mut self.loop_depth);
         self.open(function.body);
@@ -539,6 +540,9 @@ impl Resolver<'_> {
         let binding = function
             .name
             .and_then(|name| self.declare(name, BindingKind::Function));
+        if let (None, Some(name)) = (binding, function.name.and_then(|name| self.ast.name_of(name))) {
+            self.out.global_functions.insert(name, id);
+        }
         self.own_name(binding, id);
         self.function_body(id);
     }
@@ -706,15 +710,35 @@ impl Resolver<'_> {
         }
     }
 
+    /// Forgets the functions of the module whose names may come to stand for something else.
+    fn check_global_functions(&mut self) {
+        let mut times: AHashMap<Symbol, usize> = AHashMap::new();
+        for global in &self.out.globals {
+            *times.entry(global.name).or_default() += 1;
+        }
+        for &name in &self.assigned {
+            if let (Use::Global, Some(name)) = (self.out.use_of(name), self.ast.name_of(name)) {
+                times.insert(name, usize::MAX);
+            }
+        }
+        self.out
+            .global_functions
+            .retain(|name, _| times.get(name) == Some(&1));
+    }
+
     /// Decides own names, then copies and cells.
     fn finish(mut self) -> Resolution {
         self.check_constants();
+        self.check_global_functions();
         let shared = self.captured_within_own();
         for (index, facts) in self.facts.iter().enumerate() {
             let (binding, id) = (&self.out.bindings[index], BindingId(index as u32));
             if let Some(function) = facts.names.filter(|_| !binding.assigned && !shared.contains(&id)) {
                 let info = &mut self.out.functions[function.index()];
                 info.own = Some(id);
+                if let Some(function) = info.id {
+                    self.out.own_functions.insert(id, function);
+                }
                 info.captures.retain(|&captured| captured != id);
             }
         }

@@ -107,6 +107,8 @@ pub struct FunctionInfo {
     pub own: Option<BindingId>,
     /// The receiver, if the function is a method.
     pub receiver: Option<BindingId>,
+    /// The function of the tree; none for the top level.
+    pub id: Option<FunctionId>,
     /// Whether it contains a `defer`.
     pub defers: bool,
     /// Whether it contains a `yield`, which makes it a generator.
@@ -136,9 +138,21 @@ pub struct Resolution {
     pub(crate) values: Vec<(BindingId, NodeId)>,
     pub(crate) opaque: Vec<BindingId>,
     pub(crate) constant_errors: Vec<NodeId>,
+    pub(crate) global_functions: AHashMap<Symbol, FunctionId>,
+    pub(crate) own_functions: AHashMap<BindingId, FunctionId>,
 }
 
 impl Resolution {
+    /// The function that a used name certainly stands for, once it is declared: the name is declared as a function's
+    /// alone and never assigned.
+    pub fn function_of(&self, name: NodeId, symbol: Symbol) -> Option<FunctionId> {
+        match self.use_of(name) {
+            Use::Local(binding) => self.own_functions.get(&binding).copied(),
+            Use::Global => self.global_functions.get(&symbol).copied(),
+            Use::None => None,
+        }
+    }
+
     /// What a `Name` or a declared `Ident` refers to.
     #[inline]
     pub fn use_of(&self, name: NodeId) -> Use {

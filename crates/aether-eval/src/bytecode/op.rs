@@ -83,6 +83,8 @@ fused_operations! { ops {
     LoadConst Aw 1;
     /// R\[a\] = null.
     LoadNull A 1;
+    /// R\[a\] = unset.
+    LoadUnset A 1;
     /// R\[a\] = bool b.
     LoadBool Ann 1;
     /// R\[a\] = the running closure.

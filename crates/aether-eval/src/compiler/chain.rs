@@ -41,6 +41,14 @@ struct Current {
     window: Option<u16>,
 }
 
+/// What stands in the place of a parameter.
+enum Place {
+    Argument(NodeId),
+    Null,
+    /// Its default takes this place.
+    Unset,
+}
+
 impl Compiler<'_> {
     /// Compiles a call, index, slice or member expression into `dst`.
     pub(super) fn chain(&mut self, id: NodeId, dst: u16) -> Result<()> {
@@ -129,7 +137,7 @@ impl Compiler<'_> {
         match steps.last() {
             Some(&(node, Step::Call(args))) => {
                 if let Node::Name(name) = self.ast.node(base)
-                    && !self.has_spread(args)
+                    && (!self.has_spread(args) || self.places(base, args).is_some())
                 {
                     steps.pop();
                     return self.call_name(node, base, name, args, dst);
@@ -171,26 +179,140 @@ impl Compiler<'_> {
         Ok((window, self.allocate()?))
     }
 
-    /// Whether some of the arguments are spread, so that their number is known at run time only.
+    /// Whether some of the arguments are spread or have names, so that their places are known at run time only.
     fn has_spread(&self, args: List) -> bool {
         let ast = self.ast;
         ast.list(args)
             .iter()
-            .any(|&arg| matches!(ast.node(arg), Node::Spread(_)))
+            .any(|&arg| matches!(ast.node(arg), Node::Spread(_) | Node::Keyword { .. }))
     }
 
-    /// Calls the function in `callee`, which it takes, with arguments of which some are spread; the result is in `dst`.
+    /// The arguments in their places, with keyword arguments in those of their parameters, for a call of a function that
+    /// is known and takes them so.
+    fn places(&self, callee: NodeId, args: List) -> Option<Vec<Place>> {
+        let ast = self.ast;
+        let Node::Name(symbol) = ast.node(callee) else {
+            return None;
+        };
+        let function = ast.function(self.resolution.function_of(callee, symbol)?);
+        let params = ast.list(function.params);
+        let mut places: Vec<Place> = Vec::new();
+        for &arg in ast.list(args) {
+            let (at, value) = match ast.node(arg) {
+                Node::Spread(_) => return None,
+                Node::Keyword { name, value } => {
+                    let is_it = |&param: &NodeId| match ast.node(param) {
+                        Node::Ident(symbol) => symbol == name,
+                        Node::DefaultPattern { target, .. } => ast.name_of(target) == Some(name),
+                        _ => false,
+                    };
+                    (params.iter().position(is_it)?, value)
+                }
+                _ => (places.len(), arg),
+            };
+            // What is by position and surplus is an error, or the rest's.
+            if !matches!(
+                ast.node(*params.get(at)?),
+                Node::Ident(_) | Node::DefaultPattern { .. }
+            ) {
+                return None;
+            }
+            while places.len() <= at {
+                let is_optional = matches!(ast.node(params[places.len()]), Node::DefaultPattern { .. });
+                places.push(if is_optional { Place::Unset } else { Place::Null });
+            }
+            if matches!(places[at], Place::Argument(_)) {
+                return None;
+            }
+            places[at] = Place::Argument(value);
+        }
+        let waits = function.is_async && places.iter().any(|place| matches!(place, Place::Unset));
+        (!waits).then_some(places)
+    }
+
+    /// Evaluates the arguments of a call of a name, those that have names in the places of these.
+    fn arguments_of(&mut self, callee: NodeId, args: List) -> Result<u16> {
+        let ast = self.ast;
+        if !self.has_spread(args) {
+            return self.arguments(args);
+        }
+        let places = self.places(callee, args).unwrap_or_default();
+        let mut registers = Vec::with_capacity(places.len());
+        for _ in &places {
+            registers.push(self.allocate()?);
+        }
+        // In the order in which they are written.
+        for &arg in ast.list(args) {
+            let value = match ast.node(arg) {
+                Node::Keyword { value, .. } => value,
+                _ => arg,
+            };
+            let at = places
+                .iter()
+                .position(|place| matches!(place, Place::Argument(placed) if *placed == value));
+            if let Some(at) = at {
+                self.expr(value, registers[at])?;
+            }
+        }
+        for (place, &register) in places.iter().zip(&registers) {
+            match place {
+                Place::Argument(_) => {}
+                Place::Null => self.emit(Op::LoadNull, register, 0, 0),
+                Place::Unset => self.emit(Op::LoadUnset, register, 0, 0),
+            }
+        }
+        Ok(places.len() as u16)
+    }
+
+    /// Evaluates the arguments by position into an array, and if there are any by name, their names and values into
+    /// another one; answers whether there are.
+    fn argument_arrays(&mut self, args: List) -> Result<bool> {
+        let ast = self.ast;
+        let args = ast.list(args);
+        let count = args
+            .iter()
+            .take_while(|&&arg| !matches!(ast.node(arg), Node::Keyword { .. }))
+            .count();
+        let (positional, named) = args.split_at(count);
+        let array = self.allocate()?;
+        self.array(positional, array)?;
+        if named.is_empty() {
+            return Ok(false);
+        }
+        let array = self.allocate()?;
+        let pair = self.allocate()?;
+        self.emit(Op::Array, array, pair, 0);
+        for &arg in named {
+            if let Node::Keyword { name, value } = ast.node(arg) {
+                let name = self.string(ast.text(name))?;
+                self.emit_wide(Op::LoadConst, pair, name);
+                self.emit(Op::Append, array, pair, 0);
+                self.expr(value, pair)?;
+                self.at(arg);
+                self.emit(Op::Append, array, pair, 0);
+            }
+        }
+        self.free_to(pair);
+        Ok(true)
+    }
+
+    /// Calls the function in `callee`, which it takes, with arguments of which some are spread or have names; the result
+    /// is in `dst`.
     fn spread_call(&mut self, node: NodeId, callee: Operand, args: List, dst: u16) -> Result<Current> {
         let window = self.window(dst)?;
         self.free_to(window + 1);
         let function = self.allocate()?;
         let op = if callee.temporary { Op::Move } else { Op::Copy };
         self.emit(op, function, callee.register, 0);
-        let array = self.allocate()?;
-        self.array(args, array)?;
-        self.built_in(&builtins::SPREAD_CALL, window);
+        let named = self.argument_arrays(args)?;
+        let def = if named {
+            &builtins::KEYWORD_CALL
+        } else {
+            &builtins::SPREAD_CALL
+        };
+        self.built_in(def, window);
         self.at(node);
-        self.emit(Op::CallTop, window, 0, 2);
+        self.emit(Op::CallTop, window, 0, 2 + u16::from(named));
         self.move_result(dst, window);
         Ok(Self::temporary(dst))
     }
@@ -215,14 +337,19 @@ impl Compiler<'_> {
             let op = if object.temporary { Op::Move } else { Op::Copy };
             self.emit(op, receiver, object.register, 0);
         }
-        let (method, array) = (self.allocate()?, self.allocate()?);
+        let method = self.allocate()?;
         let ast = self.ast;
         let constant = self.string(ast.text(name))?;
         self.emit_wide(Op::LoadConst, method, constant);
-        self.array(args, array)?;
-        self.built_in(&builtins::SPREAD_METHOD_CALL, window);
+        let named = self.argument_arrays(args)?;
+        let def = if named {
+            &builtins::KEYWORD_METHOD_CALL
+        } else {
+            &builtins::SPREAD_METHOD_CALL
+        };
+        self.built_in(def, window);
         self.at(node);
-        self.emit(Op::CallTop, window, 0, 3);
+        self.emit(Op::CallTop, window, 0, 3 + u16::from(named));
         self.move_result(dst, window);
         Ok(())
     }
@@ -264,20 +391,20 @@ impl Compiler<'_> {
         match self.resolution.use_of(base) {
             Use::Local(binding) => {
                 if self.is_own(binding) {
-                    let count = self.arguments(args)?;
+                    let count = self.arguments_of(base, args)?;
                     self.at(node);
                     self.emit(Op::CallOwn, window, 0, count);
                 } else if let Some((register, _)) = self.plain_local(base) {
-                    let count = self.arguments(args)?;
+                    let count = self.arguments_of(base, args)?;
                     self.at(node);
                     self.emit(Op::Call, window, register, count);
                 } else if let Some(index) = self.plain_capture(binding) {
-                    let count = self.arguments(args)?;
+                    let count = self.arguments_of(base, args)?;
                     self.at(node);
                     self.emit(Op::CallCapture, window, index, count);
                 } else {
                     self.expr(base, window)?;
-                    let count = self.arguments(args)?;
+                    let count = self.arguments_of(base, args)?;
                     self.at(node);
                     self.emit(Op::CallTop, window, 0, count);
                 }
@@ -295,7 +422,7 @@ impl Compiler<'_> {
                         self.emit(Op::Len, window, value.register, slot);
                     }
                     Ok(slot) if known => {
-                        let count = self.arguments(args)?;
+                        let count = self.arguments_of(base, args)?;
                         self.at(node);
                         self.emit(Op::CallGlobal, window, slot, count);
                     }
@@ -303,7 +430,7 @@ impl Compiler<'_> {
                         // An unknown name raises before its arguments are evaluated.
                         self.at(base);
                         self.emit_wide(Op::GetGlobal, window, slot);
-                        let count = self.arguments(args)?;
+                        let count = self.arguments_of(base, args)?;
                         self.at(node);
                         self.emit(Op::CallTop, window, 0, count);
                     }

@@ -104,7 +104,10 @@ impl Compiler<'_> {
             }
             Node::Interpolation(parts) => self.interpolation(parts, dst)?,
             Node::Name(_) => self.name(id, dst)?,
-            Node::Array(items) => self.array(items, dst)?,
+            Node::Array(items) => {
+                let ast = self.ast;
+                self.array(ast.list(items), dst)?;
+            }
             Node::Dict(items) => self.dict(items, dst)?,
             Node::MatchExpr { subject, arms } => self.match_expression(subject, arms, dst)?,
             Node::ArrayComprehension { element, clauses } => {
@@ -247,9 +250,8 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    pub(super) fn array(&mut self, items: List, dst: u16) -> Result<()> {
+    pub(super) fn array(&mut self, items: &[NodeId], dst: u16) -> Result<()> {
         let ast = self.ast;
-        let items = ast.list(items);
         let place = self.place();
         let mark = self.function.next;
         let plain = items

@@ -102,7 +102,7 @@ impl Known {
                 let uncounted = self.is_uncounted(b);
                 self.write(a, uncounted);
             }
-            Op::LoadInt | Op::LoadNull | Op::LoadBool => self.write(a, true),
+            Op::LoadInt | Op::LoadNull | Op::LoadUnset | Op::LoadBool => self.write(a, true),
             Op::Add | Op::AddB | Op::AddC | Op::AddBC => {
                 let uncounted = self.is_uncounted(b) && self.is_uncounted(c);
                 self.add(a, Some(b), Some(c), uncounted);

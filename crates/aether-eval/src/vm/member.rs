@@ -5,7 +5,8 @@
 )]
 
 use aether_value::{
-    Array, Dict, EnumDef, Header, Instance, Raise, Raw, Rc, Str, Value, display_text, hashable_check, tag,
+    Array, Dict, EnumDef, ErrorKind, Header, Instance, Raise, Raw, Rc, Str, Value, display_text,
+    hashable_check, tag,
 };
 
 use super::{Vm, call};
@@ -405,7 +406,17 @@ impl Vm {
                 | Value::Native(_)
         );
         if has_members {
-            get_member(self, object, name)
+            let missing = || Raise::no_method(&object.type_name(), name.as_str());
+            match get_member(self, object, name) {
+                Ok(value) if matches!(object, Value::Dict(_)) && !value.is_callable() => Err(missing()),
+                Err(raise)
+                    if matches!(object, Value::Instance(_) | Value::Dict(_))
+                        && matches!(raise.kind(), ErrorKind::Property | ErrorKind::Key) =>
+                {
+                    Err(missing())
+                }
+                found => found,
+            }
         } else {
             Err(Raise::no_method(&object.type_name(), name.as_str()))
         }

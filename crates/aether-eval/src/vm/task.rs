@@ -238,7 +238,7 @@ impl Vm {
             let params = code.declared as usize - usize::from(code.has_rest());
             let given = args.len().min(params + receiver);
             for (index, value) in args[..given].iter().enumerate() {
-                *registers.add(1 + index) = Raw::from_value(value.clone());
+                *registers.add(1 + index) = call::argument(value.clone());
             }
             super::call::fill_missing(code, registers.add(1 + receiver), given - receiver, params);
             if let Some(rest) = rest {

@@ -402,6 +402,12 @@ unsafe fn call_from_builtin(
         if lenient {
             argc = argc.min(declared_parameters(&function));
         }
+        // The arguments of an async function wait in an array, where nothing is unset.
+        let waits = match &function {
+            Value::AsyncFunction(_) => true,
+            Value::BoundMethod(bound) => bound.closure().is_async(),
+            _ => false,
+        };
         let offset = vm.offset(window) as usize;
         vm.base = window;
         vm.reserve_registers(window, window.add((slots + argc + 4) * 16))?;
@@ -425,7 +431,11 @@ unsafe fn call_from_builtin(
             }
             Args::Many(values) | Args::Method(values) => {
                 for (index, value) in values.into_iter().take(argc).enumerate() {
-                    *first.add(1 + index) = Raw::from_value(value);
+                    *first.add(1 + index) = if waits {
+                        Raw::from_value(value)
+                    } else {
+                        argument(value)
+                    };
                 }
             }
         }
@@ -438,6 +448,16 @@ unsafe fn call_from_builtin(
             release_all(first, argc + 2);
         }
         called
+    }
+}
+
+/// An argument for a register: unset if it is left out.
+pub(in crate::vm) fn argument(value: Value) -> Raw {
+    match value {
+        Value::Builtin(info) if std::ptr::eq(&raw const *info, &raw const builtins::OMITTED.info) => {
+            Raw::unset()
+        }
+        value => Raw::from_value(value),
     }
 }
 

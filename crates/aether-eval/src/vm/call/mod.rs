@@ -11,7 +11,7 @@ use aether_value::{
 };
 
 pub(crate) use frame::declared_parameters;
-pub(super) use frame::{drive, slot_count};
+pub(super) use frame::{argument, drive, slot_count};
 use frame::{each_turn, pair_turn};
 pub(super) use method::{call_method, call_remembered, lookup, remembers_builtin};
 

@@ -45,6 +45,10 @@ macro_rules! values {
                 *reg!($ip, $base, 1) = Raw::null();
                 next!()
             }
+            Op::LoadUnset => {
+                *reg!($ip, $base, 1) = Raw::unset();
+                next!()
+            }
             Op::LoadBool => {
                 *reg!($ip, $base, 1) = Raw::bool(field!($ip, 2) != 0);
                 next!()
