@@ -199,8 +199,16 @@ pub enum Node {
     Float(f64),
     /// A string without interpolation: its value, escapes resolved.
     Str(Symbol),
-    /// A string with interpolation: [`Node::Str`] pieces (never empty) and expressions, in order.
+    /// A string with interpolation: [`Node::Str`] pieces (never empty) and expressions, in order, each perhaps a
+    /// [`Node::Formatted`].
     Interpolation(List),
+    /// `e:spec` in a placeholder.
+    Formatted {
+        /// What is formatted.
+        value: NodeId,
+        /// How, as in the template of `format`.
+        spec: Symbol,
+    },
     /// A name that is used.
     Name(Symbol),
     /// `[a, ...b]`: expressions and [`Node::Spread`].

@@ -343,6 +343,11 @@ impl Printer<'_> {
                 }
                 self.text("\"");
             }
+            Node::Formatted { value, spec } => {
+                self.operand(value, Power::Coalesce);
+                self.text(":");
+                self.symbol(spec);
+            }
             Node::Name(symbol) | Node::Ident(symbol) => self.symbol(symbol),
             Node::Wildcard => self.text("_"),
             Node::Array(items) | Node::ArrayPattern(items) => {

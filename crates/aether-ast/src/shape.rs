@@ -147,6 +147,9 @@ impl Ast {
             Node::Float(value) => ("Float", vec![("value", Part::Number(float_text(value)))]),
             Node::Str(value) => ("String", vec![("value", text(value))]),
             Node::Interpolation(pieces) => ("Interpolation", vec![("parts", self.children(pieces))]),
+            Node::Formatted { value, spec } => {
+                ("Formatted", vec![("value", child(value)), ("spec", text(spec))])
+            }
             Node::Name(symbol) => ("Identifier", vec![("name", text(symbol))]),
             Node::Array(items) => ("Array", vec![("elements", self.children(items))]),
             Node::Keyword { name, value } => ("Keyword", vec![("name", text(name)), ("value", child(value))]),

@@ -31,6 +31,7 @@ impl Ast {
             | Node::VariantPattern { fields: items, .. } => list(self.list(items)),
             Node::Spread(inner)
             | Node::Keyword { value: inner, .. }
+            | Node::Formatted { value: inner, .. }
             | Node::Group(inner)
             | Node::ExprStmt(inner)
             | Node::Throw(inner)

@@ -68,6 +68,8 @@ pub enum TokenKind {
     StringText,
     /// `${` in a string.
     InterpolationStart,
+    /// `:` and what follows it up to the `}` of a placeholder: how its value is formatted.
+    FormatSpec,
     /// The `}` that ends a placeholder.
     InterpolationEnd,
     /// The closing quote of a string with placeholders.

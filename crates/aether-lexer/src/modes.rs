@@ -4,7 +4,8 @@
 //! (the string is then one token) or `${`. At `${` a [`Frame`] is pushed and source mode goes on; the frame counts
 //! braces, so the `}` that brings it back ends the placeholder, and the driver scans the string's next piece.
 //! Example: `"a${ {b: "c"} }d"` gives `StringStart` `"`, `StringText` `a`, `InterpolationStart` `${`, the tokens of
-//! the dict (with `String` `"c"` in one), `InterpolationEnd` `}`, `StringText` `d`, `StringEnd` `"`.
+//! the dict (with `String` `"c"` in one), `InterpolationEnd` `}`, `StringText` `d`, `StringEnd` `"`. A `:` outside of all
+//! brackets that answers no `?` begins the format of the placeholder's value, one token up to the `}`.
 //!
 //! Invariants
 //! - Every scan moves forward and no byte is scanned twice, so time is linear.
@@ -27,6 +28,34 @@ struct Frame {
     placeholder: u32,
     /// Braces open inside the placeholder.
     braces: u32,
+    /// Parentheses and square brackets open inside the placeholder.
+    brackets: u32,
+    /// `?` outside of all these that have no `:` yet.
+    questions: u32,
+}
+
+impl Frame {
+    /// Counts what a token of the placeholder, no brace, opens or closes.
+    fn follow(&mut self, kind: TokenKind) {
+        match kind {
+            TokenKind::LeftParen | TokenKind::LeftBracket => self.brackets += 1,
+            TokenKind::RightParen | TokenKind::RightBracket => {
+                self.brackets = self.brackets.saturating_sub(1);
+            }
+            TokenKind::Question if self.braces + self.brackets == 0 => self.questions += 1,
+            _ => {}
+        }
+    }
+
+    /// Whether a `:` that has just been read begins a format; one that answers a `?` is counted.
+    fn at_format(&mut self) -> bool {
+        if self.braces + self.brackets > 0 {
+            return false;
+        }
+        let is_format = self.questions == 0;
+        self.questions = self.questions.saturating_sub(1);
+        is_format
+    }
 }
 
 /// Splits a source text into tokens.
@@ -174,7 +203,20 @@ impl<'a> Driver<'a> {
                 }
                 None => self.push(kind, start),
             },
-            _ => self.push(kind, start),
+            _ => {
+                self.push(kind, start);
+                if let Some(frame) = self.frames.last_mut() {
+                    frame.follow(kind);
+                    if kind == TokenKind::Colon && frame.at_format() {
+                        // What has been pushed is the beginning of it.
+                        if let Some(last) = self.lexed.tokens.last_mut() {
+                            last.kind = TokenKind::FormatSpec;
+                        }
+                        let rest = lexer.remainder();
+                        lexer.bump(rest.find('}').unwrap_or(rest.len()));
+                    }
+                }
+            }
         }
     }
 
@@ -207,6 +249,8 @@ impl<'a> Driver<'a> {
                     start: string,
                     placeholder: stop_at,
                     braces: 0,
+                    brackets: 0,
+                    questions: 0,
                 });
             }
             Stop::EndOfText => {

@@ -151,6 +151,23 @@ fn strings_with_placeholders_are_pieces() {
 }
 
 #[test]
+fn a_colon_outside_of_brackets_begins_a_format() {
+    let formats = |text: &str| -> Vec<String> {
+        let found = tokens(text).into_iter();
+        let formats = found.filter(|(kind, _)| *kind == T::FormatSpec);
+        formats.map(|(_, text)| text).collect()
+    };
+    assert_eq!(formats(r#""${a:>5} ${b ? c : d} ${e[1:2]} ${f}""#), [":>5"]);
+    assert_eq!(
+        formats(r#""${a ? b ? c : d : e:x} ${ {k: v}:{<3 }""#),
+        [":x", ":{<3 "]
+    );
+    assert_eq!(formats(r#""${"${a:1}":2}" x ? y : z"#), [":1", ":2"]);
+    assert_eq!(formats(r#""${a?.b ?? c:d}""#), [":d"]);
+    assert_eq!(formats(r#"{k: 1} "${(a:b)}""#), [""; 0]);
+}
+
+#[test]
 fn newlines_are_remembered() {
     let source = file("a b\nc // x\nd /* \n */ e \"x\ny\" f\r\ng");
     let lexed = lex(&source);

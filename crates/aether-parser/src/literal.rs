@@ -96,7 +96,7 @@ pub(crate) fn interpolation<'t>(expression: Production<'t, NodeId>) -> Productio
     .boxed()
 }
 
-/// `${ e }`. Exactly one expression; what follows it is reported and skipped.
+/// `${ e }` or `${ e:spec }`. Exactly one expression; what follows it is reported and skipped.
 fn placeholder<'t>(inp: &mut Cursor<'t, '_>, expression: &Production<'t, NodeId>) -> Parsed<()> {
     let open = index(inp);
     if !inp.state().enter(open) {
@@ -109,7 +109,17 @@ fn placeholder<'t>(inp: &mut Cursor<'t, '_>, expression: &Production<'t, NodeId>
         let help = "a placeholder holds one expression; write \\${ for the characters themselves";
         inp.state().expected_with(at, "expression", help);
     } else {
-        let value = inp.parse(expression)?;
+        let start = index(inp);
+        let mut value = inp.parse(expression)?;
+        let format = peek(inp);
+        if format.kind == T::FormatSpec {
+            inp.skip();
+            let span = span_from(inp, start);
+            let state = inp.state();
+            let spec = state.slice(format)[1..].to_owned();
+            let spec = state.ast.intern(&spec);
+            value = state.add(Node::Formatted { value, spec }, span);
+        }
         inp.state().scratch.push(value);
     }
     if peek_kind(inp) != T::InterpolationEnd {

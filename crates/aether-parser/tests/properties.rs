@@ -345,7 +345,12 @@ impl Grower<'_> {
                 }));
                 let call = self.expression(below);
                 // A text directly in a placeholder would be taken for a piece.
-                let call = self.add(Node::Group(call));
+                let mut call = self.add(Node::Group(call));
+                if self.pick(3) == 1 {
+                    let text = [">5,.2f", "", "é^3"][self.pick(3) as usize];
+                    let spec = self.ast.intern(text);
+                    call = self.add(Node::Formatted { value: call, spec });
+                }
                 pieces.push(call);
                 Node::Interpolation(self.ast.add_list(&pieces))
             }

@@ -1,6 +1,6 @@
 //! `format`: templates with placeholders.
 //!
-//! Source: library reference §5.1–§5.3. Rust writes floats with a given number of fraction digits correctly rounded,
+//! Source: library reference §5.1–§5.3, language reference §19, X18. Rust writes floats with a given number of fraction digits correctly rounded,
 //! ties to even, from their exact value; it takes at most 65535 digits, and no float has more than 1074.
 
 use aether_value::{Raise, Rc, Str, StrBuilder, Value};
@@ -11,6 +11,17 @@ use super::support::{push_repeated, room_for, string, wrong_type};
 use crate::context::Ctx;
 
 pub(super) static DEFS: &[BuiltinDef] = &[BuiltinDef::core("format", &["template", "args"], 1, 255, format)];
+
+/// What a placeholder with a format calls: the value, then the spec. No script names it.
+pub(crate) static FORMAT_VALUE: BuiltinDef =
+    BuiltinDef::core("format", &["value", "spec"], 2, 2, format_value);
+
+fn format_value(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let spec = parse_spec(string(&args[1])?.as_str())?;
+    let mut out = StrBuilder::new(ctx.heap());
+    place(ctx, &args[0], spec, &mut out)?;
+    Ok(Value::String(out.finish()?))
+}
 
 /// Fraction digits after which every float has only zeros.
 const EXACT: usize = 1100;
@@ -25,6 +36,8 @@ enum Align {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Fixed,
+    Exponent,
+    Percent,
     Decimal,
     Hex,
     Octal,
@@ -36,9 +49,13 @@ enum Kind {
 struct Spec {
     fill: char,
     align: Option<Align>,
+    /// The sign of numbers is shown also if they are not negative.
+    sign: bool,
     /// Numbers are filled with zeros behind their sign.
     zeros: bool,
     width: usize,
+    /// What groups the digits before the point by three.
+    group: Option<char>,
     precision: Option<usize>,
     kind: Option<Kind>,
 }
@@ -47,8 +64,10 @@ impl Spec {
     const PLAIN: Self = Self {
         fill: ' ',
         align: None,
+        sign: false,
         zeros: false,
         width: 0,
+        group: None,
         precision: None,
         kind: None,
     };
@@ -123,10 +142,17 @@ fn parse_spec(spec: &str) -> Result<Spec, Raise> {
         result.align = Some(align);
         rest.next();
     }
-    result.zeros = result.align.is_none() && rest.as_str().starts_with('0');
-    let (width, after) = number(rest.as_str());
+    let mut rest = rest.as_str();
+    if let Some(after) = rest.strip_prefix('+') {
+        result.sign = true;
+        rest = after;
+    }
+    result.zeros = result.align.is_none() && rest.starts_with('0');
+    let (width, after) = number(rest);
     result.width = width.unwrap_or(0);
     let mut rest = after;
+    result.group = rest.chars().next().filter(|c| matches!(c, ',' | '_'));
+    rest = &rest[result.group.map_or(0, char::len_utf8)..];
     if let Some(after) = rest.strip_prefix('.') {
         let (precision, after) = number(after);
         if precision.is_none() {
@@ -144,6 +170,8 @@ fn parse_spec(spec: &str) -> Result<Spec, Raise> {
     }
     result.kind = Some(match letter {
         'f' => Kind::Fixed,
+        'e' => Kind::Exponent,
+        '%' => Kind::Percent,
         'd' => Kind::Decimal,
         'x' => Kind::Hex,
         'o' => Kind::Octal,
@@ -171,7 +199,15 @@ fn place(ctx: &Ctx<'_>, value: &Value, spec: Spec, out: &mut StrBuilder) -> Resu
         (Some(Kind::Fixed), Value::Int(_) | Value::Float(_)) => {
             fixed(ctx, value, spec.precision.unwrap_or(6))?
         }
-        (Some(Kind::Fixed), _) => return Err(wrong_type("int or float", value)),
+        (Some(Kind::Exponent), Value::Int(_) | Value::Float(_)) => {
+            exponent(ctx, value, spec.precision.unwrap_or(6))?
+        }
+        (Some(Kind::Percent), Value::Int(_) | Value::Float(_)) => {
+            percent(ctx, value, spec.precision.unwrap_or(6))?
+        }
+        (Some(Kind::Fixed | Kind::Exponent | Kind::Percent), _) => {
+            return Err(wrong_type("int or float", value));
+        }
         (Some(Kind::Text), _) => ctx.text(value)?,
         (Some(kind), _) => {
             let value = match value {
@@ -183,7 +219,9 @@ fn place(ctx: &Ctx<'_>, value: &Value, spec: Spec, out: &mut StrBuilder) -> Resu
                 Kind::Hex => format!("{value:x}"),
                 Kind::Octal => format!("{value:o}"),
                 Kind::Binary => format!("{value:b}"),
-                Kind::Fixed | Kind::Decimal | Kind::Text => value.to_string(),
+                Kind::Fixed | Kind::Exponent | Kind::Percent | Kind::Decimal | Kind::Text => {
+                    value.to_string()
+                }
             };
             ctx.heap().string(&text)?
         }
@@ -192,6 +230,12 @@ fn place(ctx: &Ctx<'_>, value: &Value, spec: Spec, out: &mut StrBuilder) -> Resu
             None => ctx.text(value)?,
         },
         (None, _) => ctx.text(value)?,
+    };
+    let counts = is_number && spec.kind != Some(Kind::Text);
+    let text = if counts && (spec.sign || spec.group.is_some()) {
+        ctx.heap().string(&signed_and_grouped(text.as_str(), spec))?
+    } else {
+        text
     };
     let right = match spec.kind {
         Some(Kind::Text) => false,
@@ -209,7 +253,7 @@ fn place(ctx: &Ctx<'_>, value: &Value, spec: Spec, out: &mut StrBuilder) -> Resu
     }
     if spec.zeros && right {
         let text = text.as_str();
-        let digits = text.strip_prefix('-').unwrap_or(text);
+        let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
         out.push_str(&text[..text.len() - digits.len()])?;
         push_repeated(out, "0", padding)?;
         return out.push_str(digits);
@@ -224,6 +268,74 @@ fn place(ctx: &Ctx<'_>, value: &Value, spec: Spec, out: &mut StrBuilder) -> Resu
     push_repeated(out, fill, before)?;
     out.push_str(text.as_str())?;
     push_repeated(out, fill, padding - before)
+}
+
+/// A number with its sign and with separators between groups of three digits before the point.
+fn signed_and_grouped(text: &str, spec: Spec) -> String {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let mut out = String::with_capacity(text.len() * 4 / 3 + 2);
+    if digits.len() < text.len() {
+        out.push('-');
+    } else if spec.sign {
+        out.push('+');
+    }
+    let whole = digits
+        .find(|c: char| !c.is_ascii_hexdigit())
+        .unwrap_or(digits.len());
+    // Scientific notation has one digit before its point, and what is no number none.
+    let is_grouped = spec.kind != Some(Kind::Exponent) && digits.starts_with(|c: char| c.is_ascii_hexdigit());
+    for (at, digit) in digits[..whole].chars().enumerate() {
+        if let Some(group) = spec.group
+            && is_grouped
+            && at > 0
+            && (whole - at) % 3 == 0
+        {
+            out.push(group);
+        }
+        out.push(digit);
+    }
+    out.push_str(&digits[whole..]);
+    out
+}
+
+/// A number in scientific notation with `precision` fraction digits, and two digits of exponent at least.
+fn exponent(ctx: &Ctx<'_>, value: &Value, precision: usize) -> Result<Rc<Str>, Raise> {
+    let digits = precision.min(EXACT);
+    let text = match value {
+        Value::Int(value) => format!("{value:.digits$e}"),
+        Value::Float(value) => format!("{value:.digits$e}"),
+        _ => return Err(wrong_type("int or float", value)),
+    };
+    let Some((mantissa, exponent)) = text.split_once('e') else {
+        return ctx.heap().string(&text);
+    };
+    let (sign, exponent) = match exponent.strip_prefix('-') {
+        Some(exponent) => ('-', exponent),
+        None => ('+', exponent),
+    };
+    let zeros = precision - digits;
+    room_for(ctx.heap(), mantissa.len().checked_add(zeros))?;
+    let mut out = StrBuilder::new(ctx.heap());
+    out.push_str(mantissa)?;
+    push_repeated(&mut out, "0", zeros)?;
+    out.push_str(&format!("e{sign}{exponent:0>2}"))?;
+    out.finish()
+}
+
+/// A hundred times a number with `precision` fraction digits, and a percent sign.
+fn percent(ctx: &Ctx<'_>, value: &Value, precision: usize) -> Result<Rc<Str>, Raise> {
+    let hundredfold = match value {
+        Value::Int(value) => value
+            .checked_mul(100)
+            .map_or_else(|| Value::Float(*value as f64 * 100.0), Value::Int),
+        Value::Float(value) => Value::Float(value * 100.0),
+        _ => return Err(wrong_type("int or float", value)),
+    };
+    let text = fixed(ctx, &hundredfold, precision)?;
+    let mut out = StrBuilder::with_capacity(ctx.heap(), text.len_bytes() + 1)?;
+    out.push_str(text.as_str())?;
+    out.push_str("%")?;
+    out.finish()
 }
 
 /// A number with exactly `precision` fraction digits.

@@ -43,6 +43,7 @@ mod text;
 mod time;
 
 pub(crate) use console::output_error;
+pub(crate) use format::FORMAT_VALUE;
 pub(crate) use frames::{COLLECT, DRAIN, collect_iterable};
 pub(crate) use heap::RUN_FINALIZERS;
 pub(crate) use membership::{MEMBERSHIP, OPTIONAL_INDEX, PAIRS};

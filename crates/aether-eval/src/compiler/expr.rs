@@ -103,6 +103,21 @@ impl Compiler<'_> {
                 self.emit_wide(Op::LoadConst, dst, constant);
             }
             Node::Interpolation(parts) => self.interpolation(parts, dst)?,
+            Node::Formatted { value, spec } => {
+                let mark = self.function.next;
+                let window = self.window(dst)?;
+                self.free_to(window + 1);
+                let (argument, text) = (self.allocate()?, self.allocate()?);
+                self.expr(value, argument)?;
+                let ast = self.ast;
+                let constant = self.string(ast.text(spec))?;
+                self.emit_wide(Op::LoadConst, text, constant);
+                self.built_in(&builtins::FORMAT_VALUE, window);
+                self.at(id);
+                self.emit(Op::CallTop, window, 0, 2);
+                self.move_result(dst, window);
+                self.free_to(mark);
+            }
             Node::Name(_) => self.name(id, dst)?,
             Node::Array(items) => {
                 let ast = self.ast;
