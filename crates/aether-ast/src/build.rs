@@ -18,6 +18,8 @@ pub struct Ast {
     texts: Vec<Box<str>>,
     symbols: AHashMap<Box<str>, Symbol>,
     root: List,
+    docs: AHashMap<NodeId, Symbol>,
+    module_doc: Option<Symbol>,
 }
 
 impl Ast {
@@ -93,6 +95,41 @@ impl Ast {
     /// The symbol of a text that has been interned.
     pub fn symbol(&self, text: &str) -> Option<Symbol> {
         self.symbols.get(text).copied()
+    }
+
+    /// Documents the declaration of a name, a [`Node::Ident`].
+    pub fn set_doc(&mut self, name: NodeId, text: Symbol) {
+        self.docs.insert(name, text);
+    }
+
+    /// What documents the declaration of a name: the text of the `///` lines before it.
+    pub fn doc(&self, name: NodeId) -> Option<Symbol> {
+        self.docs.get(&name).copied()
+    }
+
+    /// Documents the text as a whole.
+    pub fn set_module_doc(&mut self, text: Symbol) {
+        self.module_doc = Some(text);
+    }
+
+    /// What documents the text as a whole: the `//!` lines at its beginning.
+    pub fn module_doc(&self) -> Option<Symbol> {
+        self.module_doc
+    }
+
+    /// The name that a declaration gives, where that may be documented.
+    pub fn declared_name(&self, declaration: NodeId) -> Option<NodeId> {
+        match self.node(declaration) {
+            Node::FunctionDecl(function) => self.function(function).name,
+            Node::Struct(definition) => Some(self.structure(definition).name),
+            Node::Enum(definition) => Some(self.enumeration(definition).name),
+            Node::Variant { name, .. } => Some(name),
+            Node::Let { pattern, .. } | Node::Const { pattern, .. } => {
+                matches!(self.node(pattern), Node::Ident(_)).then_some(pattern)
+            }
+            Node::Ident(_) => Some(declaration),
+            _ => None,
+        }
     }
 
     /// Sets the program's statements.

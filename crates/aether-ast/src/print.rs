@@ -80,7 +80,12 @@ pub fn print(ast: &Ast) -> String {
     };
     let mut out = String::new();
     let mut stack: Vec<Work> = Vec::new();
+    if let Some(doc) = ast.module_doc() {
+        printer.doc("//!", doc, 0);
+        printer.pending.push(Work::Line(0));
+    }
     for &id in ast.root() {
+        printer.doc_of(id, 0);
         printer.pending.push(Work::Statement(id, 0));
     }
     stack.extend(printer.pending.drain(..).rev());
@@ -132,6 +137,22 @@ impl Printer<'_> {
 
     fn child(&mut self, id: NodeId) {
         self.pending.push(Work::Node(id));
+    }
+
+    /// The lines that document a declaration, before it.
+    fn doc_of(&mut self, declaration: NodeId, level: usize) {
+        let ast = self.ast;
+        if let Some(doc) = ast.declared_name(declaration).and_then(|name| ast.doc(name)) {
+            self.doc("///", doc, level);
+        }
+    }
+
+    fn doc(&mut self, mark: &'static str, doc: crate::node::Symbol, level: usize) {
+        for line in self.ast.text(doc).split('\n') {
+            let blank = if line.is_empty() { "" } else { " " };
+            self.owned(format!("{mark}{blank}{line}"));
+            self.pending.push(Work::Line(level));
+        }
     }
 
     fn symbol(&mut self, symbol: crate::node::Symbol) {
@@ -259,6 +280,7 @@ impl Printer<'_> {
         self.text("{");
         for &id in ast.list(list) {
             self.pending.push(Work::Line(level + 1));
+            self.doc_of(id, level + 1);
             self.pending.push(Work::Node(id));
             self.text(";");
         }
@@ -305,6 +327,7 @@ impl Printer<'_> {
         for list in lists {
             for &id in ast.list(list) {
                 self.pending.push(Work::Line(level + 1));
+                self.doc_of(id, level + 1);
                 self.pending.push(Work::Node(id));
                 if !matches!(ast.node(id), Node::FunctionDecl(_)) {
                     self.text(",");

@@ -498,6 +498,10 @@ impl Ast {
             }
             Node::Error => ("Error", vec![]),
         };
+        let mut parts = parts;
+        if let Some(doc) = self.declared_name(id).and_then(|name| self.doc(name)) {
+            parts.push(("doc", text(doc)));
+        }
         Shape { kind, parts }
     }
 }

@@ -15,12 +15,14 @@ pub(crate) struct StructTemplate {
     pub(crate) name: Rc<Str>,
     pub(crate) fields: Vec<Rc<Str>>,
     pub(crate) methods: Vec<Rc<Str>>,
+    pub(crate) doc: Option<Rc<Str>>,
 }
 
 /// What an enum declaration says.
 pub(crate) struct EnumTemplate {
     pub(crate) name: Rc<Str>,
     pub(crate) variants: Vec<(Rc<Str>, Vec<Rc<Str>>)>,
+    pub(crate) doc: Option<Rc<Str>>,
 }
 
 /// A struct literal in the code, with what it last met.
@@ -57,6 +59,8 @@ pub(crate) struct Tables {
     declared: Vec<bool>,
     names: Vec<Rc<Str>>,
     modules: Vec<ModuleNames>,
+    /// What documents modules.
+    module_docs: AHashMap<u32, Box<str>>,
     prelude: AHashMap<&'static str, Value>,
     pub(crate) structs: Vec<StructTemplate>,
     pub(crate) enums: Vec<EnumTemplate>,
@@ -77,6 +81,7 @@ impl Tables {
             declared: Vec::new(),
             names: Vec::new(),
             modules: Vec::new(),
+            module_docs: AHashMap::new(),
             prelude: AHashMap::new(),
             structs: Vec::new(),
             enums: Vec::new(),
@@ -158,6 +163,18 @@ impl Tables {
     pub(crate) fn add_module(&mut self) -> u32 {
         self.modules.push(ModuleNames::default());
         self.modules.len() as u32 - 1
+    }
+
+    /// Says what documents a module; a text without any leaves it as it is.
+    pub(crate) fn set_module_doc(&mut self, module: u32, doc: Option<&str>) {
+        if let Some(doc) = doc {
+            self.module_docs.insert(module, doc.into());
+        }
+    }
+
+    /// What documents a module.
+    pub(crate) fn module_doc(&self, module: u32) -> Option<&str> {
+        self.module_docs.get(&module).map(AsRef::as_ref)
     }
 
     /// Adds a name to the prelude of modules and names met from now on.

@@ -110,6 +110,15 @@ impl<'t> Inspector<'t, Tokens<'t>> for Builder<'t> {
     fn on_rewind<'p>(&mut self, _: &Checkpoint<'t, 'p, Tokens<'t>, ()>) {}
 }
 
+/// The text of a line of documentation.
+fn doc_line<'a>(line: &'a str, mark: &str) -> Option<&'a str> {
+    let text = line.trim().strip_prefix(mark)?;
+    if mark == "///" && text.starts_with('/') {
+        return None;
+    }
+    Some(text.strip_prefix(' ').unwrap_or(text))
+}
+
 impl<'t> Builder<'t> {
     pub(crate) fn new(
         file: &'t SourceFile,
@@ -246,6 +255,48 @@ impl<'t> Builder<'t> {
         }
         self.fatal = true;
         self.panicking = Some(at);
+    }
+
+    /// Gives the declaration that began at token `at` the `///` lines directly before it.
+    pub(crate) fn document(&mut self, at: usize, declaration: NodeId) {
+        let start = self.lexeme(at).start as usize;
+        let from = at
+            .checked_sub(1)
+            .map_or(0, |before| self.lexeme(before).end as usize);
+        let gap = &self.text[from..start];
+        if !gap.contains("///") {
+            return;
+        }
+        let mut lines: Vec<&str> = gap.split('\n').collect();
+        let before = lines.pop().unwrap_or_default();
+        // A comment at the end of a line of code documents nothing.
+        let first = usize::from(at > 0);
+        let doc = lines
+            .iter()
+            .skip(first)
+            .rev()
+            .map_while(|line| doc_line(line, "///"));
+        let mut doc: Vec<&str> = doc.collect();
+        if doc.is_empty() || !before.trim().is_empty() {
+            return;
+        }
+        doc.reverse();
+        if let Some(name) = self.ast.declared_name(declaration) {
+            let text = self.ast.intern(&doc.join("\n"));
+            self.ast.set_doc(name, text);
+        }
+    }
+
+    /// Gives the whole text the `//!` lines at its beginning.
+    pub(crate) fn document_module(&mut self) {
+        let text = self.text.trim_start_matches('\u{feff}');
+        let lines = text.lines().skip(usize::from(text.starts_with("#!")));
+        let lines = lines.skip_while(|line| line.trim().is_empty());
+        let doc: Vec<&str> = lines.map_while(|line| doc_line(line, "//!")).collect();
+        if !doc.is_empty() {
+            let text = self.ast.intern(&doc.join("\n"));
+            self.ast.set_module_doc(text);
+        }
     }
 
     pub(crate) fn mark(&self) -> Mark {

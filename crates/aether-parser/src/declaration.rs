@@ -212,12 +212,10 @@ pub(crate) fn struct_declaration<'t>(
                 _ => false,
             };
             if method {
-                methods.push(function_declaration(
-                    inp,
-                    &expression,
-                    &block,
-                    FunctionKind::Method,
-                )?);
+                let at = index(inp);
+                let method = function_declaration(inp, &expression, &block, FunctionKind::Method)?;
+                inp.state().document(at, method);
+                methods.push(method);
                 return Ok(());
             }
             field(inp)
@@ -242,8 +240,10 @@ fn field(inp: &mut Cursor<'_, '_>) -> Parsed<()> {
     if !name.kind.is_name() || name.kind == T::Let {
         return fail(inp, "field name");
     }
+    let at = index(inp);
     inp.skip();
     let name = inp.state().ident(name);
+    inp.state().document(at, name);
     inp.state().scratch.push(name);
     let at = index(inp);
     match peek_kind(inp) {
@@ -351,7 +351,10 @@ pub(crate) fn enum_declaration<'t>() -> Production<'t, NodeId> {
         let name = inp.state().ident(name);
         let mut variants = Vec::new();
         members(inp, |inp| {
-            variants.push(variant(inp)?);
+            let at = index(inp);
+            let variant = variant(inp)?;
+            inp.state().document(at, variant);
+            variants.push(variant);
             eat(inp, T::Comma);
             Ok(())
         })?;

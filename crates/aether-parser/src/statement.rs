@@ -61,6 +61,7 @@ fn program<'t>() -> Production<'t, ()> {
         let state = inp.state();
         let list = state.scratch.split_off(mark);
         state.ast.set_root(&list);
+        state.document_module();
         while inp.next().is_some() {}
         Ok(())
     })
@@ -250,7 +251,13 @@ fn any_declaration<'t>(
             _ => expression_statement(inp, &rules),
         }
     });
-    custom(move |inp: &mut Cursor<'t, '_>| ensure_stack(|| inp.parse(&dispatch))).boxed()
+    custom(move |inp: &mut Cursor<'t, '_>| {
+        let at = index(inp);
+        let node = ensure_stack(|| inp.parse(&dispatch))?;
+        inp.state().document(at, node);
+        Ok(node)
+    })
+    .boxed()
 }
 
 /// Reports that a foreign word stands for `what`, and takes it.

@@ -881,7 +881,20 @@ impl Grower<'_> {
             _ if self.loops > 0 => Node::Continue(None),
             _ => Node::Throw(self.expression(below)),
         };
-        self.add(node)
+        let id = self.add(node);
+        self.document(id);
+        id
+    }
+
+    /// Documents some declarations.
+    fn document(&mut self, declaration: NodeId) {
+        if let Some(name) = self.ast.declared_name(declaration)
+            && self.pick(4) == 1
+        {
+            let text = ["One line.", "Two\n\n  lines: {é}"][self.pick(2) as usize];
+            let text = self.ast.intern(text);
+            self.ast.set_doc(name, text);
+        }
     }
 }
 

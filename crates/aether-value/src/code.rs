@@ -54,6 +54,8 @@ pub struct LocalInfo {
 pub struct Code {
     /// The declared name, `Type.method` for methods; none when anonymous.
     pub name: Option<Box<str>>,
+    /// What documents its declaration.
+    pub doc: Option<Box<str>>,
     /// Instructions.
     pub words: Box<[u64]>,
     /// Arguments with which a call needs no preparation: as many as are declared, a leading `self` not counted;
@@ -171,6 +173,7 @@ impl Code {
     pub fn size(&self) -> usize {
         size_of::<Self>()
             + self.name.as_ref().map_or(0, |name| name.len())
+            + self.doc.as_ref().map_or(0, |doc| doc.len())
             + size_of_val(&*self.words)
             + size_of_val(&*self.param_names)
             + size_of_val(&*self.handlers)

@@ -6,7 +6,7 @@
 //! - A payload never changes, so an enum value's hash is kept in its header.
 #![expect(unsafe_code, reason = "payloads are inline behind the object")]
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 
 use crate::{Header, Heap, Object, Raise, Raw, Rc, Str, Value, tag};
 
@@ -25,6 +25,7 @@ pub struct Variant {
 pub struct EnumDef {
     header: Header,
     name: Rc<Str>,
+    doc: OnceCell<Rc<Str>>,
     variants: Box<[Variant]>,
     charged: usize,
     made: Cell<u64>,
@@ -56,6 +57,16 @@ unsafe impl Object for EnumConstructor {}
 unsafe impl Object for EnumValue {}
 
 impl EnumDef {
+    /// What documents the declaration.
+    pub fn doc(&self) -> Option<&Rc<Str>> {
+        self.doc.get()
+    }
+
+    /// Says, once, what documents the declaration.
+    pub fn set_doc(&self, doc: Rc<Str>) {
+        let _ = self.doc.set(doc);
+    }
+
     /// Values made so far.
     pub fn values_made(&self) -> u64 {
         self.made.get()
@@ -220,6 +231,7 @@ impl Heap {
         let made = self.object(tag::ENUM_DEF, |header| EnumDef {
             header,
             name: name.clone(),
+            doc: OnceCell::new(),
             variants,
             charged,
             made: Cell::new(0),

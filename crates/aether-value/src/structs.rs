@@ -21,6 +21,7 @@ type Method = (Rc<Str>, Rc<Closure>);
 pub struct StructDef {
     header: Header,
     name: Rc<Str>,
+    doc: OnceCell<Rc<Str>>,
     fields: Box<[Rc<Str>]>,
     /// Field indices in order of names, for display.
     sorted: Box<[u16]>,
@@ -53,6 +54,16 @@ const MANY: u8 = 255;
 const MAX_FIELDS: usize = 4096;
 
 impl StructDef {
+    /// What documents the declaration.
+    pub fn doc(&self) -> Option<&Rc<Str>> {
+        self.doc.get()
+    }
+
+    /// Says, once, what documents the declaration.
+    pub fn set_doc(&self, doc: Rc<Str>) {
+        let _ = self.doc.set(doc);
+    }
+
     /// Instances made so far.
     pub fn instances_made(&self) -> u64 {
         self.made.get()
@@ -280,6 +291,7 @@ impl Heap {
         let def = self.object(tag::STRUCT_DEF, |header| StructDef {
             header,
             name: name.clone(),
+            doc: OnceCell::new(),
             fields: fields.into(),
             sorted: sorted.into_boxed_slice(),
             methods: OnceCell::new(),

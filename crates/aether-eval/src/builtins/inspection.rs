@@ -1,4 +1,4 @@
-//! What a value is: `type`, `len`, `copy`, `id`, weak references, and `set`.
+//! What a value is: `type`, `doc`, `len`, `copy`, `id`, weak references, and `set`.
 //!
 //! Source: library reference §4.1, §4.2, §4.8–§4.11.
 
@@ -10,6 +10,7 @@ use crate::context::Ctx;
 
 pub(super) static DEFS: &[BuiltinDef] = &[
     BuiltinDef::core("type", &["value"], 1, 1, type_of),
+    BuiltinDef::core("doc", &["value"], 1, 1, doc),
     BuiltinDef::core("len", &["value"], 1, 1, len),
     BuiltinDef::core("copy", &["value"], 1, 1, copy),
     BuiltinDef::core("id", &["value"], 1, 1, id),
@@ -26,6 +27,24 @@ fn type_of(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         // A handful of words, kept.
         value => Ok(Value::String(ctx.heap().intern(&value.type_name())?)),
     }
+}
+
+/// What documents a function, struct, enum or module; null if nothing does.
+fn doc(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let text = match &args[0] {
+        Value::Function(closure) | Value::AsyncFunction(closure) => closure.code().doc.as_deref(),
+        Value::BoundMethod(bound) => bound.closure().code().doc.as_deref(),
+        Value::StructDef(definition) => {
+            return Ok(definition.doc().cloned().map_or(Value::Null, Value::String));
+        }
+        Value::EnumDef(definition) => {
+            return Ok(definition.doc().cloned().map_or(Value::Null, Value::String));
+        }
+        Value::Module(module) => ctx.vm.tables.module_doc(module.id()),
+        _ => None,
+    };
+    let heap = ctx.heap();
+    text.map_or(Ok(Value::Null), |text| Ok(Value::String(heap.string(text)?)))
 }
 
 fn len(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {

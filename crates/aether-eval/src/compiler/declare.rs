@@ -38,6 +38,7 @@ impl Compiler<'_> {
         let parts = CodeParts {
             // An empty name marks a top level.
             name: Some(String::new()),
+            doc: None,
             params: 0,
             required: 0,
             has_rest: false,
@@ -50,12 +51,26 @@ impl Compiler<'_> {
         self.finish_code(parts, Vec::new())
     }
 
-    /// Compiles a function of the tree, named as it was declared.
-    pub(super) fn function_code(&mut self, id: FunctionId, name: Option<String>) -> Result<NonNull<Code>> {
+    /// What documents a declared name, as a string.
+    fn doc_text(&mut self, name: NodeId) -> Result<Option<aether_value::Rc<aether_value::Str>>> {
+        match self.ast.doc(name) {
+            Some(doc) => Ok(Some(self.interned(self.ast.text(doc))?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Compiles a function of the tree, named as it was declared, by what has this declared name.
+    pub(super) fn function_code(
+        &mut self,
+        id: FunctionId,
+        name: Option<String>,
+        ident: Option<NodeId>,
+    ) -> Result<NonNull<Code>> {
         let function = self.ast.function(id);
         let index = FunctionIndex::of(id);
         let captures = self.capture_list(index);
         let outer = std::mem::replace(&mut self.function, FunctionState::new(index, name.clone()));
+        self.function.doc = ident.and_then(|ident| self.ast.doc(ident));
         let made = self.function_body(id, function, name, captures);
         self.function = outer;
         made
@@ -133,8 +148,10 @@ impl Compiler<'_> {
         }
         self.function.reachable = true;
         self.emit(Op::ReturnNull, 0, 0, 0);
+        let doc = self.function.doc.map(|doc| ast.text(doc).into());
         let parts = CodeParts {
             name,
+            doc,
             params: params.len() as u16,
             required: required as u16,
             has_rest,
@@ -312,14 +329,14 @@ impl Compiler<'_> {
             self.function.registers.insert(binding, register);
             self.add_local(register, true);
             self.note_local(binding, register);
-            let child = self.child(function, name)?;
+            let child = self.child(function, name, Some(ident))?;
             let closure = self.allocate()?;
             self.emit(Op::Closure, closure, child, 0);
             self.emit(Op::InitCell, register, closure, 0);
             self.free_to(closure);
             return Ok(());
         }
-        let child = self.child(function, name)?;
+        let child = self.child(function, name, Some(ident))?;
         self.at(place);
         self.emit(Op::Closure, register, child, 0);
         self.declare(ident, register)
@@ -378,10 +395,12 @@ impl Compiler<'_> {
             }
         }
         let names = methods.iter().map(|(name, ..)| name.clone()).collect();
+        let doc = self.doc_text(definition.name)?;
         self.tables.structs.push(StructTemplate {
             name,
             fields,
             methods: names,
+            doc,
         });
         let template = self.tables.structs.len() as u32 - 1;
         self.at(id);
@@ -389,7 +408,9 @@ impl Compiler<'_> {
         self.emit_wide(Op::Struct, register, template);
         let count = methods.len() as u16;
         for (method_name, function, node) in methods {
-            let child = self.child(function, Some(format!("{struct_name}.{}", method_name.as_str())))?;
+            let ident = ast.function(function).name;
+            let full = format!("{struct_name}.{}", method_name.as_str());
+            let child = self.child(function, Some(full), ident)?;
             let closure = self.allocate()?;
             self.at(node);
             self.emit(Op::Closure, closure, child, 0);
@@ -416,7 +437,8 @@ impl Compiler<'_> {
                 variants.push((self.interned(self.text(name))?, payload));
             }
         }
-        self.tables.enums.push(EnumTemplate { name, variants });
+        let doc = self.doc_text(definition.name)?;
+        self.tables.enums.push(EnumTemplate { name, variants, doc });
         let template = self.tables.enums.len() as u32 - 1;
         self.at(id);
         let register = self.allocate()?;

@@ -137,7 +137,7 @@ impl Compiler<'_> {
                     self.ast.function(function).kind,
                     FunctionKind::Expression | FunctionKind::Arrow
                 ));
-                let child = self.child(function, None)?;
+                let child = self.child(function, None, None)?;
                 self.emit(Op::Closure, dst, child, 0);
             }
             Node::Group(inner) => self.expr(inner, dst)?,
@@ -697,9 +697,14 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    /// The index of a function among the running code's children.
-    pub(super) fn child(&mut self, function: aether_ast::FunctionId, name: Option<String>) -> Result<u16> {
-        let code = self.function_code(function, name)?;
+    /// The index of a function among the running code's children; `ident` is the name that declares it.
+    pub(super) fn child(
+        &mut self,
+        function: aether_ast::FunctionId,
+        name: Option<String>,
+        ident: Option<NodeId>,
+    ) -> Result<u16> {
+        let code = self.function_code(function, name, ident)?;
         self.function.children.push(code);
         let index = self.function.children.len() - 1;
         match u16::try_from(index) {

@@ -108,6 +108,7 @@ struct LabelState {
 pub(super) struct FunctionState {
     pub(super) index: FunctionIndex,
     pub(super) name: Option<String>,
+    pub(super) doc: Option<Symbol>,
     pub(super) words: Vec<u64>,
     places: Vec<(u32, Span)>,
     place: Span,
@@ -140,6 +141,7 @@ impl FunctionState {
         Self {
             index,
             name,
+            doc: None,
             words: Vec::new(),
             places: Vec::new(),
             place: Span::default(),
@@ -653,6 +655,7 @@ impl Compiler<'_> {
         }
         let code = Code {
             name: template.name.map(String::into_boxed_str),
+            doc: template.doc,
             words: std::mem::take(&mut state.words).into_boxed_slice(),
             params: if template.has_rest {
                 Code::NEVER
@@ -683,6 +686,7 @@ impl Compiler<'_> {
 #[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub(super) struct CodeParts {
     pub(super) name: Option<String>,
+    pub(super) doc: Option<Box<str>>,
     pub(super) params: u16,
     pub(super) required: u16,
     pub(super) has_rest: bool,

@@ -94,6 +94,9 @@ pub(crate) fn compile(
         mains: 0,
     };
     let code = compiler.top_level();
+    compiler
+        .tables
+        .set_module_doc(module, ast.module_doc().map(|doc| ast.text(doc)));
     drop(compiler);
     // `kept` took the place of the compiler's; a further owner is code, which says where it is.
     if std::rc::Rc::strong_count(&kept) > owners {

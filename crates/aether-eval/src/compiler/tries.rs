@@ -164,7 +164,7 @@ impl Compiler<'_> {
         let mark = self.function.next;
         // In a trace it is a part of the function that it belongs to.
         let name = self.function.name.clone();
-        let child = self.child(function, name)?;
+        let child = self.child(function, name, None)?;
         let closure = self.allocate()?;
         self.at(id);
         self.emit(Op::Closure, closure, child, 0);

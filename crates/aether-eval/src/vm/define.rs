@@ -212,6 +212,9 @@ impl Vm {
         let definition = self
             .heap
             .struct_def(&template.name, &template.fields, Vec::new())?;
+        if let Some(doc) = &template.doc {
+            definition.set_doc(doc.clone());
+        }
         Ok(Raw::from_rc(definition))
     }
 
@@ -236,6 +239,9 @@ impl Vm {
     pub(super) fn make_enum(&mut self, template: u32) -> Result<Raw, Raise> {
         let template = &self.tables.enums[template as usize];
         let definition = self.heap.enum_def(&template.name, template.variants.clone())?;
+        if let Some(doc) = &template.doc {
+            definition.set_doc(doc.clone());
+        }
         Ok(Raw::from_rc(definition))
     }
 

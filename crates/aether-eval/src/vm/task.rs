@@ -116,6 +116,7 @@ impl Vm {
         words.push(encode(Op::Return, 0, 0, 0));
         let code = Code {
             name: Some("".into()),
+            doc: None,
             words: words.into_boxed_slice(),
             params: argc + 1,
             declared: argc + 1,

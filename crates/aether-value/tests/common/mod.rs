@@ -64,6 +64,7 @@ pub(crate) fn show(heap: &Heap, value: &Value) -> String {
 pub(crate) fn code(heap: &Heap, params: u16) -> NonNull<Code> {
     heap.add_code(Box::new(Code {
         name: Some("f".into()),
+        doc: None,
         words: vec![1, 2, 3].into(),
         params,
         declared: params,

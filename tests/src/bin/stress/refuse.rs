@@ -234,6 +234,7 @@ fn handles(case: &Case) -> bool {
     [
         "catch",
         "finally",
+        "defer",
         "await",
         "Promise",
         "finalizer",
