@@ -396,6 +396,7 @@ const BODIES: &[&str] = &[
     "return [x for x in p0]",
     "return {x: 1 for x in p0}",
     "defer { p1 = p0 }  return 1",
+    "let x: int | array | string | dict | set | null = p0  return x",
     "return \"${p0:>5}\"",
     "fn g(a, b = 1, c = 2) { return [a, b, c] }  return g(c = p0, a = p1)",
     "let g = (a, b = 1, c = 2) => [a, b, c]  return g(c = p0, a = p1)",

@@ -20,6 +20,7 @@ pub struct Ast {
     root: List,
     docs: AHashMap<NodeId, Symbol>,
     module_doc: Option<Symbol>,
+    annotations: AHashMap<NodeId, NodeId>,
 }
 
 impl Ast {
@@ -102,6 +103,50 @@ impl Ast {
         self.docs.insert(name, text);
     }
 
+    /// Annotates a declared name, a [`Node::Ident`], or a function's result, by its body, with a type.
+    pub fn annotate(&mut self, declared: NodeId, annotation: NodeId) {
+        self.annotations.insert(declared, annotation);
+    }
+
+    /// The type that a declared name, or the body of a function for its result, is annotated with.
+    pub fn annotation(&self, declared: NodeId) -> Option<NodeId> {
+        self.annotations.get(&declared).copied()
+    }
+
+    /// A type as it is written.
+    pub fn type_text(&self, annotation: NodeId) -> String {
+        let mut out = String::new();
+        self.write_type(annotation, &mut out);
+        out
+    }
+
+    fn write_type(&self, annotation: NodeId, out: &mut String) {
+        let (list, separator) = match self.node(annotation) {
+            Node::TypeName { name, args } => {
+                out.push_str(self.text(name));
+                if args.is_empty() {
+                    return;
+                }
+                out.push('[');
+                (args, ", ")
+            }
+            Node::OptionalType(inner) => {
+                self.write_type(inner, out);
+                out.push('?');
+                return;
+            }
+            Node::UnionType(items) => (items, " | "),
+            _ => return,
+        };
+        for (at, &item) in self.list(list).iter().enumerate() {
+            out.push_str(if at > 0 { separator } else { "" });
+            self.write_type(item, out);
+        }
+        if separator == ", " {
+            out.push(']');
+        }
+    }
+
     /// What documents the declaration of a name: the text of the `///` lines before it.
     pub fn doc(&self, name: NodeId) -> Option<Symbol> {
         self.docs.get(&name).copied()
@@ -128,6 +173,7 @@ impl Ast {
                 matches!(self.node(pattern), Node::Ident(_)).then_some(pattern)
             }
             Node::Ident(_) => Some(declaration),
+            Node::DefaultPattern { target, .. } => Some(target),
             _ => None,
         }
     }

@@ -147,6 +147,8 @@ pub enum FunctionKind {
     Method,
     /// What a `defer` puts off, without parameters.
     Deferred,
+    /// The default of a struct's field, without parameters: a block that returns the expression.
+    FieldDefault,
 }
 
 /// A function's parts.
@@ -169,7 +171,8 @@ pub struct Function {
 pub struct Struct {
     /// Its name, [`Node::Ident`].
     pub name: NodeId,
-    /// Declared fields in order, each [`Node::Ident`].
+    /// Declared fields in order, each [`Node::Ident`], or [`Node::DefaultPattern`] whose default is a
+    /// [`Node::Function`] that gives it.
     pub fields: List,
     /// Methods in order, each [`Node::FunctionDecl`].
     pub methods: List,
@@ -588,6 +591,18 @@ pub enum Node {
         /// Value when missing or null.
         default: Option<NodeId>,
     },
+    // --- types ---
+    /// `int`, `Point` or `array[int]` in an annotation.
+    TypeName {
+        /// The type's name.
+        name: Symbol,
+        /// What stands in brackets behind it.
+        args: List,
+    },
+    /// `T?`
+    OptionalType(NodeId),
+    /// `T | U`
+    UnionType(List),
     /// What could not be parsed; the parser has reported it.
     Error,
 }

@@ -168,6 +168,29 @@ impl Printer<'_> {
         }
     }
 
+    /// The expression of a field's default, which is a function of the kind that no script writes.
+    fn field_default(&self, default: NodeId) -> Option<NodeId> {
+        let Node::Function(function) = self.ast.node(default) else {
+            return None;
+        };
+        let function = self.ast.function(function);
+        if function.kind != FunctionKind::FieldDefault {
+            return None;
+        }
+        match self.ast.node(function.body) {
+            Node::Block(list) => match self.ast.node(*self.ast.list(list).first()?) {
+                Node::Return(value) => value,
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The annotation of a declared name or of a function's result.
+    fn annotation(&mut self, before: &'static str, declared: NodeId) {
+        self.opt_child(before, self.ast.annotation(declared));
+    }
+
     fn commas(&mut self, list: List) {
         for (at, &id) in self.ast.list(list).iter().enumerate() {
             if at > 0 {
@@ -316,7 +339,9 @@ impl Printer<'_> {
         self.opt_child(" ", parts.name);
         self.text("(");
         self.commas(parts.params);
-        self.text(") ");
+        self.text(")");
+        self.annotation(" -> ", parts.body);
+        self.text(" ");
         self.child(parts.body);
     }
 
@@ -371,7 +396,14 @@ impl Printer<'_> {
                 self.text(":");
                 self.symbol(spec);
             }
-            Node::Name(symbol) | Node::Ident(symbol) => self.symbol(symbol),
+            Node::Name(symbol) => self.symbol(symbol),
+            Node::Ident(symbol) => {
+                self.symbol(symbol);
+                self.annotation(": ", id);
+            }
+            Node::TypeName { .. } | Node::OptionalType(_) | Node::UnionType(_) => {
+                self.owned(ast.type_text(id));
+            }
             Node::Wildcard => self.text("_"),
             Node::Array(items) | Node::ArrayPattern(items) => {
                 self.text("[");
@@ -716,7 +748,7 @@ impl Printer<'_> {
             Node::DefaultPattern { target, default } => {
                 self.child(target);
                 self.text(" = ");
-                self.child(default);
+                self.child(self.field_default(default).unwrap_or(default));
             }
             Node::EntryPattern { key, target, default } => {
                 self.child(key);

@@ -111,10 +111,9 @@ impl Ast {
 
     /// Parameters and payload fields: their names, or the patterns if there is anything else.
     fn parameters(&self, list: List) -> Part {
-        let plain = self
-            .list(list)
-            .iter()
-            .all(|&param| matches!(self.node(param), Node::Ident(_) | Node::Wildcard));
+        let plain = self.list(list).iter().all(|&param| {
+            matches!(self.node(param), Node::Ident(_) | Node::Wildcard) && self.annotation(param).is_none()
+        });
         if plain {
             self.names(list)
         } else {
@@ -197,6 +196,9 @@ impl Ast {
                     ("params", self.parameters(parts.params)),
                     ("body", child(parts.body)),
                 ];
+                if let Some(result) = self.annotation(parts.body) {
+                    shape.insert(2, ("result", child(result)));
+                }
                 if parts.is_async {
                     shape.insert(0, ("async", Part::Flag(true)));
                 }
@@ -315,7 +317,7 @@ impl Ast {
                     "Struct",
                     vec![
                         ("name", name(parts.name)),
-                        ("fields", self.names(parts.fields)),
+                        ("fields", self.parameters(parts.fields)),
                         ("methods", self.children(parts.methods)),
                     ],
                 )
@@ -496,9 +498,20 @@ impl Ast {
                     ],
                 )
             }
+            Node::TypeName { .. } | Node::OptionalType(_) | Node::UnionType(_) => {
+                ("Type", vec![("text", Part::Text(self.type_text(id)))])
+            }
             Node::Error => ("Error", vec![]),
         };
         let mut parts = parts;
+        let annotated = match self.node(id) {
+            Node::Let { pattern, .. } | Node::Const { pattern, .. } => Some(pattern),
+            Node::Ident(_) => Some(id),
+            _ => None,
+        };
+        if let Some(annotation) = annotated.and_then(|name| self.annotation(name)) {
+            parts.push(("annotation", child(annotation)));
+        }
         if let Some(doc) = self.declared_name(id).and_then(|name| self.doc(name)) {
             parts.push(("doc", text(doc)));
         }

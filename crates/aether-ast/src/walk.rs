@@ -4,7 +4,8 @@ use crate::build::Ast;
 use crate::node::{Node, NodeId};
 
 impl Ast {
-    /// Calls `visit` with each child of `id`, in source order. Declared names count as children.
+    /// Calls `visit` with each child of `id`, in source order. Declared names count as children, their annotations do not:
+    /// those are asked for by name ([`Ast::annotation`]).
     ///
     /// A walker keeps its own stack of ids (or loops along left chains): this function never recurses.
     pub fn for_each_child(&self, id: NodeId, mut visit: impl FnMut(NodeId)) {
@@ -25,6 +26,8 @@ impl Ast {
             | Node::Dict(items)
             | Node::Block(items)
             | Node::OrPattern(items)
+            | Node::UnionType(items)
+            | Node::TypeName { args: items, .. }
             | Node::ArrayPattern(items)
             | Node::DictPattern(items)
             | Node::StructPattern { fields: items, .. }
@@ -38,6 +41,7 @@ impl Ast {
             | Node::LiteralPattern(inner)
             | Node::RestPattern(inner)
             | Node::IfClause(inner)
+            | Node::OptionalType(inner)
             | Node::Loop(inner)
             | Node::Unary { operand: inner, .. }
             | Node::Member { object: inner, .. } => list(&[inner]),

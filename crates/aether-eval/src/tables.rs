@@ -7,7 +7,7 @@
 
 use crate::BuiltinDef;
 use crate::machine::Optimizations;
-use aether_value::{Heap, Raise, Raw, Rc, Str, Value};
+use aether_value::{Heap, Raise, Raw, Rc, Str, TypeCheck, Value};
 use ahash::AHashMap;
 
 /// What a struct declaration says.
@@ -16,6 +16,15 @@ pub(crate) struct StructTemplate {
     pub(crate) fields: Vec<Rc<Str>>,
     pub(crate) methods: Vec<Rc<Str>>,
     pub(crate) doc: Option<Rc<Str>>,
+    /// What annotations say of the fields, if there are any.
+    pub(crate) types: Option<std::rc::Rc<[Option<TypeCheck>]>>,
+}
+
+/// A check of a value against an annotation.
+pub(crate) struct Check {
+    pub(crate) admits: TypeCheck,
+    /// What is checked, for messages.
+    pub(crate) what: Box<str>,
 }
 
 /// What an enum declaration says.
@@ -65,6 +74,7 @@ pub(crate) struct Tables {
     pub(crate) structs: Vec<StructTemplate>,
     pub(crate) enums: Vec<EnumTemplate>,
     pub(crate) literals: Vec<LiteralSite>,
+    pub(crate) checks: Vec<Check>,
 }
 
 impl Tables {
@@ -86,6 +96,7 @@ impl Tables {
             structs: Vec::new(),
             enums: Vec::new(),
             literals: Vec::new(),
+            checks: Vec::new(),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::cursor::{
     Cursor, Parsed, Production, eat, fail, give_up, index, missing, peek, peek_at, peek_kind, skip_to,
     span_from, token, want,
 };
-use crate::list::{braces, bracketed, close, comma_items, parens};
+use crate::list::{braces, bracketed, close, comma_items, parens, square_brackets};
 use crate::pattern::binding;
 
 /// `let p = e`.
@@ -27,10 +27,114 @@ pub(crate) fn let_declaration(expression: Production<'_, NodeId>) -> Production<
 
 /// What follows the word `let`.
 pub(crate) fn let_rest(expression: Production<'_, NodeId>) -> Production<'_, (NodeId, NodeId)> {
-    binding(expression.clone())
+    annotated_binding(expression.clone())
         .then_ignore(token(T::Assign, "="))
         .then(expression)
         .boxed()
+}
+
+/// What a `let` binds: a pattern, or a name perhaps with its type.
+fn annotated_binding<'t>(expression: Production<'t, NodeId>) -> Production<'t, NodeId> {
+    let binding = binding(expression);
+    custom(move |inp: &mut Cursor<'t, '_>| {
+        let pattern = inp.parse(&binding)?;
+        if matches!(inp.state().ast.node(pattern), Node::Ident(_)) {
+            annotation(inp, T::Colon, pattern)?;
+        }
+        Ok(pattern)
+    })
+    .boxed()
+}
+
+/// The type behind `mark`, if that comes next, for a declared name or the body of a function.
+fn annotation(inp: &mut Cursor<'_, '_>, mark: T, declared: NodeId) -> Parsed<()> {
+    if eat(inp, mark) {
+        let annotation = type_annotation(inp)?;
+        inp.state().ast.annotate(declared, annotation);
+    }
+    Ok(())
+}
+
+/// The body of a function, perhaps behind the type of its result.
+pub(crate) fn function_body<'t>(
+    inp: &mut Cursor<'t, '_>,
+    block: &Production<'t, NodeId>,
+    is_async: bool,
+) -> Parsed<NodeId> {
+    let result = if eat(inp, T::Arrow) {
+        Some(type_annotation(inp)?)
+    } else {
+        None
+    };
+    let body = with_function_scope(inp, Inside::function(is_async), |inp| inp.parse(block))?;
+    if let Some(result) = result {
+        inp.state().ast.annotate(body, result);
+    }
+    Ok(body)
+}
+
+/// `T | U`, where each is a name, perhaps with types in brackets, and perhaps a `?`.
+fn type_annotation(inp: &mut Cursor<'_, '_>) -> Parsed<NodeId> {
+    let start = index(inp);
+    let mark = inp.state().scratch.len();
+    loop {
+        let single = single_type(inp)?;
+        inp.state().scratch.push(single);
+        if !eat(inp, T::Pipe) {
+            break;
+        }
+    }
+    let span = span_from(inp, start);
+    let state = inp.state();
+    if let [only] = state.scratch[mark..] {
+        state.scratch.truncate(mark);
+        return Ok(only);
+    }
+    let types = state.take_list(mark);
+    Ok(state.add(Node::UnionType(types), span))
+}
+
+fn single_type(inp: &mut Cursor<'_, '_>) -> Parsed<NodeId> {
+    let start = index(inp);
+    let next = peek(inp);
+    if !matches!(next.kind, T::Ident | T::Null | T::Fn) {
+        return fail(inp, "type");
+    }
+    inp.skip();
+    let mark = inp.state().scratch.len();
+    let bracket = peek(inp);
+    if bracket.kind == T::LeftBracket && !bracket.on_new_line() {
+        let delimiters = square_brackets("type");
+        bracketed(inp, delimiters, |inp, open| {
+            comma_items(inp, delimiters, open, |inp| {
+                let inner = type_annotation(inp)?;
+                inp.state().scratch.push(inner);
+                Ok(())
+            })
+        })?;
+    }
+    let state = inp.state();
+    let text = state.slice(next);
+    let wanted = match text {
+        "array" | "set" => 1,
+        "dict" => 2,
+        _ => 0,
+    };
+    let given = state.scratch.len() - mark;
+    if given > 0 && given != wanted && !state.panicking() {
+        let what = format!("Type '{text}' takes {wanted} types in brackets, got {given}");
+        let help = "only containers have types within: array[T], set[T], dict[K, V]";
+        state.finding("E0122", &what, next.span(), help);
+    }
+    let (name, args) = (state.intern(next), state.take_list(mark));
+    let span = span_from(inp, start);
+    let mut node = inp.state().add(Node::TypeName { name, args }, span);
+    while peek_kind(inp) == T::Question && !peek(inp).on_new_line() {
+        inp.skip();
+        let span = span_from(inp, start);
+        node = inp.state().add(Node::OptionalType(node), span);
+    }
+    Ok(node)
 }
 
 /// `( a, b = e, ...c )`, the parameters of a function. Duplicates are reported, and what stands in no order.
@@ -75,11 +179,13 @@ fn param<'t>(inp: &mut Cursor<'t, '_>, expression: &Production<'t, NodeId>) -> P
     if eat(inp, T::Ellipsis) {
         let name = want(inp, T::Ident, "parameter name")?;
         let name = inp.state().ident(name);
+        annotation(inp, T::Colon, name)?;
         let span = span_from(inp, start);
         return Ok(inp.state().add(Node::RestPattern(name), span));
     }
     let name = want(inp, T::Ident, "parameter name")?;
     let target = inp.state().ident(name);
+    annotation(inp, T::Colon, target)?;
     if !eat(inp, T::Assign) {
         return Ok(target);
     }
@@ -180,7 +286,7 @@ pub(crate) fn function_rest<'t>(
     let name = want(inp, T::Ident, "function name")?;
     let name = inp.state().ident(name);
     let params = params(inp, expression)?;
-    let body = with_function_scope(inp, Inside::function(is_async), |inp| inp.parse(block))?;
+    let body = function_body(inp, block, is_async)?;
     let span = span_from(inp, start);
     let state = inp.state();
     let function = state.ast.add_function(Function {
@@ -218,7 +324,7 @@ pub(crate) fn struct_declaration<'t>(
                 methods.push(method);
                 return Ok(());
             }
-            field(inp)
+            field(inp, &expression)
         })?;
         let span = span_from(inp, start);
         let state = inp.state();
@@ -234,8 +340,8 @@ pub(crate) fn struct_declaration<'t>(
     .boxed()
 }
 
-/// A declared field; a comma after it may be left out at the end of a line or before a method.
-fn field(inp: &mut Cursor<'_, '_>) -> Parsed<()> {
+/// `name`, `name: T` or `name: T = e`; a comma after it may be left out at the end of a line or before a method.
+fn field<'t>(inp: &mut Cursor<'t, '_>, expression: &Production<'t, NodeId>) -> Parsed<()> {
     let name = peek(inp);
     if !name.kind.is_name() || name.kind == T::Let {
         return fail(inp, "field name");
@@ -244,24 +350,37 @@ fn field(inp: &mut Cursor<'_, '_>) -> Parsed<()> {
     inp.skip();
     let name = inp.state().ident(name);
     inp.state().document(at, name);
-    inp.state().scratch.push(name);
-    let at = index(inp);
-    match peek_kind(inp) {
-        T::Colon => {
-            let help = "type annotations are not supported yet; leave the type out";
-            inp.state().expected_with(at, "}", help);
-            give_up(inp)
-        }
-        T::Assign => {
-            let help = "default values of fields are not supported yet; set the field in the literal";
-            inp.state().expected_with(at, "}", help);
-            give_up(inp)
-        }
-        _ => {
-            eat(inp, T::Comma);
-            Ok(())
-        }
-    }
+    annotation(inp, T::Colon, name)?;
+    let field = if eat(inp, T::Assign) {
+        let default = field_default(inp, expression)?;
+        let span = span_from(inp, at);
+        let target = name;
+        inp.state().add(Node::DefaultPattern { target, default }, span)
+    } else {
+        name
+    };
+    inp.state().scratch.push(field);
+    eat(inp, T::Comma);
+    Ok(())
+}
+
+/// The default of a field, as the function that gives it.
+fn field_default<'t>(inp: &mut Cursor<'t, '_>, expression: &Production<'t, NodeId>) -> Parsed<NodeId> {
+    let start = index(inp);
+    let value = with_function_scope(inp, Inside::Function, |inp| inp.parse(expression))?;
+    let span = span_from(inp, start);
+    let state = inp.state();
+    let result = state.add(Node::Return(Some(value)), span);
+    let list = state.ast.add_list(&[result]);
+    let body = state.add(Node::Block(list), span);
+    let function = state.ast.add_function(Function {
+        kind: FunctionKind::FieldDefault,
+        is_async: false,
+        name: None,
+        params: List::default(),
+        body,
+    });
+    Ok(state.add(Node::Function(function), span))
 }
 
 /// The braces of a struct or enum, member by member. A bad member is skipped up to where the next may start.

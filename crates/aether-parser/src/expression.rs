@@ -18,7 +18,7 @@ use crate::cursor::{
     Cursor, Extra, Parsed, Production, Tokens, eat, fail, give_up, index, missing, peek, peek_at, peek_kind,
     span_from, want,
 };
-use crate::declaration::{params, with_function_scope};
+use crate::declaration::{function_body, params, with_function_scope};
 use crate::list::{braces, bracketed, comma_items, parens, square_brackets};
 use crate::literal::{interpolation, literal};
 use crate::pattern::binding;
@@ -743,7 +743,7 @@ fn function<'t>(nested: Production<'t, NodeId>, block: Production<'t, NodeId>) -
             inp.skip();
         }
         let params = params(inp, &nested)?;
-        let body = with_function_scope(inp, Inside::function(is_async), |inp| inp.parse(&block))?;
+        let body = function_body(inp, &block, is_async)?;
         let span = span_from(inp, start);
         let state = inp.state();
         let function = state.ast.add_function(Function {

@@ -122,6 +122,13 @@ fn specific(state: &Builder<'_>, at: usize, found: Lexeme, what: &str) -> Option
     None
 }
 
+/// Whether a token stands in the pattern of a `let`, before its `=`.
+fn in_let_pattern(state: &Builder<'_>, at: usize) -> bool {
+    let mut before = (0..at).rev().map(|at| state.kind(at));
+    let open = before.find(|kind| !matches!(kind, T::Ident | T::Comma | T::Ellipsis));
+    matches!(open, Some(T::LeftBracket | T::LeftBrace)) && before.next() == Some(T::Let)
+}
+
 /// What people write who come from other languages, by the tokens around it.
 fn habit(
     state: &Builder<'_>,
@@ -144,6 +151,9 @@ fn habit(
             Some("several variables are declared with let [a, b] = …")
         }
         ("=", T::Ident) if word(1) == "mut" => Some("every variable can be assigned: leave 'mut' out"),
+        ("type", T::Assign) => Some("a variable is declared with let x = …, or let x: int = … with its type"),
+        ("type", _) => Some("a type is a name such as int, string, array[int] or Point, T? or T | U"),
+        ("]" | "}", T::Colon) if in_let_pattern(state, at) => Some("names in a pattern have no types"),
         ("expression", T::Comma) if previous == Some(T::Ident) => {
             Some("one variable is assigned at a time; to exchange two, keep one in a third")
         }
@@ -197,9 +207,7 @@ fn by_expectation(found: Lexeme, what: &str) -> Option<&'static str> {
         }
         ("in", T::Ident) => Some("a loop over two variables is written 'for k, v in items { … }'"),
         ("in", _) => Some("a loop is written 'for x in items { … }'"),
-        ("=", T::Colon) => Some("type annotations are not supported yet; leave the type out"),
         ("=", _) => Some("a variable needs an initial value; write = null if there is none yet"),
-        ("{", T::Arrow) => Some("result types are not supported yet; leave the type out"),
         ("{", T::FatArrow | T::Assign) => Some("a function's body stands in braces: { return … }"),
         ("{", T::Colon) => Some("a body stands in braces, not after a colon"),
         ("{", _) => Some("a body stands in braces"),
@@ -214,9 +222,6 @@ fn by_expectation(found: Lexeme, what: &str) -> Option<&'static str> {
             Some("name what is imported: from m import a, b; or import m and write m.a")
         }
         ("module name", T::String | T::TripleString) => Some("a module's name is written without quotes"),
-        ("parameter name" | ")", T::Colon) => {
-            Some("type annotations are not supported yet; leave the type out")
-        }
         (")", T::Assign) => Some("assignment is a statement; to compare, write =="),
         ("field name", T::Let) => Some("fields are declared by name alone: struct Point { x, y }"),
         (":", T::Assign) => Some("a key and its value are separated by ':'"),
@@ -236,7 +241,7 @@ fn by_found(found: Lexeme, what: &str) -> Option<&'static str> {
             Some("an arrow function is written x => e or (a, b) => e, with the arrow on the line of the ')'")
         }
         T::DotDot | T::DotDotEqual => Some("a range has both bounds: a..b, or a..=b with the last one"),
-        T::Arrow => Some("'->' is not supported yet"),
+        T::Arrow => Some("'->' stands only between a function's parameters and the type of its result"),
         T::Ellipsis => Some(
             "'...' may stand only before an element of an array, an argument, or the last name of an array pattern or of parameters",
         ),

@@ -153,7 +153,7 @@ fn every_one_of_many_errors_is_reported() {
         ("let x = )\n", 1),
         ("\"${}\"\n", 1),
         ("break\n", 1),
-        ("struct A { x: y }\n", 1),
+        ("struct A { x: 5 }\n", 1),
         ("match x { 1: 2 }\n", 1),
         ("var x = 1\n", 1),
         ("let y = (1, 2)\n", 1),

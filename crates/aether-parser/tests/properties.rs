@@ -256,6 +256,44 @@ impl Grower<'_> {
         self.add(node)
     }
 
+    /// A type, sometimes, for a declared name or a body.
+    fn annotate(&mut self, declared: NodeId) {
+        if self.pick(5) == 1 {
+            let annotation = self.annotation(2);
+            self.ast.annotate(declared, annotation);
+        }
+    }
+
+    fn annotation(&mut self, depth: u8) -> NodeId {
+        let most = if depth == 0 { 3 } else { 6 };
+        let (text, count) = match self.pick(most) {
+            3 => ("array", 1),
+            4 => ("dict", 2),
+            5 => {
+                let types = [self.single_annotation(), self.single_annotation()];
+                let types = self.ast.add_list(&types);
+                return self.add(Node::UnionType(types));
+            }
+            chosen => (["int", "fn", "Größe"][chosen as usize], 0),
+        };
+        let args: Vec<NodeId> = (0..count).map(|_| self.annotation(depth - 1)).collect();
+        let (name, args) = (self.ast.intern(text), self.ast.add_list(&args));
+        self.add(Node::TypeName { name, args })
+    }
+
+    fn single_annotation(&mut self) -> NodeId {
+        let name = self.ast.intern("null");
+        let single = self.add(Node::TypeName {
+            name,
+            args: List::default(),
+        });
+        if self.pick(2) == 0 {
+            self.add(Node::OptionalType(single))
+        } else {
+            single
+        }
+    }
+
     /// Distinct parameters.
     fn params(&mut self) -> List {
         let names = ["p", "q", "r"];
@@ -264,7 +302,9 @@ impl Grower<'_> {
             .iter()
             .map(|name| {
                 let symbol = self.ast.intern(name);
-                self.add(Node::Ident(symbol))
+                let ident = self.add(Node::Ident(symbol));
+                self.annotate(ident);
+                ident
             })
             .collect();
         // Defaults from some parameter on, and a rest as the last.
@@ -299,6 +339,9 @@ impl Grower<'_> {
         } else {
             self.block(depth)
         };
+        if kind != FunctionKind::Arrow {
+            self.annotate(body);
+        }
         self.loops = loops;
         self.in_function = around;
         let function = self.ast.add_function(Function {
@@ -538,6 +581,28 @@ impl Grower<'_> {
         }
     }
 
+    /// A field of a struct, perhaps with a default.
+    fn field(&mut self) -> NodeId {
+        let target = self.ident();
+        self.annotate(target);
+        if self.pick(3) != 1 {
+            return target;
+        }
+        let value = self.expression(1);
+        let result = self.add(Node::Return(Some(value)));
+        let list = self.ast.add_list(&[result]);
+        let body = self.add(Node::Block(list));
+        let function = self.ast.add_function(Function {
+            kind: FunctionKind::FieldDefault,
+            is_async: false,
+            name: None,
+            params: List::default(),
+            body,
+        });
+        let default = self.add(Node::Function(function));
+        self.add(Node::DefaultPattern { target, default })
+    }
+
     fn block(&mut self, depth: u8) -> NodeId {
         let list = self.some(3, |this| this.statement(depth));
         self.add(Node::Block(list))
@@ -753,7 +818,7 @@ impl Grower<'_> {
             4 => return self.function(below, FunctionKind::Declaration),
             5 => {
                 let name = self.ident();
-                let fields = self.some(3, Self::ident);
+                let fields = self.some(3, Self::field);
                 let methods = self.some(2, |this| this.function(below, FunctionKind::Method));
                 Node::Struct(self.ast.add_struct(Struct {
                     name,
@@ -882,6 +947,11 @@ impl Grower<'_> {
             _ => Node::Throw(self.expression(below)),
         };
         let id = self.add(node);
+        if let Node::Let { pattern, .. } | Node::Const { pattern, .. } = node
+            && let Node::Ident(_) = self.ast.node(pattern)
+        {
+            self.annotate(pattern);
+        }
         self.document(id);
         id
     }

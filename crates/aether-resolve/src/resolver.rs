@@ -397,6 +397,11 @@ impl Resolver<'_> {
             Node::FunctionDecl(function) => self.function_declaration(function),
             Node::Struct(definition) => {
                 let definition = self.ast.structure(definition);
+                for &field in self.ast.list(definition.fields) {
+                    if let Node::DefaultPattern { default, .. } = self.ast.node(field) {
+                        self.expression(default);
+                    }
+                }
                 for &method in self.ast.list(definition.methods) {
                     if let Node::FunctionDecl(function) = self.ast.node(method) {
                         self.function_body(function);

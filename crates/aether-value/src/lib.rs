@@ -42,6 +42,7 @@ mod raise;
 mod string;
 mod structs;
 mod table;
+mod types;
 mod weak;
 
 mod ops;
@@ -74,5 +75,6 @@ pub use rc::{Object, Rc};
 pub use string::{Str, StrBuilder, decimal};
 pub use structs::{Instance, StructDef};
 pub use table::{EntryIndex, Table};
+pub use types::TypeCheck;
 pub use value::Value;
 pub use weak::WeakCell;

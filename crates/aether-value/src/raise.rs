@@ -66,6 +66,8 @@ messages! {
     /// Something that `for` cannot walk.
     not_iterable(type_name: &str) Type
         "Type error: expected iterable (array, dict, set, string, or iterator), got {type_name}";
+    /// A value that an annotation does not admit.
+    mistyped(expected: &str, got: &str, what: &str) Type "Type error: expected {expected}, got {got} for {what}";
     /// A shift by fewer than 0 or more than 63 bits.
     shift_range(amount: i64) Value "Invalid operation: shift amount {amount} out of range (0..63)";
     /// A member assignment on a type that has none.

@@ -12,7 +12,7 @@ use std::ptr::NonNull;
 
 use crate::exclusive::Exclusive;
 use crate::heap::Visitor;
-use crate::{Closure, Header, Heap, Object, Raise, Raw, Rc, Str, Value, flag, tag};
+use crate::{Closure, Header, Heap, Object, Raise, Raw, Rc, Str, TypeCheck, Value, flag, tag};
 
 type Method = (Rc<Str>, Rc<Closure>);
 
@@ -22,6 +22,8 @@ pub struct StructDef {
     header: Header,
     name: Rc<Str>,
     doc: OnceCell<Rc<Str>>,
+    /// What annotations say of the fields, if there are any.
+    types: OnceCell<std::rc::Rc<[Option<TypeCheck>]>>,
     fields: Box<[Rc<Str>]>,
     /// Field indices in order of names, for display.
     sorted: Box<[u16]>,
@@ -54,6 +56,44 @@ const MANY: u8 = 255;
 const MAX_FIELDS: usize = 4096;
 
 impl StructDef {
+    /// The function that gives a field its default. It is among the methods, under a name that no script can write.
+    pub fn default_of(&self, slot: usize) -> Option<&Rc<Closure>> {
+        let mut name = String::from("=");
+        name.push_str(self.fields[slot].as_str());
+        self.method_str(&name)
+    }
+
+    /// Whether a field has a default.
+    pub fn has_defaults(&self) -> bool {
+        self.methods()
+            .iter()
+            .any(|(name, _)| name.as_str().starts_with('='))
+    }
+
+    /// What annotations say of the fields, in order; none if none has one.
+    pub fn types(&self) -> Option<&[Option<TypeCheck>]> {
+        self.types.get().map(|types| &**types)
+    }
+
+    /// Says, once, what annotations say of the fields.
+    pub fn set_types(&self, types: std::rc::Rc<[Option<TypeCheck>]>) {
+        let _ = self.types.set(types);
+    }
+
+    /// A value as the annotation of a field has it.
+    ///
+    /// # Errors
+    /// The field does not admit it.
+    pub fn fit(&self, slot: usize, value: Value) -> Result<Value, Raise> {
+        let Some(check) = self.types().and_then(|types| types[slot].as_ref()) else {
+            return Ok(value);
+        };
+        check.fit(&value).ok_or_else(|| {
+            let what = format!("'{}'", self.fields[slot].as_str());
+            Raise::mistyped(check.text(), &value.type_name(), &what)
+        })
+    }
+
     /// What documents the declaration.
     pub fn doc(&self) -> Option<&Rc<Str>> {
         self.doc.get()
@@ -292,6 +332,7 @@ impl Heap {
             header,
             name: name.clone(),
             doc: OnceCell::new(),
+            types: OnceCell::new(),
             fields: fields.into(),
             sorted: sorted.into_boxed_slice(),
             methods: OnceCell::new(),

@@ -30,6 +30,39 @@ const SLOTS: usize = PHASE + 1;
 pub(crate) static DRAIN: BuiltinDef =
     BuiltinDef::core_frame("drain", &[], 2, ARGUMENTS as u8 + MOST as u8, SLOTS as u8, drain);
 
+/// Sets the fields, whose slots the array holds, of a new instance to their defaults, and gives the instance. The
+/// machine calls it, no script sees it. Slots: the instance, the array, then its own.
+pub(crate) static FILL_DEFAULTS: BuiltinDef =
+    BuiltinDef::core_frame("defaults", &["instance", "fields"], 2, 2, 3, fill_defaults);
+
+fn fill_defaults(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    let (Value::Instance(instance), Value::Array(fields)) = (slots[0].clone(), slots[1].clone()) else {
+        unreachable!("the machine calls it so")
+    };
+    let slot_at = |position: usize| match fields.get_value(position) {
+        Some(Value::Int(slot)) => Some(slot as usize),
+        _ => None,
+    };
+    let position = slots[2].as_int().unwrap_or(0) as usize;
+    let next = match event {
+        Event::Start => position,
+        Event::Returned(value) => {
+            if let Some(slot) = slot_at(position) {
+                let value = instance.definition().fit(slot, value)?;
+                drop(instance.set_slot(slot, value));
+            }
+            position + 1
+        }
+        Event::Failed(raise) => return Err(raise),
+    };
+    slots[2] = Value::Int(next as i64);
+    let default = slot_at(next).and_then(|slot| instance.definition().default_of(slot).cloned());
+    Ok(match default {
+        Some(default) => call(&Value::Function(default)),
+        None => Step::Done(Value::Instance(instance)),
+    })
+}
+
 /// Collects what it is called with. The machine calls it with what `...` takes only by running it.
 pub(crate) static COLLECT: BuiltinDef =
     BuiltinDef::core("collect", &["iterable"], 1, 1, collect).iterables(1);

@@ -44,7 +44,7 @@ mod time;
 
 pub(crate) use console::output_error;
 pub(crate) use format::FORMAT_VALUE;
-pub(crate) use frames::{COLLECT, DRAIN, collect_iterable};
+pub(crate) use frames::{COLLECT, DRAIN, FILL_DEFAULTS, collect_iterable};
 pub(crate) use heap::RUN_FINALIZERS;
 pub(crate) use membership::{MEMBERSHIP, OPTIONAL_INDEX, PAIRS};
 pub(crate) use promise::{DRAIN_QUEUE, SERVE_READY};

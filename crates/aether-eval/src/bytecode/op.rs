@@ -396,6 +396,8 @@ fused_operations! { ops {
     /// The same where R\[a+2\] holds nothing that needs releasing while R\[a\] counts.
     NextInt JumpLoop 1;
 
+    /// Raises unless R\[a\] is what check w32 admits, and makes it what the check makes of it.
+    CheckType Aw 1;
     /// Raises unless R\[a\] is an array.
     CheckArray A 1;
     /// Raises unless R\[a\] is a dict or an instance.

@@ -95,6 +95,13 @@ impl Compiler<'_> {
     // --- names ---
 
     fn assign_name(&mut self, id: NodeId, target: NodeId, name: Symbol, value: NodeId) -> Result<()> {
+        if let Some(ident) = self.annotation_of(target, name) {
+            let register = self.allocate()?;
+            self.expr(value, register)?;
+            self.at(id);
+            self.check_declared(ident, register, Some(value));
+            return self.store_checked(target, name, register);
+        }
         if let Some((register, binding)) = self.plain_local(target) {
             return self.assign_local(id, register, binding, value);
         }
@@ -115,6 +122,16 @@ impl Compiler<'_> {
         }
         let register = self.allocate()?;
         self.expr(value, register)?;
+        self.at(target);
+        self.store_name(target, name, register)
+    }
+
+    /// Stores a temporary that has been checked under a name.
+    fn store_checked(&mut self, target: NodeId, name: Symbol, register: u16) -> Result<()> {
+        if let Some((local, _)) = self.plain_local(target) {
+            self.emit(Op::Assign, local, register, 0);
+            return Ok(());
+        }
         self.at(target);
         self.store_name(target, name, register)
     }
@@ -215,6 +232,20 @@ impl Compiler<'_> {
         let mark = self.function.next;
         let target = self.ungroup(target);
         match self.ast.node(target) {
+            Node::Name(name) if let Some(ident) = self.annotation_of(target, name) => {
+                let left = self.allocate()?;
+                self.expr(target, left)?;
+                let right = self.operand(value)?;
+                let left = Operand {
+                    register: left,
+                    temporary: true,
+                    scalar: false,
+                };
+                self.at(id);
+                self.operator_registers(op, left.register, left, right);
+                self.check_declared(ident, left.register, None);
+                self.store_checked(target, name, left.register)?;
+            }
             Node::Name(name) => {
                 if let Some((register, binding)) = self.plain_local(target) {
                     self.compound_local(id, op, register, binding, value)?;
@@ -420,6 +451,17 @@ impl Compiler<'_> {
         let target = self.ungroup(target);
         let end = self.label();
         match self.ast.node(target) {
+            Node::Name(name) if let Some(ident) = self.annotation_of(target, name) => {
+                let old = self.allocate()?;
+                self.expr(target, old)?;
+                self.at(id);
+                self.jump_on(keep, old, true, end);
+                self.expr(value, old)?;
+                self.at(id);
+                self.check_declared(ident, old, Some(value));
+                self.store_checked(target, name, old)?;
+                self.bind(end);
+            }
             Node::Name(name) => {
                 if let Some((register, binding)) = self.plain_local(target) {
                     self.at(id);

@@ -124,6 +124,8 @@ impl Compiler<'_> {
                 _ => param,
             };
             param_names.push(self.interned(self.text(name))?);
+            self.at(name);
+            self.check_declared(name, register, None);
             if let Use::Local(binding) = self.resolution.use_of(name) {
                 self.bind_parameter(binding, register);
             }
@@ -142,6 +144,13 @@ impl Compiler<'_> {
         } else {
             self.forward_cells(function.body)?;
             self.body(function.body)?;
+        }
+        if self.function.reachable
+            && let Some((annotation, what)) = self.result_annotation()
+        {
+            let register = self.allocate()?;
+            self.emit(Op::LoadNull, register, 0, 0);
+            self.check(annotation, what, register, None);
         }
         if self.function.reachable {
             self.release_scopes(0, None);
@@ -293,12 +302,15 @@ impl Compiler<'_> {
         match self.ast.node(pattern) {
             Node::Ident(_) => {
                 let inner = self.ungroup(value);
-                if let Node::Function(function) = self.ast.node(inner) {
+                if let Node::Function(function) = self.ast.node(inner)
+                    && self.takes_function(pattern, value)
+                {
                     return self.named_function(pattern, function, inner);
                 }
                 let register = self.allocate()?;
                 self.expr(value, register)?;
                 self.at(id);
+                self.check_declared(pattern, register, Some(value));
                 self.declare(pattern, register)
             }
             Node::ArrayPattern(items) => self.array_pattern(value, items),
@@ -383,10 +395,21 @@ impl Compiler<'_> {
         let struct_name = self.text(definition.name).to_owned();
         let name = self.interned(&struct_name)?;
         let mut fields = Vec::new();
-        for &field in ast.list(definition.fields) {
-            fields.push(self.interned(self.text(field))?);
-        }
+        let mut types = Vec::new();
         let mut methods = Vec::new();
+        for &field in ast.list(definition.fields) {
+            let ident = ast.declared_name(field).unwrap_or(field);
+            let name = self.text(ident).to_owned();
+            fields.push(self.interned(&name)?);
+            types.push(
+                ast.annotation(ident)
+                    .map(|annotation| self.type_check(annotation)),
+            );
+            if let Some(default) = self.field_default(field) {
+                methods.push((self.interned(&format!("={name}"))?, default, field));
+            }
+        }
+        let is_typed = types.iter().any(Option::is_some);
         for &method in ast.list(definition.methods) {
             if let Node::FunctionDecl(function) = ast.node(method)
                 && let Some(ident) = ast.function(function).name
@@ -401,6 +424,7 @@ impl Compiler<'_> {
             fields,
             methods: names,
             doc,
+            types: is_typed.then(|| types.into()),
         });
         let template = self.tables.structs.len() as u32 - 1;
         self.at(id);
@@ -409,7 +433,7 @@ impl Compiler<'_> {
         let count = methods.len() as u16;
         for (method_name, function, node) in methods {
             let ident = ast.function(function).name;
-            let full = format!("{struct_name}.{}", method_name.as_str());
+            let full = format!("{struct_name}.{}", method_name.as_str().trim_start_matches('='));
             let child = self.child(function, Some(full), ident)?;
             let closure = self.allocate()?;
             self.at(node);

@@ -221,6 +221,7 @@ impl Known {
             | Op::SetFieldMove
             | Op::AddField
             | Op::SubtractField
+            | Op::CheckType
             | Op::Drop
             | Op::Drop2
             | Op::Drop3 => {}

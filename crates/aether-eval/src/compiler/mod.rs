@@ -8,7 +8,7 @@
 //! - The compiler builds constants and runs nothing.
 //!
 //! Where things are: `function` (frames, labels, registers), `expr` and `chain` (values), `condition` (jumps),
-//! `assign`, `stmt`, `loops`, `tries`, `pattern`, `matching` (statements), `scalar` (what can never be counted), `known` (what is not counted here).
+//! `assign`, `stmt`, `loops`, `tries`, `pattern`, `matching` (statements), `types` (annotations), `scalar` (what can never be counted), `known` (what is not counted here).
 
 mod assign;
 mod chain;
@@ -23,6 +23,7 @@ mod pattern;
 mod scalar;
 mod stmt;
 mod tries;
+mod types;
 
 use aether_ast::{Ast, NodeId};
 use aether_resolve::{FunctionIndex, Resolution};
@@ -77,6 +78,9 @@ pub(crate) fn compile(
         return Err(constant_error(ast, &file, place));
     }
     let declared = resolution.globals().iter().map(|global| global.name).collect();
+    let annotated = resolution.globals().iter();
+    let annotated = annotated.filter(|global| ast.annotation(global.ident).is_some());
+    let annotated = annotated.map(|global| (global.name, global.ident)).collect();
     let scalars = scalar::scalar_bindings(ast, resolution);
     let owners = std::rc::Rc::strong_count(&file);
     let kept = file.clone();
@@ -90,6 +94,7 @@ pub(crate) fn compile(
         kind,
         scalars,
         declared,
+        annotated,
         function: FunctionState::new(FunctionIndex::TOP_LEVEL, Some(String::new())),
         mains: 0,
     };
@@ -127,6 +132,8 @@ pub(super) struct Compiler<'a> {
     kind: Kind,
     /// Per binding: whether every value it can ever have is uncounted.
     scalars: Vec<bool>,
+    /// Names of the module that are annotated, with the declarations that say so.
+    annotated: ahash::AHashMap<aether_ast::Symbol, NodeId>,
     /// Names that the module's top level declares somewhere.
     declared: ahash::AHashSet<aether_ast::Symbol>,
     function: FunctionState,

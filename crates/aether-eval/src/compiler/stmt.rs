@@ -174,14 +174,16 @@ impl Compiler<'_> {
             .last()
             .map(|finally| (finally.kind, finally.scopes))
         {
-            let register = self.allocate()?;
-            match value {
-                Some(value) => self.expr(value, register)?,
-                None => self.emit(Op::LoadNull, register, 0, 0),
-            }
+            let register = self.result(id, value)?;
             self.emit(Op::Move, kind + 1, register, 0);
             self.free_to(mark);
             self.leave(Exit::Return);
+            return Ok(());
+        }
+        if self.result_annotation().is_some() {
+            let register = self.result(id, value)?;
+            self.return_register(register);
+            self.free_to(mark);
             return Ok(());
         }
         let Some(value) = value else {
@@ -194,6 +196,20 @@ impl Compiler<'_> {
         self.return_register(operand.register);
         self.free_to(mark);
         Ok(())
+    }
+
+    /// Evaluates what a `return` gives into a temporary, and checks it.
+    fn result(&mut self, id: NodeId, value: Option<NodeId>) -> Result<u16> {
+        let register = self.allocate()?;
+        match value {
+            Some(value) => self.expr(value, register)?,
+            None => self.emit(Op::LoadNull, register, 0, 0),
+        }
+        if let Some((annotation, what)) = self.result_annotation() {
+            self.at(id);
+            self.check(annotation, what, register, value);
+        }
+        Ok(register)
     }
 
     /// Returns a register's value; a local is moved out of its register.

@@ -215,6 +215,9 @@ impl Vm {
         if let Some(doc) = &template.doc {
             definition.set_doc(doc.clone());
         }
+        if let Some(types) = &template.types {
+            definition.set_types(types.clone());
+        }
         Ok(Raw::from_rc(definition))
     }
 
@@ -255,7 +258,7 @@ impl Vm {
         window: *mut Raw,
         count: usize,
         site: u32,
-    ) -> Result<(), Raise> {
+    ) -> Result<Flow, Raise> {
         // SAFETY: the caller's promise; a new instance's slots are filled before anything else happens.
         unsafe {
             let literal = &self.tables.literals[site as usize];
@@ -276,7 +279,7 @@ impl Vm {
                         payload: object as u64,
                     };
                     old.release();
-                    return Ok(());
+                    return Ok(Flow::Next);
                 }
             }
             self.make_instance_slow(window, count, site)
@@ -285,7 +288,12 @@ impl Vm {
 
     #[cold]
     #[inline(never)]
-    unsafe fn make_instance_slow(&mut self, window: *mut Raw, count: usize, site: u32) -> Result<(), Raise> {
+    unsafe fn make_instance_slow(
+        &mut self,
+        window: *mut Raw,
+        count: usize,
+        site: u32,
+    ) -> Result<Flow, Raise> {
         // SAFETY: as `make_instance`.
         unsafe {
             let Value::StructDef(definition) = (*window).as_value() else {
@@ -296,7 +304,9 @@ impl Vm {
             let literal = &mut self.tables.literals[site as usize];
             literal.shape = definition.shape_id();
             literal.slots = literal.names.iter().map(|name| definition.slot(name)).collect();
-            literal.in_order = count == definition.fields().len()
+            // Annotated fields are checked here, every time.
+            literal.in_order = definition.types().is_none()
+                && count == definition.fields().len()
                 && literal
                     .slots
                     .iter()
@@ -307,15 +317,48 @@ impl Vm {
             for (index, (name, slot)) in names.iter().zip(slots).enumerate() {
                 let value = take(window.add(1 + index)).into_value();
                 match slot {
-                    Some(slot) => drop(instance.set_slot(slot as usize, value)),
+                    Some(slot) => {
+                        let value = definition.fit(slot as usize, value)?;
+                        drop(instance.set_slot(slot as usize, value));
+                    }
                     None => drop(instance.set_extra_field(name, value)?),
                 }
             }
+            let missing = self.missing_fields(&definition, site)?;
             let old = *window;
             *window = Raw::from_rc(instance);
             old.release();
-            Ok(())
+            match missing {
+                Some(missing) => call::fill_defaults(self, window, missing),
+                None => Ok(Flow::Next),
+            }
         }
+    }
+
+    /// The fields that a literal leaves out and that have defaults, as an array of their slots. One without a default
+    /// must admit null.
+    fn missing_fields(&self, definition: &StructDef, site: u32) -> Result<Option<Rc<Array>>, Raise> {
+        let literal = &self.tables.literals[site as usize];
+        let has_defaults = definition.has_defaults();
+        if definition.types().is_none() && !has_defaults {
+            return Ok(None);
+        }
+        let mut missing = None;
+        for slot in 0..definition.fields().len() {
+            if literal.slots.contains(&Some(slot as u16)) {
+                continue;
+            }
+            if definition.default_of(slot).is_none() {
+                definition.fit(slot, Value::Null)?;
+                continue;
+            }
+            let missing = match &missing {
+                Some(missing) => missing,
+                None => missing.insert(self.heap.array(1)?),
+            };
+            missing.push(Value::Int(slot as i64))?;
+        }
+        Ok(missing)
     }
 
     /// The name written before the braces of the struct literal at `vm.ip`, for messages.
@@ -362,6 +405,33 @@ impl Vm {
             take(from).release();
             Ok(Flow::Next)
         }
+    }
+
+    // --- annotations ---
+
+    /// Checks a value that an annotation does not admit by its kind alone.
+    ///
+    /// # Safety
+    /// `register` holds a value.
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn check_type(&mut self, register: *mut Raw, check: u32) -> Result<(), Raise> {
+        let check = &self.tables.checks[check as usize];
+        // SAFETY: the caller's promise; what replaces the value is not counted.
+        unsafe {
+            let value = (*register).as_value();
+            let Some(fitted) = check.admits.fit(value) else {
+                return Err(Raise::mistyped(
+                    check.admits.text(),
+                    &value.type_name(),
+                    &check.what,
+                ));
+            };
+            let old = *register;
+            *register = Raw::from_value(fitted);
+            old.release();
+        }
+        Ok(())
     }
 
     // --- defer ---

@@ -157,7 +157,9 @@ pub(super) unsafe fn set_field(
         let name = name_of(vm, ip);
         if object.tag == tag::INSTANCE {
             let instance = object.object::<Instance>();
-            if let Some(slot) = instance.definition().slot(&name) {
+            // Annotated fields are checked here, every time.
+            let definition = instance.definition();
+            if let (Some(slot), None) = (definition.slot(&name), definition.types()) {
                 remember(ip, instance.shape_id(), slot);
             }
         }
@@ -176,7 +178,10 @@ fn set_member(object: &Value, name: &Rc<Str>, value: Value) -> Result<(), Raise>
     match object {
         Value::Instance(instance) => {
             let old = match instance.definition().slot(name) {
-                Some(slot) => Some(instance.set_slot(slot as usize, value)),
+                Some(slot) => {
+                    let value = instance.definition().fit(slot as usize, value)?;
+                    Some(instance.set_slot(slot as usize, value))
+                }
                 None => instance.set_extra_field(name, value)?,
             };
             drop(old);
@@ -214,7 +219,9 @@ pub(super) unsafe fn compound_field(
         let consumed = *ip.add(2) & 1 != 0;
         let slot = if object.tag == tag::INSTANCE {
             let instance = object.object::<Instance>();
-            instance.definition().slot(&name).map(|slot| (instance, slot))
+            let definition = instance.definition();
+            let slot = definition.slot(&name).filter(|_| definition.types().is_none());
+            slot.map(|slot| (instance, slot))
         } else {
             None
         };

@@ -706,6 +706,27 @@ pub(super) unsafe fn collect_into(vm: &mut Vm, register: *mut Raw) -> Result<Flo
     }
 }
 
+/// Calls the defaults of the `missing` fields of the instance in a register, to which the call returns.
+///
+/// # Safety
+/// The registers behind it are free; `vm.ip` is an instruction of two words, `vm.base` its frame.
+pub(super) unsafe fn fill_defaults(
+    vm: &mut Vm,
+    register: *mut Raw,
+    missing: Rc<Array>,
+) -> Result<Flow, Raise> {
+    // SAFETY: the caller's promise; the room is checked.
+    unsafe {
+        let offset = vm.offset(register.cast()) as usize;
+        vm.base = vm.reserve_registers(vm.base, register.add(4).cast())?;
+        let first = vm.registers.add(offset).cast::<Raw>();
+        *first.add(1) = take(first);
+        *first.add(2) = Raw::from_rc(missing);
+        let return_ip = vm.ip.add(2);
+        invoke(vm, &builtins::FILL_DEFAULTS, first.cast(), 2, 0, return_ip, 0)
+    }
+}
+
 fn is_library(def: &BuiltinDef) -> bool {
     def.info.kind == aether_value::BuiltinKind::Library
 }

@@ -34,8 +34,7 @@ macro_rules! construction {
                 let window = reg!($ip, $base, 1);
                 $vm.ip = $ip;
                 $vm.base = $base;
-                check!($vm.make_instance(window, field!($ip, 3) as usize, *$ip.add(1) as u32));
-                next!(2)
+                flow!(2, $vm.make_instance(window, field!($ip, 3) as usize, *$ip.add(1) as u32))
             }
             Op::Array => {
                 $vm.ip = $ip;

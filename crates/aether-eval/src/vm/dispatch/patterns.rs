@@ -6,6 +6,14 @@ macro_rules! patterns {
     ([$next:ident $($more:ident)*] $vm:ident $ip:ident $base:ident $code:lifetime { $($arms:tt)* }) => {
         $next! { [$($more)*] $vm $ip $base $code {
             $($arms)*
+            Op::CheckType => {
+                let register = reg!($ip, $base, 1);
+                let check = wide!($ip) as u32;
+                if !$vm.tables.checks[check as usize].admits.admits_kind((*register).tag) {
+                    check!($vm.check_type(register, check));
+                }
+                next!()
+            }
             Op::CheckArray => {
                 if (*reg!($ip, $base, 1)).tag != tag::ARRAY {
                     check!($vm.check_pattern($ip, $base, false));
