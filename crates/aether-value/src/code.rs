@@ -51,9 +51,12 @@ pub struct LocalInfo {
 
 /// A compiled function.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub struct Code {
     /// The declared name, `Type.method` for methods; none when anonymous.
     pub name: Option<Box<str>>,
+    /// Whether traces leave it out: a part of the library that is written in the language.
+    pub is_library: bool,
     /// What documents its declaration.
     pub doc: Option<Box<str>>,
     /// Instructions.

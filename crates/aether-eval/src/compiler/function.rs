@@ -12,7 +12,7 @@ use ahash::AHashMap;
 use std::ptr::NonNull;
 
 use super::known::Known;
-use super::{Compiler, Result};
+use super::{Compiler, Kind, Result};
 use crate::bytecode::{Layout, Op, encode, fields, fused, swaps};
 
 /// Registers a frame can have: 16-bit byte offsets of 16-byte registers.
@@ -656,6 +656,7 @@ impl Compiler<'_> {
         let code = Code {
             name: template.name.map(String::into_boxed_str),
             doc: template.doc,
+            is_library: self.kind == Kind::Library,
             words: std::mem::take(&mut state.words).into_boxed_slice(),
             params: if template.has_rest {
                 Code::NEVER

@@ -40,6 +40,8 @@ use function::FunctionState;
 pub(crate) enum Kind {
     /// A program or module: its top level returns null.
     Program,
+    /// A part of the library: a program that traces leave out.
+    Library,
     /// A fragment: its top level returns the value of a last expression statement.
     Fragment,
 }

@@ -158,6 +158,8 @@ pub(crate) struct Vm {
     pub(super) outer_mains: Vec<Rc<Coroutine>>,
     /// What the top levels of modules have deferred to the end of the program.
     pub(super) deferred_to_end: Option<Rc<Array>>,
+    /// The module of the library's part that is written in the language, once that is compiled.
+    pub(super) library: Option<u32>,
     pub(super) turns: u32,
     pub(crate) scheduler: Scheduler,
     pub(super) messages: Vec<Message>,
@@ -233,6 +235,7 @@ impl Vm {
             deferred: Vec::new(),
             outer_mains: Vec::new(),
             deferred_to_end: None,
+            library: None,
             turns: 0,
             scheduler: Scheduler::default(),
             messages: Vec::new(),

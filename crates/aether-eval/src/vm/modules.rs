@@ -42,7 +42,52 @@ pub(crate) struct FailedModule {
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
+/// The part of the library that is written in the language.
+const LIBRARY: &str = include_str!("../builtins/iterators.ae");
+
 impl Vm {
+    /// A function of the part of the library that is written in the language.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub(crate) fn library_function(&mut self, name: &str) -> Result<Value, Raise> {
+        let module = match self.library {
+            Some(module) => module,
+            None => self.load_library()?,
+        };
+        self.declared_global(module, name)
+            .ok_or_else(|| super::call::internal("a function of the library is missing"))
+    }
+
+    #[cold]
+    fn load_library(&mut self) -> Result<u32, Raise> {
+        let file = std::rc::Rc::new(SourceFile::new(None, LIBRARY.to_owned()));
+        let parse = aether_parser::parse(&file, ParseOptions::default());
+        let resolution = aether_resolve::resolve(&parse.ast, self.tables.optimizations.copy_captures);
+        let heap = self.heap.clone();
+        let module = self.tables.add_module();
+        let code = heap.for_host(|| {
+            let tables = &mut self.tables;
+            compiler::compile(
+                &parse.ast,
+                &resolution,
+                file,
+                &heap,
+                tables,
+                module,
+                Kind::Library,
+            )
+        });
+        self.refresh_tables();
+        let code = code.map_err(|error| match error {
+            CompileError::Raise(raise) => raise,
+            CompileError::Diagnostic(found) => super::call::internal(&found.message),
+        })?;
+        self.run_code(code)?;
+        self.library = Some(module);
+        Ok(module)
+    }
+
     /// The `Import` instruction: the module named by a constant, into the register at byte offset `window`.
     ///
     /// # Safety

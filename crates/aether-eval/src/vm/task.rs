@@ -117,6 +117,7 @@ impl Vm {
         let code = Code {
             name: Some("".into()),
             doc: None,
+            is_library: false,
             words: words.into_boxed_slice(),
             params: argc + 1,
             declared: argc + 1,

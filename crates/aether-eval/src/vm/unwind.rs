@@ -214,9 +214,13 @@ impl Vm {
     fn trace(&self) -> Vec<TraceEntry> {
         // Exactly as many as there are: errors may be kept in any number.
         let mut count = 0;
-        self.activations(|_, _, _| count += 1);
+        self.activations(|code, _, _| count += usize::from(!code.is_library));
         let mut entries = Vec::with_capacity(count);
-        self.activations(|code, word, _| entries.push(TraceEntry { code, word }));
+        self.activations(|code, word, _| {
+            if !code.is_library {
+                entries.push(TraceEntry { code, word });
+            }
+        });
         entries
     }
 

@@ -65,6 +65,7 @@ pub(crate) fn code(heap: &Heap, params: u16) -> NonNull<Code> {
     heap.add_code(Box::new(Code {
         name: Some("f".into()),
         doc: None,
+        is_library: false,
         words: vec![1, 2, 3].into(),
         params,
         declared: params,
