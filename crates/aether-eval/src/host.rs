@@ -62,6 +62,17 @@ fn refused() -> io::Error {
     io::ErrorKind::PermissionDenied.into()
 }
 
+/// A standard stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard input.
+    Input,
+    /// Standard output.
+    Output,
+    /// Standard error.
+    Error,
+}
+
 /// The world outside an engine. Abilities that a host does not provide are refused.
 pub trait Host {
     /// Writes to standard output.
@@ -87,6 +98,39 @@ pub trait Host {
     /// # Errors
     /// What the system says, or invalid UTF-8.
     fn read_line(&mut self) -> io::Result<String>;
+
+    /// Up to `most` bytes of standard input; none at its end. Flushes output first.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn read_input(&mut self, most: usize) -> io::Result<Vec<u8>> {
+        let _ = most;
+        Err(refused())
+    }
+
+    /// Reads a line as [`Host::read_line`] does, without showing on a terminal what is typed.
+    ///
+    /// # Errors
+    /// What the system says, or invalid UTF-8.
+    fn read_password(&mut self) -> io::Result<String> {
+        self.read_line()
+    }
+
+    /// Whether a standard stream is a terminal.
+    fn is_terminal(&mut self, stream: Stream) -> bool {
+        let _ = stream;
+        false
+    }
+
+    /// Columns and rows of the terminal, if output goes to one.
+    fn terminal_size(&mut self) -> Option<(u16, u16)> {
+        None
+    }
+
+    /// Whether output may hold colours.
+    fn shows_colours(&mut self) -> bool {
+        false
+    }
 
     /// Seconds since the epoch, never decreasing.
     fn clock(&mut self) -> f64;

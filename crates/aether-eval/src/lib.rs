@@ -24,7 +24,7 @@ pub use builtins::{
     all_builtins, core_builtins,
 };
 pub use context::Ctx;
-pub use host::{Background, Host, Names, OpenFile, Permission};
+pub use host::{Background, Host, Names, OpenFile, Permission, Stream};
 pub use machine::{Machine, MachineOptions, Optimizations, RunError, RuntimeError};
 pub use memory::{
     HeapProfile, LEAK_LIMIT, Leak, LeakPlace, LeakReport, LeakStep, MemoryWatch, ProfilePoint, RootedValue,

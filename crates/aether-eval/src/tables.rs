@@ -176,6 +176,11 @@ impl Tables {
         self.modules.len() as u32 - 1
     }
 
+    /// A value of the prelude.
+    pub(crate) fn prelude_value(&self, name: &str) -> Option<Value> {
+        self.prelude.get(name).cloned()
+    }
+
     /// Says what documents a module; a text without any leaves it as it is.
     pub(crate) fn set_module_doc(&mut self, module: u32, doc: Option<&str>) {
         if let Some(doc) = doc {

@@ -1,8 +1,8 @@
-//! `print`, `println`, `input`.
+//! `print`, `println`, `input`, `eprint`, `eprintln`.
 //!
-//! Source: library reference §3.
+//! Source: library reference §3, §E1.
 
-use aether_value::{ErrorKind, Raise, Value, WORK_BYTES, decimal};
+use aether_value::{ErrorKind, Raise, StrBuilder, Value, WORK_BYTES, decimal};
 use std::io;
 
 use super::BuiltinDef;
@@ -12,6 +12,8 @@ pub(super) static DEFS: &[BuiltinDef] = &[
     BuiltinDef::core("print", &["values"], 0, 255, print),
     BuiltinDef::core("println", &["values"], 0, 255, println),
     BuiltinDef::core("input", &["prompt"], 0, 1, input),
+    BuiltinDef::core("eprint", &["values"], 0, 255, eprint),
+    BuiltinDef::core("eprintln", &["values"], 0, 255, eprintln),
 ];
 
 fn print(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
@@ -22,6 +24,29 @@ fn print(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 fn println(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     write_all(ctx, "println", args)?;
     write(ctx, "println", "\n")?;
+    Ok(Value::Null)
+}
+
+fn eprint(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    write_to_stderr(ctx, "eprint", args, "")
+}
+
+fn eprintln(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    write_to_stderr(ctx, "eprintln", args, "\n")
+}
+
+/// Writes the texts of `args` with blanks between them, and `end`, to standard error.
+fn write_to_stderr(ctx: &mut Ctx<'_>, operation: &str, args: &[Value], end: &str) -> Result<Value, Raise> {
+    let mut out = StrBuilder::new(ctx.heap());
+    for (index, value) in args.iter().enumerate() {
+        out.push_str(if index > 0 { " " } else { "" })?;
+        out.push_str(ctx.text(value)?.as_str())?;
+    }
+    out.push_str(end)?;
+    let text = out.finish()?;
+    ctx.tick(text.len_bytes() / WORK_BYTES)?;
+    let written = ctx.host().write_err(text.as_str());
+    written.map_err(|error| output_error(operation, &error))?;
     Ok(Value::Null)
 }
 

@@ -27,6 +27,8 @@ mod format;
 mod frames;
 mod heap;
 mod inspection;
+mod io;
+pub(crate) mod log;
 mod math;
 mod membership;
 mod methods;
@@ -490,6 +492,16 @@ pub(crate) static EXTENSIONS: &[LibraryModule] = &[
     LibraryModule {
         name: "heap",
         functions: heap::DEFS,
+        constants: &[],
+    },
+    LibraryModule {
+        name: "io",
+        functions: io::DEFS,
+        constants: &[],
+    },
+    LibraryModule {
+        name: "log",
+        functions: log::DEFS,
         constants: &[],
     },
     LibraryModule {

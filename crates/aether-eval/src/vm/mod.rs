@@ -160,6 +160,10 @@ pub(crate) struct Vm {
     pub(super) deferred_to_end: Option<Rc<Array>>,
     /// The module of the library's part that is written in the language, once that is compiled.
     pub(super) library: Option<u32>,
+    /// What the script has said of its log.
+    pub(crate) log: builtins::log::Settings,
+    /// When a progress bar was drawn last, in seconds of the monotonic clock.
+    pub(crate) progress_drawn: f64,
     pub(super) turns: u32,
     pub(crate) scheduler: Scheduler,
     pub(super) messages: Vec<Message>,
@@ -236,6 +240,8 @@ impl Vm {
             outer_mains: Vec::new(),
             deferred_to_end: None,
             library: None,
+            log: builtins::log::Settings::default(),
+            progress_drawn: 0.0,
             turns: 0,
             scheduler: Scheduler::default(),
             messages: Vec::new(),

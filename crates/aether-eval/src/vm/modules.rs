@@ -43,7 +43,7 @@ pub(crate) struct FailedModule {
 }
 
 /// The part of the library that is written in the language.
-const LIBRARY: &str = include_str!("../builtins/iterators.ae");
+const LIBRARY: &str = include_str!("../builtins/library.ae");
 
 impl Vm {
     /// A function of the part of the library that is written in the language.

@@ -623,6 +623,7 @@ impl Vm {
         self.ready.clear();
         self.deferred.clear();
         self.deferred_to_end = None;
+        self.log = crate::builtins::log::Settings::default();
         self.current = None;
         self.main = None;
         for slot in (0..self.tables.globals.len()).rev() {

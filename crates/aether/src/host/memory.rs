@@ -322,6 +322,22 @@ impl Host for MemoryHost {
         Ok(self.world.borrow_mut().stdin.pop_front().unwrap_or_default())
     }
 
+    fn read_input(&mut self, most: usize) -> io::Result<Vec<u8>> {
+        let mut world = self.world.borrow_mut();
+        let mut bytes = Vec::new();
+        while bytes.len() < most
+            && let Some(line) = world.stdin.pop_front()
+        {
+            let end = line.floor_char_boundary((most - bytes.len()).min(line.len()));
+            bytes.extend_from_slice(&line.as_bytes()[..end]);
+            if end < line.len() {
+                world.stdin.push_front(line[end..].to_owned());
+                break;
+            }
+        }
+        Ok(bytes)
+    }
+
     fn clock(&mut self) -> f64 {
         self.world.borrow().clock as f64 / NANOS
     }

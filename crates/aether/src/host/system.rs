@@ -10,14 +10,14 @@
 use std::cell::Cell;
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use aether_eval::{Background, Host, Names, OpenFile, Permission, Waiting, Waker};
+use aether_eval::{Background, Host, Names, OpenFile, Permission, Stream, Waiting, Waker};
 
 use super::{nanos_since, wait_on_clock};
 
@@ -130,6 +130,56 @@ impl SystemHost {
     }
 }
 
+/// While it lives, what is typed on the terminal that standard input is does not show.
+#[cfg(unix)]
+struct HiddenInput(rustix::termios::Termios);
+
+#[cfg(unix)]
+impl HiddenInput {
+    /// None where standard input is no terminal.
+    fn begin() -> Option<Self> {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        let before = tcgetattr(io::stdin()).ok()?;
+        let mut hidden = before.clone();
+        hidden.local_modes -= LocalModes::ECHO;
+        tcsetattr(io::stdin(), OptionalActions::Flush, &hidden).ok()?;
+        Some(Self(before))
+    }
+}
+
+#[cfg(unix)]
+impl Drop for HiddenInput {
+    fn drop(&mut self) {
+        use rustix::termios::{OptionalActions, tcsetattr};
+        let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &self.0);
+    }
+}
+
+/// Where terminals are not known, input shows.
+#[cfg(not(unix))]
+struct HiddenInput;
+
+#[cfg(not(unix))]
+impl HiddenInput {
+    fn begin() -> Option<Self> {
+        None
+    }
+}
+
+#[cfg(unix)]
+fn terminal_size() -> Option<(u16, u16)> {
+    use rustix::termios::tcgetwinsize;
+    let size = tcgetwinsize(io::stdout())
+        .or_else(|_| tcgetwinsize(io::stderr()))
+        .ok()?;
+    Some((size.ws_col, size.ws_row)).filter(|&(columns, rows)| columns > 0 && rows > 0)
+}
+
+#[cfg(not(unix))]
+fn terminal_size() -> Option<(u16, u16)> {
+    None
+}
+
 impl Host for SystemHost {
     fn interrupted(&mut self) -> bool {
         self.stop
@@ -172,6 +222,45 @@ impl Host for SystemHost {
         let mut line = String::new();
         io::stdin().lock().read_line(&mut line)?;
         Ok(line)
+    }
+
+    fn read_input(&mut self, most: usize) -> io::Result<Vec<u8>> {
+        self.write_buffer()?;
+        let mut bytes = Vec::new();
+        io::stdin().lock().take(most as u64).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn read_password(&mut self) -> io::Result<String> {
+        self.write_buffer()?;
+        let hidden = HiddenInput::begin();
+        let line = self.read_line();
+        if hidden.is_some() {
+            // The line end that was typed has not been shown.
+            io::stderr().lock().write_all(b"\n")?;
+        }
+        line
+    }
+
+    fn is_terminal(&mut self, stream: Stream) -> bool {
+        match stream {
+            Stream::Input => io::stdin().is_terminal(),
+            Stream::Output => io::stdout().is_terminal(),
+            Stream::Error => io::stderr().is_terminal(),
+        }
+    }
+
+    fn terminal_size(&mut self) -> Option<(u16, u16)> {
+        terminal_size()
+    }
+
+    fn shows_colours(&mut self) -> bool {
+        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        if is_set("NO_COLOR") {
+            return false;
+        }
+        let forced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+        forced || io::stdout().is_terminal()
     }
 
     fn clock(&mut self) -> f64 {
