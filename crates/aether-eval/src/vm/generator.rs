@@ -320,17 +320,26 @@ impl Vm {
         }
     }
 
-    /// The frame of a generator has returned: goes on behind what resumed it.
+    /// The frame of a generator has returned `value`, which nobody wants. Goes on behind what resumed it; true if that
+    /// is a built-in, which the caller has to resume.
     ///
     /// # Safety
-    /// As [`Vm::leave_resumed`].
-    pub(super) unsafe fn end_resumed(&mut self, frame: &Frame, callee: *mut Raw) -> Flow {
+    /// The record, popped, is that of a generator; `callee` is the register before the frame's window.
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn generator_ended(&mut self, frame: &Frame, callee: *mut Raw, value: Raw) -> bool {
         // SAFETY: the caller's promise.
         unsafe {
+            if frame.flags & flags::GENERATOR != 0 {
+                frame_ended(frame);
+                return true;
+            }
+            (*callee).tag = tag::NULL;
+            value.release();
             end((*callee.sub(1)).object::<Coroutine>());
             self.leave_resumed(frame, callee, None);
         }
-        Flow::Switched
+        false
     }
 
     /// Gives the value in `register` to whoever has resumed the running generator.

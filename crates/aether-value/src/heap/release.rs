@@ -40,10 +40,6 @@ pub(crate) unsafe fn count_reached_zero(object: NonNull<Header>) {
         }
         let heap = alloc::heap_of(object);
         let inner = heap.as_ref();
-        if inner.queue_to_close(object) {
-            header.count.set(1);
-            return;
-        }
         if header.has(flag::HAS_SIDE | flag::INTERNED) {
             inner.on_death(object);
         }
@@ -55,6 +51,10 @@ pub(crate) unsafe fn count_reached_zero(object: NonNull<Header>) {
             if inner.handles.get() == 0 {
                 free_if_unused(heap);
             }
+            return;
+        }
+        if header.kind == tag::COROUTINE && inner.queue_to_close(object) {
+            header.count.set(1);
             return;
         }
         if inner.draining.get() {

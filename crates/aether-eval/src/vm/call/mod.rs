@@ -891,14 +891,13 @@ impl Vm {
             if frame.flags & flags::OWNS_CALLEE != 0 {
                 take(callee).release();
             }
-            if frame.flags & flags::RESUMED != 0 {
-                (*callee).tag = tag::NULL;
-                value.release();
-                return Ok(self.end_resumed(&frame, callee));
+            if frame.flags & (flags::RESUMED | flags::GENERATOR) != 0
+                && !self.generator_ended(&frame, callee, value)
+            {
+                return Ok(Flow::Switched);
             }
             if frame.flags & flags::TO_BUILTIN != 0 {
                 (*callee).tag = tag::NULL;
-                super::generator::frame_ended(&frame);
                 let window = self.registers.add(frame.base as usize);
                 let def = definition(*window.sub(16).cast::<Raw>());
                 if let Some(each) = &def.each {
