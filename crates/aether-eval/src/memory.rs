@@ -16,6 +16,9 @@ use aether_value::{CycleGroup, ObjectTotals, Value};
 use crate::machine::Machine;
 use crate::vm::{ScriptFrame, Vm};
 
+/// Collections before a leak report, as long as what they find has code that runs first.
+const MOST_PASSES: usize = 8;
+
 /// Groups that a text shows unless told otherwise.
 pub const LEAK_LIMIT: usize = 20;
 
@@ -217,8 +220,14 @@ impl Machine {
         let peak_bytes = self.heap().peak_bytes();
         // A finalizer's failure has been reported by now.
         let _ = self.run_finalizers();
-        self.heap().collect();
-        let _ = self.run_finalizers();
+        for _ in 0..MOST_PASSES {
+            self.heap().collect();
+            // A pass that finds generators to be closed frees nothing before they are.
+            if !self.heap().has_finalizer() {
+                break;
+            }
+            let _ = self.run_finalizers();
+        }
         let found = self.heap().cycles();
         let mut report = LeakReport {
             cycle_count: found.found,

@@ -220,6 +220,12 @@ pub(crate) fn labelled<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) -> Parse
         T::For => for_statement(inp, rules, symbol)?,
         T::While => while_statement(inp, rules, symbol)?,
         T::Ident if is_loop(inp) => loop_statement(inp, rules, symbol)?,
+        T::Assign => {
+            let at = index(inp);
+            let help = "a variable is declared with let x = …, and assigned with x = …";
+            inp.state().expected_with(at, "for or while", help);
+            return give_up(inp);
+        }
         _ => return fail(inp, "for or while"),
     };
     Ok(finish(inp, start, Node::Labelled { label, body }))

@@ -52,6 +52,7 @@ fn word_operator(state: &Builder<'_>, at: usize) -> Option<&'static str> {
     Some(match state.slice(found) {
         "and" => "'and' is written &&",
         "or" => "'or' is written ||",
+        "not" if state.kind(at + 1) == T::In => "'not in' is written !in",
         "not" => "'not' is written !",
         "is" => "'is' is written ==",
         "instanceof" => "compare type(x) with a name instead, as in type(x) == \"int\"",
@@ -122,6 +123,25 @@ fn specific(state: &Builder<'_>, at: usize, found: Lexeme, what: &str) -> Option
     None
 }
 
+/// The help for a string with a letter before it.
+pub(crate) fn prefixed_string(state: &Builder<'_>, at: usize) -> Option<&'static str> {
+    let string = matches!(state.kind(at), T::String | T::StringStart);
+    let before = at.checked_sub(1).map(|before| state.slice(state.lexeme(before)));
+    let letter = matches!(before, Some("f" | "F" | "r" | "b"));
+    (string && letter && touches_previous(state, at))
+        .then_some("strings need no letter before them: all but \"\"\" strings have placeholders ${…}")
+}
+
+/// Whether a token begins where the one before it ends.
+fn touches_previous(state: &Builder<'_>, at: usize) -> bool {
+    at > 0 && state.lexeme(at - 1).end == state.lexeme(at).start
+}
+
+/// Whether a token stands behind `import name`.
+fn follows_import(state: &Builder<'_>, at: usize) -> bool {
+    at >= 2 && state.kind(at - 1) == T::Ident && state.kind(at - 2) == T::Import
+}
+
 /// Whether a token stands in the pattern of a `let`, before its `=`.
 fn in_let_pattern(state: &Builder<'_>, at: usize) -> bool {
     let mut before = (0..at).rev().map(|at| state.kind(at));
@@ -151,11 +171,22 @@ fn habit(
             Some("several variables are declared with let [a, b] = …")
         }
         ("=", T::Ident) if word(1) == "mut" => Some("every variable can be assigned: leave 'mut' out"),
+        ("catch", T::Ident) if matches!(state.slice(found), "except" | "rescue" | "ensure") => {
+            Some("what follows a try block is catch (e) { … } or finally { … }")
+        }
+        ("parameter name", T::Star | T::StarStar) => {
+            Some("what is left over is collected by ...args, the last parameter")
+        }
+        ("expression", T::Comma) if follows_import(state, at) => Some("each module has an import of its own"),
+        ("=>", _) if word(1) == "case" => Some("an arm is written pattern => body, without 'case'"),
+        (")" | "statement", T::Bang) if state.kind(at + 1) == T::Dot => {
+            Some("there is no '!.'; write ?. where null may come, or . where it may not")
+        }
         ("type", T::Assign) => Some("a variable is declared with let x = …, or let x: int = … with its type"),
         ("type", _) => Some("a type is a name such as int, string, array[int] or Point, T? or T | U"),
         ("]" | "}", T::Colon) if in_let_pattern(state, at) => Some("names in a pattern have no types"),
         ("expression", T::Comma) if previous == Some(T::Ident) => {
-            Some("one variable is assigned at a time; to exchange two, keep one in a third")
+            Some("one variable is assigned at a time; to exchange two: let t = a; a = b; b = t")
         }
         ("]", T::Colon) => within_brackets(state, at),
         (_, T::String | T::StringStart) if matches!(word(1), "f" | "r" | "b" | "u") => {
@@ -198,7 +229,7 @@ fn within_brackets(state: &Builder<'_>, at: usize) -> Option<&'static str> {
 fn by_expectation(found: Lexeme, what: &str) -> Option<&'static str> {
     match (what, found.kind) {
         ("variable name", T::LeftParen) => {
-            Some("write 'for x in items { … }', without parentheses; to count, use range(0, n) or while")
+            Some("write for x in items { … }, without parentheses; to count, for i in 0..n { … }")
         }
         ("variable name", kind) if kind.is_keyword() => None,
         ("in", T::Assign) => Some("write 'for x in range(0, n) { … }', or use while"),

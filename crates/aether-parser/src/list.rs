@@ -6,6 +6,7 @@
 use aether_lexer::TokenKind;
 
 use crate::cursor::{Cursor, Parsed, fail, give_up, index, missing, peek, peek_at, peek_kind};
+use crate::hints;
 
 /// What a list is delimited by, and how it is described.
 #[derive(Clone, Copy, Debug)]
@@ -115,7 +116,10 @@ fn report_missing_comma(inp: &mut Cursor<'_, '_>, delimiters: Delimiters, open: 
     if !item_follows || !closed || state.word_is_operator(at) {
         return false;
     }
-    let help = format!("put a comma between two {}s", delimiters.item);
+    let help = hints::prefixed_string(state, at).map_or_else(
+        || format!("put a comma between two {}s", delimiters.item),
+        str::to_owned,
+    );
     state.expected_with(at, delimiters.close_text, &help);
     true
 }

@@ -325,6 +325,27 @@ fn is_chain(state: &Builder<'_>, mut id: NodeId) -> bool {
     }
 }
 
+/// How what other languages begin a statement with is written here.
+fn statement_elsewhere(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "raise" => "errors are raised with throw",
+        "puts" | "echo" => "output is written with println(…)",
+        "foreach" => "a loop is written for x in items { … }",
+        "del" | "delete" => "an entry is removed with d.remove(key); a value goes with its last reference",
+        "type" | "typedef" | "using" => "a type has no second name; struct and enum declare new ones",
+        "interface" | "trait" | "protocol" | "impl" => {
+            "methods stand in the struct itself, and any value with a method will do"
+        }
+        "unless" => "write if (!condition) { … }",
+        "goto" => "loops are left with break and continue, which may name a label",
+        "global" | "nonlocal" => "functions see and assign the variables around them without a declaration",
+        "public" | "private" | "static" | "export" => {
+            "everything in a module can be imported; leave the word out"
+        }
+        _ => return None,
+    })
+}
+
 /// Reports `println "hi"`. The chain began at token `start`.
 #[cold]
 fn missing_call(inp: &mut Cursor<'_, '_>, start: usize) -> Parsed<NodeId> {
@@ -340,7 +361,9 @@ fn missing_call(inp: &mut Cursor<'_, '_>, start: usize) -> Parsed<NodeId> {
         .unwrap_or("");
     let line = line.trim_end();
     let is_plain = line.chars().count() <= MAX_ADVISED && !line.contains(['}', ';', '/', '{']);
-    let help = if found.kind == T::Ident && state.lexeme(at + 1).kind == T::Assign {
+    let help = if let Some(help) = statement_elsewhere(chain) {
+        help.to_owned()
+    } else if found.kind == T::Ident && state.lexeme(at + 1).kind == T::Assign {
         format!("a variable is declared with let {} = …", state.slice(found))
     } else {
         format!("write {chain}({})", if is_plain { line } else { "…" })

@@ -80,6 +80,10 @@ pub fn written_here(name: &str) -> Option<&'static str> {
         "printf" | "sprintf" | "echo" | "puts" | "console" | "System" => {
             "output is written with print and println, formatted text with format"
         }
+        "not" => "'not' is written !",
+        "and" => "'and' is written &&",
+        "or" => "'or' is written ||",
+        "pass" => "an empty block is written { }",
         "foreach" => "a loop is written for x in items { … }",
         "unless" => "write if (!condition) { … }",
         "until" => "write while (!condition) { … }",

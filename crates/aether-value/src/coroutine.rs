@@ -164,6 +164,11 @@ impl Coroutine {
         Err(heap.out_of_memory((needed - old).saturating_mul(SLOT)))
     }
 
+    /// Whether this holds the registers of a generator: a stack has room for frames.
+    pub fn is_generator(&self) -> bool {
+        self.frame_capacity.get() == 0
+    }
+
     /// Whether this is a generator that must be closed when nothing refers to it any more.
     pub fn closes(&self) -> bool {
         self.closes.get()

@@ -452,6 +452,9 @@ impl Engine {
             let (name, _) = rest.split_once("' does not exist on type")?;
             return aether_resolve::method_here(name).map(str::to_owned);
         }
+        if let Some(text) = habit_help(raised.kind, &raised.message) {
+            return Some(text.to_owned());
+        }
         let name = raised
             .message
             .strip_prefix("Undefined variable: ")
@@ -554,5 +557,21 @@ fn output_error(error: io::Error) -> Error {
         Error::Exit
     } else {
         Error::Output(error)
+    }
+}
+
+/// Advice for what means something else in other languages.
+fn habit_help(kind: ErrorKind, message: &str) -> Option<&'static str> {
+    match kind {
+        ErrorKind::Index if message.starts_with("Index -") => {
+            Some("indices count from 0; the last element is a.last(), or a.get(-1)")
+        }
+        ErrorKind::Type if message == "Type error: expected number, got string and int" => {
+            Some("a text is repeated with text.repeat(n)")
+        }
+        ErrorKind::Type if message.starts_with("Type error: expected integer, got string and") => {
+            Some("values are put into a text with \"${value}\" or format(\"{}\", value)")
+        }
+        _ => None,
     }
 }

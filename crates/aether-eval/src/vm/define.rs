@@ -394,6 +394,12 @@ impl Vm {
                 Value::Array(source) => source.clone(),
                 // Collected by a call whose result comes here, to this instruction again.
                 Value::Coroutine(_) => return call::collect_into(self, from),
+                Value::Instance(instance)
+                    if instance.definition().method(&self.names.has_next).is_some()
+                        && instance.definition().method(&self.names.next).is_some() =>
+                {
+                    return call::collect_into(self, from);
+                }
                 value if is_spreadable(value) => match builtins::collect_iterable(&self.heap, value)? {
                     Some(source) => source,
                     None => return Err(Raise::spread(&value.type_name())),

@@ -250,6 +250,9 @@ impl Inner {
                     .to_owned(),
                 tag::BUFFER => "array".to_owned(),
                 tag::TABLE => if header.small == 0 { "dict" } else { "set" }.to_owned(),
+                tag::COROUTINE if object.cast::<crate::Coroutine>().as_ref().is_generator() => {
+                    "generator".to_owned()
+                }
                 kind => tag::name(kind).to_owned(),
             }
         }
