@@ -39,8 +39,8 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("ureq", &["stdlib"]),
     ("syn", &["plugin-macros"]),
     ("mio", &["stdlib"]),
-    // Sockets, and address space for chunks.
-    ("rustix", &["stdlib", "value"]),
+    // Terminals, sockets, and address space for chunks.
+    ("rustix", &["aether", "stdlib", "value"]),
 ];
 
 fn short(name: &str) -> &str {

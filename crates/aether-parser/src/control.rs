@@ -380,17 +380,21 @@ fn skip_arm(inp: &mut Cursor<'_, '_>, start: usize) {
     skip_to(inp, at);
 }
 
+/// An expression on the same line, if one begins there.
+fn operand<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) -> Parsed<Option<NodeId>> {
+    let next = peek(inp);
+    if next.on_new_line() || !starts_expression(next.kind) {
+        return Ok(None);
+    }
+    inp.parse(&rules.expression).map(Some)
+}
+
 /// `return`, with an operand only on the same line.
 pub(crate) fn return_statement<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) -> Parsed<NodeId> {
     let start = index(inp);
     not_deferred(inp, start);
     inp.skip();
-    let next = peek(inp);
-    let value = if !next.on_new_line() && starts_expression(next.kind) {
-        Some(inp.parse(&rules.expression)?)
-    } else {
-        None
-    };
+    let value = operand(inp, rules)?;
     Ok(finish(inp, start, Node::Return(value)))
 }
 
@@ -425,12 +429,7 @@ pub(crate) fn yield_statement<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) -
         Inside::Function | Inside::Deferred => {}
     }
     inp.skip();
-    let next = peek(inp);
-    let value = if !next.on_new_line() && starts_expression(next.kind) {
-        Some(inp.parse(&rules.expression)?)
-    } else {
-        None
-    };
+    let value = operand(inp, rules)?;
     Ok(finish(inp, start, Node::Yield(value)))
 }
 

@@ -45,7 +45,7 @@ impl Compiler<'_> {
                 }
                 Ok(())
             }
-            Node::Binary { op, lhs, rhs } if is_comparison(op) => {
+            Node::Binary { op, lhs, rhs } if op.is_comparison() => {
                 self.compare_branch(condition, op, lhs, rhs, sense, label, over)
             }
             Node::Index {
@@ -177,18 +177,6 @@ impl Compiler<'_> {
         self.free_to(mark);
         Ok(())
     }
-}
-
-fn is_comparison(op: BinaryOp) -> bool {
-    matches!(
-        op,
-        BinaryOp::Equal
-            | BinaryOp::NotEqual
-            | BinaryOp::Less
-            | BinaryOp::LessEqual
-            | BinaryOp::Greater
-            | BinaryOp::GreaterEqual
-    )
 }
 
 fn register_jump(op: BinaryOp, sense: bool) -> Op {

@@ -641,16 +641,7 @@ impl Compiler<'_> {
             BinaryOp::Greater => Op::Greater,
             BinaryOp::GreaterEqual => Op::GreaterEqual,
         };
-        let comparison = matches!(
-            op,
-            BinaryOp::Equal
-                | BinaryOp::NotEqual
-                | BinaryOp::Less
-                | BinaryOp::LessEqual
-                | BinaryOp::Greater
-                | BinaryOp::GreaterEqual
-        );
-        if !comparison || !(left.consumed() || right.consumed()) {
+        if !op.is_comparison() || !(left.consumed() || right.consumed()) {
             self.emit(code, dst, left.register, right.register);
             return;
         }

@@ -33,15 +33,7 @@ impl Compiler<'_> {
         self.open_scope();
         let (kind, value) = (self.allocate()?, self.allocate()?);
         self.add_local(value, true);
-        let entry = self.label();
-        self.function.finals.push(FinallyState {
-            kind,
-            entry,
-            exits: Vec::new(),
-            scopes: self.function.scopes.len(),
-            running: None,
-        });
-        let start = self.here() as u32;
+        let (entry, start) = self.begin_finally(kind);
         match catch {
             Some(_) => self.try_catch(body, catch)?,
             None => self.in_scope(body)?,
@@ -55,6 +47,19 @@ impl Compiler<'_> {
         self.bind(done);
         self.end_finally(kind);
         Ok(())
+    }
+
+    /// Begins what a `finally` block follows; gives the label of the block and the word where this begins.
+    fn begin_finally(&mut self, kind: u16) -> (Label, u32) {
+        let entry = self.label();
+        self.function.finals.push(FinallyState {
+            kind,
+            entry,
+            exits: Vec::new(),
+            scopes: self.function.scopes.len(),
+            running: None,
+        });
+        (entry, self.here() as u32)
     }
 
     /// The ways into a `finally` block: from the end of what began at word `start`, and with an error, which leaves the
@@ -110,15 +115,7 @@ impl Compiler<'_> {
         self.add_local(value, true);
         self.add_local(list, true);
         self.function.deferred = Some(list);
-        let entry = self.label();
-        self.function.finals.push(FinallyState {
-            kind,
-            entry,
-            exits: Vec::new(),
-            scopes: self.function.scopes.len(),
-            running: None,
-        });
-        let start = self.here() as u32;
+        let (entry, start) = self.begin_finally(kind);
         self.in_scope(body)?;
         self.function.deferred = None;
         self.enter_finally(start, kind, list + 1, entry);

@@ -2,7 +2,7 @@
 //!
 //! What annotated names and results hold is checked whenever they get it; a literal of the right type is not.
 
-use aether_ast::{BinaryOp, FunctionId, Node, NodeId, Symbol, UnaryOp};
+use aether_ast::{FunctionId, Node, NodeId, Symbol, UnaryOp};
 use aether_resolve::Use;
 use aether_value::{TypeCheck, tag};
 
@@ -96,7 +96,7 @@ impl Compiler<'_> {
                 Node::Float(_) => tag::FLOAT,
                 _ => return false,
             },
-            Node::Binary { op, .. } if is_comparison(op) => tag::BOOL,
+            Node::Binary { op, .. } if op.is_comparison() => tag::BOOL,
             _ => return false,
         };
         admits.admits_kind(kind)
@@ -112,16 +112,4 @@ impl Compiler<'_> {
             _ => None,
         }
     }
-}
-
-fn is_comparison(op: BinaryOp) -> bool {
-    matches!(
-        op,
-        BinaryOp::Equal
-            | BinaryOp::NotEqual
-            | BinaryOp::Less
-            | BinaryOp::LessEqual
-            | BinaryOp::Greater
-            | BinaryOp::GreaterEqual
-    )
 }
