@@ -42,8 +42,10 @@ pub(crate) struct LiteralSite {
     pub(crate) shape: u32,
     /// Slot of each name in that shape, or `None` for an undeclared field.
     pub(crate) slots: Vec<Option<u16>>,
-    /// Whether the literal names exactly the declared fields in their order.
+    /// Whether the literal names exactly the declared fields in their order, and none is annotated.
     pub(crate) in_order: bool,
+    /// The same with annotated fields.
+    pub(crate) checked_in_order: bool,
 }
 
 /// Names of one module.
@@ -285,6 +287,7 @@ impl Tables {
             shape: 0,
             slots: Vec::new(),
             in_order: false,
+            checked_in_order: false,
         });
         self.literals.len() as u32 - 1
     }

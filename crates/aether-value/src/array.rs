@@ -92,6 +92,11 @@ impl Array {
         self.header.has(flag::SHARED_BUFFER)
     }
 
+    /// Whether nothing but one reference knows of this array or of its items, so that nobody can tell it from a new one.
+    pub fn is_private(&self) -> bool {
+        self.header.count.get() == 1 && !self.header.has(flag::SHARED_BUFFER | flag::HAS_SIDE)
+    }
+
     /// The items as values.
     ///
     /// # Safety

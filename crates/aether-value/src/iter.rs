@@ -163,6 +163,28 @@ impl Iter {
         }
     }
 
+    /// Puts the next entry of a dict into a pair that nobody else has; false if this walks no entries or has no more.
+    ///
+    /// # Errors
+    /// Out of memory; the pair may hold one half of the entry.
+    pub fn next_entry_into(&self, pair: &Array) -> Result<bool, Raise> {
+        let entry = self.state.with(|state| match state {
+            IterState::DictEntries { dict, position } => {
+                let (next, key, value) = dict.entry_at(*position)?;
+                *position = next;
+                // SAFETY: entries hold values.
+                Some(unsafe { (key.clone_value(), value.clone_value()) })
+            }
+            _ => None,
+        });
+        let Some((key, value)) = entry else {
+            return Ok(false);
+        };
+        drop(pair.set(0, key)?);
+        drop(pair.set(1, value)?);
+        Ok(true)
+    }
+
     /// The next piece of a string, if that is what this walks.
     fn next_piece(&self, heap: &Heap) -> Option<Result<Value, Raise>> {
         let found = self.state.with(|state| match state {

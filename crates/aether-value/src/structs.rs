@@ -80,6 +80,12 @@ impl StructDef {
         let _ = self.types.set(types);
     }
 
+    /// Whether the annotation of a field, if it has one, admits every value of a kind.
+    pub fn admits(&self, slot: usize, kind: u8) -> bool {
+        let check = self.types().and_then(|types| types[slot].as_ref());
+        check.is_none_or(|check| check.admits_kind(kind))
+    }
+
     /// A value as the annotation of a field has it.
     ///
     /// # Errors

@@ -265,25 +265,43 @@ impl Vm {
             if (*window).tag == tag::STRUCT_DEF {
                 let definition = (*window).object::<StructDef>();
                 if literal.in_order && literal.shape == definition.shape_id() {
-                    let object = self.heap.alloc_instance_raw(definition);
-                    if object.is_null() {
-                        return Err(self.heap.out_of_memory(16 + count * 16));
-                    }
-                    let slots = (*object).slots_ptr();
-                    for index in 0..count {
-                        *slots.add(index) = take(window.add(1 + index));
-                    }
-                    let old = *window;
-                    *window = Raw {
-                        tag: tag::INSTANCE,
-                        payload: object as u64,
-                    };
-                    old.release();
+                    self.instance_in_order(window, definition, count)?;
                     return Ok(Flow::Next);
                 }
             }
             self.make_instance_slow(window, count, site)
         }
+    }
+
+    /// An instance whose fields wait in their order behind the window's first register, which gets it.
+    ///
+    /// # Safety
+    /// As `make_instance`, with as many values as fields.
+    #[inline(always)]
+    unsafe fn instance_in_order(
+        &mut self,
+        window: *mut Raw,
+        definition: &StructDef,
+        count: usize,
+    ) -> Result<(), Raise> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let object = self.heap.alloc_instance_raw(definition);
+            if object.is_null() {
+                return Err(self.heap.out_of_memory(16 + count * 16));
+            }
+            let slots = (*object).slots_ptr();
+            for index in 0..count {
+                *slots.add(index) = take(window.add(1 + index));
+            }
+            let old = *window;
+            *window = Raw {
+                tag: tag::INSTANCE,
+                payload: object as u64,
+            };
+            old.release();
+        }
+        Ok(())
     }
 
     #[cold]
@@ -301,17 +319,31 @@ impl Vm {
                 return Err(Raise::not_a_struct(&name, &(*window).as_value().type_name()));
             };
             let definition = definition.clone();
+            let literal = &self.tables.literals[site as usize];
+            if literal.checked_in_order && literal.shape == definition.shape_id() {
+                for slot in 0..count {
+                    let register = window.add(1 + slot);
+                    if !definition.admits(slot, (*register).tag) {
+                        let fitted = definition.fit(slot, (*register).clone_value())?;
+                        take(register).release();
+                        *register = Raw::from_value(fitted);
+                    }
+                }
+                self.instance_in_order(window, &definition, count)?;
+                return Ok(Flow::Next);
+            }
             let literal = &mut self.tables.literals[site as usize];
             literal.shape = definition.shape_id();
             literal.slots = literal.names.iter().map(|name| definition.slot(name)).collect();
             // Annotated fields are checked here, every time.
-            literal.in_order = definition.types().is_none()
-                && count == definition.fields().len()
+            let in_order = count == definition.fields().len()
                 && literal
                     .slots
                     .iter()
                     .enumerate()
                     .all(|(index, slot)| *slot == Some(index as u16));
+            literal.in_order = in_order && definition.types().is_none();
+            literal.checked_in_order = in_order && definition.types().is_some();
             let (names, slots) = (literal.names.clone(), literal.slots.clone());
             let instance = self.heap.instance(&definition)?;
             for (index, (name, slot)) in names.iter().zip(slots).enumerate() {

@@ -11,7 +11,7 @@
 //! | instance | itself; the loop calls `has_next` and `next` | |
 #![expect(unsafe_code, reason = "reads and writes the loop's registers")]
 
-use aether_value::{Buffer, Iter, NativeObject, Raise, Raw, Rc, Str, Table, Value, tag};
+use aether_value::{Array, Buffer, Iter, NativeObject, Raise, Raw, Rc, Str, Table, Value, tag};
 
 use super::Vm;
 use crate::bytecode::{Op, fields};
@@ -138,6 +138,17 @@ impl Vm {
         // SAFETY: the caller's promise; the state keeps what it iterates alive.
         unsafe {
             let item = state.add(2);
+            // The pair of the last turn serves again, if the script has not kept it.
+            if (*state).tag == tag::ITERATOR
+                && (*item).tag == tag::ARRAY
+                && (*item).object::<Array>().is_private()
+                && (*item).object::<Array>().len() == 2
+                && (*state)
+                    .object::<Iter>()
+                    .next_entry_into((*item).object::<Array>())?
+            {
+                return Ok(NextItem::Item);
+            }
             if (*item).is_counted() {
                 super::call::take(item).release();
             }
