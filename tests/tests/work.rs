@@ -396,6 +396,8 @@ const BODIES: &[&str] = &[
     "return [x for x in p0]",
     "return {x: 1 for x in p0}",
     "defer { p1 = p0 }  return 1",
+    "let g = [(a, b = 1) => [a, b]]  return g[0](b = p0, a = p1)",
+    "struct Q { x fn m(a, b = 2) { return [a, b] } }  return Q { x: p0 }.m(b = p1, a = p0)",
     "let x: int | array | string | dict | set | null = p0  return x",
     "return \"${p0:>5}\"",
     "fn g(a, b = 1, c = 2) { return [a, b, c] }  return g(c = p0, a = p1)",

@@ -77,6 +77,8 @@ pub(crate) struct Tables {
     pub(crate) enums: Vec<EnumTemplate>,
     pub(crate) literals: Vec<LiteralSite>,
     pub(crate) checks: Vec<Check>,
+    /// Names of the arguments of calls, in the order in which they are written.
+    pub(crate) keyword_sites: Vec<Box<[Rc<Str>]>>,
 }
 
 impl Tables {
@@ -99,6 +101,7 @@ impl Tables {
             enums: Vec::new(),
             literals: Vec::new(),
             checks: Vec::new(),
+            keyword_sites: Vec::new(),
         }
     }
 
@@ -271,6 +274,7 @@ impl Tables {
 
     /// Lets go of every value.
     pub(crate) fn clear(&mut self) {
+        self.keyword_sites.clear();
         self.literals.clear();
         self.structs.clear();
         self.enums.clear();

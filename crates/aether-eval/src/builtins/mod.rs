@@ -51,7 +51,9 @@ pub(crate) use heap::RUN_FINALIZERS;
 pub(crate) use membership::{MEMBERSHIP, OPTIONAL_INDEX, PAIRS};
 pub(crate) use promise::{DRAIN_QUEUE, SERVE_READY};
 pub(crate) use range::{INCLUSIVE_RANGE, RANGE, Range};
-pub(crate) use spread::{KEYWORD_CALL, KEYWORD_METHOD_CALL, OMITTED, SPREAD_CALL, SPREAD_METHOD_CALL};
+pub(crate) use spread::{
+    KEYWORD_CALL, KEYWORD_METHOD_CALL, OMITTED, SPREAD_CALL, SPREAD_METHOD_CALL, keyword_error,
+};
 
 /// A built-in that computes its result at once.
 pub type Simple = fn(&mut Ctx<'_>, &[Value]) -> Result<Value, Raise>;

@@ -125,7 +125,8 @@ fn place(
     Ok(())
 }
 
-fn keyword_error(message: &str) -> Raise {
+/// The error of arguments by name that a callee does not take.
+pub(crate) fn keyword_error(message: &str) -> Raise {
     Raise::new(ErrorKind::Arity, message)
 }
 

@@ -328,6 +328,11 @@ fused_operations! { ops {
     CallTop Ann 1;
     /// Calls global b with c arguments from R\[a+1\], which it takes; result in R\[a\].
     CallGlobal Ann 1;
+    /// Calls R\[a\] with b arguments from R\[a+1\] and c by name behind them, whose names are those of site w32 of word 1;
+    /// takes all; result in R\[a\].
+    CallKeywords Ann 2;
+    /// The same for the method K\[upper half of word 1\] of R\[a+1\], with the arguments from R\[a+2\].
+    CallMethodKeywords Ann 2;
     /// Calls the running closure with c arguments from R\[a+1\], which it takes; result in R\[a\].
     CallOwn Ann 1;
     /// Calls capture b of the running closure, which keeps it alive, with c arguments from R\[a+1\], which it takes; result

@@ -14,6 +14,7 @@ use super::function::Label;
 use super::{Compiler, Result};
 use crate::builtins;
 use crate::bytecode::{Op, name_word};
+use crate::vm::MOST_NAMED;
 
 #[derive(Clone, Copy)]
 enum Step {
@@ -264,6 +265,26 @@ impl Compiler<'_> {
         Ok(places.len() as u16)
     }
 
+    /// The names of the arguments that have some, if the instructions for such calls take them: none is spread, and
+    /// there are not too many.
+    fn keyword_site(&mut self, args: List) -> Result<Option<(u32, u16)>> {
+        let ast = self.ast;
+        let mut names = Vec::new();
+        for &arg in ast.list(args) {
+            match ast.node(arg) {
+                Node::Spread(_) => return Ok(None),
+                Node::Keyword { name, .. } => names.push(self.interned(ast.text(name))?),
+                _ => {}
+            }
+        }
+        if names.is_empty() || names.len() > MOST_NAMED {
+            return Ok(None);
+        }
+        let count = names.len() as u16;
+        self.tables.keyword_sites.push(names.into());
+        Ok(Some((self.tables.keyword_sites.len() as u32 - 1, count)))
+    }
+
     /// Evaluates the arguments by position into an array, and if there are any by name, their names and values into
     /// another one; answers whether there are.
     fn argument_arrays(&mut self, args: List) -> Result<bool> {
@@ -303,6 +324,18 @@ impl Compiler<'_> {
         self.free_to(window + 1);
         let function = self.allocate()?;
         let op = if callee.temporary { Op::Move } else { Op::Copy };
+        if let Some((site, named)) = self.keyword_site(args)? {
+            self.free_to(function);
+            if callee.register != window {
+                self.emit(op, window, callee.register, 0);
+            }
+            let count = self.arguments(args)?;
+            self.at(node);
+            self.emit(Op::CallKeywords, window, count - named, named);
+            self.extend(u64::from(site));
+            self.move_result(dst, window);
+            return Ok(Self::temporary(dst));
+        }
         self.emit(op, function, callee.register, 0);
         let named = self.argument_arrays(args)?;
         let def = if named {
@@ -337,6 +370,16 @@ impl Compiler<'_> {
             let op = if object.temporary { Op::Move } else { Op::Copy };
             self.emit(op, receiver, object.register, 0);
         }
+        if let Some((site, named)) = self.keyword_site(args)? {
+            let ast = self.ast;
+            let constant = self.string(ast.text(name))?;
+            let count = self.arguments(args)?;
+            self.at(node);
+            self.emit(Op::CallMethodKeywords, window, count - named, named);
+            self.extend(u64::from(site) | u64::from(constant) << 32);
+            self.move_result(dst, window);
+            return Ok(());
+        }
         let method = self.allocate()?;
         let ast = self.ast;
         let constant = self.string(ast.text(name))?;
@@ -360,7 +403,11 @@ impl Compiler<'_> {
         let args = ast.list(args);
         for &arg in args {
             let register = self.allocate()?;
-            self.expr(arg, register)?;
+            let value = match ast.node(arg) {
+                Node::Keyword { value, .. } => value,
+                _ => arg,
+            };
+            self.expr(value, register)?;
         }
         Ok(args.len() as u16)
     }

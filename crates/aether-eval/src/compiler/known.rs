@@ -250,6 +250,8 @@ impl Known {
             | Op::CallOwn
             | Op::CallMethod
             | Op::CallMethod1
+            | Op::CallKeywords
+            | Op::CallMethodKeywords
             | Op::Push
             | Op::Len
             | Op::Instance

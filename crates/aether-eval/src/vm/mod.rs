@@ -53,6 +53,7 @@ use crate::host::Host;
 use crate::tables::Tables;
 use crate::task::{Message, Scheduler};
 pub(crate) use arithmetic::{number_operator, power_of};
+pub(crate) use call::MOST_NAMED;
 pub use call::Returned;
 pub(crate) use call::declared_parameters;
 pub(crate) use modules::ModuleState;

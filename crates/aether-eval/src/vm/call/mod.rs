@@ -4,6 +4,7 @@
 #![expect(unsafe_code, reason = "moves values between registers")]
 
 mod frame;
+mod keyword;
 mod method;
 
 use aether_value::{
@@ -13,6 +14,8 @@ use aether_value::{
 pub(crate) use frame::declared_parameters;
 pub(super) use frame::{argument, drive, slot_count};
 use frame::{each_turn, pair_turn};
+pub(crate) use keyword::MOST_NAMED;
+pub(super) use keyword::call_keywords;
 pub(super) use method::{call_method, call_remembered, lookup, remembers_builtin};
 
 use super::{Flow, SLACK, Vm, flags};

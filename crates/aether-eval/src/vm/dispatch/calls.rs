@@ -59,6 +59,8 @@ macro_rules! calls {
                 *reg!($ip, $base, 1) = callee;
                 flow!(1, call::call_value($vm, field!($ip, 1), argc, 1))
             }
+            Op::CallKeywords => flow!(2, call::call_keywords($vm, false)),
+            Op::CallMethodKeywords => flow!(2, call::call_keywords($vm, true)),
             Op::CallOwn => {
                 let own = *$base.sub(16).cast::<Raw>();
                 let argc = field!($ip, 3);
