@@ -484,11 +484,7 @@ impl Compiler<'_> {
                 let old = self.allocate()?;
                 self.at(target);
                 self.forbid_fusion();
-                if op == LogicalOp::Coalesce {
-                    self.index_or_null(old, object, index)?;
-                } else {
-                    self.emit(Op::GetIndex, old, object.register, index.register);
-                }
+                self.emit(Op::GetIndex, old, object.register, index.register);
                 self.at(id);
                 self.jump_on(keep, old, true, end);
                 self.expr(value, old)?;
@@ -503,12 +499,8 @@ impl Compiler<'_> {
                 let object = self.operand(object)?;
                 let old = self.allocate()?;
                 self.at(target);
-                if op == LogicalOp::Coalesce {
-                    self.member_or_null(old, object, constant);
-                } else {
-                    self.emit(Op::GetField, old, object.register, 0);
-                    self.extend(constant);
-                }
+                self.emit(Op::GetField, old, object.register, 0);
+                self.extend(constant);
                 self.at(id);
                 self.jump_on(keep, old, true, end);
                 self.expr(value, old)?;
@@ -522,33 +514,6 @@ impl Compiler<'_> {
         }
         self.free_to(mark);
         Ok(())
-    }
-
-    /// `dst = object[index]`, or null where a dict lacks the key or the index lies outside. `dst` is the last register.
-    fn index_or_null(&mut self, dst: u16, object: Operand, index: Operand) -> Result<()> {
-        for operand in [object, index] {
-            let register = self.allocate()?;
-            self.emit(Op::Copy, register, operand.register, 0);
-        }
-        self.built_in(&crate::builtins::OPTIONAL_INDEX, dst);
-        self.emit(Op::CallTop, dst, 0, 2);
-        self.free_to(dst + 1);
-        Ok(())
-    }
-
-    /// `dst = object.name`, or null where a dict lacks the key; `constant` is the name's, as instructions hold it.
-    fn member_or_null(&mut self, dst: u16, object: Operand, constant: u64) {
-        let (other, found) = (self.label(), self.label());
-        self.jump_narrow(Op::JumpUnlessDict, object.register, 0, other, 0);
-        self.emit(Op::MemberOrUnset, dst, object.register, 0);
-        self.extend(constant >> 32);
-        self.jump_on(Op::JumpIfSet, dst, false, found);
-        self.emit(Op::LoadNull, dst, 0, 0);
-        self.jump(found);
-        self.bind(other);
-        self.emit(Op::GetField, dst, object.register, 0);
-        self.extend(constant);
-        self.bind(found);
     }
 
     /// Whether an expression is a literal or a local in a register.
