@@ -198,6 +198,12 @@ fn habit(
         (_, T::Colon) if previous == Some(T::Colon) || state.kind(at + 1) == T::Colon => {
             Some("a member is written with a dot: Type.name")
         }
+        (")", T::Colon)
+            if previous == Some(T::Ident)
+                && matches!(state.kind(at.saturating_sub(2)), T::LeftParen | T::Comma) =>
+        {
+            Some("an argument is given by name with '=': f(name = value)")
+        }
         (_, T::Greater) if previous == Some(T::Less) => Some("inequality is written !="),
         (_, T::Greater) if previous == Some(T::Pipe) => {
             Some("there is no pipe operator; write f(x) or x.method()")
@@ -272,7 +278,9 @@ fn by_found(found: Lexeme, what: &str) -> Option<&'static str> {
             Some("an arrow function is written x => e or (a, b) => e, with the arrow on the line of the ')'")
         }
         T::DotDot | T::DotDotEqual => Some("a range has both bounds: a..b, or a..=b with the last one"),
-        T::Arrow => Some("'->' stands only between a function's parameters and the type of its result"),
+        T::Arrow => Some(
+            "an arrow function is written x => e; '->' stands only between a function's parameters and the type of its result",
+        ),
         T::Ellipsis => Some(
             "'...' may stand only before an element of an array, an argument, or the last name of an array pattern or of parameters",
         ),

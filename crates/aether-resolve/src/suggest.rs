@@ -114,6 +114,9 @@ pub fn method_here(name: &str) -> Option<&'static str> {
         "endsWith" | "endswith" => "write ends_with(s)",
         "forEach" => "write each(f)",
         "filter_map" | "flatMap" => "write flat_map(f)",
+        "to_array" | "toArray" | "to_list" | "toList" | "to_vec" => {
+            "the items of an iterator become an array with collect()"
+        }
         "sortBy" => "write sort_by(f)",
         "keySet" | "Keys" => "write keys()",
         "substring" | "substr" => "a part of a text is s[from:to]",

@@ -566,6 +566,12 @@ fn habit_help(kind: ErrorKind, message: &str) -> Option<&'static str> {
         ErrorKind::Index if message.starts_with("Index -") => {
             Some("indices count from 0; the last element is a.last(), or a.get(-1)")
         }
+        ErrorKind::Type if message == "Type error: expected function, got struct" => {
+            Some("instances are written Name { field: value }")
+        }
+        ErrorKind::Type if message == "Type error: expected function, got enum" => {
+            Some("values of an enum are written Name.Variant or Name.Variant(value)")
+        }
         ErrorKind::Type if message == "Type error: expected number, got string and int" => {
             Some("a text is repeated with text.repeat(n)")
         }
