@@ -5,7 +5,10 @@
 //! - Whatever ran, output is flushed before a method that runs code returns.
 //! - [`Engine::shut_down`] and dropping let go of everything, outstanding promises included, without waiting.
 
-use aether_eval::{BuiltinDef, HeapProfile, Host, LeakReport, Machine, MachineOptions, MemoryWatch};
+use aether_ast::{Ast, Node};
+use aether_eval::{
+    BuiltinDef, HeapProfile, Host, LeakReport, Machine, MachineOptions, MemoryWatch, Place, TracePlace,
+};
 use aether_parser::ParseOptions;
 use aether_source::SourceFile;
 use aether_value::{ErrorKind, Heap, PromiseState, Value};
@@ -449,8 +452,12 @@ impl Engine {
         };
         if raised.kind == ErrorKind::Property {
             let rest = raised.message.strip_prefix("Method '")?;
-            let (name, _) = rest.split_once("' does not exist on type")?;
-            return aether_resolve::method_here(name).map(str::to_owned);
+            let (name, of_type) = rest.split_once("' does not exist on type ")?;
+            if let Some(text) = aether_resolve::method_here(name) {
+                return Some(text.to_owned());
+            }
+            return (of_type == "'iterator'" && arrays_have(name))
+                .then(|| format!("arrays have it: write collect().{name}(…)"));
         }
         if let Some(text) = habit_help(raised.kind, &raised.message) {
             return Some(text.to_owned());
@@ -468,6 +475,11 @@ impl Engine {
                 max_nesting: DEFAULT_MAX_NESTING,
             };
             let parsed = aether_parser::parse(&place.file, options);
+            if is_dict_key(&parsed.ast, place, name) {
+                return Some(format!(
+                    "the keys of a dict are expressions; write {{\"{name}\": …}}"
+                ));
+            }
             let resolution = aether_resolve::resolve(&parsed.ast, true);
             let locals = resolution.bindings().iter().map(|binding| binding.name);
             let globals = resolution.globals().iter().map(|global| global.name);
@@ -558,6 +570,26 @@ fn output_error(error: io::Error) -> Error {
     } else {
         Error::Output(error)
     }
+}
+
+/// Whether arrays have a built-in method of this name.
+fn arrays_have(name: &str) -> bool {
+    aether_eval::all_builtins()
+        .any(|(place, def)| place == Place::Method(aether_value::tag::ARRAY) && def.info.name == name)
+}
+
+/// Whether the name is the key of an entry of a dict literal on the line of `place`.
+fn is_dict_key(ast: &Ast, place: &TracePlace, name: &str) -> bool {
+    let line = place.file.line(place.span.start);
+    ast.ids().any(|id| {
+        let Node::Dict(entries) = ast.node(id) else {
+            return false;
+        };
+        ast.list(entries).iter().step_by(2).any(|&key| {
+            place.file.line(ast.span(key).start) == line
+                && ast.name_of(key).is_some_and(|symbol| ast.text(symbol) == name)
+        })
+    })
 }
 
 /// Advice for what means something else in other languages.
