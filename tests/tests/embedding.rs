@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aether::{Engine, Error, ErrorKind, MemoryHost, SystemHost, Value, ValueExt as _};
+use aether_tests::Scratch;
 
 fn limited(bytes: usize) -> Engine {
     Engine::builder()
@@ -188,4 +189,31 @@ fn error_lines_name_files_and_give_help() {
             .all(|line| line.starts_with("Error: bad.ae: ") || line.starts_with("  ")),
         "{of_module:?}"
     );
+}
+
+/// What goes over standard input, from the first byte to the last.
+const READER: &str = r#"
+import io
+println(io.read_line(), io.read_bytes(1), io.read_bytes(1), io.read_bytes(0), io.read_line())
+for line in io.lines() {
+    println("<${line}>")
+    if (line == "") { break }
+}
+println(io.read(), io.read_bytes(), io.read_line())
+"#;
+const INPUT: &str = "first\r\n\u{e9}t\u{e9}\nlast line\n\nrest \u{20ac}\nend";
+const READ: &str = "first [195] [169] [] t\u{e9}\n<last line>\n<>\nrest \u{20ac}\nend [] null\n";
+
+#[test]
+fn standard_input_is_read_alike_from_memory_and_from_the_system() {
+    let host = MemoryHost::new();
+    host.push_stdin(INPUT);
+    let mut engine = Engine::builder().host(host.clone()).build().unwrap();
+    engine.run_text("reader.ae", READER).unwrap();
+    assert_eq!(host.stdout(), READ);
+
+    let scratch = Scratch::new("stdin");
+    scratch.file("reader.ae", READER);
+    let expected = (0, READ.to_owned(), String::new());
+    assert_eq!(scratch.run_with_input(&["reader.ae"], INPUT), expected);
 }

@@ -9,7 +9,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::io;
+use std::io::{self, BufRead as _};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ pub struct MemoryHost {
 struct State {
     stdout: String,
     stderr: String,
-    stdin: VecDeque<String>,
+    stdin: VecDeque<u8>,
     files: BTreeMap<String, Vec<u8>>,
     directories: BTreeSet<String>,
     /// What a script has removed and the directory still has.
@@ -82,10 +82,7 @@ impl MemoryHost {
 
     /// Appends to standard input.
     pub fn push_stdin(&self, text: &str) {
-        self.world
-            .borrow_mut()
-            .stdin
-            .extend(text.split_inclusive('\n').map(str::to_owned));
+        self.world.borrow_mut().stdin.extend(text.bytes());
     }
 
     /// Puts a file into memory.
@@ -101,13 +98,12 @@ impl MemoryHost {
     /// Bytes that the captured output, the input that waits and the files in memory take.
     pub fn held_bytes(&self) -> usize {
         let world = self.world.borrow();
-        let stdin: usize = world.stdin.iter().map(String::capacity).sum();
         let files: usize = world
             .files
             .iter()
             .map(|(name, bytes)| name.capacity() + bytes.capacity())
             .sum();
-        world.stdout.capacity() + world.stderr.capacity() + stdin + files
+        world.stdout.capacity() + world.stderr.capacity() + world.stdin.capacity() + files
     }
 
     /// Moves the clock on by `seconds`.
@@ -319,23 +315,16 @@ impl Host for MemoryHost {
     }
 
     fn read_line(&mut self) -> io::Result<String> {
-        Ok(self.world.borrow_mut().stdin.pop_front().unwrap_or_default())
+        let stdin = &mut self.world.borrow_mut().stdin;
+        let mut line = String::new();
+        stdin.read_line(&mut line)?;
+        Ok(line)
     }
 
     fn read_input(&mut self, most: usize) -> io::Result<Vec<u8>> {
-        let mut world = self.world.borrow_mut();
-        let mut bytes = Vec::new();
-        while bytes.len() < most
-            && let Some(line) = world.stdin.pop_front()
-        {
-            let end = line.floor_char_boundary((most - bytes.len()).min(line.len()));
-            bytes.extend_from_slice(&line.as_bytes()[..end]);
-            if end < line.len() {
-                world.stdin.push_front(line[end..].to_owned());
-                break;
-            }
-        }
-        Ok(bytes)
+        let stdin = &mut self.world.borrow_mut().stdin;
+        let count = stdin.len().min(most);
+        Ok(stdin.drain(..count).collect())
     }
 
     fn clock(&mut self) -> f64 {
