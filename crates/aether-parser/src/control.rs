@@ -220,12 +220,6 @@ pub(crate) fn labelled<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) -> Parse
         T::For => for_statement(inp, rules, symbol)?,
         T::While => while_statement(inp, rules, symbol)?,
         T::Ident if is_loop(inp) => loop_statement(inp, rules, symbol)?,
-        T::Assign => {
-            let at = index(inp);
-            let help = "a variable is declared with let x = …, and assigned with x = …";
-            inp.state().expected_with(at, "for or while", help);
-            return give_up(inp);
-        }
         _ => return fail(inp, "for or while"),
     };
     Ok(finish(inp, start, Node::Labelled { label, body }))
@@ -274,7 +268,7 @@ fn catch<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) -> Parsed<NodeId> {
     Ok(finish(inp, start, Node::Catch { binding, body }))
 }
 
-/// `match e { p => s, … }`, whose arms are values where it is one itself.
+/// `match e { p => s, … }`, whose arms are values where it is one itself. A bad arm is skipped up to the next one.
 pub(crate) fn match_arms<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>, is_value: bool) -> Parsed<NodeId> {
     let start = index(inp);
     inp.skip();
@@ -327,7 +321,7 @@ pub(crate) fn match_arms<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>, is_val
     Ok(state.add(node, span))
 }
 
-/// `p => s` or `p if c => s`. A bad arm is skipped up to the next one.
+/// `p => s` or `p if c => s`.
 fn arm<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>, is_value: bool) -> Parsed<NodeId> {
     let start = index(inp);
     let pattern = alternatives(inp)?;

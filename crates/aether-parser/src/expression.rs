@@ -6,7 +6,6 @@
 
 use aether_ast::{BinaryOp, Function, FunctionKind, List, LogicalOp, Node, NodeId, UnaryOp, ensure_stack};
 use aether_lexer::TokenKind as T;
-use aether_source::Span;
 use chumsky::error::EmptyErr;
 use chumsky::input::MapExtra;
 use chumsky::pratt::{infix, left, postfix, prefix};
@@ -649,12 +648,6 @@ fn clauses_of<'t>(
     Ok(Some(state.take_list(mark)))
 }
 
-/// Adds a node of what stands on the scratch stack since `mark`.
-fn finish_list(state: &mut Builder<'_>, mark: usize, node: fn(List) -> Node, span: Span) -> NodeId {
-    let list = state.take_list(mark);
-    state.add(node(list), span)
-}
-
 /// `[ a, ...b ]` or `[e for x in c]`.
 fn array<'t>(nested: Production<'t, NodeId>) -> Production<'t, NodeId> {
     let binding = binding(nested.clone());
@@ -685,7 +678,7 @@ fn array<'t>(nested: Production<'t, NodeId>) -> Production<'t, NodeId> {
                 element: state.scratch[mark],
                 clauses,
             },
-            None => return Ok(finish_list(state, mark, Node::Array, span)),
+            None => Node::Array(state.take_list(mark)),
         };
         state.scratch.truncate(mark);
         Ok(state.add(node, span))
@@ -721,7 +714,7 @@ fn dict<'t>(nested: Production<'t, NodeId>) -> Production<'t, NodeId> {
                 value: state.scratch[mark + 1],
                 clauses,
             },
-            None => return Ok(finish_list(state, mark, Node::Dict, span)),
+            None => Node::Dict(state.take_list(mark)),
         };
         state.scratch.truncate(mark);
         Ok(state.add(node, span))

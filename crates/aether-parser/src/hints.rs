@@ -8,6 +8,9 @@ use crate::builder::Builder;
 use crate::cursor::Lexeme;
 use crate::precedence::infix;
 
+/// The help for `x := e`.
+const DECLARED_OR_ASSIGNED: &str = "a variable is declared with let x = …, and assigned with x = …";
+
 /// Longest token text shown in a message, in characters.
 const LONGEST_TEXT: usize = 40;
 
@@ -106,7 +109,7 @@ fn specific(state: &Builder<'_>, at: usize, found: Lexeme, what: &str) -> Option
     }
     let next = state.lexeme(at + 1);
     if found.kind == T::Colon && next.kind == T::Assign && next.start == found.end {
-        return Some("a variable is declared with let x = …, and assigned with x = …");
+        return Some(DECLARED_OR_ASSIGNED);
     }
     if found.kind == T::Colon && at >= 2 && matches!(state.slice(state.lexeme(at - 2)), "case") {
         return Some("cases are written with match: match x { 1 => …, _ => … }");
@@ -263,6 +266,7 @@ fn by_expectation(found: Lexeme, what: &str) -> Option<&'static str> {
         ("field name", T::Let) => Some("fields are declared by name alone: struct Point { x, y }"),
         (":", T::Assign) => Some("a key and its value are separated by ':'"),
         (":", T::Comma | T::RightBrace) => Some("a dict is written {key: value}; for a set use set([…])"),
+        ("for or while", T::Assign) => Some(DECLARED_OR_ASSIGNED),
         ("for or while", _) => Some(
             "'name:' labels a loop; a '{' at the start of a statement is a block, so wrap a dict in parentheses: ({…})",
         ),

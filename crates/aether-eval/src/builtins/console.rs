@@ -97,6 +97,11 @@ fn input(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     flushed.map_err(|error| output_error("input", &error))?;
     let line = ctx.host().read_line();
     let line = line.map_err(|error| Raise::io("input", "stdin", &error.to_string()))?;
-    let line = line.strip_suffix('\n').unwrap_or(&line);
+    without_line_end(ctx, &line)
+}
+
+/// A line that was read, as a string without what ends it.
+pub(super) fn without_line_end(ctx: &Ctx<'_>, line: &str) -> Result<Value, Raise> {
+    let line = line.strip_suffix('\n').unwrap_or(line);
     ctx.string(line.trim_end_matches('\r'))
 }

@@ -2,10 +2,10 @@
 //!
 //! Source: library reference §E1.
 
-use aether_value::{Raise, Rc, StrBuilder, Value};
+use aether_value::{Raise, StrBuilder, Value};
 
-use super::console::{output_error, write};
-use super::support::{int, string, wrong_type};
+use super::console::{output_error, without_line_end, write};
+use super::support::{int, options, string, wrong_type};
 use super::{Args, BuiltinDef, Event, Step};
 use crate::context::Ctx;
 use crate::host::Stream;
@@ -28,7 +28,7 @@ pub(super) static DEFS: &[BuiltinDef] = &[
     BuiltinDef::core("terminal_size", &[], 0, 0, terminal_size),
     BuiltinDef::core("read_password", &["prompt"], 0, 1, read_password),
     BuiltinDef::core("style", &["text", "spec"], 2, 2, style),
-    BuiltinDef::core_frame("progress", &["items", "opts"], 1, 2, 3, progress),
+    BuiltinDef::core_frame("progress", &["items", "opts"], 1, 2, 3, progress).with_options(PROGRESS_OPTIONS),
 ];
 
 const READ_LINE: BuiltinDef = BuiltinDef::core("read_line", &[], 0, 0, read_line);
@@ -94,8 +94,7 @@ fn read_line(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
     if line.is_empty() {
         return Ok(Value::Null);
     }
-    let line = line.strip_suffix('\n').unwrap_or(&line);
-    ctx.string(line.trim_end_matches('\r'))
+    without_line_end(ctx, &line)
 }
 
 fn lines(ctx: &mut Ctx<'_>, _: &mut [Value], event: Event) -> Result<Step, Raise> {
@@ -166,8 +165,7 @@ fn read_password(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     }
     let line = ctx.host().read_password();
     let line = line.map_err(|error| input_error("read_password", &error.to_string()))?;
-    let line = line.strip_suffix('\n').unwrap_or(&line);
-    ctx.string(line.trim_end_matches('\r'))
+    without_line_end(ctx, &line)
 }
 
 /// The code of a word of a style.
@@ -209,25 +207,22 @@ fn style(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     Ok(Value::String(out.finish()?))
 }
 
+/// Options of a progress bar.
+const PROGRESS_OPTIONS: &[&str] = &["label", "total"];
+
 /// The label and the number of items of a progress bar: from a string, or a dict of options.
-fn progress_options(options: &Value) -> Result<(Value, Value), Raise> {
-    match options {
-        Value::Null | Value::String(_) => Ok((options.clone(), Value::Null)),
-        Value::Dict(dict) => {
-            let (mut label, mut total) = (Value::Null, Value::Null);
-            for (key, value) in dict.snapshot().iter() {
-                match key {
-                    Value::String(key) if key.as_str() == "label" => label = value.clone(),
-                    Value::String(key) if key.as_str() == "total" => total = Value::Int(int(value)?),
-                    other => {
-                        let text = match other {
-                            Value::String(text) => text.as_str().to_owned(),
-                            other => other.type_name().into_owned(),
-                        };
-                        return Err(Raise::operation(&format!("unknown option '{text}'")));
-                    }
-                }
-            }
+fn progress_options(value: &Value) -> Result<(Value, Value), Raise> {
+    match value {
+        Value::Null | Value::String(_) => Ok((value.clone(), Value::Null)),
+        Value::Dict(_) => {
+            let Some(dict) = options(value, PROGRESS_OPTIONS)? else {
+                return Ok((Value::Null, Value::Null));
+            };
+            let label = dict.get_str_value("label").unwrap_or(Value::Null);
+            let total = match dict.get_str_value("total") {
+                None | Some(Value::Null) => Value::Null,
+                Some(total) => Value::Int(int(&total)?),
+            };
             Ok((label, total))
         }
         other => Err(wrong_type("string or dict", other)),
@@ -274,7 +269,7 @@ fn draw(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     }
     *last = now;
     let label = if args[2].is_null() {
-        Rc::clone(&ctx.heap().string("")?)
+        ctx.heap().string("")?
     } else {
         ctx.text(&args[2])?
     };

@@ -51,9 +51,7 @@ pub(crate) use heap::RUN_FINALIZERS;
 pub(crate) use membership::{MEMBERSHIP, OPTIONAL_INDEX, PAIRS};
 pub(crate) use promise::{DRAIN_QUEUE, SERVE_READY};
 pub(crate) use range::{INCLUSIVE_RANGE, RANGE, Range};
-pub(crate) use spread::{
-    KEYWORD_CALL, KEYWORD_METHOD_CALL, OMITTED, SPREAD_CALL, SPREAD_METHOD_CALL, keyword_error,
-};
+pub(crate) use spread::{KEYWORD_CALL, KEYWORD_METHOD_CALL, OMITTED, SPREAD_CALL, SPREAD_METHOD_CALL};
 
 /// A built-in that computes its result at once.
 pub type Simple = fn(&mut Ctx<'_>, &[Value]) -> Result<Value, Raise>;
@@ -203,8 +201,7 @@ pub struct BuiltinDef {
     pub catches: bool,
     /// What the host must permit.
     pub permission: Option<Permission>,
-    /// The keys that its last parameter knows, if that is a dict of options. Others are ignored when it runs; tools
-    /// name them.
+    /// The keys that its last parameter knows, if that is a dict of options. It refuses others; tools name them.
     pub options: &'static [&'static str],
     /// The quick way through results of its callback.
     pub each: Option<Each>,
@@ -521,6 +518,8 @@ static METHODS: &[(u8, &[BuiltinDef])] = &[
     (tag::SET, methods::SET),
     (tag::ITERATOR, methods::ITERATOR),
     (tag::COROUTINE, methods::GENERATOR),
+    (tag::ITERATOR, methods::EITHER_ITERATOR),
+    (tag::COROUTINE, methods::EITHER_ITERATOR),
     (tag::INSTANCE, methods::INSTANCE),
 ];
 

@@ -10,7 +10,7 @@
 use aether_value::{Array, Raise, Rc, Value, nested_order};
 use std::cmp::Ordering;
 
-use super::support::{ScopedCharge, array, buffer, built, int, position, string, wrong_type};
+use super::support::{ScopedCharge, array, buffer, built, int, options, position, string, wrong_type};
 use super::{BuiltinDef, Event, Step, text};
 use crate::context::Ctx;
 
@@ -43,10 +43,8 @@ struct Options {
 
 impl Options {
     fn read(value: &Value) -> Result<Self, Raise> {
-        let dict = match value {
-            Value::Null => return Ok(Self::default()),
-            Value::Dict(dict) => dict,
-            other => return Err(wrong_type("dict", other)),
+        let Some(dict) = options(value, OPTIONS)? else {
+            return Ok(Self::default());
         };
         let is_set = |name: &str| dict.get_str_value(name).is_some_and(|value| value.truthy());
         let nulls = match dict.get_str_value("nulls") {

@@ -3,7 +3,7 @@
 //!
 //! Source: language reference §19, X1 and X2.
 
-use aether_value::{ErrorKind, Raise, Value};
+use aether_value::{Raise, Value};
 
 use super::support::{array, string};
 use super::{Args, BuiltinDef, Event, Step};
@@ -100,7 +100,7 @@ fn place(
         ctx.tick(names.len() / 8 + 1)?;
         let name = string(&pair[0])?;
         let Some(at) = names.iter().position(|known| known.equals(name)) else {
-            return Err(keyword_error(&format!("Unknown argument '{}'", name.as_str())));
+            return Err(Raise::unknown_argument(name.as_str()));
         };
         while args.len() <= at {
             let missing = if args.len() < required {
@@ -111,10 +111,7 @@ fn place(
             args.push(missing);
         }
         if std::mem::replace(&mut filled[at], true) {
-            return Err(keyword_error(&format!(
-                "Argument '{}' given twice",
-                name.as_str()
-            )));
+            return Err(Raise::argument_twice(name.as_str()));
         }
         args[at] = pair[1].clone();
         count += 1;
@@ -123,11 +120,6 @@ fn place(
         return Err(Raise::arity(names.len(), count));
     }
     Ok(())
-}
-
-/// The error of arguments by name that a callee does not take.
-pub(crate) fn keyword_error(message: &str) -> Raise {
-    Raise::new(ErrorKind::Arity, message)
 }
 
 fn call(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {

@@ -2,7 +2,7 @@
 //!
 //! Source: library reference §0.4.
 
-use aether_value::{Array, Buffer, Heap, Raise, Rc, Str, StrBuilder, Value};
+use aether_value::{Array, Buffer, Dict, Heap, Raise, Rc, Str, StrBuilder, Value};
 
 /// The longest text and the largest collection.
 const MAX_SIZE: usize = i32::MAX as usize;
@@ -11,6 +11,25 @@ const MAX_SIZE: usize = i32::MAX as usize;
 #[cold]
 pub(super) fn wrong_type(expected: &str, value: &Value) -> Raise {
     Raise::type_error(expected, &value.type_name())
+}
+
+/// The dict of options in an argument, if there is one. Every key must be one of `known`.
+pub(super) fn options<'a>(value: &'a Value, known: &[&str]) -> Result<Option<&'a Dict>, Raise> {
+    let dict = match value {
+        Value::Null => return Ok(None),
+        Value::Dict(dict) => dict,
+        other => return Err(wrong_type("dict", other)),
+    };
+    for (key, _) in dict.snapshot().iter() {
+        match key {
+            Value::String(key) if known.contains(&key.as_str()) => {}
+            Value::String(key) => {
+                return Err(Raise::operation(&format!("unknown option '{}'", key.as_str())));
+            }
+            other => return Err(wrong_type("string", other)),
+        }
+    }
+    Ok(Some(dict))
 }
 
 /// The string in an argument.

@@ -117,7 +117,7 @@ fn constant_error(ast: &Ast, file: &SourceFile, place: NodeId) -> CompileError {
     let name = ast.name_of(place).map_or("", |name| ast.text(name));
     let span = ast.span(place);
     let line = file.line(span.start);
-    let message = format!("Cannot assign to constant '{name}' at line {line}");
+    let message = format!("{} at line {line}", Raise::constant(name).message());
     let help = "declare it with let if its value changes";
     CompileError::Diagnostic(Box::new(
         Diagnostic::error("E0117", message, span).with_help(help),

@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "moves values between registers and objects")]
 
 use aether_value::{
-    Array, Buffer, Closure, EnumValue, ErrorKind, Instance, Raise, Raw, Rc, Str, StructDef, Table, Value, tag,
+    Array, Buffer, Closure, EnumValue, Instance, Raise, Raw, Rc, Str, StructDef, Table, Value, tag,
 };
 
 use super::call::{self, take};
@@ -621,10 +621,7 @@ impl Vm {
         // SAFETY: the register that the value stands in owns it.
         let value = unsafe { value.as_value() };
         match aether_value::display_text(&self.heap, value) {
-            Ok(text) => Raise::new(
-                ErrorKind::Value,
-                format!("No match arm for value: {}", text.as_str()),
-            ),
+            Ok(text) => Raise::no_match(text.as_str()),
             Err(raise) => raise,
         }
     }

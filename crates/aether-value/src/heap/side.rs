@@ -220,7 +220,7 @@ impl Heap {
         let inner = self.inner();
         let old = inner.side_or_new(self, raw.header_ptr(), |side| side.finalizer.replace(finalizer))?;
         if old.is_none() {
-            inner.awaited_finalizers.set(inner.awaited_finalizers.get() + 1);
+            inner.await_finalizer(true);
         }
         drop(old);
         Ok(true)
@@ -241,7 +241,7 @@ impl Heap {
         let inner = self.inner();
         let next = inner.finalizers.with(std::collections::VecDeque::pop_front);
         if next.is_some() {
-            inner.awaited_finalizers.set(inner.awaited_finalizers.get() - 1);
+            inner.await_finalizer(false);
         }
         next
     }

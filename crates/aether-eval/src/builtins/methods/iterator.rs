@@ -9,27 +9,20 @@ use crate::builtins::{Args, BuiltinDef, Event, Step};
 use crate::context::Ctx;
 use crate::vm::generator::{Asked, ask, has_item, has_yielded, put_back};
 
-/// Methods of iterators.
+/// Methods of iterators that walk something.
 pub(in crate::builtins) static ITERATOR: &[BuiltinDef] = &[
     BuiltinDef::method("next", 0, 0, next),
     BuiltinDef::method("has_next", 0, 0, has_next),
-    MAP,
-    FILTER,
-    TAKE,
-    DROP,
-    ZIP,
-    CHAIN,
-    ENUMERATE,
-    COLLECT,
-    COUNT,
-    FOLD,
-    BuiltinDef::method("iterator", 0, 0, itself),
 ];
 
 /// Methods of generators.
 pub(in crate::builtins) static GENERATOR: &[BuiltinDef] = &[
     BuiltinDef::method_frame("next", 0, 0, 1, generator_next),
     BuiltinDef::method_frame("has_next", 0, 0, 1, generator_has_next),
+];
+
+/// Methods of both.
+pub(in crate::builtins) static EITHER: &[BuiltinDef] = &[
     MAP,
     FILTER,
     TAKE,
@@ -56,22 +49,6 @@ const DROP: BuiltinDef = BuiltinDef::method_frame("drop", 1, 1, 3, |ctx, slots, 
     written(ctx, "drop", slots, event, number)
 });
 const ZIP: BuiltinDef = BuiltinDef::method_frame("zip", 1, 1, 3, |ctx, slots, event| {
-    // Both are asked for their items in turn, so what is no iterator is made one first.
-    if let Event::Start = event
-        && !matches!(slots[1], Value::Iterator(_) | Value::Coroutine(_))
-    {
-        slots[2] = Value::Bool(true);
-        return Ok(Step::Call {
-            function: ctx.vm.library_function("iterate")?,
-            args: Args::One(slots[1].clone()),
-            lenient: false,
-        });
-    }
-    if let (Event::Returned(other), Value::Bool(true)) = (&event, &slots[2]) {
-        slots[1] = other.clone();
-        slots[2] = Value::Null;
-        return written(ctx, "zip", slots, Event::Start, any);
-    }
     written(ctx, "zip", slots, event, any)
 });
 const CHAIN: BuiltinDef = BuiltinDef::method_frame("chain", 1, 1, 3, |ctx, slots, event| {
@@ -167,6 +144,7 @@ fn generator_next(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<
             Asked::End => Step::Done(Value::Null),
             Asked::Resume => Step::Resume(generator.clone()),
         }),
+        // What it returns is not an item.
         Event::Returned(item) if has_yielded(generator) => Ok(Step::Done(item)),
         Event::Returned(_) => Ok(Step::Done(Value::Null)),
         Event::Failed(raise) => Err(raise),

@@ -90,16 +90,10 @@ unsafe fn place(
         let same = known.iter().position(|known| Rc::ptr_eq(known, name));
         let found = same.or_else(|| known.iter().position(|known| known.equals(name)));
         let Some(found) = found else {
-            return Err(builtins::keyword_error(&format!(
-                "Unknown argument '{}'",
-                name.as_str()
-            )));
+            return Err(Raise::unknown_argument(name.as_str()));
         };
         if found < positional || places[..at].contains(&found) {
-            return Err(builtins::keyword_error(&format!(
-                "Argument '{}' given twice",
-                name.as_str()
-            )));
+            return Err(Raise::argument_twice(name.as_str()));
         }
         places[at] = found;
         argc = argc.max(found + 1);
