@@ -1,7 +1,8 @@
 //! `format`: templates with placeholders.
 //!
-//! Source: library reference §5.1–§5.3, language reference §19, X18. Rust writes floats with a given number of fraction digits correctly rounded,
-//! ties to even, from their exact value; it takes at most 65535 digits, and no float has more than 1074.
+//! Source: library reference §5.1–§5.3, language reference §19, X18. Rust writes floats with a given number of fraction
+//! digits correctly rounded, ties to even, from their exact value; it takes at most 65535 digits, and no float has more
+//! than 1074.
 
 use aether_value::{Raise, Rc, Str, StrBuilder, Value};
 
@@ -233,7 +234,7 @@ fn place(ctx: &Ctx<'_>, value: &Value, spec: Spec, out: &mut StrBuilder) -> Resu
     };
     let counts = is_number && spec.kind != Some(Kind::Text);
     let text = if counts && (spec.sign || spec.group.is_some()) {
-        ctx.heap().string(&signed_and_grouped(text.as_str(), spec))?
+        signed_and_grouped(ctx, text.as_str(), spec)?
     } else {
         text
     };
@@ -271,13 +272,13 @@ fn place(ctx: &Ctx<'_>, value: &Value, spec: Spec, out: &mut StrBuilder) -> Resu
 }
 
 /// A number with its sign and with separators between groups of three digits before the point.
-fn signed_and_grouped(text: &str, spec: Spec) -> String {
+fn signed_and_grouped(ctx: &Ctx<'_>, text: &str, spec: Spec) -> Result<Rc<Str>, Raise> {
     let digits = text.strip_prefix('-').unwrap_or(text);
-    let mut out = String::with_capacity(text.len() * 4 / 3 + 2);
+    let mut out = StrBuilder::new(ctx.heap());
     if digits.len() < text.len() {
-        out.push('-');
+        out.push_str("-")?;
     } else if spec.sign {
-        out.push('+');
+        out.push_str("+")?;
     }
     let whole = digits
         .find(|c: char| !c.is_ascii_hexdigit())
@@ -290,12 +291,12 @@ fn signed_and_grouped(text: &str, spec: Spec) -> String {
             && at > 0
             && (whole - at) % 3 == 0
         {
-            out.push(group);
+            out.push_str(group.encode_utf8(&mut [0; 4]))?;
         }
-        out.push(digit);
+        out.push_str(digit.encode_utf8(&mut [0; 4]))?;
     }
-    out.push_str(&digits[whole..]);
-    out
+    out.push_str(&digits[whole..])?;
+    out.finish()
 }
 
 /// A number in scientific notation with `precision` fraction digits, and two digits of exponent at least.
