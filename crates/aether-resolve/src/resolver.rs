@@ -691,6 +691,12 @@ impl Resolver<'_> {
 
     /// Finds what assigns a constant, and what declares a name of the module again that is one.
     fn check_constants(&mut self) {
+        let constant = |kind| kind == BindingKind::Constant;
+        if !self.out.globals.iter().any(|global| constant(global.kind))
+            && !self.out.bindings.iter().any(|binding| constant(binding.kind))
+        {
+            return;
+        }
         let mut globals: AHashMap<Symbol, BindingKind> = AHashMap::new();
         for global in &self.out.globals {
             let before = globals.insert(global.name, global.kind);
@@ -717,6 +723,9 @@ impl Resolver<'_> {
 
     /// Forgets the functions of the module whose names may come to stand for something else.
     fn check_global_functions(&mut self) {
+        if self.out.global_functions.is_empty() {
+            return;
+        }
         let mut times: AHashMap<Symbol, usize> = AHashMap::new();
         for global in &self.out.globals {
             *times.entry(global.name).or_default() += 1;

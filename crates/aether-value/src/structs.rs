@@ -7,7 +7,7 @@
 //! - References into the slots are not held across a write or a release.
 #![expect(unsafe_code, reason = "slots are inline behind the object")]
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::ptr::NonNull;
 
 use crate::exclusive::Exclusive;
@@ -24,6 +24,8 @@ pub struct StructDef {
     doc: OnceCell<Rc<Str>>,
     /// What annotations say of the fields, if there are any.
     types: OnceCell<std::rc::Rc<[Option<TypeCheck>]>>,
+    /// Whether a field has a default.
+    has_defaults: Cell<bool>,
     fields: Box<[Rc<Str>]>,
     /// Field indices in order of names, for display.
     sorted: Box<[u16]>,
@@ -65,9 +67,7 @@ impl StructDef {
 
     /// Whether a field has a default.
     pub fn has_defaults(&self) -> bool {
-        self.methods()
-            .iter()
-            .any(|(name, _)| name.as_str().starts_with('='))
+        self.has_defaults.get()
     }
 
     /// What annotations say of the fields, in order; none if none has one.
@@ -174,6 +174,8 @@ impl StructDef {
 
     /// Gives the definition its methods, once: they may capture the struct's own binding and so exist only after it.
     pub fn set_methods(&self, methods: Vec<(Rc<Str>, Rc<Closure>)>) {
+        let is_default = |(name, _): &Method| name.as_str().starts_with('=');
+        self.has_defaults.set(methods.iter().any(is_default));
         if !methods.is_empty() && self.methods.set(methods.into_boxed_slice()).is_err() {
             debug_assert!(false, "methods are set once");
         }
@@ -339,6 +341,7 @@ impl Heap {
             name: name.clone(),
             doc: OnceCell::new(),
             types: OnceCell::new(),
+            has_defaults: Cell::new(false),
             fields: fields.into(),
             sorted: sorted.into_boxed_slice(),
             methods: OnceCell::new(),

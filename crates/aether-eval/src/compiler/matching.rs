@@ -250,11 +250,7 @@ impl Compiler<'_> {
             }
             Node::ArrayPattern(items) | Node::VariantPattern { fields: items, .. } => {
                 for &item in ast.list(items) {
-                    let is_part = !matches!(
-                        ast.node(item),
-                        Node::Ident(_) | Node::Wildcard | Node::RestPattern(_)
-                    );
-                    self.part_register(item, is_part, attempt)?;
+                    self.part_register(item, !self.is_plain(item), attempt)?;
                 }
             }
             Node::DictPattern(items) | Node::StructPattern { fields: items, .. } => {
@@ -291,23 +287,25 @@ impl Compiler<'_> {
         Ok(register)
     }
 
+    /// Whether a pattern matches whatever there is, and looks at no part of it.
+    fn is_plain(&self, pattern: NodeId) -> bool {
+        matches!(
+            self.ast.node(pattern),
+            Node::Ident(_) | Node::Wildcard | Node::RestPattern(_)
+        )
+    }
+
     /// Whether a pattern may fail after it has read a part into a register.
     fn fails_late(&self, pattern: NodeId) -> bool {
         let ast = self.ast;
-        let plain = |item: NodeId| {
-            matches!(
-                ast.node(item),
-                Node::Ident(_) | Node::Wildcard | Node::RestPattern(_)
-            )
-        };
         match ast.node(pattern) {
             Node::ArrayPattern(items) | Node::VariantPattern { fields: items, .. } => {
-                !ast.list(items).iter().all(|&item| plain(item))
+                !ast.list(items).iter().all(|&item| self.is_plain(item))
             }
             Node::DictPattern(items) | Node::StructPattern { fields: items, .. } => match *ast.list(items) {
                 [] => false,
                 [only] => match ast.node(only) {
-                    Node::EntryPattern { target, .. } => !plain(target),
+                    Node::EntryPattern { target, .. } => !self.is_plain(target),
                     _ => true,
                 },
                 _ => true,
@@ -535,9 +533,7 @@ impl Compiler<'_> {
                 self.function.reachable = true;
                 if self.fails_late(item) {
                     for binding in &here {
-                        let register = self.function.registers[binding];
-                        self.emit(Op::Drop, register, 0, 0);
-                        self.emit(Op::LoadNull, register, 0, 0);
+                        self.forget(self.function.registers[binding]);
                     }
                     self.reset_parts(item, attempt);
                 }
@@ -560,9 +556,14 @@ impl Compiler<'_> {
             self.ast.for_each_child(id, |child| work.push(child));
         }
         for register in registers {
-            self.emit(Op::Drop, register, 0, 0);
-            self.emit(Op::LoadNull, register, 0, 0);
+            self.forget(register);
         }
+    }
+
+    /// Releases what a register holds, and makes it null.
+    fn forget(&mut self, register: u16) {
+        self.emit(Op::Drop, register, 0, 0);
+        self.emit(Op::LoadNull, register, 0, 0);
     }
 
     /// The value of an int literal in a pattern.
@@ -581,14 +582,14 @@ impl Compiler<'_> {
         let ast = self.ast;
         Ok(match ast.node(literal) {
             Node::Bool(value) => self.tables.plain(&aether_value::Value::Bool(value)),
-            Node::Int(value) => self.tables.int(value),
+            Node::Int(_) => self.tables.int(self.pattern_int(literal)),
             Node::Float(value) => self.tables.float(value),
             Node::Str(text) => self.string(ast.text(text))?,
             Node::Unary {
                 op: UnaryOp::Negate,
                 operand,
             } => match ast.node(operand) {
-                Node::Int(value) => self.tables.int(value.wrapping_neg()),
+                Node::Int(_) => self.tables.int(self.pattern_int(literal)),
                 Node::Float(value) => self.tables.float(-value),
                 _ => self.tables.plain(&aether_value::Value::Null),
             },
