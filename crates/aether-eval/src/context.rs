@@ -69,9 +69,9 @@ impl Ctx<'_> {
         self.vm.callable_member(object, name)
     }
 
-    /// `object[index]`.
-    pub(crate) fn element(&mut self, object: &Value, index: &Value) -> Result<Value, Raise> {
-        self.vm.element(object, index)
+    /// `object?.[index]` of a value that is not null.
+    pub(crate) fn element_or_null(&mut self, object: &Value, index: &Value) -> Result<Value, Raise> {
+        self.vm.element_or_null(object, index)
     }
 
     /// The generator behind `random()` and `rand_int()`, seeded by the host at its first use.

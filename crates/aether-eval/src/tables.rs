@@ -7,7 +7,7 @@
 
 use crate::BuiltinDef;
 use crate::machine::Optimizations;
-use aether_value::{Heap, Raise, Raw, Rc, Str, TypeCheck, Value};
+use aether_value::{Heap, Raise, Raw, Rc, Shape, Str, TypeCheck, Value};
 use ahash::AHashMap;
 
 /// What a struct declaration says.
@@ -48,6 +48,12 @@ pub(crate) struct LiteralSite {
     pub(crate) checked_in_order: bool,
 }
 
+/// A dict literal whose keys are different strings, with their shape when one was made.
+pub(crate) struct RecordSite {
+    pub(crate) keys: Vec<Rc<Str>>,
+    pub(crate) shape: Option<Rc<Shape>>,
+}
+
 /// Names of one module.
 #[derive(Default)]
 pub(crate) struct ModuleNames {
@@ -76,6 +82,7 @@ pub(crate) struct Tables {
     pub(crate) structs: Vec<StructTemplate>,
     pub(crate) enums: Vec<EnumTemplate>,
     pub(crate) literals: Vec<LiteralSite>,
+    pub(crate) records: Vec<RecordSite>,
     pub(crate) checks: Vec<Check>,
     /// Names of the arguments of calls, in the order in which they are written.
     pub(crate) keyword_sites: Vec<Box<[Rc<Str>]>>,
@@ -100,6 +107,7 @@ impl Tables {
             structs: Vec::new(),
             enums: Vec::new(),
             literals: Vec::new(),
+            records: Vec::new(),
             checks: Vec::new(),
             keyword_sites: Vec::new(),
         }

@@ -154,8 +154,8 @@ fn fresh(heap: &Heap, text: &str) -> Result<Rc<Str>, Raise> {
 fn write(heap: &Heap, rows: &Array, delimiter: u8) -> Result<Rc<Str>, Raise> {
     let mut out = Text::new(heap);
     let between = char::from(delimiter);
-    for (index, row) in rows.snapshot().iter().enumerate() {
-        let row = array(row)?.snapshot();
+    for (index, row) in rows.snapshot()?.iter().enumerate() {
+        let row = array(row)?.snapshot()?;
         if index > 0 {
             out.push("\n")?;
         }
@@ -208,13 +208,14 @@ mod tests {
     fn rows(text: &str, delimiter: u8) -> Vec<String> {
         let heap = heap();
         let rows = parse(&heap, text, delimiter).unwrap();
-        let rows = rows.snapshot();
+        let rows = rows.snapshot().expect("memory");
         let fields = |row: &Value| {
             let Value::Array(row) = row else {
                 panic!("a row is an array")
             };
             let texts: Vec<_> = row
                 .snapshot()
+                .expect("memory")
                 .iter()
                 .map(|field| display_text(&heap, field).unwrap())
                 .collect();

@@ -1,7 +1,9 @@
-//! Arrays: ordered lists over a buffer that snapshots can share.
+//! Arrays: ordered lists in a few places behind the header, or over a buffer that snapshots can share.
 //!
 //! Invariants
-//! - The items live in a [`Buffer`] of their own, so that a snapshot is one count. The array's `SHARED_BUFFER` flag
+//! - An array that is made with one to four items has them in its own block. It moves them to a [`Buffer`] when more
+//!   come, and keeps that until it is cleared. A snapshot of items in the own block is a copy of them.
+//! - Other items live in a buffer of their own, so that a snapshot is one count. The array's `SHARED_BUFFER` flag
 //!   says that a snapshot may exist; only then does a write look at the buffer's count, and copies it if it is shared.
 //! - The buffer's header holds its length while it is shared; until then the array's length is the one that counts.
 //! - An empty array that never held anything owns no buffer (`cap` is 0).
@@ -23,6 +25,7 @@ pub struct Array {
     items: Cell<*mut Raw>,
     len: Cell<u32>,
     cap: Cell<u32>,
+    inline: [Raw; 0],
 }
 
 // SAFETY: repr(C), header first, made by `Heap::array` only.
@@ -32,6 +35,11 @@ unsafe impl Object for Array {}
 const _: () = assert!(size_of::<Array>() == 32);
 
 const ITEM: usize = size_of::<Raw>();
+const INLINE_OFFSET: usize = std::mem::offset_of!(Array, inline);
+/// Most items in the array's own block.
+const MOST_INLINE: usize = 4;
+/// Bytes of the largest array object.
+pub(crate) const MOST_BYTES: usize = INLINE_OFFSET + MOST_INLINE * ITEM;
 /// Most items of any collection.
 pub(crate) const MAX_ITEMS: usize = i32::MAX as usize;
 
@@ -257,8 +265,39 @@ impl Array {
 
     /// Removes all items and their memory.
     pub fn clear(&self) {
-        let buffer = self.detach();
-        drop(buffer);
+        drop(self.detach());
+    }
+
+    /// Where items in the array's own block are.
+    #[inline(always)]
+    fn inline_items(&self) -> *mut Raw {
+        // SAFETY: the items start behind the fixed part; the result may be the end of the block.
+        unsafe {
+            let start = std::ptr::from_ref(self).cast_mut().cast::<u8>();
+            start.add(INLINE_OFFSET).cast()
+        }
+    }
+
+    /// How many items fit into the array's own block.
+    fn inline_room(&self) -> usize {
+        (heap::object_bytes(NonNull::from(&self.header)) - INLINE_OFFSET) / ITEM
+    }
+
+    /// Whether the items are in the array's own block.
+    #[inline(always)]
+    pub(crate) fn is_inline(&self) -> bool {
+        self.items.get() == self.inline_items()
+    }
+
+    /// The items, if they are in the array's own block.
+    #[inline]
+    pub(crate) fn own_items(&self) -> &[Raw] {
+        if self.is_inline() {
+            // SAFETY: that many initialised items.
+            unsafe { std::slice::from_raw_parts(self.items.get(), self.len()) }
+        } else {
+            &[]
+        }
     }
 
     /// Appends copies of `values`.
@@ -313,12 +352,14 @@ impl Array {
     /// # Errors
     /// Out of memory; the array is unchanged.
     pub fn replace_items(&self, values: Vec<Value>) -> Result<(), Raise> {
-        let heap = Heap::of(self);
-        let fresh = heap.array_from(values)?;
+        let fresh = new_buffer(&Heap::of(self), values.len().max(1))?;
         let old = self.detach();
-        self.items.set(fresh.items.replace(std::ptr::null_mut()));
-        self.len.set(fresh.len.replace(0));
-        self.cap.set(fresh.cap.replace(0));
+        self.set_buffer(fresh);
+        self.len.set(values.len() as u32);
+        for (index, value) in values.into_iter().enumerate() {
+            // SAFETY: there is room for all.
+            unsafe { self.items.get().add(index).write(Raw::from_value(value)) };
+        }
         drop(old);
         Ok(())
     }
@@ -339,27 +380,69 @@ impl Array {
         drop(old);
     }
 
-    /// The items as they are now, in constant time; a later write to the array copies them first.
-    pub fn snapshot(&self) -> Rc<Buffer> {
+    /// The items as they are now, in constant time; a later write to the array copies them first. A few items are
+    /// copied at once.
+    ///
+    /// # Errors
+    /// Out of memory for that copy.
+    #[inline]
+    pub fn snapshot(&self) -> Result<Rc<Buffer>, Raise> {
         let Some(buffer) = self.buffer_header() else {
-            return Heap::of(self).empty_buffer();
+            return self.copy_own_items();
         };
         self.sync_buffer_length();
         self.header.set_flag(flag::SHARED_BUFFER);
         // SAFETY: the array owns this buffer.
-        unsafe { Rc::of_ref(buffer.cast::<Buffer>().as_ref()) }
+        Ok(unsafe { Rc::of_ref(buffer.cast::<Buffer>().as_ref()) })
     }
 
-    /// Takes the buffer away, leaving the array empty.
-    fn detach(&self) -> Option<Rc<Buffer>> {
+    #[inline(never)]
+    fn copy_own_items(&self) -> Result<Rc<Buffer>, Raise> {
+        let heap = Heap::of(self);
+        if self.is_empty() {
+            return Ok(heap.empty_buffer());
+        }
+        let buffer = new_buffer(&heap, self.len())?;
+        // SAFETY: a new buffer with room for the items, each of which gets a count of its own; its count goes to the
+        // result.
+        unsafe {
+            let items = buffer.cast::<Buffer>().as_ref().items_ptr();
+            for (index, item) in self.own_items().iter().enumerate() {
+                item.retain();
+                items.add(index).write(*item);
+            }
+            buffer.as_ref().shape.set(self.len.get());
+            Ok(Rc::from_ptr(buffer.as_ptr().cast()))
+        }
+    }
+
+    /// Takes the items away, leaving the array empty.
+    fn detach(&self) -> Detached {
         self.sync_buffer_length();
-        let buffer = self.buffer_header();
+        let detached = match self.buffer_header() {
+            // SAFETY: the array's count of the buffer goes to the result.
+            Some(buffer) => Detached::Buffer(unsafe { Rc::from_ptr(buffer.as_ptr().cast()) }),
+            None => {
+                let mut items = [Raw::null(); MOST_INLINE];
+                let own = self.own_items();
+                items[..own.len()].copy_from_slice(own);
+                // SAFETY: the array's counts go to the result.
+                Detached::Items(items.map(|item| unsafe { item.into_value() }))
+            }
+        };
         self.items.set(std::ptr::null_mut());
         self.len.set(0);
         self.cap.set(0);
         self.header.clear_flag(flag::SHARED_BUFFER);
-        // SAFETY: the array's count of the buffer goes to the result.
-        buffer.map(|buffer| unsafe { Rc::from_ptr(buffer.as_ptr().cast()) })
+        detached
+    }
+
+    /// Takes over a buffer that is this array's alone.
+    fn set_buffer(&self, buffer: NonNull<Header>) {
+        // SAFETY: callers pass a buffer.
+        self.items
+            .set(unsafe { buffer.cast::<Buffer>().as_ref() }.items_ptr());
+        self.cap.set(buffer_capacity(buffer) as u32);
     }
 
     /// Sees to it that the items are this array's alone.
@@ -441,6 +524,12 @@ impl Array {
     }
 
     fn resize_to(&self, heap: &Heap, cap: usize) -> Result<(), Raise> {
+        let room = self.inline_room();
+        if self.cap.get() == 0 && cap <= room {
+            self.items.set(self.inline_items());
+            self.cap.set(room as u32);
+            return Ok(());
+        }
         let size = buffer_size(heap, cap)?;
         let old = self.buffer_header();
         // SAFETY: the buffer is this array's alone; its items move bitwise and keep their counts.
@@ -452,9 +541,11 @@ impl Array {
                 }
                 _ => {
                     let fresh = new_buffer(heap, cap)?;
-                    if let Some(old) = old {
+                    if self.cap.get() > 0 {
                         let items = fresh.cast::<Buffer>().as_ref().items_ptr();
                         self.items.get().copy_to_nonoverlapping(items, self.len());
+                    }
+                    if let Some(old) = old {
                         heap.inner().free(old);
                     }
                     fresh
@@ -468,7 +559,7 @@ impl Array {
 
     /// The buffer, if there is one.
     pub(crate) fn buffer_header(&self) -> Option<NonNull<Header>> {
-        if self.cap.get() == 0 {
+        if self.cap.get() == 0 || self.is_inline() {
             return None;
         }
         // SAFETY: the items start behind the buffer's header.
@@ -495,6 +586,13 @@ impl Array {
     }
 }
 
+/// Items that were taken from an array, to be released when it is whole.
+#[expect(dead_code, reason = "held to be dropped")]
+enum Detached {
+    Buffer(Rc<Buffer>),
+    Items([Value; MOST_INLINE]),
+}
+
 fn buffer_size(heap: &Heap, cap: usize) -> Result<usize, Raise> {
     let size = cap.saturating_mul(ITEM).saturating_add(BUFFER_HEADER);
     if cap > MAX_ITEMS {
@@ -517,8 +615,9 @@ fn buffer_capacity(buffer: NonNull<Header>) -> usize {
 
 impl Inner {
     #[inline(always)]
-    fn alloc_array(&self) -> *mut Array {
-        let array = self.alloc(size_of::<Array>(), tag::ARRAY, 0, 0).cast::<Array>();
+    fn alloc_array(&self, inline: usize) -> *mut Array {
+        let size = INLINE_OFFSET + inline * ITEM;
+        let array = self.alloc(size, tag::ARRAY, 0, 0).cast::<Array>();
         if !array.is_null() {
             // SAFETY: a new object of this size.
             unsafe {
@@ -538,13 +637,17 @@ impl Heap {
     /// Out of memory.
     #[inline]
     pub fn array(&self, capacity: usize) -> Result<Rc<Array>, Raise> {
-        let array = self.inner().alloc_array();
+        let inline = if capacity <= MOST_INLINE { capacity } else { 0 };
+        let array = self.inner().alloc_array(inline);
         if array.is_null() {
-            return Err(self.out_of_memory(size_of::<Array>()));
+            return Err(self.out_of_memory(INLINE_OFFSET + inline * ITEM));
         }
         // SAFETY: the new object's count goes to the result.
         let array = unsafe { Rc::from_ptr(array) };
-        if capacity > 0 {
+        if inline > 0 {
+            array.items.set(array.inline_items());
+            array.cap.set(inline as u32);
+        } else if capacity > 0 {
             let buffer = new_buffer(self, capacity)?;
             // SAFETY: a new buffer, whose count goes to the array.
             array
@@ -628,6 +731,24 @@ impl Heap {
         }
         array.len.set(bytes.len() as u32);
         Ok(array)
+    }
+
+    /// A new array with the items of another one, which they share until either is written, or with copies of a few.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn array_copy(&self, of: &Array) -> Result<Rc<Array>, Raise> {
+        if of.buffer_header().is_some() {
+            return self.array_from_buffer(of.snapshot()?);
+        }
+        let copy = self.array(of.len())?;
+        for (index, item) in of.own_items().iter().enumerate() {
+            item.retain();
+            // SAFETY: the new array has room for as many.
+            unsafe { copy.items.get().add(index).write(*item) };
+        }
+        copy.len.set(of.len.get());
+        Ok(copy)
     }
 
     /// A new array that shares a snapshot's items until either is written.

@@ -1,14 +1,29 @@
-//! Dicts and sets: handles over a [`Table`] that snapshots can share.
+//! Dicts: records, which hold values under the keys of a shape, and handles over a [`Table`] that snapshots can share.
+//!
+//! | form | `shape` | `body` | header |
+//! |---|---|---|---|
+//! | empty, never used or cleared | null | null | shape: the id of none |
+//! | record | its keys | its values, in the dict's own block or beside it | shape: its id; small: room for values |
+//! | table | null | the table | shape: the id of none |
+//!
+//! A dict begins empty and becomes a record with its first key, if that is a string. It becomes a table, and stays one
+//! until it is cleared, when a key comes that is no string, when a key is removed, or when there may be no shape for its
+//! keys; see `shape`. That costs a pass over its entries, and changes neither their order nor their positions.
 //!
 //! Invariants
-//! - As with arrays, `SHARED_BUFFER` says that a snapshot may exist; a write then copies the table first if it is
-//!   shared. Positions stay the same in the copy.
-//! - A collection that never held anything owns no table.
-#![expect(unsafe_code, reason = "the table is a counted pointer in a cell")]
+//! - A record has at least one key. Its values are its own: what wants the entries as they are now copies them.
+//! - For a table `SHARED_BUFFER` says, as with arrays, that a snapshot may exist; a write then copies the table first if
+//!   it is shared. Positions stay the same in the copy.
+#![expect(
+    unsafe_code,
+    reason = "values are raw memory, the table a counted pointer in a cell"
+)]
 
 use std::cell::Cell;
 use std::ptr::NonNull;
 
+use crate::heap::{self, Inner, Memory, Visitor, growth_steps};
+use crate::shape::{MOST_KEYS, NO_SHAPE, Shape};
 use crate::table::key_hash;
 use crate::{EntryIndex, Header, Heap, Object, Raise, Raw, Rc, Str, Table, Value, flag, tag};
 
@@ -16,125 +31,290 @@ use crate::{EntryIndex, Header, Heap, Object, Raise, Raw, Rc, Str, Table, Value,
 #[repr(C)]
 pub struct Dict {
     header: Header,
-    table: Cell<*mut Table>,
+    body: Cell<*mut u8>,
+    shape: Cell<*const Shape>,
+    values: [Raw; 0],
 }
 
-/// An insertion-ordered set.
-#[repr(C)]
-pub struct Set {
-    header: Header,
-    table: Cell<*mut Table>,
-}
-
-// SAFETY: repr(C), header first, made by `Heap::dict` only.
+// SAFETY: repr(C), header first, made by `Heap::dict` and its kin only.
 unsafe impl Object for Dict {}
-// SAFETY: repr(C), header first, made by `Heap::set` only.
-unsafe impl Object for Set {}
 
-macro_rules! over_a_table {
-    ($type:ident, $is_set:literal) => {
-        impl $type {
-            /// Number of entries.
-            #[inline]
-            pub fn len(&self) -> usize {
-                self.table().map_or(0, Table::len)
-            }
+const VALUE: usize = size_of::<Raw>();
+const VALUES_OFFSET: usize = std::mem::offset_of!(Dict, values);
 
-            /// Whether there are no entries.
-            #[inline]
-            pub fn is_empty(&self) -> bool {
-                self.len() == 0
-            }
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(VALUES_OFFSET == 32);
 
-            /// The entries; the borrow ends before the next write to this collection.
-            #[inline]
-            pub fn table(&self) -> Option<&Table> {
-                // SAFETY: the table is alive as long as this collection refers to it.
-                unsafe { self.table.get().as_ref() }
-            }
-
-            /// The entries as they are now, in constant time; a later write copies them first.
-            pub fn snapshot(&self) -> Rc<Table> {
-                let Some(table) = self.table() else {
-                    return Heap::of(self).empty_table();
-                };
-                self.header.set_flag(flag::SHARED_BUFFER);
-                // SAFETY: this collection owns a count of the table.
-                unsafe { Rc::of_ref(table) }
-            }
-
-            /// Removes all entries and their memory.
-            pub fn clear(&self) {
-                self.header.clear_flag(flag::SHARED_BUFFER);
-                let old = self.table.replace(std::ptr::null_mut());
-                if !old.is_null() {
-                    // SAFETY: this collection owned one count, which ends here.
-                    drop(unsafe { Rc::from_ptr(old) });
-                }
-            }
-
-            /// Takes over a table as the entries; it may be shared with snapshots.
-            pub fn replace_table(&self, table: Rc<Table>) {
-                self.clear();
-                if Rc::count(&table) > 1 {
-                    self.header.set_flag(flag::SHARED_BUFFER);
-                }
-                if !table.is_empty() {
-                    self.table.set(Rc::into_ptr(table));
-                }
-            }
-
-            /// The table, this collection's alone; made if there is none.
-            #[inline]
-            fn own(&self) -> Result<&Table, Raise> {
-                match self.table() {
-                    Some(table) if !self.header.has(flag::SHARED_BUFFER) => Ok(table),
-                    _ => self.own_slow(),
-                }
-            }
-
-            #[cold]
-            #[inline(never)]
-            fn own_slow(&self) -> Result<&Table, Raise> {
-                let heap = Heap::of(self);
-                match self.table() {
-                    None => self.table.set(Rc::into_ptr(Table::create(&heap, $is_set)?)),
-                    Some(table) => {
-                        if table.header.count.get() > 1 {
-                            let fresh = table.duplicate(&heap)?;
-                            let old = self.table.replace(Rc::into_ptr(fresh));
-                            // SAFETY: this collection owned one count of the old table, which ends here.
-                            drop(unsafe { Rc::from_ptr(old) });
-                        }
-                    }
-                }
-                self.header.clear_flag(flag::SHARED_BUFFER);
-                Ok(self.table().expect("just made"))
-            }
-
-            pub(crate) fn table_header(&self) -> Option<NonNull<Header>> {
-                NonNull::new(self.table.get().cast())
-            }
-
-            /// The collection is dead: gives its table back.
-            pub(crate) unsafe fn release_table(&self) {
-                if let Some(table) = self.table_header() {
-                    // SAFETY: this collection owned one count, which ends here.
-                    unsafe { Header::release(table) };
-                }
-            }
-        }
-    };
+/// What a dict holds, by its form.
+enum Form<'a> {
+    Empty,
+    Record(&'a Shape),
+    Table(&'a Table),
 }
 
-over_a_table!(Dict, false);
-over_a_table!(Set, true);
+/// The entries of a dict in order; see [`Dict::iter`].
+pub struct Entries<'a> {
+    dict: &'a Dict,
+    position: usize,
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = (&'a Value, &'a Value);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (next, key, value) = self.dict.values_at(self.position)?;
+        self.position = next;
+        Some((key, value))
+    }
+}
 
 impl Dict {
+    /// Byte offset of the address of a record's values within the object.
+    pub const BODY_OFFSET: usize = std::mem::offset_of!(Dict, body);
+
+    #[inline(always)]
+    fn form(&self) -> Form<'_> {
+        // SAFETY: a dict holds a count of its shape, or of its table.
+        unsafe {
+            if let Some(shape) = self.shape.get().as_ref() {
+                Form::Record(shape)
+            } else if let Some(table) = self.body.get().cast::<Table>().as_ref() {
+                Form::Table(table)
+            } else {
+                Form::Empty
+            }
+        }
+    }
+
+    /// The keys, if this is a record.
+    #[inline(always)]
+    pub fn shape(&self) -> Option<&Shape> {
+        // SAFETY: a dict holds a count of its shape.
+        unsafe { self.shape.get().as_ref() }
+    }
+
+    /// The table, if there is one.
+    #[inline(always)]
+    pub(crate) fn table(&self) -> Option<&Table> {
+        match self.form() {
+            Form::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+
+    /// The id of a record's shape, which an inline cache may compare; for any other dict that of no shape.
+    #[inline(always)]
+    pub fn shape_id(&self) -> u32 {
+        self.header.shape.get()
+    }
+
+    /// Number of entries.
+    #[inline]
+    pub fn len(&self) -> usize {
+        match self.form() {
+            Form::Empty => 0,
+            Form::Record(shape) => shape.len(),
+            Form::Table(table) => table.len(),
+        }
+    }
+
+    /// Whether there are no entries.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    // --- storage of a record ---
+
+    /// Where the values of a record are.
+    #[inline(always)]
+    fn values_ptr(&self) -> *mut Raw {
+        self.body.get().cast()
+    }
+
+    /// Where values within the dict's own block are.
+    #[inline(always)]
+    fn inline_values(&self) -> *mut u8 {
+        // SAFETY: the values start behind the fixed part; the result may be the end of the block.
+        unsafe {
+            std::ptr::from_ref(self)
+                .cast_mut()
+                .cast::<u8>()
+                .add(VALUES_OFFSET)
+        }
+    }
+
+    /// How many values fit into the dict's own block.
+    fn inline_room(&self) -> usize {
+        (heap::object_bytes(NonNull::from(&self.header)) - VALUES_OFFSET) / VALUE
+    }
+
+    /// How many values there is room for.
+    #[inline(always)]
+    fn room(&self) -> usize {
+        usize::from(self.header.small.get())
+    }
+
+    /// Bytes of values beside the dict's own block.
+    pub(crate) fn outside_bytes(&self) -> usize {
+        if self.shape().is_some() && self.body.get() != self.inline_values() {
+            self.room() * VALUE
+        } else {
+            0
+        }
+    }
+
+    /// The values of a record.
+    #[inline(always)]
+    pub(crate) fn record_values(&self) -> &[Raw] {
+        match self.shape() {
+            // SAFETY: as many initialised values as keys.
+            Some(shape) => unsafe { std::slice::from_raw_parts(self.values_ptr(), shape.len()) },
+            None => &[],
+        }
+    }
+
+    /// Makes room for one more value of a record, or for the first one of an empty dict, which leads to `shape`.
+    fn make_room(&self, heap: &Heap, shape: &Shape) -> Result<(), Raise> {
+        let old = if self.shape().is_some() { self.room() } else { 0 };
+        if old == 0 {
+            let room = self.inline_room();
+            if room > 0 {
+                self.body.set(self.inline_values());
+                self.header.small.set(room.min(usize::from(u8::MAX)) as u8);
+                return Ok(());
+            }
+        }
+        let outside = self.outside_bytes();
+        let most = shape.room().max(old + 1);
+        for more in growth_steps(most - old, 1) {
+            let room = old + more;
+            // SAFETY: what is outside was taken here with this size.
+            let memory = unsafe {
+                let from = if outside == 0 {
+                    std::ptr::null_mut()
+                } else {
+                    self.body.get()
+                };
+                let memory = Memory::grow(heap.inner(), from, outside, room * VALUE);
+                if !memory.is_null() && outside == 0 && old > 0 {
+                    self.body.get().copy_to_nonoverlapping(memory, old * VALUE);
+                }
+                memory
+            };
+            if !memory.is_null() {
+                self.body.set(memory);
+                self.header.small.set(room as u8);
+                return Ok(());
+            }
+        }
+        Err(heap.out_of_memory(VALUE))
+    }
+
+    /// Makes a record of a new key, or of the first one; where its value is, null at first. `None`, and nothing done, if
+    /// it cannot be one: the dict is a table, or has to become one.
+    #[inline]
+    fn add_key(&self, heap: &Heap, key: &Rc<Str>) -> Result<Option<*mut Raw>, Raise> {
+        let shape = match self.form() {
+            Form::Table(_) => return Ok(None),
+            Form::Record(shape) => Some(shape),
+            Form::Empty => None,
+        };
+        let Some(child) = heap.inner().child_shape(shape, key) else {
+            return Ok(None);
+        };
+        let len = child.len() - 1;
+        if len == if len == 0 { 0 } else { self.room() } {
+            self.make_room(heap, &child)?;
+        }
+        // SAFETY: there is room for one more value; the old shape's count ends here.
+        unsafe {
+            let place = self.values_ptr().add(len);
+            place.write(Raw::null());
+            self.set_shape(child);
+            Ok(Some(place))
+        }
+    }
+
+    /// Exchanges the shape, whose count ends here.
+    #[inline]
+    unsafe fn set_shape(&self, shape: Rc<Shape>) {
+        self.header.shape.set(shape.id());
+        let old = self.shape.replace(Rc::into_ptr(shape));
+        if !old.is_null() {
+            // SAFETY: the dict owned one count.
+            drop(unsafe { Rc::from_ptr(old.cast_mut()) });
+        }
+    }
+
+    /// Puts a table in the place of what the dict holds, with the same entries at the same positions, and room for one
+    /// more. After an error nothing has changed.
+    #[cold]
+    #[inline(never)]
+    fn become_table(&self, heap: &Heap) -> Result<&Table, Raise> {
+        let table = Table::create(heap, false)?;
+        if let Some(shape) = self.shape() {
+            table.reserve(heap, shape.len() + 1)?;
+            for position in 0..shape.len() {
+                let key = *shape.key(position);
+                table.append(heap, key, shape.hash_of(position), Raw::null())?;
+                key.retain();
+            }
+            for (position, value) in self.record_values().iter().enumerate() {
+                table.put(EntryIndex(position as u32), *value);
+            }
+            let outside = self.outside_bytes();
+            if outside > 0 {
+                // SAFETY: taken with this size; the values have moved.
+                unsafe { Memory::free(heap.inner(), self.body.get(), outside) };
+            }
+        }
+        self.header.shape.set(NO_SHAPE);
+        self.body.set(Rc::into_ptr(table).cast());
+        let shape = self.shape.replace(std::ptr::null());
+        if !shape.is_null() {
+            // SAFETY: the dict owned one count.
+            drop(unsafe { Rc::from_ptr(shape.cast_mut()) });
+        }
+        Ok(self.table().expect("just made"))
+    }
+
+    /// The table, this dict's alone; made if there is none.
+    #[inline]
+    fn own(&self) -> Result<&Table, Raise> {
+        match self.form() {
+            Form::Table(table) if !self.header.has(flag::SHARED_BUFFER) => Ok(table),
+            _ => self.own_slow(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn own_slow(&self) -> Result<&Table, Raise> {
+        let heap = Heap::of(self);
+        let Form::Table(table) = self.form() else {
+            return self.become_table(&heap);
+        };
+        if table.header.count.get() > 1 {
+            let fresh = table.duplicate(&heap)?;
+            let old = self.body.replace(Rc::into_ptr(fresh).cast());
+            // SAFETY: this dict owned one count of the old table, which ends here.
+            drop(unsafe { Rc::from_ptr(old.cast::<Table>()) });
+        }
+        self.header.clear_flag(flag::SHARED_BUFFER);
+        Ok(self.table().expect("just made"))
+    }
+
+    // --- entries ---
+
     /// The value under a key. The borrow ends before the next write to this dict.
     #[inline]
     pub fn get(&self, key: &Value) -> Option<&Raw> {
-        self.table()?.get(key)
+        match self.form() {
+            Form::Record(_) => self.entry(key).map(|entry| self.value_at(entry)),
+            Form::Table(table) => table.get(key),
+            Form::Empty => None,
+        }
     }
 
     /// A copy of the value under a key.
@@ -151,15 +331,31 @@ impl Dict {
 
     /// The value under a string key.
     pub fn get_str(&self, key: &str) -> Option<&Raw> {
-        let table = self.table()?;
-        table.entry_str(key).map(|entry| table.value_at(entry))
+        match self.form() {
+            Form::Record(shape) => {
+                let position = shape.find_str(&Heap::of(self), key)?;
+                Some(&self.record_values()[position])
+            }
+            Form::Table(table) => table.entry_str(key).map(|entry| table.value_at(entry)),
+            Form::Empty => None,
+        }
     }
 
     /// The value under a string key.
     #[inline]
     pub fn get_text(&self, key: &Str) -> Option<&Raw> {
-        let table = self.table()?;
-        table.entry_of(key).map(|entry| table.value_at(entry))
+        match self.form() {
+            Form::Record(shape) => shape.find(key).map(|position| &self.record_values()[position]),
+            Form::Table(table) => table.entry_of(key).map(|entry| table.value_at(entry)),
+            Form::Empty => None,
+        }
+    }
+
+    /// The position of a string key in a record, for an inline cache that knows the shape by [`Dict::shape_id`].
+    #[inline]
+    pub fn slot(&self, key: &Str) -> Option<u16> {
+        let position = self.shape()?.find(key)?;
+        Some(position as u16)
     }
 
     /// Where the value under a string or int key is; null if there is none, or the key is of another type. Valid until
@@ -169,10 +365,18 @@ impl Dict {
     /// `key` is a value.
     #[inline]
     pub unsafe fn find(&self, key: Raw) -> *const Raw {
-        match self.table() {
+        match self.form() {
             // SAFETY: a dict's table, and the caller's promise.
-            Some(table) => unsafe { table.find_place(key) },
-            None => std::ptr::null(),
+            Form::Table(table) => unsafe { table.find_place(key) },
+            Form::Record(shape) if key.tag == tag::STRING => {
+                // SAFETY: a value with this tag refers to a string that is alive; positions are below the number of
+                // values.
+                match shape.find(unsafe { key.object::<Str>() }) {
+                    Some(position) => unsafe { self.values_ptr().add(position) },
+                    None => std::ptr::null(),
+                }
+            }
+            _ => std::ptr::null(),
         }
     }
 
@@ -190,7 +394,7 @@ impl Dict {
     }
 
     /// Where the value of a new entry under a string or int key is, null at first; null as a pointer, and nothing done,
-    /// if the key is of another type, if there are no entries yet, or while a snapshot may share them.
+    /// if the key is of another type, if the dict is to become a table, or while a snapshot may share the entries.
     ///
     /// # Errors
     /// Out of memory.
@@ -199,10 +403,16 @@ impl Dict {
     /// `key` is a value that is no key of this dict yet.
     #[inline(never)]
     pub unsafe fn add_place(&self, key: Raw) -> Result<*mut Raw, Raise> {
-        let Some(table) = self.table().filter(|_| !self.header.has(flag::SHARED_BUFFER)) else {
-            return Ok(std::ptr::null_mut());
-        };
         let heap = Heap::of(self);
+        let table = match self.form() {
+            Form::Table(table) if !self.header.has(flag::SHARED_BUFFER) => table,
+            Form::Empty | Form::Record(_) if key.tag == tag::STRING => {
+                // SAFETY: a value with this tag is a counted string; the borrow takes no count.
+                let text = unsafe { std::mem::ManuallyDrop::new(Rc::from_ptr(key.pointer::<Str>())) };
+                return Ok(self.add_key(&heap, &text)?.unwrap_or(std::ptr::null_mut()));
+            }
+            _ => return Ok(std::ptr::null_mut()),
+        };
         match key.tag {
             tag::INT => table.append_int(&heap, key.payload.cast_signed(), Raw::null())?,
             tag::STRING => {
@@ -219,22 +429,48 @@ impl Dict {
     /// The entry under a key, so that reading and writing it hashes once.
     #[inline]
     pub fn entry(&self, key: &Value) -> Option<EntryIndex> {
-        self.table()?.entry(key)
+        match self.form() {
+            Form::Record(shape) => {
+                let Value::String(text) = key else {
+                    return None;
+                };
+                shape.find(text).map(|position| EntryIndex(position as u32))
+            }
+            Form::Table(table) => table.entry(key),
+            Form::Empty => None,
+        }
     }
 
     /// The value of an entry.
+    ///
+    /// # Panics
+    /// The entry is of another dict.
     #[inline]
     pub fn value_at(&self, entry: EntryIndex) -> &Raw {
-        self.table().expect("an entry has a table").value_at(entry)
+        match self.form() {
+            Form::Table(table) => table.value_at(entry),
+            _ => &self.record_values()[entry.0 as usize],
+        }
     }
 
     /// Puts a value into an entry; gives the old one.
     ///
     /// # Errors
     /// Out of memory, when the entries have to be copied for a snapshot.
+    ///
+    /// # Panics
+    /// The entry is of another dict.
     #[inline]
     pub fn set_value_at(&self, entry: EntryIndex, value: Value) -> Result<Value, Raise> {
-        Ok(self.own()?.set_value_at(entry, value))
+        let Form::Record(shape) = self.form() else {
+            return Ok(self.own()?.set_value_at(entry, value));
+        };
+        assert!((entry.0 as usize) < shape.len(), "an entry of another dict");
+        // SAFETY: below the number of values; the old value's count goes to the caller.
+        unsafe {
+            let place = self.values_ptr().add(entry.0 as usize);
+            Ok(place.replace(Raw::from_value(value)).into_value())
+        }
     }
 
     /// Sets the value under a key, at the end if the key is new; gives the old one.
@@ -254,6 +490,18 @@ impl Dict {
             std::mem::forget(value);
             return Ok(None);
         }
+        if let Value::String(text) = &key
+            && self.table().is_none()
+        {
+            if let Some(position) = self.shape().and_then(|shape| shape.find(text)) {
+                return self.set_value_at(EntryIndex(position as u32), value).map(Some);
+            }
+            if let Some(place) = self.add_key(&heap, text)? {
+                // SAFETY: the place of the new value.
+                unsafe { place.write(Raw::from_value(value)) };
+                return Ok(None);
+            }
+        }
         let hash = key_hash(&heap, &key)?;
         let table = self.own()?;
         if let Some(entry) = table.entry_hashed(&key, hash) {
@@ -269,7 +517,7 @@ impl Dict {
     /// Removes a key; gives its value. The order of the others stays.
     ///
     /// # Errors
-    /// Out of memory, when the entries have to be copied for a snapshot.
+    /// Out of memory, when the entries have to be copied for a snapshot, or the dict becomes a table.
     pub fn remove(&self, key: &Value) -> Result<Option<Value>, Raise> {
         let Some(entry) = self.entry(key) else {
             return Ok(None);
@@ -282,68 +530,123 @@ impl Dict {
     /// The first entry at or after `position`: the next position, key and value.
     #[inline]
     pub fn entry_at(&self, position: usize) -> Option<(usize, &Raw, &Raw)> {
-        self.table()?.entry_at(position)
+        match self.form() {
+            Form::Record(shape) if position < shape.len() => {
+                Some((position + 1, shape.key(position), &self.record_values()[position]))
+            }
+            Form::Table(table) => table.entry_at(position),
+            _ => None,
+        }
     }
 
-    /// Makes room for exactly `count` entries in all.
+    /// The same as values. The borrow ends before the next write to this dict.
+    #[inline]
+    pub fn values_at(&self, position: usize) -> Option<(usize, &Value, &Value)> {
+        let (next, key, value) = self.entry_at(position)?;
+        // SAFETY: entries hold values.
+        Some(unsafe { (next, key.as_value(), value.as_value()) })
+    }
+
+    /// The entries in order. Nothing writes to this dict meanwhile.
+    pub fn iter(&self) -> Entries<'_> {
+        Entries {
+            dict: self,
+            position: 0,
+        }
+    }
+
+    /// Makes room for exactly `count` entries in all, in a table.
     ///
     /// # Errors
     /// Out of memory.
     pub fn reserve(&self, count: usize) -> Result<(), Raise> {
         self.own()?.reserve(&Heap::of(self), count)
     }
-}
 
-impl Set {
-    /// Adds an element; whether it was new.
-    ///
-    /// # Errors
-    /// Type error if the element is not hashable; out of memory. The set is unchanged then.
-    pub fn add(&self, element: Value) -> Result<bool, Raise> {
-        let heap = Heap::of(self);
-        if let Value::Int(number) = element {
-            let table = self.own()?;
-            if table.entry_of_int(number).is_some() {
-                return Ok(false);
+    /// Removes all entries and their memory.
+    pub fn clear(&self) {
+        let room = self.room();
+        let shape = self.shape.replace(std::ptr::null());
+        let body = self.body.replace(std::ptr::null_mut());
+        self.header.shape.set(NO_SHAPE);
+        self.header.clear_flag(flag::SHARED_BUFFER);
+        // SAFETY: this dict owned these counts and this memory, and does not refer to them any more. What is released
+        // runs no code that could add to the dict.
+        unsafe {
+            if let Some(keys) = shape.as_ref() {
+                for position in 0..keys.len() {
+                    body.cast::<Raw>().add(position).read().release();
+                }
+                if body != self.inline_values() {
+                    Memory::free(Heap::of(self).inner(), body, room * VALUE);
+                }
+                drop(Rc::from_ptr(shape.cast_mut()));
+            } else if !body.is_null() {
+                drop(Rc::from_ptr(body.cast::<Table>()));
             }
-            table.append_int(&heap, number, Raw::null())?;
-            return Ok(true);
         }
-        let hash = key_hash(&heap, &element)?;
-        let table = self.own()?;
-        if table.entry_hashed(&element, hash).is_some() {
-            return Ok(false);
-        }
-        table.append(&heap, Raw::of_value(&element), hash, Raw::null())?;
-        // The table took over the count.
-        std::mem::forget(element);
-        Ok(true)
     }
 
-    /// Whether an element is there.
-    #[inline]
-    pub fn contains(&self, element: &Value) -> bool {
-        self.table().is_some_and(|table| table.entry(element).is_some())
-    }
-
-    /// Removes an element; whether it was there.
+    /// The entries as they are now, in constant time for a table: a dict that nobody else knows.
     ///
     /// # Errors
-    /// Out of memory, when the elements have to be copied for a snapshot.
-    pub fn remove(&self, element: &Value) -> Result<bool, Raise> {
-        let Some(entry) = self.table().and_then(|table| table.entry(element)) else {
-            return Ok(false);
-        };
-        let removed = self.own()?.remove_at(entry);
-        drop(removed);
-        Ok(true)
+    /// Out of memory.
+    #[inline]
+    pub fn snapshot(&self) -> Result<Rc<Self>, Raise> {
+        Heap::of(self).dict_copy(self)
     }
 
-    /// The first element at or after `position`, with the next position.
+    /// What a loop over the keys goes through: a record's shape, or its table, which a later write copies first.
+    pub fn keys_now(&self) -> Raw {
+        match self.form() {
+            // SAFETY: the dict owns counts of both; the result gets one more.
+            Form::Record(shape) => Raw::from_rc(unsafe { Rc::of_ref(shape) }),
+            Form::Table(table) => {
+                self.header.set_flag(flag::SHARED_BUFFER);
+                // SAFETY: as above.
+                Raw::from_rc(unsafe { Rc::of_ref(table) })
+            }
+            Form::Empty => Raw::from_rc(Heap::of(self).empty_table()),
+        }
+    }
+
+    pub(crate) fn table_header(&self) -> Option<NonNull<Header>> {
+        self.table().map(|table| NonNull::from(table).cast())
+    }
+
+    /// Shows what the dict holds to the collector.
+    pub(crate) fn visit<F: FnMut(NonNull<Header>)>(&self, visitor: &mut Visitor<F>) {
+        match self.form() {
+            Form::Table(table) => (visitor.0)(NonNull::from(table).cast()),
+            Form::Record(_) => {
+                for value in self.record_values() {
+                    visitor.raw(*value);
+                }
+            }
+            Form::Empty => {}
+        }
+    }
+
+    /// The dict is dead: gives back what it holds.
     #[inline]
-    pub fn item_at(&self, position: usize) -> Option<(usize, &Raw)> {
-        let (next, element, _) = self.table()?.entry_at(position)?;
-        Some((next, element))
+    pub(crate) unsafe fn release_contents(&self, heap: &Inner) {
+        // SAFETY: the dict owned these counts and this memory.
+        unsafe {
+            match self.form() {
+                Form::Record(shape) => {
+                    for value in self.record_values() {
+                        value.release();
+                    }
+                    let outside = self.outside_bytes();
+                    if outside > 0 {
+                        Memory::free(heap, self.body.get(), outside);
+                    }
+                    Header::release(NonNull::from(shape).cast());
+                }
+                Form::Table(table) => Header::release(NonNull::from(table).cast()),
+                Form::Empty => {}
+            }
+        }
     }
 }
 
@@ -353,24 +656,115 @@ impl Heap {
     /// # Errors
     /// Out of memory.
     pub fn dict(&self) -> Result<Rc<Dict>, Raise> {
-        let object = self.new_object(tag::DICT, size_of::<Dict>())?.cast::<Dict>();
-        // SAFETY: a new object of this size, whose count goes to the result.
+        self.dict_with_room(0)
+    }
+
+    /// A new dict with room for `count` values in its own block, for a record; no more than a record may have.
+    ///
+    /// # Errors
+    /// Out of memory.
+    #[inline]
+    pub fn dict_with_room(&self, count: usize) -> Result<Rc<Dict>, Raise> {
+        let size = VALUES_OFFSET + count.min(MOST_KEYS) * VALUE;
+        let object = self.inner().alloc(size, tag::DICT, 0, NO_SHAPE).cast::<Dict>();
+        if object.is_null() {
+            return Err(self.out_of_memory(size));
+        }
+        // SAFETY: a new object of at least this size, whose count goes to the result.
         unsafe {
-            (&raw mut (*object).table).write(Cell::new(std::ptr::null_mut()));
+            (&raw mut (*object).body).write(Cell::new(std::ptr::null_mut()));
+            (&raw mut (*object).shape).write(Cell::new(std::ptr::null()));
             Ok(Rc::from_ptr(object))
         }
     }
 
-    /// A new set.
+    /// The shape of these keys in order, no two of which are alike; none if there may be no such shape.
+    pub fn record_shape<'a>(&self, keys: impl IntoIterator<Item = &'a Rc<Str>>) -> Option<Rc<Shape>> {
+        let mut shape: Option<Rc<Shape>> = None;
+        for key in keys {
+            shape = Some(self.inner().child_shape(shape.as_deref(), key)?);
+        }
+        shape
+    }
+
+    /// The shape of the keys of `shape` and one more, which is not among them; none if there may be no such shape. The
+    /// key's string is made only if no record has had it there before.
+    ///
+    /// # Errors
+    /// What `make` gives.
+    #[inline]
+    pub fn next_shape(
+        &self,
+        shape: Option<&Shape>,
+        text: &str,
+        make: impl FnOnce() -> Result<Rc<Str>, Raise>,
+    ) -> Result<Option<Rc<Shape>>, Raise> {
+        match self.inner().last_child(shape, text) {
+            Some(child) => Ok(Some(child)),
+            None => Ok(self.inner().child_shape(shape, &make()?)),
+        }
+    }
+
+    /// A new record of the values in as many registers as the shape has keys, which it takes on success: null stays
+    /// behind.
     ///
     /// # Errors
     /// Out of memory.
-    pub fn set(&self) -> Result<Rc<Set>, Raise> {
-        let object = self.new_object(tag::SET, size_of::<Set>())?.cast::<Set>();
-        // SAFETY: a new object of this size, whose count goes to the result.
+    ///
+    /// # Safety
+    /// The registers hold values and own their counts.
+    #[inline]
+    pub unsafe fn record_taking(&self, shape: &Shape, first: *mut Raw) -> Result<Rc<Dict>, Raise> {
+        let dict = self.dict_with_room(shape.len())?;
+        // SAFETY: the block has room for as many values, and nobody else knows it yet. The shape gets one more count.
         unsafe {
-            (&raw mut (*object).table).write(Cell::new(std::ptr::null_mut()));
-            Ok(Rc::from_ptr(object))
+            let values = dict.inline_values().cast::<Raw>();
+            for index in 0..shape.len() {
+                values.add(index).write(first.add(index).read());
+                (*first.add(index)).tag = tag::NULL;
+            }
+            dict.become_record(shape);
         }
+        Ok(dict)
+    }
+
+    /// A new dict with the entries of another one, sharing its table if it has one.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn dict_copy(&self, of: &Dict) -> Result<Rc<Dict>, Raise> {
+        let Form::Record(shape) = of.form() else {
+            let copy = self.dict()?;
+            if let Some(table) = of.table().filter(|table| !table.is_empty()) {
+                of.header.set_flag(flag::SHARED_BUFFER);
+                copy.header.set_flag(flag::SHARED_BUFFER);
+                // SAFETY: the other dict owns a count of the table.
+                copy.body.set(Rc::into_ptr(unsafe { Rc::of_ref(table) }).cast());
+            }
+            return Ok(copy);
+        };
+        let copy = self.dict_with_room(shape.len())?;
+        // SAFETY: as in `record_taking`; each value gets one more count.
+        unsafe {
+            let values = copy.inline_values().cast::<Raw>();
+            for (index, value) in of.record_values().iter().enumerate() {
+                value.retain();
+                values.add(index).write(*value);
+            }
+            copy.become_record(shape);
+        }
+        Ok(copy)
+    }
+}
+
+impl Dict {
+    /// Takes the values that stand in the dict's own block for those of a record of this shape.
+    #[inline]
+    unsafe fn become_record(&self, shape: &Shape) {
+        self.body.set(self.inline_values());
+        self.header.small.set(shape.len() as u8);
+        self.header.shape.set(shape.id());
+        // SAFETY: shapes are made by the heap.
+        self.shape.set(Rc::into_ptr(unsafe { Rc::of_ref(shape) }));
     }
 }

@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 
 use crate::exclusive::Exclusive;
 use crate::heap::Visitor;
-use crate::{Array, Buffer, Dict, Header, Heap, Object, Raise, Rc, Str, Table, Value, tag};
+use crate::{Array, Buffer, Dict, Header, Heap, Object, Raise, Rc, Set, Str, Value, tag};
 
 /// What an iterator walks, and where it stands.
 #[derive(Clone, Debug, Default)]
@@ -44,10 +44,10 @@ pub enum IterState {
         /// Where to look on.
         position: usize,
     },
-    /// The keys or elements of a dict or set at one moment.
-    Table {
-        /// The entries.
-        table: Rc<Table>,
+    /// The elements of a set that nobody else knows.
+    Set {
+        /// The set.
+        set: Rc<Set>,
         /// Where to look on.
         position: usize,
     },
@@ -105,10 +105,10 @@ impl Iter {
                 // SAFETY: entries hold values.
                 Some((next, unsafe { key.clone_value() }))
             }),
-            IterState::Table { table, position } => step(position, |at| {
-                let (next, key, _) = table.entry_at(at)?;
-                // SAFETY: entries hold values.
-                Some((next, unsafe { key.clone_value() }))
+            IterState::Set { set, position } => step(position, |at| {
+                let (next, element) = set.item_at(at)?;
+                // SAFETY: elements are values.
+                Some((next, unsafe { element.clone_value() }))
             }),
             IterState::Range { next, left, step } => {
                 *left = left.checked_sub(1)?;
@@ -153,7 +153,7 @@ impl Iter {
             IterState::Array { .. }
             | IterState::Buffer { .. }
             | IterState::DictKeys { .. }
-            | IterState::Table { .. }
+            | IterState::Set { .. }
             | IterState::Pieces { .. }
             | IterState::Range { .. }
             | IterState::Done => {
@@ -229,7 +229,7 @@ impl Iter {
             IterState::DictKeys { dict, position } | IterState::DictEntries { dict, position } => {
                 dict.entry_at(*position).is_some()
             }
-            IterState::Table { table, position } => table.entry_at(*position).is_some(),
+            IterState::Set { set, position } => set.item_at(*position).is_some(),
             IterState::Chars { string, byte } => *byte < string.len_bytes(),
             IterState::Pieces { .. } => true,
             IterState::Range { left, .. } => *left > 0,
@@ -251,7 +251,7 @@ impl Iter {
             IterState::Array { array, .. } => visitor.rc(array),
             IterState::Buffer { buffer, .. } => visitor.rc(buffer),
             IterState::DictKeys { dict, .. } | IterState::DictEntries { dict, .. } => visitor.rc(dict),
-            IterState::Table { table, .. } => visitor.rc(table),
+            IterState::Set { set, .. } => visitor.rc(set),
             IterState::Chars { .. }
             | IterState::Pieces { .. }
             | IterState::Range { .. }

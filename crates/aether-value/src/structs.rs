@@ -233,7 +233,7 @@ impl Instance {
     /// Number of declared fields.
     #[inline]
     pub fn slot_count(&self) -> usize {
-        match self.header.small {
+        match self.header.small.get() {
             MANY => self.definition().fields.len(),
             count => count as usize,
         }

@@ -79,16 +79,16 @@ enum Mode {
 /// A key with its hash in the padding; the same bytes as a `Raw`.
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct Key {
-    tag: u8,
-    hash: u32,
-    payload: u64,
+pub(crate) struct Key {
+    pub(crate) tag: u8,
+    pub(crate) hash: u32,
+    pub(crate) payload: u64,
 }
 
 const _: () = assert!(size_of::<Key>() == size_of::<Raw>() && std::mem::offset_of!(Key, payload) == 8);
 
 impl Key {
-    fn new(raw: Raw, hash: u32) -> Self {
+    pub(crate) fn new(raw: Raw, hash: u32) -> Self {
         Self {
             tag: raw.tag,
             hash,
@@ -98,22 +98,45 @@ impl Key {
 
     /// Whether this key is a string with this hash and text.
     #[inline(always)]
-    fn is_string(&self, text: &Str, hash: u32) -> bool {
+    pub(crate) fn is_string(&self, text: &Str, hash: u32) -> bool {
         // SAFETY: a key with this tag refers to a string that is alive.
         self.hash == hash && self.tag == tag::STRING && unsafe { self.raw().object::<Str>() }.equals(text)
     }
 
-    fn raw(self) -> Raw {
+    /// The text of a key that is a string.
+    #[inline(always)]
+    pub(crate) fn text(&self) -> &Str {
+        debug_assert!(self.tag == tag::STRING);
+        // SAFETY: a key with this tag refers to a string that is alive.
+        unsafe { self.raw().object::<Str>() }
+    }
+
+    #[inline(always)]
+    pub(crate) fn raw(self) -> Raw {
         Raw {
             tag: self.tag,
             payload: self.payload,
         }
+    }
+
+    /// The key as a value's bytes.
+    #[inline(always)]
+    pub(crate) fn as_raw(&self) -> &Raw {
+        // SAFETY: the same layout, but for what a value leaves undefined.
+        unsafe { &*std::ptr::from_ref(self).cast::<Raw>() }
     }
 }
 
 /// The position of an entry; valid until the next insertion or removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntryIndex(pub(crate) u32);
+
+impl EntryIndex {
+    /// The entry of a record at this slot.
+    pub fn new(slot: u16) -> Self {
+        Self(u32::from(slot))
+    }
+}
 
 /// The hash of a key, or the error that it cannot be one.
 #[inline]
@@ -163,7 +186,7 @@ impl Table {
     /// Bytes from one entry to the next.
     #[inline]
     fn stride(&self) -> usize {
-        if self.header.small == 0 { DICT } else { SET }
+        if self.header.small.get() == 0 { DICT } else { SET }
     }
 
     #[inline]
@@ -200,7 +223,7 @@ impl Table {
     /// Where the value of a dict's entry is.
     #[inline]
     fn value_ptr(&self, position: u32) -> *mut Raw {
-        debug_assert!(self.header.small == 0);
+        debug_assert!(self.header.small.get() == 0);
         self.key_at(position).wrapping_add(1).cast()
     }
 
@@ -229,7 +252,7 @@ impl Table {
     /// The entry with this string key.
     #[inline]
     pub fn entry_of(&self, text: &Str) -> Option<EntryIndex> {
-        if self.header.small == 0 {
+        if self.header.small.get() == 0 {
             self.position_of_string::<DICT>(text)
         } else {
             self.position_of_string::<SET>(text)
@@ -257,7 +280,7 @@ impl Table {
     /// The entry with this int key.
     #[inline]
     pub fn entry_of_int(&self, number: i64) -> Option<EntryIndex> {
-        if self.header.small == 0 {
+        if self.header.small.get() == 0 {
             self.position_of_int::<DICT>(number)
         } else {
             self.position_of_int::<SET>(number)
@@ -309,7 +332,7 @@ impl Table {
     /// This is a dict's, and `key` a value.
     #[inline(always)]
     pub(crate) unsafe fn find_place(&self, key: Raw) -> *mut Raw {
-        debug_assert!(self.header.small == 0);
+        debug_assert!(self.header.small.get() == 0);
         match key.tag {
             tag::INT => self.place_or_null(self.position_of_int::<DICT>(key.payload.cast_signed())),
             // SAFETY: a value with this tag refers to a string that is alive.
@@ -363,7 +386,7 @@ impl Table {
             None
         } else if self.len.get() as usize <= LINEAR {
             self.scan(is_it)
-        } else if self.header.small == 0 {
+        } else if self.header.small.get() == 0 {
             self.probe::<DICT>(hash, is_it)
         } else {
             self.probe::<SET>(hash, is_it)
@@ -491,6 +514,13 @@ impl Table {
         self.value_entry(hash, |known| known.as_str() == Some(key))
     }
 
+    /// Writes the value of an entry that holds none which would have to be released.
+    pub(crate) fn put(&self, entry: EntryIndex, value: Raw) {
+        debug_assert!(entry.0 < self.len.get() && !self.value_at(entry).is_counted());
+        // SAFETY: entries below `len` are initialised.
+        unsafe { self.value_ptr(entry.0).write(value) };
+    }
+
     /// The value of an entry of a dict's table.
     #[inline]
     pub fn value_at(&self, entry: EntryIndex) -> &Raw {
@@ -525,7 +555,7 @@ impl Table {
         let mut at = (position.min(u32::MAX as usize) as u32).max(self.first.get());
         while at < self.len.get() {
             if self.key(at).tag != tag::UNSET {
-                let value = if self.header.small == 0 {
+                let value = if self.header.small.get() == 0 {
                     self.value_at(EntryIndex(at))
                 } else {
                     &NONE
@@ -636,7 +666,7 @@ impl Table {
         // SAFETY: there is room for one more entry.
         unsafe {
             self.key_at(position).write(key);
-            if self.header.small == 0 {
+            if self.header.small.get() == 0 {
                 self.value_ptr(position).write(value);
             }
         }
@@ -714,7 +744,7 @@ impl Table {
     pub(crate) fn remove_at(&self, entry: EntryIndex) -> (Value, Value) {
         let position = entry.0;
         let key = *self.key(position);
-        let value = if self.header.small == 0 {
+        let value = if self.header.small.get() == 0 {
             *self.value_at(entry)
         } else {
             Raw::null()
@@ -894,7 +924,7 @@ impl Table {
 
     /// A table of its own with the same entries at the same positions.
     pub(crate) fn duplicate(&self, heap: &Heap) -> Result<Rc<Self>, Raise> {
-        let copy = Self::create(heap, self.header.small != 0)?;
+        let copy = Self::create(heap, self.header.small.get() != 0)?;
         let len = self.len.get();
         copy.reserve(heap, len as usize)?;
         copy.mode.set(self.mode.get());
@@ -913,7 +943,7 @@ impl Table {
                 copy.key_at(position).write(key);
                 if key.tag != tag::UNSET {
                     key.raw().retain();
-                    if self.header.small == 0 {
+                    if self.header.small.get() == 0 {
                         let value = *self.value_at(EntryIndex(position));
                         value.retain();
                         copy.value_ptr(position).write(value);
@@ -965,7 +995,7 @@ impl Table {
             let key = self.key(position);
             if key.tag != tag::UNSET {
                 visitor.raw(key.raw());
-                if self.header.small == 0 {
+                if self.header.small.get() == 0 {
                     visitor.raw(*self.value_at(EntryIndex(position)));
                 }
             }
@@ -981,7 +1011,7 @@ impl Table {
                 // SAFETY: the table owned these counts.
                 unsafe {
                     key.raw().release();
-                    if self.header.small == 0 {
+                    if self.header.small.get() == 0 {
                         (*self.value_at(EntryIndex(position))).release();
                     }
                 }

@@ -65,8 +65,10 @@ pub const BUFFER: u8 = 28;
 pub const TABLE: u8 = 29;
 /// [`crate::Coroutine`]: a stack. Internal.
 pub const COROUTINE: u8 = 30;
+/// [`crate::Shape`]: the keys of records. Internal; holds strings only.
+pub const SHAPE: u8 = 31;
 /// One past the last tag.
-pub const END: u8 = 31;
+pub const END: u8 = 32;
 
 /// The kinds that can be part of a cycle; all others own nothing, or strings only.
 const CONTAINERS: u32 = 1 << ARRAY
@@ -126,6 +128,7 @@ pub const fn name(kind: u8) -> &'static str {
         BUFFER => "array items",
         TABLE => "table",
         COROUTINE => "stack",
+        SHAPE => "shape",
         _ => "free",
     }
 }

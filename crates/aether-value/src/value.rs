@@ -12,7 +12,7 @@ use std::borrow::Cow;
 
 use crate::{
     Array, BoundMethod, Buffer, Builtin, BuiltinKind, Cell, Closure, Coroutine, Dict, EnumConstructor,
-    EnumDef, EnumValue, ErrorObject, Instance, Iter, Module, NativeObject, Promise, Raw, Rc, Set, Str,
+    EnumDef, EnumValue, ErrorObject, Instance, Iter, Module, NativeObject, Promise, Raw, Rc, Set, Shape, Str,
     StructDef, Table, WeakCell, tag,
 };
 
@@ -75,6 +75,9 @@ pub enum Value {
     /// A dict's or set's entries; never seen by scripts.
     #[doc(hidden)]
     Table(Rc<Table>) = tag::TABLE,
+    /// The keys of records; never seen by scripts.
+    #[doc(hidden)]
+    Shape(Rc<Shape>) = tag::SHAPE,
     /// A stack; never seen by scripts.
     #[doc(hidden)]
     Coroutine(Rc<Coroutine>) = tag::COROUTINE,

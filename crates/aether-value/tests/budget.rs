@@ -87,7 +87,7 @@ fn every_charge_can_be_refused_with_exact_accounting() {
             for item in 0..20 {
                 array.push(Value::Int(item))?;
             }
-            let snapshot = array.snapshot();
+            let snapshot = array.snapshot().unwrap();
             array.push(heap.string("text that is not short")?.into())?;
             array.push(array.clone().into())?;
             drop(snapshot);

@@ -3,7 +3,7 @@
 
 mod common;
 
-use aether_value::{Array, Dict, Heap, Rc, Set, Table, Value, deep_equals};
+use aether_value::{Array, Dict, Heap, Rc, Set, Value, deep_equals};
 use common::{heap, limited, name, show, text, value};
 use proptest::prelude::*;
 
@@ -35,14 +35,15 @@ fn key_name(number: u8) -> String {
     }
 }
 
-fn contents(table: Option<&Table>) -> Vec<(Value, Value)> {
-    let entries = table.into_iter().flat_map(Table::iter);
-    entries.map(|(key, value)| (key.clone(), value.clone())).collect()
+fn contents(dict: &Dict) -> Vec<(Value, Value)> {
+    dict.iter()
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
 }
 
 fn check_dict(heap: &Heap, dict: &Dict, model: &[(u8, i64)]) {
     assert_eq!(dict.len(), model.len());
-    let entries = contents(dict.table());
+    let entries = contents(dict);
     for ((found, value), (number, expected)) in entries.iter().zip(model) {
         assert!(aether_value::equal(found, &key(heap, *number)) || matches!(found, Value::Float(_)));
         assert_eq!(value.as_int(), Some(*expected));
@@ -79,7 +80,7 @@ proptest! {
         let heap = heap();
         let dict = heap.dict().unwrap();
         let mut model: Vec<(u8, i64)> = Vec::new();
-        let mut snapshots: Vec<(Rc<Table>, Vec<i64>)> = Vec::new();
+        let mut snapshots: Vec<(Rc<Dict>, Vec<i64>)> = Vec::new();
         for step in steps {
             match step {
                 Step::Insert(number, new) => {
@@ -100,7 +101,7 @@ proptest! {
                 }
                 Step::Snapshot => {
                     let values = model.iter().map(|(_, value)| *value).collect();
-                    snapshots.push((dict.snapshot(), values));
+                    snapshots.push((dict.snapshot().unwrap(), values));
                 }
                 Step::Forget => drop(snapshots.pop()),
                 Step::Clear => {
@@ -130,7 +131,7 @@ proptest! {
         let (dict, set) = (heap.dict().unwrap(), heap.set().unwrap());
         let mut model: Vec<(i64, i64)> = Vec::new();
         let mut next = start;
-        let mut snapshots: Vec<(Rc<Table>, Vec<i64>)> = Vec::new();
+        let mut snapshots: Vec<(Rc<Dict>, Vec<i64>)> = Vec::new();
         // Some numbers stand for keys of other types.
         let key = |number: i64| match number.checked_sub(0x7000).filter(|index| (0..8).contains(index)) {
             Some(index) if index < 4 => Value::Float(index as f64),
@@ -163,7 +164,7 @@ proptest! {
                 }
                 36 if at < 60 => {
                     let keys = model.iter().map(|(key, _)| *key).collect();
-                    snapshots.push((dict.snapshot(), keys));
+                    snapshots.push((dict.snapshot().unwrap(), keys));
                     continue;
                 }
                 37 if at < 20 => {
@@ -206,7 +207,7 @@ proptest! {
         }
         prop_assert_eq!(dict.len(), model.len());
         prop_assert_eq!(set.len(), model.len());
-        for ((found, value), (number, expected)) in contents(dict.table()).iter().zip(&model) {
+        for ((found, value), (number, expected)) in contents(&dict).iter().zip(&model) {
             prop_assert!(aether_value::equal(found, &key(*number)) && found.tag() == key(*number).tag());
             prop_assert_eq!(value.as_int(), Some(*expected));
             prop_assert_eq!(dict.get(&key(*number)).map(|raw| raw.as_int()), Some(*expected));
@@ -301,7 +302,7 @@ proptest! {
                     array.truncate(index).unwrap();
                     model.truncate(index);
                 }
-                9 => snapshots.push((array.snapshot(), model.clone())),
+                9 => snapshots.push((array.snapshot().unwrap(), model.clone())),
                 10 => drop(snapshots.pop()),
                 _ => {
                     array.extend(&[item.clone(), item]).unwrap();
@@ -433,7 +434,7 @@ fn an_entry_is_read_and_written_with_one_hash() {
         dict.insert(text(&heap, &number.to_string()), Value::Int(0))
             .unwrap();
     }
-    let snapshot = dict.snapshot();
+    let snapshot = dict.snapshot().unwrap();
     let entry = dict.entry(&text(&heap, "50")).unwrap();
     // The write copies the table; the entry stays the same.
     assert_eq!(dict.set_value_at(entry, Value::Int(5)).unwrap().as_int(), Some(0));

@@ -120,7 +120,7 @@ proptest! {
             .iter()
             .enumerate()
             .filter_map(|(index, node)| match node {
-                Value::Array(array) if extra & 2 != 0 && index % 3 == 0 => Some((index, array.snapshot())),
+                Value::Array(array) if extra & 2 != 0 && index % 3 == 0 => Some((index, array.snapshot().unwrap())),
                 _ => None,
             })
             .collect();

@@ -228,7 +228,7 @@ fn run(config: HeapConfig, seed: u64, mutations: usize) -> World {
             && let Value::Array(array) = world.value(id)
         {
             // Held for a while: keeps more alive than the model knows, so it goes before exact checks.
-            snapshots.push(array.snapshot());
+            snapshots.push(array.snapshot().unwrap());
         }
         if number.is_multiple_of(20_000) || number == mutations {
             snapshots.clear();

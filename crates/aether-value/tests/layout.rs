@@ -72,7 +72,8 @@ fn objects_cost_their_size_class() {
         assert_eq!(cost(&heap, || heap.string(&text).unwrap()), class, "{len}");
     }
     assert_eq!(cost(&heap, || heap.array(0).unwrap()), 32);
-    assert_eq!(cost(&heap, || heap.array(3).unwrap()), 32 + 16 + 48);
+    assert_eq!(cost(&heap, || heap.array(4).unwrap()), 32 + 64);
+    assert_eq!(cost(&heap, || heap.array(5).unwrap()), 32 + 16 + 80);
     assert_eq!(cost(&heap, || heap.dict().unwrap()), 32);
     assert_eq!(cost(&heap, || heap.cell(Raw::null()).unwrap()), 32);
     let code = common::code(&heap, 0);

@@ -198,7 +198,7 @@ fn finalizers_queue_in_order_of_death() {
 fn values_outlive_their_heap() {
     let heap = heap();
     let value = heap.array_from(vec![common::text(&heap, "still here")]).unwrap();
-    let empty = heap.array(0).unwrap().snapshot();
+    let empty = heap.array(0).unwrap().snapshot().unwrap();
     let iterator = heap
         .iterator(IterState::Array {
             array: value.clone(),

@@ -228,7 +228,7 @@ impl<T: FromValue> FromValue for Option<T> {
 impl<T: FromValue> FromValue for Vec<T> {
     fn from_value(value: &Value) -> Result<Self, Error> {
         match value {
-            Value::Array(array) => array.snapshot().as_slice().iter().map(T::from_value).collect(),
+            Value::Array(array) => array.snapshot()?.as_slice().iter().map(T::from_value).collect(),
             _ => Err(mismatch("array", value)),
         }
     }
@@ -239,8 +239,7 @@ impl<T: FromValue> FromValue for BTreeMap<String, T> {
         let Value::Dict(dict) = value else {
             return Err(mismatch("dict", value));
         };
-        let iter = dict.snapshot();
-        iter.iter()
+        dict.iter()
             .map(|(key, item)| Ok((String::from_value(key)?, T::from_value(item)?)))
             .collect()
     }

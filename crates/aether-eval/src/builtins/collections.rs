@@ -138,7 +138,7 @@ fn pair(heap: &Heap, first: Value, second: Value) -> Result<Value, Raise> {
 }
 
 pub(super) fn enumerate(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let items = array(&args[0])?.snapshot();
+    let items = array(&args[0])?.snapshot()?;
     let result = room(ctx, items.len())?;
     for (index, item) in items.iter().enumerate() {
         result.push(pair(ctx.heap(), Value::Int(index as i64), item.clone())?)?;
@@ -152,7 +152,7 @@ pub(super) fn enumerate(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Rais
 fn begin(slots: &mut [Value]) -> Result<usize, Raise> {
     let array = array(&slots[0])?;
     let len = array.len();
-    slots[0] = Value::Buffer(array.snapshot());
+    slots[0] = Value::Buffer(array.snapshot()?);
     Ok(len)
 }
 
@@ -310,8 +310,8 @@ fn sort_done(_: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
 
 /// A sorted copy, by `<`, of items that `<` can compare.
 fn sort_comparable(ctx: &mut Ctx<'_>, items: &Array) -> Result<Value, Raise> {
-    let result = ctx.heap().array_from_buffer(items.snapshot())?;
-    if let [first, rest @ ..] = items.snapshot().as_slice() {
+    let result = ctx.heap().array_from_buffer(items.snapshot()?)?;
+    if let [first, rest @ ..] = items.snapshot()?.as_slice() {
         for item in rest {
             order(first, item)?;
         }
@@ -323,7 +323,7 @@ fn sort_comparable(ctx: &mut Ctx<'_>, items: &Array) -> Result<Value, Raise> {
 /// Appends what flattening makes of a value: an array's items, anything else itself.
 fn flatten_into(result: &Array, value: Value) -> Result<(), Raise> {
     match value {
-        Value::Array(inner) => result.extend(inner.snapshot().as_slice()),
+        Value::Array(inner) => result.extend(inner.snapshot()?.as_slice()),
         value => result.push(value),
     }
 }
@@ -516,13 +516,13 @@ fn concat(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 /// A new array of the items of both.
 pub(super) fn concatenate(ctx: &mut Ctx<'_>, head: &Array, tail: &Array) -> Result<Value, Raise> {
     let result = room(ctx, head.len() + tail.len())?;
-    result.extend(head.snapshot().as_slice())?;
-    result.extend(tail.snapshot().as_slice())?;
+    result.extend(head.snapshot()?.as_slice())?;
+    result.extend(tail.snapshot()?.as_slice())?;
     Ok(Value::Array(result))
 }
 
 pub(super) fn flatten(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let items = array(&args[0])?.snapshot();
+    let items = array(&args[0])?.snapshot()?;
     let size = |item: &Value| {
         if let Value::Array(inner) = item {
             inner.len()
@@ -538,7 +538,7 @@ pub(super) fn flatten(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise>
 }
 
 pub(super) fn zip(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let (left, right) = (array(&args[0])?.snapshot(), array(&args[1])?.snapshot());
+    let (left, right) = (array(&args[0])?.snapshot()?, array(&args[1])?.snapshot()?);
     let result = room(ctx, left.len().min(right.len()))?;
     for (left, right) in left.iter().zip(&*right) {
         result.push(pair(ctx.heap(), left.clone(), right.clone())?)?;
@@ -547,7 +547,7 @@ pub(super) fn zip(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 }
 
 fn zip_longest(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let (left, right) = (array(&args[0])?.snapshot(), array(&args[1])?.snapshot());
+    let (left, right) = (array(&args[0])?.snapshot()?, array(&args[1])?.snapshot()?);
     let len = left.len().max(right.len());
     let result = room(ctx, len)?;
     for index in 0..len {
@@ -564,7 +564,7 @@ pub(super) fn part(ctx: &mut Ctx<'_>, array: &Array, start: usize, end: usize) -
         return Ok(Value::Array(ctx.heap().array(0)?));
     }
     ctx.tick((end - start) / 4)?;
-    let items = array.snapshot();
+    let items = array.snapshot()?;
     Ok(Value::Array(
         ctx.heap().array_from_slice(&items.as_slice()[start..end])?,
     ))
@@ -599,7 +599,7 @@ pub(super) fn last(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 }
 
 pub(super) fn chunk(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let (items, size) = (array(&args[0])?.snapshot(), int(&args[1])?);
+    let (items, size) = (array(&args[0])?.snapshot()?, int(&args[1])?);
     if size < 1 {
         return Err(Raise::operation("chunk size must be positive"));
     }
@@ -613,7 +613,7 @@ pub(super) fn chunk(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 }
 
 pub(super) fn uniq(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let items = array(&args[0])?.snapshot();
+    let items = array(&args[0])?.snapshot()?;
     ctx.tick(items.len() / 4)?;
     let result = ctx.heap().array(0)?;
     let mut before: Option<&Value> = None;

@@ -187,8 +187,14 @@ pub(crate) fn collect_iterable(heap: &Heap, value: &Value) -> Result<Option<Rc<A
             }
             items
         }
-        Value::Dict(dict) => keys(heap, &dict.snapshot())?,
-        Value::Set(set) => keys(heap, &set.snapshot())?,
+        Value::Dict(dict) => keys(heap, dict)?,
+        Value::Set(set) => {
+            let items = heap.array(set.len())?;
+            for element in set.iter() {
+                items.push(element.clone())?;
+            }
+            items
+        }
         Value::Iterator(iterator) => {
             let items = heap.array(0)?;
             while let Some(item) = iterator.next(heap)? {
@@ -222,10 +228,10 @@ pub(crate) fn collect_iterable(heap: &Heap, value: &Value) -> Result<Option<Rc<A
     Ok(Some(items))
 }
 
-/// The keys of a dict or the elements of a set.
-pub(super) fn keys(heap: &Heap, table: &aether_value::Table) -> Result<Rc<Array>, Raise> {
-    let items = heap.array(table.len())?;
-    for (key, _) in table.iter() {
+/// The keys of a dict.
+pub(super) fn keys(heap: &Heap, dict: &aether_value::Dict) -> Result<Rc<Array>, Raise> {
+    let items = heap.array(dict.len())?;
+    for (key, _) in dict.iter() {
         items.push(key.clone())?;
     }
     Ok(items)

@@ -307,8 +307,7 @@ fn diff(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
             found.map_or(0, |dict| figure(&dict, figure_name))
         };
         let names = [&after, &before].into_iter().flatten().flat_map(|dict| {
-            let table = dict.snapshot();
-            let keys: Vec<Value> = table.iter().map(|(key, _)| key.clone()).collect();
+            let keys: Vec<Value> = dict.iter().map(|(key, _)| key.clone()).collect();
             keys
         });
         for key in names {

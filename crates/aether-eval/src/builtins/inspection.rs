@@ -88,7 +88,7 @@ fn is_weak(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 }
 
 fn set(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let items = array(&args[0])?.snapshot();
+    let items = array(&args[0])?.snapshot()?;
     ctx.tick(items.len())?;
     let set = ctx.heap().set()?;
     for item in &*items {

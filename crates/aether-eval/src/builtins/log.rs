@@ -122,7 +122,7 @@ fn line(ctx: &mut Ctx<'_>, level: Level, slots: &mut [Value], event: Event) -> R
     }
     let fields = match &slots[1] {
         Value::Null => None,
-        Value::Dict(fields) => Some(fields.snapshot()),
+        Value::Dict(fields) => Some(fields.clone()),
         other => return Err(wrong_type("dict", other)),
     };
     let time = rfc3339(ctx.host().clock());

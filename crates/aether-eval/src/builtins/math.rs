@@ -77,7 +77,7 @@ fn extreme(ctx: &mut Ctx<'_>, args: &[Value], wanted: Ordering) -> Result<Value,
         return Err(Raise::not_iterable(&a.type_name()));
     };
     ctx.tick(items.len() / 4)?;
-    let items = items.snapshot();
+    let items = items.snapshot()?;
     let mut items = items.iter();
     let Some(mut best) = items.next() else {
         return Ok(Value::Null);
@@ -119,7 +119,7 @@ pub(super) fn sum(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let items: &Array = array(&args[0])?;
     ctx.tick(items.len() / 4)?;
     let mut total = Value::Int(0);
-    for item in &*items.snapshot() {
+    for item in &*items.snapshot()? {
         total = match (&total, item) {
             (Value::Float(total), Value::Float(item)) => Value::Float(total + item),
             _ => add(ctx.heap(), total, item)?,

@@ -4,7 +4,7 @@
 
 use aether_value::{IterState, Raise, Value, equal, hashable_check};
 
-use super::support::{int, string};
+use super::support::string;
 use super::{Args, BuiltinDef, Event, Range, Step, methods, text};
 use crate::context::Ctx;
 use crate::vm::generator::{Asked, ask, has_yielded};
@@ -123,23 +123,7 @@ fn begin(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
 }
 
 fn optional_index(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let at = |index: &Value| Ok::<_, Raise>(usize::try_from(int(index)?).ok());
-    match (&args[0], &args[1]) {
-        (Value::Dict(dict), key) => {
-            hashable_check(key)?;
-            Ok(dict.get_value(key).unwrap_or(Value::Null))
-        }
-        (Value::Array(array), index @ Value::Int(_)) => Ok(at(index)?
-            .and_then(|at| array.get_value(at))
-            .unwrap_or(Value::Null)),
-        (Value::String(text), index @ Value::Int(_)) => {
-            match at(index)?.and_then(|at| text.char_at(ctx.heap(), at)) {
-                Some(character) => Ok(Value::String(character?)),
-                None => Ok(Value::Null),
-            }
-        }
-        (object, index) => ctx.element(object, index),
-    }
+    ctx.element_or_null(&args[0], &args[1])
 }
 
 fn pairs(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
@@ -147,10 +131,8 @@ fn pairs(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         return Ok(args[0].clone());
     };
     // What the body does to the dict does not matter: the copy shares its entries until then.
-    let now = ctx.heap().dict()?;
-    now.replace_table(dict.snapshot());
     let state = IterState::DictEntries {
-        dict: now,
+        dict: dict.snapshot()?,
         position: 0,
     };
     Ok(Value::Iterator(ctx.heap().iterator(state)?))

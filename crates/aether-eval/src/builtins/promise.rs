@@ -166,7 +166,7 @@ fn begin(slots: &mut [Value]) -> Result<(), Raise> {
     let Value::Array(elements) = &slots[0] else {
         return Err(wrong_type("array of promises", &slots[0]));
     };
-    slots[0] = Value::Buffer(elements.snapshot());
+    slots[0] = Value::Buffer(elements.snapshot()?);
     Ok(())
 }
 

@@ -31,7 +31,7 @@ const MERGED: usize = 5;
 
 /// Prepares the merge sort of an array's present items.
 pub(super) fn begin(heap: &Heap, array: &Array, slots: &mut [Value]) -> Result<(), Raise> {
-    let items = array.snapshot();
+    let items = array.snapshot()?;
     let target = heap.array(items.len())?;
     for _ in 0..items.len() {
         target.push(Value::Null)?;
@@ -113,7 +113,7 @@ pub(super) fn sort_default(ctx: &mut Ctx<'_>, array: &Array) -> Result<(), Raise
     }
     ctx.tick(len * (len.ilog2() as usize + 1) / 4)?;
     let heap = ctx.heap();
-    let items = array.snapshot();
+    let items = array.snapshot()?;
     if items.iter().all(|item| matches!(item, Value::Int(_))) {
         let _charge = ScopedCharge::new(heap, len * size_of::<i64>())?;
         let mut values: Vec<i64> = items.iter().filter_map(Value::as_int).collect();
@@ -192,11 +192,17 @@ mod tests {
                 left > right
             });
         }
-        let before: Vec<_> = items.snapshot().iter().filter_map(Value::as_int).collect();
+        let before: Vec<_> = items
+            .snapshot()
+            .expect("memory")
+            .iter()
+            .filter_map(Value::as_int)
+            .collect();
         assert_eq!(before, values, "the array itself stays");
         (
             sorted(&slots)
                 .snapshot()
+                .expect("memory")
                 .iter()
                 .filter_map(Value::as_int)
                 .collect(),

@@ -98,7 +98,7 @@ pub(super) fn sort_by_in_place(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Ev
         return Ok(step);
     }
     let sorted = by_keys(ctx, slots)?;
-    array(&slots[0])?.replace_buffer(sorted.snapshot());
+    array(&slots[0])?.replace_buffer(sorted.snapshot()?);
     Ok(Step::Done(Value::Null))
 }
 
@@ -108,7 +108,7 @@ fn with_keys(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Opt
         Event::Returned(key) => built(&slots[KEYS]).push(key)?,
         Event::Start => {
             Options::read(&slots[2])?;
-            let items = array(&slots[0])?.snapshot();
+            let items = array(&slots[0])?.snapshot()?;
             slots[KEYS] = Value::Array(ctx.heap().array(items.len())?);
             slots[3] = Value::Buffer(items);
             slots[INDEX] = Value::Int(0);
@@ -136,7 +136,7 @@ fn by_keys(ctx: &mut Ctx<'_>, slots: &[Value]) -> Result<Rc<Array>, Raise> {
             }
         }
     }
-    let keys = keys.snapshot();
+    let keys = keys.snapshot()?;
     ctx.tick(len * (len.max(1).ilog2() as usize + 1) / 4)?;
     let _charge = ScopedCharge::new(ctx.heap(), len * size_of::<u32>() * 3 / 2)?;
     let mut positions: Vec<u32> = (0..len as u32).collect();
@@ -153,7 +153,7 @@ fn by_keys(ctx: &mut Ctx<'_>, slots: &[Value]) -> Result<Rc<Array>, Raise> {
 pub(super) fn binary_search(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
     let (low, high) = match event {
         Event::Start => {
-            let items = array(&slots[0])?.snapshot();
+            let items = array(&slots[0])?.snapshot()?;
             let len = items.len();
             if slots[2].is_null() {
                 let found = items
@@ -245,7 +245,7 @@ fn pop(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 /// The n largest, largest first, or the n smallest, smallest first.
 fn extremes(ctx: &mut Ctx<'_>, args: &[Value], largest: bool) -> Result<Value, Raise> {
-    let items = array(&args[0])?.snapshot();
+    let items = array(&args[0])?.snapshot()?;
     let n = usize::try_from(int(&args[1])?).unwrap_or(0).min(items.len());
     let len = items.len();
     ctx.tick(len * (len.max(1).ilog2() as usize + 1) / 4)?;

@@ -27,7 +27,7 @@ pub(crate) static SPREAD_METHOD_CALL: BuiltinDef = BuiltinDef::core_frame(
 
 /// The arguments in an array, behind those that are given.
 fn arguments(ctx: &mut Ctx<'_>, first: Option<&Value>, rest: &Value) -> Result<Vec<Value>, Raise> {
-    let items = array(rest)?.snapshot();
+    let items = array(rest)?.snapshot()?;
     if items.len() > MOST {
         return Err(Raise::operation(&format!(
             "a call has at most {MOST} arguments, got {}",
@@ -71,7 +71,7 @@ fn place(
     keywords: Option<&Value>,
 ) -> Result<(), Raise> {
     let Some(keywords) = keywords else { return Ok(()) };
-    let keywords = array(keywords)?.snapshot();
+    let keywords = array(keywords)?.snapshot()?;
     let code = match function {
         Value::Function(closure) | Value::AsyncFunction(closure) => Some(closure.code()),
         Value::BoundMethod(bound) => Some(bound.closure().code()),

@@ -32,7 +32,7 @@ pub(super) static DEFS: &[BuiltinDef] = &[
 ];
 
 fn join(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let items = array(&args[0])?.snapshot();
+    let items = array(&args[0])?.snapshot()?;
     text::join(ctx, &items, string(&args[1])?)
 }
 

@@ -20,7 +20,7 @@ pub(super) fn options<'a>(value: &'a Value, known: &[&str]) -> Result<Option<&'a
         Value::Dict(dict) => dict,
         other => return Err(wrong_type("dict", other)),
     };
-    for (key, _) in dict.snapshot().iter() {
+    for (key, _) in dict.iter() {
         match key {
             Value::String(key) if known.contains(&key.as_str()) => {}
             Value::String(key) => {
@@ -140,7 +140,7 @@ impl Drop for ScopedCharge {
 /// Copies of an array's items, with the charge for them.
 pub(super) fn copied(heap: &Heap, array: &Array) -> Result<(Vec<Value>, ScopedCharge), Raise> {
     let charge = ScopedCharge::new(heap, array.len() * size_of::<Value>())?;
-    let items = array.snapshot().as_slice().to_vec();
+    let items = array.snapshot()?.as_slice().to_vec();
     Ok((items, charge))
 }
 

@@ -127,7 +127,7 @@ fn test(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Ra
 }
 
 fn test_summary(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let results = array(&args[0])?.snapshot();
+    let results = array(&args[0])?.snapshot()?;
     let key = Value::String(ctx.heap().intern("passed")?);
     let mut passed = 0;
     for result in &*results {

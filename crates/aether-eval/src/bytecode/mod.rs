@@ -10,5 +10,8 @@ pub(crate) use disassemble::disassemble_code;
 #[doc(hidden)]
 pub use fuse::FUSED;
 pub(crate) use fuse::{fused, swaps};
-pub(crate) use op::{Layout, encode, fields, immediate_field, immediate_of, name_parts, name_word};
+pub(crate) use op::{
+    AS_INDEX, Layout, OR_NULL, encode, fields, immediate_field, immediate_of, member_name, name_parts,
+    name_word,
+};
 pub use op::{Op, operation_names};

@@ -283,7 +283,8 @@ fused_operations! { ops {
     /// Jumps if R\[a\]\[R\[b\]\] is falsy, spending fuel.
     JumpIfNotElement JumpAb 1;
 
-    /// R\[a\] = R\[b\].name: c is the cached slot; word 1 holds the cached shape and, above it, the name's constant.
+    /// R\[a\] = R\[b\].name: c is the cached slot; word 1 holds the cached shape and, above it, the name's constant, with
+    /// [`AS_INDEX`] for R\[b\]\["name"\] and [`OR_NULL`] for R\[b\]?.\["name"\].
     GetField AbN 2;
     /// The same with R\[b\] = R\[a\], which is consumed.
     GetFieldT AbN 2;
@@ -384,6 +385,8 @@ fused_operations! { ops {
     Extend Ab 1;
     /// Makes room in the array R\[a\] for the items of the loop whose state is R\[b\], if their number is known.
     Reserve Ab 1;
+    /// R\[a\] = a dict of the values from R\[b\], which it takes, under the keys of site w32 of word 1.
+    Record Ab 2;
     /// R\[a\] = an empty dict with room for w32 entries.
     Dict Aw 1;
     /// R\[a\]\[R\[b\]\] = R\[c\] in a dict being built; takes R\[b\] and R\[c\].
@@ -411,8 +414,8 @@ fused_operations! { ops {
     ElementOrNull AbN 1;
     /// R\[a\] = a new array of the elements of R\[b\] from c on.
     Rest AbN 1;
-    /// R\[a\] = R\[b\] under the string key K\[word 1\], or null.
-    KeyOrNull Ab 2;
+    /// R\[a\] = R\[b\] under a string key, or null; c and word 1 as for `GetField`.
+    KeyOrNull AbN 2;
     /// Jumps by c unless R\[a\] is of the same type as K\[b\] and equal to it.
     JumpUnlessLiteral JumpAn 1;
     /// Jumps by c unless R\[a\] is an enum value; word 1: constants of the enum's and the variant's name.
@@ -427,8 +430,8 @@ fused_operations! { ops {
     JumpUnlessDict JumpAn 1;
     /// Jumps by c unless R\[a\] is an instance of a struct with the name K\[word 1\].
     JumpUnlessStruct JumpAn 2;
-    /// R\[a\] = value under the key, or of the field, K\[word 1\] of the dict or instance R\[b\], or unset.
-    MemberOrUnset Ab 2;
+    /// R\[a\] = value under a key, or of a field, of the dict or instance R\[b\], or unset; c and word 1 as for `GetField`.
+    MemberOrUnset AbN 2;
     /// Raises the error of a match without an arm for R\[a\].
     NoMatch A 1;
     /// R\[a\] = payload c of the enum value R\[b\], or null.
@@ -510,6 +513,16 @@ pub(crate) fn name_word(constant: u32, number: u16) -> Option<u32> {
 /// The constant and the number in a [`name_word`].
 pub(crate) fn name_parts(word: u32) -> (u32, u16) {
     (word & 0xF_FFFF, (word >> 20) as u16)
+}
+
+/// In the name of a member instruction: it stands for an index with a string.
+pub(crate) const AS_INDEX: u32 = 1 << 31;
+/// In the name of a member instruction, beside [`AS_INDEX`]: what is missing is null.
+pub(crate) const OR_NULL: u32 = 1 << 30;
+
+/// The constant of the name in word 1 of a member instruction.
+pub(crate) const fn member_name(word: u64) -> u32 {
+    (word >> 32) as u32 & !(AS_INDEX | OR_NULL)
 }
 
 /// Fields a, b, c of an instruction word.

@@ -8,8 +8,9 @@ use aether_resolve::{BindingId, Use};
 use aether_value::Raw;
 
 use super::expr::Operand;
+use super::function::Label;
 use super::{Compiler, Result};
-use crate::bytecode::{Op, immediate_field};
+use crate::bytecode::{AS_INDEX, Op, immediate_field};
 
 /// Nodes a right side may have to count as simple.
 const SIMPLE_NODES: usize = 32;
@@ -20,6 +21,14 @@ impl Compiler<'_> {
         let target = self.ungroup(target);
         match self.ast.node(target) {
             Node::Name(name) => self.assign_name(id, target, name, value)?,
+            Node::Index { object, index, .. } if let Some(key) = self.string_key(index) => {
+                let value = self.operand(value)?;
+                let object = self.operand(object)?;
+                self.at(target);
+                let constant = self.string(self.ast.text(key))? | AS_INDEX;
+                self.store_field(object, constant, value);
+                self.release_operands(&[object]);
+            }
             Node::Index { object, index, .. } => {
                 if let Some(immediate) = self.element_immediate(value) {
                     let object = self.operand(object)?;
@@ -41,7 +50,8 @@ impl Compiler<'_> {
                 let value = self.operand(value)?;
                 let object = self.operand(object)?;
                 self.at(target);
-                self.store_field(object, name, value)?;
+                let constant = self.string(self.ast.text(name))?;
+                self.store_field(object, constant, value);
                 self.release_operands(&[object]);
             }
             _ => {}
@@ -69,17 +79,14 @@ impl Compiler<'_> {
         self.emit(op, object.register, index.register, value.register);
     }
 
-    fn store_field(&mut self, object: Operand, name: Symbol, value: Operand) -> Result<()> {
-        let ast = self.ast;
-        let constant = self.string(ast.text(name))?;
+    fn store_field(&mut self, object: Operand, name: u32, value: Operand) {
         let op = if value.temporary {
             Op::SetFieldMove
         } else {
             Op::SetField
         };
         self.emit(op, object.register, value.register, 0);
-        self.extend(u64::from(constant) << 32);
-        Ok(())
+        self.extend(u64::from(name) << 32);
     }
 
     /// Ends temporaries that an instruction has only borrowed.
@@ -253,8 +260,19 @@ impl Compiler<'_> {
                     self.compound_name(id, op, target, name, value)?;
                 }
             }
+            // What is appended to a text under a key goes by the way that can do so in place.
+            Node::Index { object, index, .. }
+                if let Some(key) = self.string_key(index)
+                    && (op != BinaryOp::Add || self.is_simple(value)) =>
+            {
+                let constant = self.string(self.ast.text(key))? | AS_INDEX;
+                self.compound_field(target, op, object, constant, value)?;
+            }
             Node::Index { object, index, .. } => self.compound_index(target, op, object, index, value)?,
-            Node::Member { object, name, .. } => self.compound_field(target, op, object, name, value)?,
+            Node::Member { object, name, .. } => {
+                let constant = self.string(self.ast.text(name))?;
+                self.compound_field(target, op, object, constant, value)?;
+            }
             _ => {}
         }
         self.free_to(mark);
@@ -391,11 +409,10 @@ impl Compiler<'_> {
         target: NodeId,
         op: BinaryOp,
         object: NodeId,
-        name: Symbol,
+        name: u32,
         value: NodeId,
     ) -> Result<()> {
-        let ast = self.ast;
-        let constant = u64::from(self.string(ast.text(name))?) << 32;
+        let constant = u64::from(name) << 32;
         let object = self.operand(object)?;
         let fused = match op {
             BinaryOp::Add => Some(Op::AddField),
@@ -478,6 +495,10 @@ impl Compiler<'_> {
                 }
                 self.bind(end);
             }
+            Node::Index { object, index, .. } if let Some(key) = self.string_key(index) => {
+                let constant = self.string(self.ast.text(key))? | AS_INDEX;
+                self.logical_field(id, target, keep, object, constant, value, end)?;
+            }
             Node::Index { object, index, .. } => {
                 let object = self.operand(object)?;
                 let index = self.operand(index)?;
@@ -494,25 +515,41 @@ impl Compiler<'_> {
                 self.release_operands(&[index, object]);
             }
             Node::Member { object, name, .. } => {
-                let ast = self.ast;
-                let constant = u64::from(self.string(ast.text(name))?) << 32;
-                let object = self.operand(object)?;
-                let old = self.allocate()?;
-                self.at(target);
-                self.emit(Op::GetField, old, object.register, 0);
-                self.extend(constant);
-                self.at(id);
-                self.jump_on(keep, old, true, end);
-                self.expr(value, old)?;
-                self.at(target);
-                self.emit(Op::SetFieldMove, object.register, old, 0);
-                self.extend(constant);
-                self.bind(end);
-                self.release_operands(&[object]);
+                let constant = self.string(self.ast.text(name))?;
+                self.logical_field(id, target, keep, object, constant, value, end)?;
             }
             _ => {}
         }
         self.free_to(mark);
+        Ok(())
+    }
+
+    /// The same for a member, or for an index with a string.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one assignment")]
+    fn logical_field(
+        &mut self,
+        id: NodeId,
+        target: NodeId,
+        keep: Op,
+        object: NodeId,
+        name: u32,
+        value: NodeId,
+        end: Label,
+    ) -> Result<()> {
+        let constant = u64::from(name) << 32;
+        let object = self.operand(object)?;
+        let old = self.allocate()?;
+        self.at(target);
+        self.emit(Op::GetField, old, object.register, 0);
+        self.extend(constant);
+        self.at(id);
+        self.jump_on(keep, old, true, end);
+        self.expr(value, old)?;
+        self.at(target);
+        self.emit(Op::SetFieldMove, object.register, old, 0);
+        self.extend(constant);
+        self.bind(end);
+        self.release_operands(&[object]);
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use super::expr::Operand;
 use super::function::Label;
 use super::{Compiler, Result};
 use crate::builtins;
-use crate::bytecode::{Op, name_word};
+use crate::bytecode::{AS_INDEX, OR_NULL, Op, name_word};
 use crate::vm::MOST_NAMED;
 
 #[derive(Clone, Copy)]
@@ -526,7 +526,16 @@ impl Compiler<'_> {
                     _ => None,
                 };
                 let (target, window) = self.target(object, dst, method_next)?;
-                if let Some(index) = literal {
+                if let Some(key) = self.string_key(index) {
+                    let constant = self.string(self.ast.text(key))? | AS_INDEX;
+                    self.at(node);
+                    if object.consumed() {
+                        self.emit(Op::GetFieldT, object.register, object.register, 0);
+                    } else {
+                        self.emit(Op::GetField, target, object.register, 0);
+                    }
+                    self.extend(u64::from(constant) << 32);
+                } else if let Some(index) = literal {
                     self.at(node);
                     let into = if object.consumed() {
                         object.register
@@ -560,6 +569,24 @@ impl Compiler<'_> {
             }
             Step::OptionalIndex(index) => {
                 self.exit_on_null(true, object, on_null);
+                if let Some(key) = self.string_key(index) {
+                    let constant = self.string(self.ast.text(key))? | AS_INDEX | OR_NULL;
+                    let (target, window) = self.target(object, dst, method_next)?;
+                    self.at(node);
+                    if object.consumed() {
+                        self.emit(Op::GetFieldT, object.register, object.register, 0);
+                    } else {
+                        self.emit(Op::GetField, target, object.register, 0);
+                    }
+                    self.extend(u64::from(constant) << 32);
+                    self.settle(object, target);
+                    let value = Operand {
+                        register: target,
+                        temporary: true,
+                        scalar: false,
+                    };
+                    return Ok(Current { value, window });
+                }
                 let window = self.window(dst)?;
                 self.free_to(window + 1);
                 let receiver = self.allocate()?;

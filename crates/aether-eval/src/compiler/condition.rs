@@ -52,7 +52,7 @@ impl Compiler<'_> {
                 object,
                 index,
                 optional: false,
-            } if self.plain_local(self.ungroup(object)).is_some() => {
+            } if self.plain_local(self.ungroup(object)).is_some() && self.string_key(index).is_none() => {
                 // The element is looked at where it is.
                 let mark = self.function.next;
                 let object = self.operand(object)?;

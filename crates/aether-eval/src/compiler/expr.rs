@@ -3,13 +3,15 @@
 //! Two ways to a value: [`Compiler::expr`] puts it into a given dead register, which may serve as scratch
 //! meanwhile; [`Compiler::operand`] leaves it where it is if it is a plain local, and otherwise makes a temporary.
 
-use aether_ast::{BinaryOp, FunctionKind, List, LogicalOp, Node, NodeId, UnaryOp, ensure_stack};
+use aether_ast::{BinaryOp, FunctionKind, List, LogicalOp, Node, NodeId, Symbol, UnaryOp, ensure_stack};
 use aether_resolve::{BindingId, FunctionIndex, Use};
+use aether_value::{MOST_KEYS, Rc, Str};
 
 use super::scalar::is_scalar;
 use super::{Compiler, Result};
 use crate::builtins;
 use crate::bytecode::Op;
+use crate::tables::RecordSite;
 
 /// A value in a register.
 #[derive(Clone, Copy, Debug)]
@@ -306,13 +308,65 @@ impl Compiler<'_> {
         Ok(())
     }
 
+    /// The keys of a dict literal, if they are different strings, and not too many to be those of a record.
+    fn record_keys(&self, items: &[NodeId]) -> Result<Option<Vec<Rc<Str>>>> {
+        let mut keys: Vec<Rc<Str>> = Vec::new();
+        if items.is_empty() || items.len() / 2 > ARRAY_CHUNK.min(MOST_KEYS) {
+            return Ok(None);
+        }
+        for pair in items.chunks_exact(2) {
+            let Some(symbol) = self.string_key(pair[0]) else {
+                return Ok(None);
+            };
+            let key = self.interned(self.ast.text(symbol))?;
+            if keys.iter().any(|known| Rc::ptr_eq(known, &key)) {
+                return Ok(None);
+            }
+            keys.push(key);
+        }
+        Ok(Some(keys))
+    }
+
+    /// The text of an index or a key, if it is a plain string literal.
+    pub(super) fn string_key(&self, id: NodeId) -> Option<Symbol> {
+        match self.ast.node(self.ungroup(id)) {
+            Node::Str(symbol) => Some(symbol),
+            _ => None,
+        }
+    }
+
     fn dict(&mut self, items: List, dst: u16) -> Result<()> {
         let ast = self.ast;
         let items = ast.list(items);
         let place = self.place();
         let mark = self.function.next;
+        if let Some(keys) = self.record_keys(items)? {
+            let first = self.function.next;
+            for pair in items.chunks_exact(2) {
+                let register = self.allocate()?;
+                self.expr(pair[1], register)?;
+            }
+            self.set_place(place);
+            self.free_to(mark);
+            self.tables.records.push(RecordSite { keys, shape: None });
+            self.emit(Op::Record, dst, first, 0);
+            self.extend(self.tables.records.len() as u64 - 1);
+            return Ok(());
+        }
+        let is_other = |pair: &[NodeId]| {
+            matches!(
+                ast.node(self.ungroup(pair[0])),
+                Node::Int(_) | Node::Float(_) | Node::Bool(_) | Node::Null
+            )
+        };
+        // A dict with other keys than strings is a table from the beginning.
+        let room = if items.chunks_exact(2).any(is_other) {
+            items.len() / 2
+        } else {
+            0
+        };
         let (dict, key, value) = (self.allocate()?, self.allocate()?, self.allocate()?);
-        self.emit_wide(Op::Dict, dict, items.len() as u32 / 2);
+        self.emit_wide(Op::Dict, dict, room as u32);
         for pair in items.chunks_exact(2) {
             self.expr(pair[0], key)?;
             self.expr(pair[1], value)?;

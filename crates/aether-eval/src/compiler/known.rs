@@ -259,7 +259,7 @@ impl Known {
             | Op::IterateRange
             | Op::Next
             | Op::NextInt => self.forget_from(a),
-            Op::Array | Op::Slice | Op::Concat => self.forget_from(a.min(b)),
+            Op::Array | Op::Record | Op::Slice | Op::Concat => self.forget_from(a.min(b)),
             _ => self.forget_from(0),
         }
     }

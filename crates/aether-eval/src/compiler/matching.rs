@@ -499,7 +499,7 @@ impl Compiler<'_> {
                 continue;
             };
             self.emit(Op::MemberOrUnset, register, subject, 0);
-            self.extend(u64::from(constant));
+            self.extend(u64::from(constant) << 32);
             let found = self.label();
             self.jump_on(Op::JumpIfSet, register, false, found);
             self.jump(fail);

@@ -92,7 +92,7 @@ impl Compiler<'_> {
             self.at(item);
             let register = self.allocate()?;
             self.emit(Op::KeyOrNull, register, source, 0);
-            self.extend(u64::from(constant));
+            self.extend(u64::from(constant) << 32);
             self.default_value(default, register)?;
             self.declare(target, register)?;
         }

@@ -2,7 +2,8 @@
 #![expect(unsafe_code, reason = "moves values between registers and objects")]
 
 use aether_value::{
-    Array, Buffer, Closure, EnumValue, Instance, Raise, Raw, Rc, Str, StructDef, Table, Value, tag,
+    Array, Buffer, Closure, Dict, EnumValue, Instance, Raise, Raw, Rc, Set, Shape, Str, StructDef, Table,
+    Value, tag,
 };
 
 use super::call::{self, take};
@@ -101,6 +102,48 @@ impl Vm {
         }
     }
 
+    /// A record of the values in registers, or a dict that is filled with them.
+    #[inline(never)]
+    pub(super) unsafe fn new_record(&mut self, ip: *mut u64, base: *mut u8) -> Result<(), Raise> {
+        // SAFETY: see the block; the instruction's site has as many keys as there are values.
+        unsafe {
+            (self.ip, self.base) = (ip, base);
+            let first = register(ip, base, 2);
+            let site = &self.tables.records[*ip.add(1) as usize];
+            if let Some(shape) = &site.shape {
+                let dict = self.heap.record_taking(shape, first)?;
+                *register(ip, base, 1) = Raw::from_rc(dict);
+                return Ok(());
+            }
+            let dict = self.dict_of(*ip.add(1) as usize, first)?;
+            *register(ip, base, 1) = Raw::from_rc(dict);
+            Ok(())
+        }
+    }
+
+    /// The same while the site has no shape: it gets one if there may be one.
+    #[cold]
+    unsafe fn dict_of(&mut self, site: usize, first: *mut Raw) -> Result<Rc<Dict>, Raise> {
+        // SAFETY: as there.
+        unsafe {
+            let site = &mut self.tables.records[site];
+            site.shape = self.heap.record_shape(&site.keys);
+            if let Some(shape) = &site.shape {
+                return self.heap.record_taking(shape, first);
+            }
+            let dict = self.heap.dict()?;
+            dict.reserve(site.keys.len())?;
+            for (index, key) in site.keys.iter().enumerate() {
+                let value = (*first.add(index)).clone_value();
+                drop(dict.insert(Value::String(key.clone()), value)?);
+            }
+            for index in 0..site.keys.len() {
+                take(first.add(index)).release();
+            }
+            Ok(dict)
+        }
+    }
+
     #[cold]
     #[inline(never)]
     pub(super) unsafe fn new_dict(&mut self, ip: *mut u64, base: *mut u8) -> Result<(), Raise> {
@@ -108,7 +151,10 @@ impl Vm {
         unsafe {
             (self.ip, self.base) = (ip, base);
             let dict = self.heap.dict()?;
-            dict.reserve(*ip.cast::<u32>().add(1) as usize)?;
+            let count = *ip.cast::<u32>().add(1) as usize;
+            if count > 0 {
+                dict.reserve(count)?;
+            }
             *register(ip, base, 1) = Raw::from_rc(dict);
             Ok(())
         }
@@ -120,7 +166,7 @@ impl Vm {
         // SAFETY: see the block; the register holds a dict under construction.
         unsafe {
             (self.ip, self.base) = (ip, base);
-            let dict = (*register(ip, base, 1)).object::<aether_value::Dict>();
+            let dict = (*register(ip, base, 1)).object::<Dict>();
             let key = register(ip, base, 2);
             let entry = register(ip, base, 3);
             if super::member::set_entry(self, *register(ip, base, 1), key, entry, true)? {
@@ -545,6 +591,8 @@ impl Vm {
                 tag::INT => (*state.add(1)).as_int().saturating_sub((*state).as_int()),
                 tag::BUFFER => (*state).object::<Buffer>().len() as i64,
                 tag::TABLE => (*state).object::<Table>().len() as i64,
+                tag::SHAPE => (*state).object::<Shape>().len() as i64,
+                tag::SET => (*state).object::<Set>().len() as i64,
                 _ => 0,
             };
             (array.object::<Array>(), count)
@@ -562,27 +610,11 @@ impl Vm {
     pub(super) fn rest_of(&mut self, array: Raw, start: usize) -> Result<Raw, Raise> {
         // SAFETY: the compiler checks the type before.
         let array = unsafe { array.object::<Array>() };
-        let items = array.snapshot();
+        let items = array.snapshot()?;
         let rest = items.as_slice().get(start..).unwrap_or(&[]);
         let rest = self.heap.array_from_slice(rest)?;
         self.settle_work();
         Ok(Raw::from_rc(rest))
-    }
-
-    /// The value under a string key of a dict, or of a field of an instance, if it has one.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn member_of(&mut self, object: Raw, name: u32) -> Option<Raw> {
-        let name = self.tables.text(name);
-        // SAFETY: the compiler checks the type before.
-        let value = unsafe {
-            match object.as_value() {
-                Value::Dict(dict) => dict.get_text(name).map(|raw| raw.clone_value()),
-                Value::Instance(instance) => instance.field(name),
-                _ => None,
-            }
-        };
-        value.map(Raw::from_value)
     }
 
     /// Whether a value is an instance of a struct of this name.

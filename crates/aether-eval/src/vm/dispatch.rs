@@ -607,6 +607,20 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 old.release();
                                 next!(2)
                             }
+                        } else if object.tag == tag::DICT {
+                            let slot = member::record_slot(object, *ip.add(1).cast::<u32>(), field!(ip, 3));
+                            if !slot.is_null() {
+                                let value = *from;
+                                let old = *slot;
+                                *slot = value;
+                                if $moves {
+                                    (*from).tag = tag::NULL;
+                                } else {
+                                    value.retain();
+                                }
+                                old.release();
+                                next!(2)
+                            }
                         }
                         vm.ip = ip;
                         vm.base = base;
@@ -618,33 +632,27 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     ($adds:literal) => {{
                         let object = *reg!(ip, base, 1);
                         let right = reg!(ip, base, 2);
-                        if object.tag == tag::INSTANCE {
-                            let instance = object.pointer::<Header>();
-                            if (*instance).shape.get() == *ip.add(1).cast::<u32>() {
-                                let slot = instance
-                                    .cast::<u8>()
-                                    .add(Instance::SLOTS_OFFSET + field!(ip, 3) as usize)
-                                    .cast::<Raw>();
-                                if (*slot).tag == tag::FLOAT && (*right).tag == tag::FLOAT {
-                                    let (left, right) = (
-                                        f64::from_bits((*slot).payload),
-                                        f64::from_bits((*right).payload),
-                                    );
-                                    let value = if $adds { left + right } else { left - right };
-                                    (*slot).payload = value.to_bits();
+                        let slot = member::cached_slot(object, *ip.add(1).cast::<u32>(), field!(ip, 3));
+                        if !slot.is_null() {
+                            if (*slot).tag == tag::FLOAT && (*right).tag == tag::FLOAT {
+                                let (left, right) = (
+                                    f64::from_bits((*slot).payload),
+                                    f64::from_bits((*right).payload),
+                                );
+                                let value = if $adds { left + right } else { left - right };
+                                (*slot).payload = value.to_bits();
+                                next!(3)
+                            }
+                            if (*slot).tag == tag::INT && (*right).tag == tag::INT {
+                                let (left, right) = ((*slot).payload as i64, (*right).payload as i64);
+                                let value = if $adds {
+                                    left.checked_add(right)
+                                } else {
+                                    left.checked_sub(right)
+                                };
+                                if let Some(value) = value {
+                                    (*slot).payload = value as u64;
                                     next!(3)
-                                }
-                                if (*slot).tag == tag::INT && (*right).tag == tag::INT {
-                                    let (left, right) = ((*slot).payload as i64, (*right).payload as i64);
-                                    let value = if $adds {
-                                        left.checked_add(right)
-                                    } else {
-                                        left.checked_sub(right)
-                                    };
-                                    if let Some(value) = value {
-                                        (*slot).payload = value as u64;
-                                        next!(3)
-                                    }
                                 }
                             }
                         }
@@ -968,6 +976,14 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                                 value.retain();
                                 next!(2)
                             }
+                        } else if object.tag == tag::DICT {
+                            let slot = member::record_slot(object, *ip.add(1).cast::<u32>(), field!(ip, 3));
+                            if !slot.is_null() {
+                                let value = *slot;
+                                *reg!(ip, base, 1) = value;
+                                value.retain();
+                                next!(2)
+                            }
                         }
                         vm.ip = ip;
                         vm.base = base;
@@ -978,20 +994,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                 }
                 // The field that a `GetField` at `$ip` would get, where it is, if its cache knows the shape.
                 macro_rules! field_slot {
-                    ($object:expr, $ip:expr) => {{
-                        let object: Raw = $object;
-                        let mut found: *mut Raw = std::ptr::null_mut();
-                        if object.tag == tag::INSTANCE {
-                            let instance = object.pointer::<Header>();
-                            if (*instance).shape.get() == *$ip.add(1).cast::<u32>() {
-                                found = instance
-                                    .cast::<u8>()
-                                    .add(Instance::SLOTS_OFFSET + field!($ip, 3) as usize)
-                                    .cast::<Raw>();
-                            }
-                        }
-                        found
-                    }};
+                    ($object:expr, $ip:expr) => {{ member::cached_slot($object, *$ip.add(1).cast::<u32>(), field!($ip, 3)) }};
                 }
                 // Returns the result of two numbers.
                 macro_rules! return_number {

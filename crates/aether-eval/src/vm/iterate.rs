@@ -4,14 +4,15 @@
 //! |---|---|---|
 //! | `range(a, b)` | the next int | the end |
 //! | array | snapshot of its items | next index |
-//! | dict, set | snapshot of its table | next entry |
+//! | dict | its shape, or snapshot of its table | next entry |
+//! | set | a copy of it, which shares its table | next element |
 //! | string | the string | byte offset |
 //! | iterator, native object with items | itself | |
 //! | generator | itself | |
 //! | instance | itself; the loop calls `has_next` and `next` | |
 #![expect(unsafe_code, reason = "reads and writes the loop's registers")]
 
-use aether_value::{Array, Buffer, Iter, NativeObject, Raise, Raw, Rc, Str, Table, Value, tag};
+use aether_value::{Array, Buffer, Iter, NativeObject, Raise, Raw, Rc, Set, Shape, Str, Table, Value, tag};
 
 use super::Vm;
 use crate::bytecode::{Op, fields};
@@ -41,9 +42,9 @@ impl Vm {
         // SAFETY: the caller's promise.
         unsafe {
             let made = match (*state).as_value() {
-                Value::Array(array) => Raw::from_rc(array.snapshot()),
-                Value::Dict(dict) => Raw::from_rc(dict.snapshot()),
-                Value::Set(set) => Raw::from_rc(set.snapshot()),
+                Value::Array(array) => Raw::from_rc(array.snapshot()?),
+                Value::Dict(dict) => dict.keys_now(),
+                Value::Set(set) => Raw::from_rc(set.snapshot()?),
                 Value::String(_) | Value::Iterator(_) | Value::Coroutine(_) => {
                     *state.add(1) = Raw::int(0);
                     return Ok(());
@@ -167,6 +168,22 @@ impl Vm {
                     let table = (*state).object::<Table>();
                     if let Some((next, key, _)) = table.entry_at(at) {
                         *item = Raw::from_value(key.clone_value());
+                        *position = Raw::int(next as i64);
+                        return Ok(NextItem::Item);
+                    }
+                }
+                tag::SHAPE => {
+                    let shape = (*state).object::<Shape>();
+                    if at < shape.len() {
+                        *item = Raw::from_value(shape.key(at).clone_value());
+                        *position = Raw::int(at as i64 + 1);
+                        return Ok(NextItem::Item);
+                    }
+                }
+                tag::SET => {
+                    let set = (*state).object::<Set>();
+                    if let Some((next, element)) = set.item_at(at) {
+                        *item = Raw::from_value(element.clone_value());
                         *position = Raw::int(next as i64);
                         return Ok(NextItem::Item);
                     }

@@ -5,17 +5,23 @@
 )]
 
 use aether_value::{
-    Array, Dict, EnumDef, ErrorKind, Header, Instance, Raise, Raw, Rc, Str, Value, display_text,
+    Array, Dict, EntryIndex, EnumDef, ErrorKind, Header, Instance, Raise, Raw, Rc, Str, Value, display_text,
     hashable_check, tag,
 };
 
 use super::{Vm, call};
-use crate::bytecode::fields;
+use crate::bytecode::{AS_INDEX, OR_NULL, fields, member_name};
 
 /// The name of a member instruction.
 unsafe fn name_of(vm: &Vm, ip: *mut u64) -> Rc<Str> {
     // SAFETY: word 1 of a member instruction holds the name's constant in its upper half.
-    unsafe { vm.tables.text((*ip.add(1) >> 32) as u32).clone() }
+    unsafe { vm.tables.text(member_name(*ip.add(1))).clone() }
+}
+
+/// Whether a member instruction stands for an index with a string, and not for a name after a dot.
+unsafe fn is_index(ip: *const u64) -> bool {
+    // SAFETY: as above.
+    unsafe { (*ip.add(1) >> 32) as u32 & AS_INDEX != 0 }
 }
 
 /// Remembers a shape and slot in a field instruction.
@@ -27,7 +33,101 @@ unsafe fn remember(ip: *mut u64, shape: u32, slot: u16) {
     }
 }
 
-/// Reads a member of any value, caching fields of instances.
+/// Where the value is that an inline cache remembers as this slot of this shape; null if the object is of another one.
+///
+/// # Safety
+/// `object` is a value; the slot, times sixteen, is one of every instance or record of the shape.
+#[inline(always)]
+pub(super) unsafe fn cached_slot(object: Raw, shape: u32, slot: u16) -> *mut Raw {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if object.tag == tag::INSTANCE {
+            if (*object.pointer::<Header>()).shape.get() == shape {
+                let start = object.pointer::<u8>();
+                return start.add(Instance::SLOTS_OFFSET + slot as usize).cast();
+            }
+        } else if object.tag == tag::DICT {
+            return record_slot(object, shape, slot);
+        }
+        std::ptr::null_mut()
+    }
+}
+
+/// The same for a dict.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(super) unsafe fn record_slot(object: Raw, shape: u32, slot: u16) -> *mut Raw {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if (*object.pointer::<Header>()).shape.get() == shape {
+            let body = object.pointer::<u8>().add(Dict::BODY_OFFSET);
+            return (*body.cast::<*mut u8>()).add(slot as usize).cast();
+        }
+        std::ptr::null_mut()
+    }
+}
+
+/// What a pattern reads of a dict or an instance: the value under a key, or of a field; none if there is none.
+///
+/// # Safety
+/// `ip` is a `KeyOrNull` or `MemberOrUnset` instruction, `object` a value.
+#[inline(never)]
+pub(super) unsafe fn key_or_none(vm: &mut Vm, ip: *mut u64, object: Raw) -> Option<Raw> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let slot = cached_slot(object, *ip.add(1) as u32, (*ip >> 48) as u16);
+        if !slot.is_null() {
+            (*slot).retain();
+            return Some(*slot);
+        }
+        let name = vm.tables.text(member_name(*ip.add(1)));
+        match object.as_value() {
+            Value::Dict(dict) => {
+                if let Some(slot) = dict.slot(name) {
+                    remember(ip, dict.shape_id(), slot);
+                }
+                let found = dict.get_text(name)?;
+                found.retain();
+                Some(*found)
+            }
+            Value::Instance(instance) => {
+                if let Some(slot) = instance.definition().slot(name) {
+                    remember(ip, instance.shape_id(), slot);
+                }
+                instance.field(name).map(Raw::from_value)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// `object?.[index]` of a value that is not null.
+fn element_or_null(vm: &mut Vm, object: &Value, index: &Value) -> Result<Value, Raise> {
+    let at = |index: &Value| match index {
+        Value::Int(at) => Ok(usize::try_from(*at).ok()),
+        other => Err(Raise::type_error("int", &other.type_name())),
+    };
+    match (object, index) {
+        (Value::Dict(dict), key) => {
+            hashable_check(key)?;
+            Ok(dict.get_value(key).unwrap_or(Value::Null))
+        }
+        (Value::Array(array), index @ Value::Int(_)) => Ok(at(index)?
+            .and_then(|at| array.get_value(at))
+            .unwrap_or(Value::Null)),
+        (Value::String(text), index @ Value::Int(_)) => {
+            match at(index)?.and_then(|at| text.char_at(&vm.heap, at)) {
+                Some(character) => Ok(Value::String(character?)),
+                None => Ok(Value::Null),
+            }
+        }
+        (object, index) => element(vm, object, index),
+    }
+}
+
+/// Reads a member of any value, caching fields of instances and keys of records.
 ///
 /// # Safety
 /// `ip` is a `GetField` instruction.
@@ -36,16 +136,34 @@ unsafe fn remember(ip: *mut u64, shape: u32, slot: u16) {
 pub(super) unsafe fn get_field(vm: &mut Vm, ip: *mut u64, object: Raw) -> Result<Raw, Raise> {
     // SAFETY: the caller's promise; the object is a value.
     unsafe {
+        let as_index = is_index(ip);
         if object.tag == tag::DICT {
-            let name = vm.tables.text((*ip.add(1) >> 32) as u32);
-            if !is_length(name.as_str())
-                && let Some(found) = object.object::<Dict>().get_text(name)
-            {
-                found.retain();
-                return Ok(*found);
+            let name = vm.tables.text(member_name(*ip.add(1)));
+            if as_index || !is_length(name.as_str()) {
+                let dict = object.object::<Dict>();
+                if let Some(slot) = dict.slot(name) {
+                    remember(ip, dict.shape_id(), slot);
+                    let found = *dict.value_at(EntryIndex::new(slot));
+                    found.retain();
+                    return Ok(found);
+                }
+                if let Some(found) = dict.get_text(name) {
+                    found.retain();
+                    vm.settle_work();
+                    return Ok(*found);
+                }
             }
         }
         let name = name_of(vm, ip);
+        if as_index {
+            let index = Value::String(name);
+            let value = if (*ip.add(1) >> 32) as u32 & OR_NULL != 0 {
+                element_or_null(vm, object.as_value(), &index)?
+            } else {
+                element(vm, object.as_value(), &index)?
+            };
+            return Ok(Raw::from_value(value));
+        }
         if object.tag == tag::INSTANCE {
             let instance = object.object::<Instance>();
             if let Some(slot) = instance.definition().slot(&name) {
@@ -139,7 +257,7 @@ pub(super) fn enum_member(vm: &mut Vm, definition: &Rc<EnumDef>, name: &Rc<Str>)
     ))
 }
 
-/// Writes a member of any value, caching fields of instances. Takes `from` if `moves`, on success.
+/// Writes a member of any value, caching fields of instances and keys of records. Takes `from` if `moves`, on success.
 ///
 /// # Safety
 /// `ip` is a `SetField` instruction and `from` a register.
@@ -159,12 +277,23 @@ pub(super) unsafe fn set_field(
             let instance = object.object::<Instance>();
             // Annotated fields are checked here, every time.
             let definition = instance.definition();
-            if let (Some(slot), None) = (definition.slot(&name), definition.types()) {
+            if let (Some(slot), None) = (definition.slot(&name), definition.types())
+                && !is_index(ip)
+            {
                 remember(ip, instance.shape_id(), slot);
+            }
+        } else if object.tag == tag::DICT {
+            let dict = object.object::<Dict>();
+            if let Some(slot) = dict.slot(&name) {
+                remember(ip, dict.shape_id(), slot);
             }
         }
         let value = (*from).clone_value();
-        set_member(object.as_value(), &name, value)?;
+        if is_index(ip) {
+            set_element(object.as_value(), &Value::String(name), value)?;
+        } else {
+            set_member(object.as_value(), &name, value)?;
+        }
         vm.settle_work();
         if moves {
             call::take(from).release();
@@ -217,17 +346,23 @@ pub(super) unsafe fn compound_field(
     unsafe {
         let name = name_of(vm, ip);
         let consumed = *ip.add(2) & 1 != 0;
-        let slot = if object.tag == tag::INSTANCE {
+        let as_index = is_index(ip);
+        let mut place: *mut Raw = std::ptr::null_mut();
+        if object.tag == tag::INSTANCE && !as_index {
             let instance = object.object::<Instance>();
             let definition = instance.definition();
-            let slot = definition.slot(&name).filter(|_| definition.types().is_none());
-            slot.map(|slot| (instance, slot))
-        } else {
-            None
-        };
-        if let Some((instance, slot)) = slot {
-            remember(ip, instance.shape_id(), slot);
-            let place = instance.slots_ptr().add(slot as usize);
+            if let (Some(slot), None) = (definition.slot(&name), definition.types()) {
+                remember(ip, instance.shape_id(), slot);
+                place = instance.slots_ptr().add(slot as usize);
+            }
+        } else if object.tag == tag::DICT && (as_index || !is_length(name.as_str())) {
+            let dict = object.object::<Dict>();
+            place = dict.find_mut(Raw::of_rc(&name));
+            if let Some(slot) = dict.slot(&name) {
+                remember(ip, dict.shape_id(), slot);
+            }
+        }
+        if !place.is_null() {
             if adds {
                 let mut old = Raw::from_value((*place).clone_value());
                 let mut operand = Raw::from_value((*right).clone_value());
@@ -244,14 +379,24 @@ pub(super) unsafe fn compound_field(
                 old.release();
             }
         } else {
-            let old = Raw::from_value(get_member(vm, object.as_value(), &name)?);
+            let index = Value::String(name.clone());
+            let old = Raw::from_value(if as_index {
+                element(vm, object.as_value(), &index)?
+            } else {
+                get_member(vm, object.as_value(), &name)?
+            });
             let value = if adds {
                 vm.add_values(&old, &*right)
             } else {
                 Vm::subtract_values(&old, &*right)
             };
             old.release();
-            set_member(object.as_value(), &name, value?.into_value())?;
+            let value = value?.into_value();
+            if as_index {
+                set_element(object.as_value(), &index, value)?;
+            } else {
+                set_member(object.as_value(), &name, value)?;
+            }
             vm.settle_work();
         }
         if consumed {
@@ -315,11 +460,9 @@ pub(super) unsafe fn field_alone(vm: &mut Vm, ip: *mut u64, base: *mut u8) -> Re
         let (a, b, c) = fields(*ip);
         let register = |field: u16| base.add(field as usize).cast::<Raw>();
         let object = *register(b);
-        if object.tag == tag::INSTANCE
-            && (*object.pointer::<Header>()).shape.get() == *ip.add(1).cast::<u32>()
-        {
-            let slot = object.pointer::<u8>().add(Instance::SLOTS_OFFSET + c as usize);
-            let value = *slot.cast::<Raw>();
+        let slot = cached_slot(object, *ip.add(1) as u32, c);
+        if !slot.is_null() {
+            let value = *slot;
             value.retain();
             *register(a) = value;
             return Ok(());
@@ -429,9 +572,9 @@ impl Vm {
         }
     }
 
-    /// `object[index]` of any value, for built-ins.
-    pub(crate) fn element(&mut self, object: &Value, index: &Value) -> Result<Value, Raise> {
-        element(self, object, index)
+    /// `object?.[index]` of a value that is not null, for built-ins.
+    pub(crate) fn element_or_null(&mut self, object: &Value, index: &Value) -> Result<Value, Raise> {
+        element_or_null(self, object, index)
     }
 }
 
@@ -713,7 +856,7 @@ fn elements(vm: &mut Vm, object: &Value, start: usize, end: usize) -> Result<Val
         Value::String(string) => Ok(Value::String(string.slice_chars(&vm.heap, start, end)?)),
         Value::Array(array) => {
             vm.tick((end - start) / 16)?;
-            let items = array.snapshot();
+            let items = array.snapshot()?;
             let part = vm.heap.array_from_slice(&items.as_slice()[start..end])?;
             Ok(Value::Array(part))
         }

@@ -494,7 +494,7 @@ impl Vm {
             return Ok(());
         };
         self.tick(COROUTINE_WORK)?;
-        let items = args.snapshot();
+        let items = args.snapshot()?;
         let coroutine = self.new_coroutine(&function, items.as_slice())?;
         let activations = self.frames_used().saturating_sub(self.uncounted);
         let outer = self.outer_depth + activations;

@@ -130,7 +130,7 @@ impl Vm {
             remaining: Cell::new(1),
         }))?;
         let cause = Value::Native(join);
-        let items = promises.snapshot();
+        let items = promises.snapshot()?;
         let mut waits = 0;
         for item in items.as_slice() {
             if let Value::Promise(promise) = item
@@ -162,12 +162,11 @@ impl Vm {
         if join.remaining.get() == 0 && join.until != Until::First {
             return;
         }
-        let items = join.promises.snapshot();
-        for item in items.as_slice() {
-            if let Value::Promise(promise) = item
+        for at in 0..join.promises.len() {
+            if let Some(Value::Promise(promise)) = join.promises.get_value(at)
                 && promise.is_pending()
             {
-                self.remove_from_waiters(promise, cause);
+                self.remove_from_waiters(&promise, cause);
             }
         }
     }

@@ -209,7 +209,7 @@ fn collect_bytes(ctx: &mut Ctx<'_>, array: &Rc<Array>) -> Result<Bytes, Raise> {
     ctx.tick(array.len() / 16)?;
     let mut bytes = Bytes::new(ctx.heap());
     bytes.reserve(array.len())?;
-    for (index, item) in array.snapshot().iter().enumerate() {
+    for (index, item) in array.snapshot()?.iter().enumerate() {
         let Value::Int(value) = item else {
             return Err(crate::wrong_type("int (0–255)", item));
         };

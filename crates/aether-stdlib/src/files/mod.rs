@@ -99,7 +99,7 @@ fn list_dir(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let count = array.len();
     let bytes = count * size_of::<Value>();
     ctx.heap().charge(bytes)?;
-    let mut sorted = array.snapshot().as_slice().to_vec();
+    let mut sorted = array.snapshot()?.as_slice().to_vec();
     drop(array);
     sorted.sort_by(|left, right| match (left, right) {
         (Value::String(left), Value::String(right)) => left.as_str().cmp(right.as_str()),

@@ -99,8 +99,7 @@ fn options(ctx: &mut Ctx<'_>, value: Option<&Value>) -> Result<Options, Raise> {
 
 /// An entry of a dict. The keys of options are few.
 fn find(dict: &Dict, name: &str) -> Option<Value> {
-    let table = dict.snapshot();
-    let mut entries = table.iter();
+    let mut entries = dict.iter();
     let is_name = |key: &Value| matches!(key, Value::String(key) if key.as_str() == name);
     entries
         .find(|(key, _)| is_name(key))

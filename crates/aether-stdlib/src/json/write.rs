@@ -71,7 +71,7 @@ pub(super) fn write(heap: &Heap, value: &Value) -> Result<Rc<Str>, Raise> {
                 *at += 1;
                 item
             }
-            Open::Dict(dict, at) => match dict.table().and_then(|table| table.values_at(*at)) {
+            Open::Dict(dict, at) => match dict.values_at(*at) {
                 Some((next, key, value)) => {
                     let Value::String(key) = key else {
                         return Err(refused(&format!(

@@ -121,7 +121,7 @@ pub(super) fn with_bytes<R>(
     match value {
         Value::String(text) => use_bytes(text.as_str().as_bytes()),
         Value::Array(array) => {
-            let items = array.snapshot();
+            let items = array.snapshot()?;
             let mut bytes = Bytes::new(heap);
             bytes.reserve(items.len())?;
             let byte = |item: &Value| match item {

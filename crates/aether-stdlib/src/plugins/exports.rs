@@ -138,7 +138,7 @@ extern "C" fn aether_value_dict_keys(dict: *const c_void) -> *mut c_void {
     };
     pointer(handles::make(|heap| {
         let keys = heap.array(dict.len())?;
-        for (key, _) in dict.snapshot().iter() {
+        for (key, _) in dict.iter() {
             keys.push(key.clone())?;
         }
         Ok(Value::Array(keys))

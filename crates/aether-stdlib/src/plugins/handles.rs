@@ -225,12 +225,12 @@ fn copy_deep(heap: &Heap, value: &Value) -> Result<Value, Raise> {
     while let Some(next) = pending.pop() {
         match next {
             (Value::Array(from), Value::Array(to)) => {
-                for item in from.snapshot().iter() {
+                for item in from.snapshot()?.iter() {
                     to.push(copy_of(heap, item, &mut copies, &mut pending)?)?;
                 }
             }
             (Value::Dict(from), Value::Dict(to)) => {
-                for (key, item) in from.snapshot().iter() {
+                for (key, item) in from.iter() {
                     let item = copy_of(heap, item, &mut copies, &mut pending)?;
                     to.insert(key.clone(), item)?;
                 }

@@ -341,6 +341,15 @@ impl Inner {
         grown.max(made as usize) >= limit / 8 || last.freed.get() >= (limit / 16).max(1)
     }
 
+    /// A pass because the system's memory for the budget is used up; whether it freed anything.
+    #[cold]
+    pub(super) fn collect_to_hold(&self) -> bool {
+        self.auto_collect.get()
+            && self.limit.get() != NO_LIMIT
+            && self.may_collect_for_budget()
+            && self.collect_for_budget()
+    }
+
     /// Counts a charge under stress; false if it is the one to refuse.
     fn stress_charge(&self) -> bool {
         let stress = &self.stress;

@@ -157,10 +157,10 @@ impl Chunk {
 pub(crate) const CONTAINERS: Range<usize> = 0..GROUP;
 /// All classes.
 pub(crate) const ALL: Range<usize> = 0..CLASSES;
-/// The class of arrays.
+/// The classes of arrays.
 pub(crate) const ARRAYS: Range<usize> = {
-    let class = class_of(size_of::<crate::Array>(), tag::ARRAY);
-    class..class + 1
+    let least = class_of(size_of::<crate::Array>(), tag::ARRAY);
+    least..class_of(crate::array::MOST_BYTES, tag::ARRAY) + 1
 };
 
 const fn class_of(size: usize, kind: u8) -> usize {
@@ -264,7 +264,11 @@ impl Inner {
         }
         // SAFETY: as in `alloc`; `refill` leaves a current chunk with a free block.
         unsafe {
-            if self.current[class].get().as_ref().free.get().is_null() && !self.refill(class) {
+            let is_full = || self.current[class].get().as_ref().free.get().is_null();
+            if is_full()
+                && !self.refill(class)
+                && !(self.collect_to_hold() && (!is_full() || self.refill(class)))
+            {
                 self.live.set(self.live.get() - bytes);
                 return std::ptr::null_mut();
             }
@@ -363,7 +367,7 @@ impl Inner {
             return std::ptr::null_mut();
         };
         let charged = total + PLACE;
-        if !self.may_hold(total) || !self.charge(charged) {
+        if !self.may_hold_collecting(total) || !self.charge(charged) {
             return std::ptr::null_mut();
         }
         let reserved = self.large.with(|large| {

@@ -186,6 +186,9 @@ impl Heap {
         inner.counters.pass(stats);
         inner.pass_done();
         inner.collecting.set(false);
+        if full {
+            inner.sweep_shapes();
+        }
         stats
     }
 }
@@ -346,7 +349,7 @@ impl Inner {
                     if def.1 || header.has(flag::HAS_SIDE) {
                         return true;
                     }
-                    let count = Instance::slot_count_with(header.small, shape);
+                    let count = Instance::slot_count_with(header.small.get(), shape);
                     visitor.raws(object.cast::<Instance>().as_ref().slots_ptr(), count);
                 }
                 tag::BUFFER => {
@@ -405,7 +408,7 @@ impl Inner {
                     return;
                 }
                 self.age(header);
-                if header.kind == tag::ARRAY {
+                if header.kind == tag::ARRAY && !object.cast::<Array>().as_ref().is_inline() {
                     let array = object.cast::<Array>().as_ref();
                     array.sync_buffer_length();
                     let Some(buffer) = array.buffer_header() else {

@@ -10,7 +10,8 @@ use std::ptr::NonNull;
 
 use crate::table::EntryIndex;
 use crate::{
-    Array, Buffer, Cell, Closure, Dict, EnumValue, Instance, Raw, Rc, Set, StructDef, Table, Value, tag,
+    Array, Buffer, Cell, Closure, Dict, EnumValue, Instance, Raw, Rc, Set, Shape, StructDef, Table, Value,
+    tag,
 };
 
 use super::visit::Visitor;
@@ -62,7 +63,10 @@ fn key_text(key: &Raw) -> Box<str> {
 
 /// Whether a kind is part of another object to a user.
 pub(crate) fn is_internal(kind: u8) -> bool {
-    matches!(kind, tag::BUFFER | tag::TABLE | tag::CELL | tag::COROUTINE)
+    matches!(
+        kind,
+        tag::BUFFER | tag::TABLE | tag::CELL | tag::COROUTINE | tag::SHAPE
+    )
 }
 
 impl Inner {
@@ -97,8 +101,14 @@ impl Inner {
                     f(Edge::Other("definition"), NonNull::from(def).cast());
                 }
                 tag::ARRAY => {
-                    if let Some(buffer) = object.cast::<Array>().as_ref().buffer_header() {
-                        f(Edge::Other("items"), buffer);
+                    let array = object.cast::<Array>().as_ref();
+                    match array.buffer_header() {
+                        Some(buffer) => f(Edge::Other("items"), buffer),
+                        None => {
+                            for (index, item) in array.own_items().iter().enumerate() {
+                                raw(Edge::Item(index), *item);
+                            }
+                        }
                     }
                 }
                 tag::BUFFER => {
@@ -121,7 +131,7 @@ impl Inner {
                 tag::CELL => raw(Edge::Capture, object.cast::<Cell>().as_ref().get_raw()),
                 tag::TABLE => {
                     let table = object.cast::<Table>().as_ref();
-                    let is_set = header.small != 0;
+                    let is_set = header.small.get() != 0;
                     table.each_position(|position, key| {
                         if is_set {
                             raw(Edge::Item(position), key);
@@ -135,13 +145,29 @@ impl Inner {
                     });
                 }
                 tag::DICT => {
-                    if let Some(table) = object.cast::<Dict>().as_ref().table_header() {
+                    let dict = object.cast::<Dict>().as_ref();
+                    if let Some(shape) = dict.shape() {
+                        raw(Edge::Other("keys"), Raw::of_header(NonNull::from(shape).cast()));
+                        for (position, value) in dict.record_values().iter().enumerate() {
+                            if value.is_counted() {
+                                raw(Edge::Entry(key_text(shape.key(position))), *value);
+                            }
+                        }
+                    } else if let Some(table) = dict.table_header() {
                         f(Edge::Other("entries"), table);
                     }
                 }
                 tag::SET => {
-                    if let Some(table) = object.cast::<Set>().as_ref().table_header() {
-                        f(Edge::Other("elements"), table);
+                    let set = object.cast::<Set>().as_ref();
+                    match set.table_header() {
+                        Some(table) => f(Edge::Other("elements"), table),
+                        None => set.each_inline(|position, element| raw(Edge::Item(position), element)),
+                    }
+                }
+                tag::SHAPE => {
+                    let shape = object.cast::<Shape>().as_ref();
+                    for position in 0..shape.len() {
+                        raw(Edge::Other("key"), *shape.key(position));
                     }
                 }
                 tag::STRUCT_DEF => {
@@ -194,6 +220,7 @@ impl Inner {
             let header = object.as_ref();
             let beside = match header.kind {
                 tag::TABLE => object.cast::<Table>().as_ref().memory_bytes(),
+                tag::DICT => object.cast::<Dict>().as_ref().outside_bytes(),
                 tag::COROUTINE => object.cast::<crate::Coroutine>().as_ref().memory_bytes(),
                 tag::NATIVE => object.cast::<crate::NativeObject>().as_ref().charged(),
                 tag::STRUCT_DEF => object.cast::<crate::StructDef>().as_ref().charged(),
@@ -249,7 +276,7 @@ impl Inner {
                     .type_name()
                     .to_owned(),
                 tag::BUFFER => "array".to_owned(),
-                tag::TABLE => if header.small == 0 { "dict" } else { "set" }.to_owned(),
+                tag::TABLE => if header.small.get() == 0 { "dict" } else { "set" }.to_owned(),
                 tag::COROUTINE if object.cast::<crate::Coroutine>().as_ref().is_generator() => {
                     "generator".to_owned()
                 }

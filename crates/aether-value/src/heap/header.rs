@@ -6,8 +6,8 @@
 //! | 4 | `kind` | the value's tag; 0 marks a free block |
 //! | 5 | `flags` | see [`flag`] |
 //! | 6 | `class` | size class; 255 = an allocation of its own |
-//! | 7 | `small` | instance: slot count or 255; table: 1 for a set |
-//! | 8–11 | `shape` | instance: shape id; string, enum value: hash; items: length |
+//! | 7 | `small` | instance: slot count or 255; table: 1 for a set; dict: values that a record has room for; set: elements that its own block has room for |
+//! | 8–11 | `shape` | instance, shape, record: shape id; string, enum value: hash; items: length |
 //! | 12–15 | `site` | allocation site when sites are recorded |
 //!
 //! A dead object on the release list keeps its `shape` in `count` and the next dead object in bytes 8–15.
@@ -53,7 +53,7 @@ pub struct Header {
     /// Size class, 255 for an allocation of its own.
     pub class: u8,
     /// A small number whose meaning depends on the kind.
-    pub small: u8,
+    pub small: Cell<u8>,
     /// Shape id, hash or length, by kind.
     pub shape: Cell<u32>,
     /// Allocation site, 0 when unknown.
@@ -69,7 +69,7 @@ impl Header {
             kind,
             flags: Cell::new(0),
             class,
-            small,
+            small: Cell::new(small),
             shape: Cell::new(shape),
             site: Cell::new(0),
         }

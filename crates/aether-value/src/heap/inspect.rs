@@ -160,7 +160,7 @@ impl Heap {
             let shape = if header.kind == tag::INSTANCE {
                 header.shape.get()
             } else {
-                u32::from(header.small)
+                u32::from(header.small.get())
             };
             let known = u64::from(header.kind) << 32 | u64::from(shape);
             if known != last.0 || header.kind == tag::ENUM_VALUE || header.kind == tag::NATIVE {

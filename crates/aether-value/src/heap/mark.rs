@@ -172,7 +172,7 @@ impl<'a> Roots<'a> {
                 if header.kind == tag::INSTANCE {
                     let shape = header.shape.get();
                     if shape != self.shape {
-                        self.meet_shape(shape, header.small);
+                        self.meet_shape(shape, header.small.get());
                     }
                     let slots = object.cast::<Instance>().as_ref().slots_ptr();
                     for index in 0..self.slots {
@@ -218,11 +218,35 @@ impl<'a> Roots<'a> {
             match header.kind {
                 tag::ARRAY => {
                     let array = object.cast::<Array>().as_ref();
+                    if array.is_inline() {
+                        for item in array.own_items() {
+                            if tag::is_container(item.tag) {
+                                push(&mut self.objects, item.header_ptr());
+                            }
+                        }
+                        return None;
+                    }
                     array.sync_buffer_length();
                     return array.buffer_header();
                 }
-                tag::DICT => return object.cast::<Dict>().as_ref().table_header(),
-                tag::SET => return object.cast::<Set>().as_ref().table_header(),
+                tag::DICT => {
+                    let dict = object.cast::<Dict>().as_ref();
+                    for value in dict.record_values() {
+                        if tag::is_container(value.tag) {
+                            push(&mut self.objects, value.header_ptr());
+                        }
+                    }
+                    return dict.table_header();
+                }
+                tag::SET => {
+                    let set = object.cast::<Set>().as_ref();
+                    set.each_inline(|_, element| {
+                        if tag::is_container(element.tag) {
+                            push(&mut self.objects, element.header_ptr());
+                        }
+                    });
+                    return set.table_header();
+                }
                 tag::BUFFER if header.shape.get() as usize > SLICE => self.spans.push((object, 0)),
                 tag::TABLE if object.cast::<Table>().as_ref().span() > SLICE => {
                     self.spans.push((object, 0));

@@ -21,7 +21,7 @@ impl Memory {
     pub(crate) unsafe fn grow(heap: &Inner, old: *mut u8, old_bytes: usize, new_bytes: usize) -> *mut u8 {
         debug_assert!(new_bytes > old_bytes);
         if new_bytes > isize::MAX as usize - ALIGN
-            || !heap.may_hold(new_bytes - old_bytes)
+            || !heap.may_hold_collecting(new_bytes - old_bytes)
             || !heap.charge(new_bytes - old_bytes)
         {
             return std::ptr::null_mut();

@@ -49,7 +49,7 @@ pub use segments::tune_allocator;
 pub use sites::{CycleGroup, CycleReport, CycleStep, Profile, Recorder, SiteProfile};
 pub use stats::{HeapStats, KindStats};
 
-pub(crate) use alloc::{EMBEDDED, LARGE, object_bytes};
+pub(crate) use alloc::{EMBEDDED, LARGE, charged_bytes, object_bytes};
 pub(crate) use memory::Memory;
 pub(crate) use visit::Visitor;
 
@@ -71,6 +71,8 @@ pub struct HeapConfig {
     pub seed: Option<u64>,
     /// Whether growth asks for cycle collections.
     pub auto_collect: bool,
+    /// Whether dicts with few string keys share them; see `shape`. Only tests say no.
+    pub records: bool,
     /// For tests: a full collection at every n-th charge, 0 for none.
     pub collect_every: u64,
     /// For tests: the number of the charge to refuse, counted from 1.
@@ -83,6 +85,7 @@ impl Default for HeapConfig {
             limit: None,
             seed: None,
             auto_collect: true,
+            records: true,
             collect_every: 0,
             fail_charge: None,
         }
@@ -124,7 +127,7 @@ pub(crate) struct Inner {
     growth_mark: Cell<usize>,
     grown: Cell<bool>,
     /// Objects made, by kind.
-    made: [Cell<u64>; tag::END as usize],
+    pub(crate) made: [Cell<u64>; tag::END as usize],
     /// Objects freed.
     freed: Cell<u64>,
     /// The peak before `discharge` began to look closer at every free.
@@ -137,7 +140,7 @@ pub(crate) struct Inner {
     collecting: Cell<bool>,
     /// What the last full pass left.
     last_pass: account::LastPass,
-    handles: Cell<usize>,
+    pub(crate) handles: Cell<usize>,
     chunks: Exclusive<Vec<NonNull<Chunk>>>,
     reserve: Exclusive<Vec<NonNull<Chunk>>>,
     segments: Exclusive<segments::Segments>,
@@ -155,6 +158,12 @@ pub(crate) struct Inner {
     mark_value: Cell<u8>,
     side: Exclusive<hashbrown::HashMap<usize, Box<SideRecord>, RandomState>>,
     shapes: Exclusive<Vec<*const StructDef>>,
+    /// See `shape`.
+    pub(crate) record_shapes: Exclusive<crate::shape::Shapes>,
+    /// The shape of one key that was asked for last.
+    pub(crate) first_shape: Cell<*const crate::Shape>,
+    /// Whether dicts may be records.
+    pub(crate) records: Cell<bool>,
     code: Exclusive<BTreeMap<usize, NonNull<Code>>>,
     code_bytes: Cell<usize>,
     interned: Exclusive<intern::Interned>,
@@ -221,6 +230,9 @@ impl Heap {
             mark_value: Cell::new(0),
             side: Exclusive::new(hashbrown::HashMap::with_hasher(hasher.clone())),
             shapes: Exclusive::new(vec![std::ptr::null()]),
+            record_shapes: Exclusive::new(crate::shape::Shapes::default()),
+            first_shape: Cell::new(std::ptr::null()),
+            records: Cell::new(config.records),
             code: Exclusive::new(BTreeMap::new()),
             code_bytes: Cell::new(0),
             interned: Exclusive::new(intern::Interned::default()),
@@ -403,6 +415,7 @@ impl Heap {
             let names = unsafe { code.as_mut() }.take_names();
             drop(names);
         }
+        inner.drop_shapes();
         drop(inner.interned.take());
         inner.drop_recent();
         drop(inner.finalizers.take());

@@ -18,7 +18,8 @@ use std::ptr::NonNull;
 
 use crate::{
     Array, BoundMethod, Buffer, Cell, Closure, Coroutine, Dict, EnumConstructor, EnumDef, EnumValue,
-    ErrorObject, Instance, Iter, Module, NativeObject, Promise, Raw, Set, StructDef, Table, WeakCell, tag,
+    ErrorObject, Instance, Iter, Module, NativeObject, Promise, Raw, Set, Shape, StructDef, Table, WeakCell,
+    tag,
 };
 
 use super::header::STICKY;
@@ -169,7 +170,7 @@ impl Inner {
         unsafe {
             let instance = object.cast::<Instance>().as_ref();
             let def = self.def_of(shape);
-            let count = Instance::slot_count_with(instance.header.small, def);
+            let count = Instance::slot_count_with(instance.header.small.get(), def);
             release_raws(instance.slots_ptr(), count);
             Header::release(NonNull::new_unchecked(def.cast_mut()).cast());
         }
@@ -221,6 +222,7 @@ impl Inner {
                             release_raws(buffer.cast::<Buffer>().as_ref().items_ptr(), array.len());
                             self.free(buffer);
                         }
+                        None if array.is_inline() => release_raws(array.items().cast_mut(), array.len()),
                         None => array.release_items(),
                     }
                 }
@@ -241,16 +243,17 @@ impl Inner {
                     let dict = object.cast::<Dict>().as_ref();
                     match dict.table_header().filter(|&table| self.is_last_reference(table)) {
                         Some(table) => self.tear_down_table(table),
-                        None => dict.release_table(),
+                        None => dict.release_contents(self),
                     }
                 }
                 tag::SET => {
                     let set = object.cast::<Set>().as_ref();
                     match set.table_header().filter(|&table| self.is_last_reference(table)) {
                         Some(table) => self.tear_down_table(table),
-                        None => set.release_table(),
+                        None => set.release_contents(shape as usize),
                     }
                 }
+                tag::SHAPE => object.cast::<Shape>().as_ref().release_contents(self),
                 tag::COROUTINE => object.cast::<Coroutine>().as_ref().release_contents(self),
                 tag::WEAK => object.cast::<WeakCell>().as_ref().detach(self),
                 tag::STRUCT_DEF => {

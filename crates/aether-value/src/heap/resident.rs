@@ -56,6 +56,12 @@ impl Inner {
         self.look(bytes)
     }
 
+    /// The same after a pass, if that frees enough. The caller is where collecting is sound.
+    #[inline]
+    pub(super) fn may_hold_collecting(&self, bytes: usize) -> bool {
+        self.may_hold(bytes) || self.collect_to_hold() && self.may_hold(bytes)
+    }
+
     #[cold]
     #[inline(never)]
     fn look(&self, bytes: usize) -> bool {

@@ -76,7 +76,7 @@ impl Heap {
         }
         let beside = match value {
             Value::Array(array) => array.buffer_header().map_or(0, alloc::charged_bytes),
-            Value::Dict(dict) => dict.table().map_or(0, table_bytes),
+            Value::Dict(dict) => dict.table().map_or(0, table_bytes) + dict.outside_bytes(),
             Value::Set(set) => set.table().map_or(0, table_bytes),
             Value::Native(native) => native.get().size(),
             _ => 0,
@@ -106,7 +106,7 @@ impl Heap {
                 })
                 .collect(),
             code_bytes: inner.code_bytes.get(),
-            table_bytes: inner.recent_bytes(),
+            table_bytes: inner.recent_bytes() + inner.shape_totals().1,
             live_bytes: inner.live.get(),
             live_objects: inner.live_objects(),
             chunk_bytes: inner.chunk_bytes(),

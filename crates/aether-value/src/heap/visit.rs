@@ -61,7 +61,7 @@ impl Inner {
                 tag::INSTANCE => {
                     let instance = object.cast::<Instance>().as_ref();
                     let def = self.def_of(header.shape.get());
-                    let count = Instance::slot_count_with(header.small, def);
+                    let count = Instance::slot_count_with(header.small.get(), def);
                     visitor.raws(instance.slots_ptr(), count);
                     (visitor.0)(NonNull::new_unchecked(def.cast_mut()).cast());
                     if header.has(flag::HAS_SIDE) {
@@ -69,8 +69,10 @@ impl Inner {
                     }
                 }
                 tag::ARRAY => {
-                    if let Some(buffer) = object.cast::<Array>().as_ref().buffer_header() {
-                        (visitor.0)(buffer);
+                    let array = object.cast::<Array>().as_ref();
+                    match array.buffer_header() {
+                        Some(buffer) => (visitor.0)(buffer),
+                        None => visitor.raws(array.items(), array.len()),
                     }
                 }
                 tag::BUFFER => {
@@ -87,16 +89,8 @@ impl Inner {
                 }
                 tag::CELL => visitor.raw(object.cast::<Cell>().as_ref().get_raw()),
                 tag::TABLE => object.cast::<Table>().as_ref().visit(visitor),
-                tag::DICT => {
-                    if let Some(table) = object.cast::<Dict>().as_ref().table_header() {
-                        (visitor.0)(table);
-                    }
-                }
-                tag::SET => {
-                    if let Some(table) = object.cast::<Set>().as_ref().table_header() {
-                        (visitor.0)(table);
-                    }
-                }
+                tag::DICT => object.cast::<Dict>().as_ref().visit(visitor),
+                tag::SET => object.cast::<Set>().as_ref().visit(visitor),
                 tag::COROUTINE => object.cast::<Coroutine>().as_ref().visit(visitor),
                 tag::STRUCT_DEF => object.cast::<StructDef>().as_ref().visit(visitor),
                 tag::BOUND_METHOD => object.cast::<BoundMethod>().as_ref().visit(visitor),

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::equality::VisitedPairs;
-use crate::{Buffer, BuiltinKind, Heap, Rc, Value, tag};
+use crate::{Array, BuiltinKind, Heap, Rc, Value, tag};
 
 /// The order that `<` and its kin see: numbers in any mix, exactly, and strings by code point. `None` for NaN and for
 /// everything else; the caller tells these apart by type.
@@ -57,14 +57,14 @@ pub fn nested_order(left: &Value, right: &Value) -> Ordering {
         return sort_order(left, right);
     };
     let mut visited = VisitedPairs::default();
-    let mut open: Vec<(Rc<Buffer>, Rc<Buffer>, usize)> = Vec::new();
+    let mut open: Vec<(Rc<Array>, Rc<Array>, usize)> = Vec::new();
     let mut next = Some((left.clone(), right.clone()));
     loop {
         if let Some((left, right)) = next.take() {
             if let (Value::Array(one), Value::Array(other)) = (&left, &right) {
                 if !Rc::ptr_eq(one, other) && !visited.again(Rc::as_ptr(one), Rc::as_ptr(other)) {
                     Heap::of(&**one).count_work(one.len().min(other.len()));
-                    open.push((one.snapshot(), other.snapshot(), 0));
+                    open.push((one.clone(), other.clone(), 0));
                 }
             } else {
                 let order = sort_order(&left, &right);
@@ -76,7 +76,7 @@ pub fn nested_order(left: &Value, right: &Value) -> Ordering {
         let Some((left, right, at)) = open.last_mut() else {
             return Ordering::Equal;
         };
-        match (left.as_slice().get(*at), right.as_slice().get(*at)) {
+        match (left.get_value(*at), right.get_value(*at)) {
             (Some(left), Some(right)) => {
                 next = Some((left.clone(), right.clone()));
                 *at += 1;

@@ -10,17 +10,9 @@ use crate::{Heap, Raise, Value};
 /// Out of memory.
 pub fn copy_shallow(heap: &Heap, value: &Value) -> Result<Value, Raise> {
     Ok(match value {
-        Value::Array(array) => heap.array_from_buffer(array.snapshot())?.into(),
-        Value::Dict(dict) => {
-            let copy = heap.dict()?;
-            copy.replace_table(dict.snapshot());
-            copy.into()
-        }
-        Value::Set(set) => {
-            let copy = heap.set()?;
-            copy.replace_table(set.snapshot());
-            copy.into()
-        }
+        Value::Array(array) => heap.array_copy(array)?.into(),
+        Value::Dict(dict) => heap.dict_copy(dict)?.into(),
+        Value::Set(set) => heap.set_copy(set)?.into(),
         Value::Instance(instance) => {
             let copy = heap.instance(instance.definition())?;
             for (index, slot) in instance.slots().iter().enumerate() {

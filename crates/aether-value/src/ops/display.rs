@@ -256,7 +256,7 @@ fn begin(heap: &Heap, value: &Value, out: &mut StrBuilder) -> Result<Option<Open
             None => out.push_str("<weak:dropped>")?,
         },
         Value::Native(native) => native.get().display(out)?,
-        Value::Cell(_) | Value::Buffer(_) | Value::Table(_) => {
+        Value::Cell(_) | Value::Buffer(_) | Value::Table(_) | Value::Shape(_) => {
             out.push_display(&format_args!("<{}>", value.type_name()))?;
         }
     }
@@ -319,7 +319,7 @@ fn begin_promise(promise: &Rc<Promise>, out: &mut StrBuilder) -> Result<Option<O
 fn display_set(heap: &Heap, set: &Rc<Set>, out: &mut StrBuilder) -> Result<(), Raise> {
     let mut texts = Vec::with_capacity(set.len());
     heap.count_work(set.len());
-    for (element, _) in set.snapshot().iter() {
+    for element in set.iter() {
         texts.push(display_text(heap, element)?);
     }
     texts.sort_by(|left, right| left.order(right));

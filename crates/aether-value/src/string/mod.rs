@@ -62,6 +62,12 @@ impl Str {
         unsafe { std::ptr::from_ref(self).cast_mut().cast::<u8>().add(STR_HEADER) }
     }
 
+    /// Whether the heap keeps this as the one string with its text.
+    #[inline(always)]
+    pub(crate) fn is_interned(&self) -> bool {
+        self.header.has(crate::flag::INTERNED)
+    }
+
     /// The byte at `at`, which must be below [`Self::len_bytes`].
     #[inline(always)]
     pub fn byte(&self, at: usize) -> u8 {

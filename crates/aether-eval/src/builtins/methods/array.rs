@@ -114,7 +114,7 @@ pub(in crate::builtins) fn position(
         // A snapshot would cost the next write more than these few counts.
         return Ok((0..items.len()).find(|&at| items.get_value(at).is_some_and(|item| equal(&item, wanted))));
     }
-    Ok(items.snapshot().iter().position(|item| equal(item, wanted)))
+    Ok(items.snapshot()?.iter().position(|item| equal(item, wanted)))
 }
 
 fn contains(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
@@ -158,7 +158,7 @@ fn sort_next(_: &mut Ctx<'_>, slots: &mut [Value], sign: Returned) -> Result<Opt
 }
 
 fn sort_done(_: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
-    let sorted = sort::sorted(&slots[2..]).snapshot();
+    let sorted = sort::sorted(&slots[2..]).snapshot()?;
     receiver(&slots[0]).replace_buffer(sorted);
     Ok(Step::Done(Value::Null))
 }
@@ -241,7 +241,7 @@ fn slice(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         return Err(Raise::operation("slice step must not be 0"));
     }
     ctx.tick(end.saturating_sub(start) / 4)?;
-    let items = items.snapshot();
+    let items = items.snapshot()?;
     let part = items.as_slice().get(start..end).unwrap_or(&[]);
     let picked = if step > 0 {
         ctx.heap().array_from_iter(part.iter().step_by(width).cloned())?
@@ -253,7 +253,7 @@ fn slice(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 }
 
 fn join(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let items = receiver(&args[0]).snapshot();
+    let items = receiver(&args[0]).snapshot()?;
     text::join(ctx, &items, string(&args[1])?)
 }
 
@@ -271,7 +271,7 @@ fn take(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 /// The first of all equal items; items that cannot be keys are told apart as `==` does.
 fn unique(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let items = receiver(&args[0]).snapshot();
+    let items = receiver(&args[0]).snapshot()?;
     ctx.tick(items.len())?;
     let (seen, result) = (ctx.heap().set()?, ctx.heap().array(0)?);
     let others = ctx.heap().array(0)?;
@@ -300,7 +300,7 @@ fn unique(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 }
 
 fn last_index_of(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let items = receiver(&args[0]).snapshot();
+    let items = receiver(&args[0]).snapshot()?;
     ctx.tick(items.len() / 8)?;
     let found = items.as_slice().iter().rposition(|item| equal(item, &args[1]));
     Ok(Value::Int(found.map_or(-1, |at| at as i64)))
@@ -318,7 +318,7 @@ fn remove(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 }
 
 fn extend(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let more = array(&args[1])?.snapshot();
+    let more = array(&args[1])?.snapshot()?;
     ctx.tick(more.len() / 16)?;
     receiver(&args[0]).extend(more.as_slice())?;
     Ok(Value::Null)
@@ -366,7 +366,7 @@ fn truncate(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 /// `sorted()` and `sorted(cmp)`: as `sort`, but a new array.
 fn sorted(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
     if matches!(event, Event::Start) && slots[1].is_null() {
-        let items = ctx.heap().array_from_buffer(receiver(&slots[0]).snapshot())?;
+        let items = ctx.heap().array_from_buffer(receiver(&slots[0]).snapshot()?)?;
         sort::sort_default(ctx, &items)?;
         return Ok(Step::Done(Value::Array(items)));
     }
@@ -390,7 +390,7 @@ fn sorted_done(_: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
 }
 
 fn reversed(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let items = receiver(&args[0]).snapshot();
+    let items = receiver(&args[0]).snapshot()?;
     ctx.tick(items.len() / 8)?;
     let result = ctx.heap().array(items.len())?;
     for item in items.iter().rev() {
@@ -403,7 +403,7 @@ fn reversed(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 fn with(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let items = receiver(&args[0]);
     let at = index(items, &args[1], items.len())?;
-    let copy = ctx.heap().array_from_buffer(items.snapshot())?;
+    let copy = ctx.heap().array_from_buffer(items.snapshot()?)?;
     drop(copy.set(at, args[2].clone())?);
     Ok(Value::Array(copy))
 }

@@ -1,6 +1,6 @@
 //! Methods of dicts.
 
-use aether_value::{BuiltinKind, Dict, Heap, IterState, Raise, Rc, Value, hashable_check};
+use aether_value::{BuiltinKind, Dict, IterState, Raise, Rc, Value, hashable_check};
 
 use super::super::support::{array, position, take, wrong_type};
 use super::super::{Args, BuiltinDef, Event, Step, frames, sort};
@@ -54,16 +54,16 @@ fn receiver(value: &Value) -> &Rc<Dict> {
 }
 
 fn keys(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let table = receiver(&args[0]).snapshot();
-    ctx.tick(table.len() / 4)?;
-    Ok(Value::Array(frames::keys(ctx.heap(), &table)?))
+    let dict = receiver(&args[0]);
+    ctx.tick(dict.len() / 4)?;
+    Ok(Value::Array(frames::keys(ctx.heap(), dict)?))
 }
 
 fn values(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let table = receiver(&args[0]).snapshot();
-    ctx.tick(table.len() / 4)?;
-    let values = ctx.heap().array(table.len())?;
-    for (_, value) in table.iter() {
+    let dict = receiver(&args[0]);
+    ctx.tick(dict.len() / 4)?;
+    let values = ctx.heap().array(dict.len())?;
+    for (_, value) in dict.iter() {
         values.push(value.clone())?;
     }
     Ok(Value::Array(values))
@@ -121,10 +121,10 @@ fn set(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 /// `[[key, value], …]`.
 fn items(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let table = receiver(&args[0]).snapshot();
-    ctx.tick(table.len() / 2)?;
-    let result = ctx.heap().array(table.len())?;
-    for (key, value) in table.iter() {
+    let dict = receiver(&args[0]);
+    ctx.tick(dict.len() / 2)?;
+    let result = ctx.heap().array(dict.len())?;
+    for (key, value) in dict.iter() {
         let pair = ctx.heap().array_from_slice(&[key.clone(), value.clone()])?;
         result.push(Value::Array(pair))?;
     }
@@ -139,23 +139,16 @@ fn dict(value: &Value) -> Result<&Rc<Dict>, Raise> {
 }
 
 fn insert_all(ctx: &mut Ctx<'_>, into: &Dict, from: &Dict) -> Result<(), Raise> {
-    let table = from.snapshot();
-    ctx.tick(table.len() / 4)?;
-    for (key, value) in table.iter() {
+    ctx.tick(from.len() / 4)?;
+    for (key, value) in from.iter() {
         drop(into.insert(key.clone(), value.clone())?);
     }
     Ok(())
 }
 
-fn copy(heap: &Heap, of: &Dict) -> Result<Rc<Dict>, Raise> {
-    let copy = heap.dict()?;
-    copy.replace_table(of.snapshot());
-    Ok(copy)
-}
-
 /// A new dict with the entries of all; later ones win, in the places of earlier ones.
 fn merge(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let result = copy(ctx.heap(), receiver(&args[0]))?;
+    let result = ctx.heap().dict_copy(receiver(&args[0]))?;
     for other in &args[1..] {
         insert_all(ctx, &result, dict(other)?)?;
     }
@@ -169,10 +162,10 @@ fn update(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 /// The keys under their values, as keys.
 fn invert(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let table = receiver(&args[0]).snapshot();
-    ctx.tick(table.len() / 4)?;
+    let dict = receiver(&args[0]);
+    ctx.tick(dict.len() / 4)?;
     let result = ctx.heap().dict()?;
-    for (key, value) in table.iter() {
+    for (key, value) in dict.iter() {
         drop(result.insert(value.clone(), key.clone())?);
     }
     Ok(Value::Dict(result))
@@ -180,14 +173,14 @@ fn invert(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 /// The entries whose keys are given, in the order of the dict, or all others.
 fn chosen(ctx: &mut Ctx<'_>, args: &[Value], given: bool) -> Result<Value, Raise> {
-    let (table, keys) = (receiver(&args[0]).snapshot(), array(&args[1])?.snapshot());
-    ctx.tick((table.len() + keys.len()) / 4)?;
+    let (dict, keys) = (receiver(&args[0]), array(&args[1])?.snapshot()?);
+    ctx.tick((dict.len() + keys.len()) / 4)?;
     let named = ctx.heap().set()?;
     for key in &*keys {
         named.add(key.clone())?;
     }
     let result = ctx.heap().dict()?;
-    for (key, value) in table.iter() {
+    for (key, value) in dict.iter() {
         if named.contains(key) == given {
             drop(result.insert(key.clone(), value.clone())?);
         }
@@ -196,7 +189,7 @@ fn chosen(ctx: &mut Ctx<'_>, args: &[Value], given: bool) -> Result<Value, Raise
 }
 
 fn sorted_keys(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let keys = frames::keys(ctx.heap(), &receiver(&args[0]).snapshot())?;
+    let keys = frames::keys(ctx.heap(), receiver(&args[0]))?;
     sort::sort_default(ctx, &keys)?;
     Ok(Value::Array(keys))
 }
@@ -207,7 +200,7 @@ fn is_empty(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 /// `dict.from(pairs)`: later pairs win.
 fn from_pairs(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let pairs = array(&args[0])?.snapshot();
+    let pairs = array(&args[0])?.snapshot()?;
     ctx.tick(pairs.len() / 4)?;
     let result = ctx.heap().dict()?;
     for pair in &*pairs {
@@ -251,10 +244,7 @@ fn parameters(function: &Value) -> usize {
 
 /// The call for the next entry: with key and value, or with one of them if the function takes one.
 fn next_entry(slots: &mut [Value], gives: Gives) -> Option<Step> {
-    let Value::Table(table) = &slots[0] else {
-        unreachable!("put there at the start")
-    };
-    let (next, key, value) = table.values_at(position(&slots[POSITION]))?;
+    let (next, key, value) = receiver(&slots[0]).values_at(position(&slots[POSITION]))?;
     let (key, value) = (key.clone(), value.clone());
     let args = match (parameters(&slots[1]), gives) {
         (0 | 1, Gives::Key) => Args::One(key.clone()),
@@ -270,9 +260,10 @@ fn next_entry(slots: &mut [Value], gives: Gives) -> Option<Step> {
     })
 }
 
-fn begin(slots: &mut [Value]) {
-    slots[0] = Value::Table(receiver(&slots[0]).snapshot());
+fn begin(slots: &mut [Value]) -> Result<(), Raise> {
+    slots[0] = Value::Dict(receiver(&slots[0]).snapshot()?);
     slots[POSITION] = Value::Int(0);
+    Ok(())
 }
 
 /// Calls the function with each entry and has `put` add to a new dict what it gave.
@@ -289,7 +280,7 @@ fn walk(
             put(&result, slots, value)?;
         }
         Event::Start => {
-            begin(slots);
+            begin(slots)?;
             slots[RESULT] = Value::Dict(ctx.heap().dict()?);
         }
         Event::Failed(raise) => return Err(raise),
@@ -318,7 +309,7 @@ fn find_key(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, 
     match event {
         Event::Returned(value) if value.truthy() => return Ok(Step::Done(take(&mut slots[KEY]))),
         Event::Returned(_) => {}
-        Event::Start => begin(slots),
+        Event::Start => begin(slots)?,
         Event::Failed(raise) => return Err(raise),
     }
     Ok(next_entry(slots, Gives::Value).unwrap_or(Step::Done(Value::Null)))

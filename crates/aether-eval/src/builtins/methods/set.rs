@@ -59,12 +59,12 @@ fn clear(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 /// The elements in order of their display texts.
 fn to_array(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let table = set(&args[0])?.snapshot();
-    let len = table.len();
+    let set = set(&args[0])?;
+    let len = set.len();
     ctx.tick(len * (len.max(1).ilog2() as usize + 1))?;
     let _charge = ScopedCharge::new(ctx.heap(), len * size_of::<(Rc<Str>, &Value)>() * 3 / 2)?;
     let mut elements = Vec::with_capacity(len);
-    for (element, _) in table.iter() {
+    for element in set.iter() {
         elements.push((ctx.text(element)?, element));
     }
     elements.sort_by(|(left, _), (right, _)| left.order(right));
@@ -78,7 +78,7 @@ fn to_array(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 /// Adds to `result` the elements of `from` that `keep` accepts.
 fn gather(ctx: &mut Ctx<'_>, result: &Set, from: &Set, keep: impl Fn(&Value) -> bool) -> Result<(), Raise> {
     ctx.tick(from.len())?;
-    for (element, _) in from.snapshot().iter() {
+    for element in from.iter() {
         if keep(element) {
             result.add(element.clone())?;
         }
@@ -86,16 +86,9 @@ fn gather(ctx: &mut Ctx<'_>, result: &Set, from: &Set, keep: impl Fn(&Value) -> 
     Ok(())
 }
 
-/// A new set with the elements of `from`.
-fn copy(ctx: &Ctx<'_>, from: &Set) -> Result<Rc<Set>, Raise> {
-    let copy = ctx.heap().set()?;
-    copy.replace_table(from.snapshot());
-    Ok(copy)
-}
-
 fn union(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let (left, right) = (set(&args[0])?, set(&args[1])?);
-    let result = copy(ctx, left)?;
+    let result = ctx.heap().set_copy(left)?;
     gather(ctx, &result, right, |_| true)?;
     Ok(Value::Set(result))
 }
@@ -127,12 +120,7 @@ fn is_within(ctx: &mut Ctx<'_>, inner: &Set, outer: &Set) -> Result<Value, Raise
         return Ok(Value::Bool(false));
     }
     ctx.tick(inner.len())?;
-    Ok(Value::Bool(
-        inner
-            .snapshot()
-            .iter()
-            .all(|(element, _)| outer.contains(element)),
-    ))
+    Ok(Value::Bool(inner.iter().all(|element| outer.contains(element))))
 }
 
 fn is_subset(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
@@ -145,8 +133,8 @@ fn is_superset(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 }
 
 fn iterator(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let state = IterState::Table {
-        table: set(&args[0])?.snapshot(),
+    let state = IterState::Set {
+        set: set(&args[0])?.snapshot()?,
         position: 0,
     };
     Ok(Value::Iterator(ctx.heap().iterator(state)?))
@@ -160,16 +148,11 @@ fn is_disjoint(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         (right, left)
     };
     ctx.tick(small.len())?;
-    Ok(Value::Bool(
-        !small
-            .snapshot()
-            .iter()
-            .any(|(element, _)| large.contains(element)),
-    ))
+    Ok(Value::Bool(!small.iter().any(|element| large.contains(element))))
 }
 
 fn update(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let (set, more) = (set(&args[0])?, array(&args[1])?.snapshot());
+    let (set, more) = (set(&args[0])?, array(&args[1])?.snapshot()?);
     ctx.tick(more.len() / 4)?;
     for element in &*more {
         set.add(element.clone())?;
@@ -180,7 +163,7 @@ fn update(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 /// Takes the element that was added first; null if there is none.
 fn pop(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let set = set(&args[0])?;
-    let Some(first) = set.snapshot().iter().next().map(|(element, _)| element.clone()) else {
+    let Some(first) = set.iter().next().cloned() else {
         return Ok(Value::Null);
     };
     set.remove(&first)?;
@@ -198,14 +181,12 @@ const SLOTS: u8 = 5;
 /// Goes on to the next element, or ends with the result.
 fn next(ctx: &mut Ctx<'_>, slots: &mut [Value], is_start: bool) -> Result<Step, Raise> {
     if is_start {
-        slots[0] = Value::Table(set(&slots[0])?.snapshot());
+        slots[0] = Value::Set(set(&slots[0])?.snapshot()?);
         slots[2] = Value::Set(ctx.heap().set()?);
         slots[3] = Value::Int(0);
     }
-    let Value::Table(table) = &slots[0] else {
-        unreachable!("put there at the start")
-    };
-    let Some((next, element, _)) = table.values_at(position(&slots[3])) else {
+    let elements = set(&slots[0])?;
+    let Some((next, element)) = elements.value_at(position(&slots[3])) else {
         return Ok(Step::Done(take(&mut slots[2])));
     };
     let element = element.clone();

@@ -129,7 +129,7 @@ fn chars(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 /// `separator.join(array)`.
 fn join(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let items = array(&args[1])?.snapshot();
+    let items = array(&args[1])?.snapshot()?;
     text::join(ctx, &items, receiver(&args[0]))
 }
 

@@ -946,7 +946,7 @@ impl Ctx<'_> {
 
 /// Appends `source` to an array; used where a spread meets an array.
 pub(super) fn extend_from(array: &Array, source: &Array) -> Result<(), Raise> {
-    let items = source.snapshot();
+    let items = source.snapshot()?;
     array.extend(items.as_slice())
 }
 

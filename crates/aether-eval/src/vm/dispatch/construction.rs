@@ -54,6 +54,10 @@ macro_rules! construction {
                 next!()
             }
             Op::Extend => flow!(1, $vm.extend_array(*reg!($ip, $base, 1), reg!($ip, $base, 2))),
+            Op::Record => {
+                check!($vm.new_record($ip, $base));
+                next!(2)
+            }
             Op::Dict => {
                 check!($vm.new_dict($ip, $base));
                 next!()

@@ -12,17 +12,13 @@ macro_rules! fields {
                 let object = *to;
                 $vm.ip = $ip;
                 $vm.base = $base;
-                let value = if object.tag == tag::INSTANCE
-                    && (*object.pointer::<Header>()).shape.get() == *$ip.add(1).cast::<u32>()
-                {
-                    let slot = object
-                        .pointer::<u8>()
-                        .add(Instance::SLOTS_OFFSET + field!($ip, 3) as usize);
-                    let value = *slot.cast::<Raw>();
+                let slot = member::cached_slot(object, *$ip.add(1).cast::<u32>(), field!($ip, 3));
+                let value = if slot.is_null() {
+                    check!(member::get_field($vm, $ip, object))
+                } else {
+                    let value = *slot;
                     value.retain();
                     value
-                } else {
-                    check!(member::get_field($vm, $ip, object))
                 };
                 *to = value;
                 object.release();

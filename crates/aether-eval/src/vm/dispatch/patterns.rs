@@ -43,7 +43,7 @@ macro_rules! patterns {
                 next!()
             }
             Op::KeyOrNull => {
-                let value = $vm.member_of(*reg!($ip, $base, 2), *$ip.add(1) as u32);
+                let value = member::key_or_none($vm, $ip, *reg!($ip, $base, 2));
                 *reg!($ip, $base, 1) = value.unwrap_or(Raw::null());
                 next!(2)
             }
@@ -97,7 +97,7 @@ macro_rules! patterns {
                 continue $code;
             }
             Op::MemberOrUnset => {
-                let value = $vm.member_of(*reg!($ip, $base, 2), *$ip.add(1) as u32);
+                let value = member::key_or_none($vm, $ip, *reg!($ip, $base, 2));
                 *reg!($ip, $base, 1) = value.unwrap_or(Raw::unset());
                 next!(2)
             }
