@@ -38,6 +38,21 @@ impl<T> Stack<T> {
         Ok(())
     }
 
+    /// How many items there are.
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// The items from a place up.
+    pub(crate) fn from(&mut self, start: usize) -> &mut [T] {
+        &mut self.items[start..]
+    }
+
+    /// Drops the items from a place up.
+    pub(crate) fn truncate(&mut self, start: usize) {
+        self.items.truncate(start);
+    }
+
     /// Takes the item on top.
     pub(crate) fn pop(&mut self) -> Option<T> {
         self.items.pop()

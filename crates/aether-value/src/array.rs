@@ -679,6 +679,15 @@ impl Heap {
         Ok(array)
     }
 
+    /// A new array of these values, which it takes: null stays behind.
+    ///
+    /// # Errors
+    /// Out of memory; the values stay.
+    pub fn array_of(&self, values: &mut [Value]) -> Result<Rc<Array>, Raise> {
+        // SAFETY: values have the layout of registers.
+        unsafe { self.array_taking(values.as_mut_ptr().cast(), values.len()) }
+    }
+
     /// A new array of these values.
     ///
     /// # Errors

@@ -687,22 +687,26 @@ impl Heap {
         shape
     }
 
-    /// The shape of the keys of `shape` and one more, which is not among them; none if there may be no such shape. The
-    /// key's string is made only if no record has had it there before.
-    ///
-    /// # Errors
-    /// What `make` gives.
+    /// The shape of the keys of `shape` and one more, which is not among them; none if there may be no such shape.
     #[inline]
-    pub fn next_shape(
+    pub fn next_shape(&self, shape: Option<&Shape>, key: &Rc<Str>) -> Option<Rc<Shape>> {
+        self.inner().child_shape(shape, key)
+    }
+
+    /// The same if the key that came behind those of `shape` last is what `text` begins with, followed by `end`; with
+    /// the key's length in bytes. Thus a parser of many records that are alike makes no strings of their keys.
+    #[inline]
+    pub fn shape_of_prefix(
         &self,
         shape: Option<&Shape>,
         text: &str,
-        make: impl FnOnce() -> Result<Rc<Str>, Raise>,
-    ) -> Result<Option<Rc<Shape>>, Raise> {
-        match self.inner().last_child(shape, text) {
-            Some(child) => Ok(Some(child)),
-            None => Ok(self.inner().child_shape(shape, &make()?)),
-        }
+        end: char,
+    ) -> Option<(Rc<Shape>, usize)> {
+        let child = self.inner().last_child(shape)?;
+        let key = child.last_text();
+        let rest = text.strip_prefix(key)?;
+        let len = key.len();
+        rest.starts_with(end).then_some((child, len))
     }
 
     /// A new record of the values in as many registers as the shape has keys, which it takes on success: null stays
@@ -726,6 +730,19 @@ impl Heap {
             dict.become_record(shape);
         }
         Ok(dict)
+    }
+
+    /// A new record of these values, as many as the shape has keys. It takes them: null stays behind.
+    ///
+    /// # Errors
+    /// Out of memory; the values stay.
+    ///
+    /// # Panics
+    /// There are more or fewer values than keys.
+    pub fn record_of(&self, shape: &Shape, values: &mut [Value]) -> Result<Rc<Dict>, Raise> {
+        assert_eq!(values.len(), shape.len(), "a value for each key");
+        // SAFETY: values have the layout of registers, and there are as many as keys.
+        unsafe { self.record_taking(shape, values.as_mut_ptr().cast()) }
     }
 
     /// A new dict with the entries of another one, sharing its table if it has one.
@@ -758,6 +775,20 @@ impl Heap {
 }
 
 impl Dict {
+    /// Makes an empty dict a table of the keys of a shape with these values, which it takes: null stays behind.
+    ///
+    /// # Errors
+    /// Out of memory; some values may be gone.
+    pub fn become_entries(&self, shape: &Shape, values: &mut [Value]) -> Result<(), Raise> {
+        self.reserve(shape.len() + 1)?;
+        for (position, value) in values.iter_mut().enumerate() {
+            // SAFETY: keys are values.
+            let key = unsafe { shape.key(position).clone_value() };
+            drop(self.insert(key, std::mem::replace(value, Value::Null))?);
+        }
+        Ok(())
+    }
+
     /// Takes the values that stand in the dict's own block for those of a record of this shape.
     #[inline]
     unsafe fn become_record(&self, shape: &Shape) {

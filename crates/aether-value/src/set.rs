@@ -359,8 +359,9 @@ impl Heap {
     /// # Errors
     /// Out of memory.
     pub fn set_with_room(&self, count: usize) -> Result<Rc<Set>, Raise> {
-        // The room that the block's size gives anyhow.
-        let size = ELEMENTS_OFFSET + count.clamp(FEW, MOST_INLINE) * size_of::<Key>();
+        // Many get a table.
+        let room = if count <= MOST_INLINE { count.max(FEW) } else { FEW };
+        let size = ELEMENTS_OFFSET + room * size_of::<Key>();
         let object = self.new_object(tag::SET, size)?.cast::<Set>();
         // SAFETY: a new object of at least this size, whose count goes to the result.
         unsafe {

@@ -241,6 +241,12 @@ impl Shape {
         &self.keys()[self.len() - 1]
     }
 
+    /// The text of the last key.
+    #[inline]
+    pub(crate) fn last_text(&self) -> &str {
+        self.last_key().text().as_str()
+    }
+
     fn parent_id(&self) -> u32 {
         // SAFETY: a shape holds a count of its parent.
         unsafe { self.parent.get().as_ref() }.map_or(0, Shape::id)
@@ -314,16 +320,12 @@ impl Inner {
         Some(child)
     }
 
-    /// The same by the text of the key, if there is such a shape already: the last child, as a text with many records
-    /// alike leads to.
+    /// The shape of one key more that was asked for last.
     #[inline]
-    pub(crate) fn last_child(&self, parent: Option<&Shape>, text: &str) -> Option<Rc<Shape>> {
+    pub(crate) fn last_child(&self, parent: Option<&Shape>) -> Option<Rc<Shape>> {
         let last = parent.map_or(&self.first_shape, |parent| &parent.last);
         // SAFETY: a shape that dies is forgotten by its parent; shapes are made by the heap.
-        unsafe {
-            let child = last.get().as_ref()?;
-            (child.last_key().text().as_str() == text).then(|| Rc::of_ref(child))
-        }
+        unsafe { last.get().as_ref().map(|child| Rc::of_ref(child)) }
     }
 
     /// Whether one more shape is worth having: while there are few, or if it is shared by several dicts on the average.

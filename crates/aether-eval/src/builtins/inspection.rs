@@ -90,7 +90,7 @@ fn is_weak(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 fn set(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let items = array(&args[0])?.snapshot()?;
     ctx.tick(items.len())?;
-    let set = ctx.heap().set()?;
+    let set = ctx.heap().set_with_room(items.len())?;
     for item in &*items {
         set.add(item.clone())?;
     }

@@ -287,6 +287,9 @@ pub(super) unsafe fn set_field(
             if let Some(slot) = dict.slot(&name) {
                 remember(ip, dict.shape_id(), slot);
             }
+            if set_entry(vm, object, &Raw::of_rc(&name), from, moves)? {
+                return Ok(());
+            }
         }
         let value = (*from).clone_value();
         if is_index(ip) {

@@ -1,20 +1,39 @@
 //! From text to values.
 //!
 //! A value that is complete is put into the container on top of the stack, which the next character closes or
-//! continues. Error texts are those scripts know from serde's JSON parser; columns count characters, and an error at
+//! continues. What a container holds is gathered on a stack of values, until it is closed and made in its size, or has so
+//! much that it is made before. Records are made of a shape that grows with each key: where many are alike, a key is
+//! compared with the one that came there last, and no string is made of it. Error texts are those scripts know from serde's JSON parser; columns count characters, and an error at
 //! the end of the text is at its last one.
 
-use aether_value::{Array, Dict, Heap, Raise, Rc, Str, Value};
+use aether_value::{Array, Dict, Heap, Raise, Rc, Shape, Str, Value};
 
 use crate::scan;
 use crate::stack::Stack;
 
 /// A container in the making.
 enum Open {
+    /// An array whose items are on the stack of values from here on.
+    Items(usize),
+    /// An array of many items.
     Array(Rc<Array>),
-    /// With the key whose value comes next.
+    /// A record whose values are on the stack of values from here on, with its keys so far, if there are any, and what
+    /// the value that comes next is for.
+    Record(usize, Option<Rc<Shape>>, Next),
+    /// Any other dict, with the key whose value comes next.
     Dict(Rc<Dict>, Rc<Str>),
 }
+
+/// What the next value of a record is for.
+enum Next {
+    /// A new key, which leads to this shape.
+    Key(Rc<Shape>),
+    /// A key that has been there before, at this position.
+    Again(usize),
+}
+
+/// Items that are gathered before an array is made of them.
+const GATHERED: usize = 64;
 
 /// Recently met keys, by length and ends, so that the records of a list share theirs.
 const KEYS: usize = 64;
@@ -73,6 +92,8 @@ struct Parser<'a> {
     at: usize,
     keys: [Option<Rc<Str>>; KEYS],
     scratch: Scratch,
+    /// What open arrays and records hold so far.
+    values: Stack<Value>,
 }
 
 /// The value of a JSON document.
@@ -83,6 +104,7 @@ pub(super) fn parse(heap: &Heap, text: &str) -> Result<Value, Raise> {
         at: 0,
         keys: [const { None }; KEYS],
         scratch: Scratch::new(heap),
+        values: Stack::new(heap),
     };
     parser.document()
 }
@@ -104,27 +126,117 @@ impl Parser<'_> {
                         }
                         return Ok(value);
                     }
-                    Some(Open::Array(items)) => {
-                        items.push(value)?;
+                    Some(open @ (Open::Items(_) | Open::Array(_))) => {
+                        match open {
+                            Open::Array(items) => items.push(value)?,
+                            Open::Items(start) if self.values.len() - *start >= GATHERED => {
+                                let start = *start;
+                                let items = self.heap.array(2 * GATHERED)?;
+                                for item in self.values.from(start) {
+                                    items.push(std::mem::replace(item, Value::Null))?;
+                                }
+                                self.values.truncate(start);
+                                items.push(value)?;
+                                *open = Open::Array(items);
+                            }
+                            _ => self.values.push(value)?,
+                        }
                         if self.goes_on(b']', "EOF while parsing a list", "expected `,` or `]`")? {
                             break;
                         }
                     }
-                    Some(Open::Dict(dict, key)) => {
-                        dict.insert(Value::String(key.clone()), value)?;
+                    Some(open) => {
+                        match open {
+                            Open::Record(start, shape, next) => match next {
+                                Next::Key(child) => {
+                                    self.values.push(value)?;
+                                    *shape = Some(child.clone());
+                                }
+                                Next::Again(position) => self.values.from(*start)[*position] = value,
+                            },
+                            Open::Dict(dict, key) => {
+                                dict.insert(Value::String(key.clone()), value)?;
+                            }
+                            _ => {}
+                        }
                         if self.goes_on(b'}', "EOF while parsing an object", "expected `,` or `}`")? {
-                            *key = self.key()?;
+                            self.next_key(open)?;
                             break;
                         }
                     }
                 }
                 value = match stack.pop() {
-                    Some(Open::Array(items)) => Value::Array(items),
-                    Some(Open::Dict(dict, _)) => Value::Dict(dict),
+                    Some(open) => self.close(open)?,
                     None => return Err(self.error("trailing characters")),
                 };
             }
         }
+    }
+
+    /// The container that has ended.
+    fn close(&mut self, open: Open) -> Result<Value, Raise> {
+        let heap = self.heap;
+        match open {
+            Open::Array(items) => Ok(Value::Array(items)),
+            Open::Dict(dict, _) => Ok(Value::Dict(dict)),
+            Open::Items(start) => {
+                let items = heap.array_of(self.values.from(start))?;
+                self.values.truncate(start);
+                Ok(Value::Array(items))
+            }
+            Open::Record(start, Some(shape), _) => {
+                let dict = heap.record_of(&shape, self.values.from(start))?;
+                self.values.truncate(start);
+                Ok(Value::Dict(dict))
+            }
+            Open::Record(_, None, _) => Ok(Value::Dict(heap.dict()?)),
+        }
+    }
+
+    /// Reads the next key of a dict in the making, which becomes another one if the key is not for a record.
+    fn next_key(&mut self, open: &mut Open) -> Result<(), Raise> {
+        match open {
+            Open::Record(start, shape, next) => {
+                let start = *start;
+                match self.record_key(shape.as_deref())? {
+                    Ok(found) => *next = found,
+                    Err(key) => {
+                        let dict = self.heap.dict()?;
+                        if let Some(shape) = shape {
+                            dict.become_entries(shape, self.values.from(start))?;
+                            self.values.truncate(start);
+                        }
+                        *open = Open::Dict(dict, key);
+                    }
+                }
+            }
+            Open::Dict(_, key) => *key = self.key()?,
+            Open::Items(_) | Open::Array(_) => {}
+        }
+        Ok(())
+    }
+
+    /// A key behind those of a shape, and its colon; the key itself if there may be no shape for it.
+    fn record_key(&mut self, shape: Option<&Shape>) -> Result<Result<Next, Rc<Str>>, Raise> {
+        // The key that came here last.
+        if self.peek() == Some(b'"') {
+            let rest = &self.text[self.at + 1..];
+            if let Some((child, len)) = self.heap.shape_of_prefix(shape, rest, '"')
+                && scan::json_special(&rest.as_bytes()[..len]) == len
+            {
+                self.at += len + 2;
+                self.colon()?;
+                return Ok(Ok(Next::Key(child)));
+            }
+        }
+        let key = self.key()?;
+        if let Some(position) = shape.and_then(|shape| shape.find(&key)) {
+            return Ok(Ok(Next::Again(position)));
+        }
+        Ok(match self.heap.next_shape(shape, &key) {
+            Some(child) => Ok(Next::Key(child)),
+            None => Err(key),
+        })
     }
 
     /// A scalar or an empty container; `None` if a container was opened, which is then on the stack.
@@ -135,29 +247,30 @@ impl Parser<'_> {
             Some(b'[') => {
                 self.at += 1;
                 self.blanks();
-                let items = self.heap.array(0)?;
                 match self.peek() {
                     None => return Err(self.error("EOF while parsing a list")),
                     Some(b']') => self.at += 1,
                     Some(_) => {
-                        stack.push(Open::Array(items))?;
+                        stack.push(Open::Items(self.values.len()))?;
                         return Ok(None);
                     }
                 }
-                Value::Array(items)
+                Value::Array(self.heap.array(0)?)
             }
             Some(b'{') => {
                 self.at += 1;
                 self.blanks();
-                let dict = self.heap.dict()?;
                 if self.peek() == Some(b'}') {
                     self.at += 1;
                 } else {
-                    let key = self.key()?;
-                    stack.push(Open::Dict(dict, key))?;
+                    let open = match self.record_key(None)? {
+                        Ok(next) => Open::Record(self.values.len(), None, next),
+                        Err(key) => Open::Dict(self.heap.dict()?, key),
+                    };
+                    stack.push(open)?;
                     return Ok(None);
                 }
-                Value::Dict(dict)
+                Value::Dict(self.heap.dict()?)
             }
             Some(b'"') => Value::String(self.string(false)?),
             Some(b'-' | b'0'..=b'9') => self.number()?,
@@ -198,12 +311,17 @@ impl Parser<'_> {
             Some(_) => return Err(self.error("key must be a string")),
         }
         let key = self.string(true)?;
+        self.colon()?;
+        Ok(key)
+    }
+
+    fn colon(&mut self) -> Result<(), Raise> {
         self.blanks();
         match self.peek() {
             None => Err(self.error("EOF while parsing an object")),
             Some(b':') => {
                 self.at += 1;
-                Ok(key)
+                Ok(())
             }
             Some(_) => Err(self.error("expected `:`")),
         }
