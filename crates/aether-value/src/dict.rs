@@ -363,20 +363,30 @@ impl Dict {
     ///
     /// # Safety
     /// `key` is a value.
-    #[inline]
+    #[inline(always)]
     pub unsafe fn find(&self, key: Raw) -> *const Raw {
-        match self.form() {
-            // SAFETY: a dict's table, and the caller's promise.
-            Form::Table(table) => unsafe { table.find_place(key) },
-            Form::Record(shape) if key.tag == tag::STRING => {
-                // SAFETY: a value with this tag refers to a string that is alive; positions are below the number of
-                // values.
-                match shape.find(unsafe { key.object::<Str>() }) {
-                    Some(position) => unsafe { self.values_ptr().add(position) },
-                    None => std::ptr::null(),
-                }
+        // SAFETY: a dict holds a count of its shape, or of its table; the caller's promise.
+        unsafe {
+            if let Some(shape) = self.shape.get().as_ref() {
+                self.find_in_record(shape, key)
+            } else if let Some(table) = self.body.get().cast::<Table>().as_ref() {
+                table.find_place(key)
+            } else {
+                std::ptr::null()
             }
-            _ => std::ptr::null(),
+        }
+    }
+
+    /// The same in a record.
+    #[inline(never)]
+    unsafe fn find_in_record(&self, shape: &Shape, key: Raw) -> *const Raw {
+        if key.tag != tag::STRING {
+            return std::ptr::null();
+        }
+        // SAFETY: a value with this tag refers to a string that is alive; positions are below the number of values.
+        match shape.find(unsafe { key.object::<Str>() }) {
+            Some(position) => unsafe { self.values_ptr().add(position) },
+            None => std::ptr::null(),
         }
     }
 

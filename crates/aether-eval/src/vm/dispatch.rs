@@ -628,32 +628,48 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         next!(2)
                     }};
                 }
+                // Adds to a field or an entry in its place, or subtracts from it, if both are floats or ints.
+                macro_rules! compound_slot {
+                    ($adds:literal, $slot:expr, $right:ident) => {{
+                        let slot: *mut Raw = $slot;
+                        if (*slot).tag == tag::FLOAT && (*$right).tag == tag::FLOAT {
+                            let (left, right) =
+                                (f64::from_bits((*slot).payload), f64::from_bits((*$right).payload));
+                            let value = if $adds { left + right } else { left - right };
+                            (*slot).payload = value.to_bits();
+                            next!(3)
+                        }
+                        if (*slot).tag == tag::INT && (*$right).tag == tag::INT {
+                            let (left, right) = ((*slot).payload as i64, (*$right).payload as i64);
+                            let value = if $adds {
+                                left.checked_add(right)
+                            } else {
+                                left.checked_sub(right)
+                            };
+                            if let Some(value) = value {
+                                (*slot).payload = value as u64;
+                                next!(3)
+                            }
+                        }
+                    }};
+                }
                 macro_rules! compound_field {
                     ($adds:literal) => {{
                         let object = *reg!(ip, base, 1);
                         let right = reg!(ip, base, 2);
-                        let slot = member::cached_slot(object, *ip.add(1).cast::<u32>(), field!(ip, 3));
-                        if !slot.is_null() {
-                            if (*slot).tag == tag::FLOAT && (*right).tag == tag::FLOAT {
-                                let (left, right) = (
-                                    f64::from_bits((*slot).payload),
-                                    f64::from_bits((*right).payload),
-                                );
-                                let value = if $adds { left + right } else { left - right };
-                                (*slot).payload = value.to_bits();
-                                next!(3)
+                        if object.tag == tag::INSTANCE {
+                            let instance = object.pointer::<Header>();
+                            if (*instance).shape.get() == *ip.add(1).cast::<u32>() {
+                                let slot = instance
+                                    .cast::<u8>()
+                                    .add(Instance::SLOTS_OFFSET + field!(ip, 3) as usize)
+                                    .cast::<Raw>();
+                                compound_slot!($adds, slot, right);
                             }
-                            if (*slot).tag == tag::INT && (*right).tag == tag::INT {
-                                let (left, right) = ((*slot).payload as i64, (*right).payload as i64);
-                                let value = if $adds {
-                                    left.checked_add(right)
-                                } else {
-                                    left.checked_sub(right)
-                                };
-                                if let Some(value) = value {
-                                    (*slot).payload = value as u64;
-                                    next!(3)
-                                }
+                        } else if object.tag == tag::DICT {
+                            let slot = member::record_slot(object, *ip.add(1).cast::<u32>(), field!(ip, 3));
+                            if !slot.is_null() {
+                                compound_slot!($adds, slot, right);
                             }
                         }
                         vm.ip = ip;
@@ -994,7 +1010,20 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                 }
                 // The field that a `GetField` at `$ip` would get, where it is, if its cache knows the shape.
                 macro_rules! field_slot {
-                    ($object:expr, $ip:expr) => {{ member::cached_slot($object, *$ip.add(1).cast::<u32>(), field!($ip, 3)) }};
+                    ($object:expr, $ip:expr) => {{
+                        let object: Raw = $object;
+                        let mut found: *mut Raw = std::ptr::null_mut();
+                        if object.tag == tag::INSTANCE {
+                            let instance = object.pointer::<Header>();
+                            if (*instance).shape.get() == *$ip.add(1).cast::<u32>() {
+                                found = instance
+                                    .cast::<u8>()
+                                    .add(Instance::SLOTS_OFFSET + field!($ip, 3) as usize)
+                                    .cast::<Raw>();
+                            }
+                        }
+                        found
+                    }};
                 }
                 // Returns the result of two numbers.
                 macro_rules! return_number {

@@ -10,7 +10,7 @@ use aether_value::{
 };
 
 use super::{Vm, call};
-use crate::bytecode::{AS_INDEX, OR_NULL, fields, member_name};
+use crate::bytecode::{AS_INDEX, OR_NULL, Op, fields, member_name};
 
 /// The name of a member instruction.
 unsafe fn name_of(vm: &Vm, ip: *mut u64) -> Rc<Str> {
@@ -451,7 +451,8 @@ pub(super) unsafe fn index_alone(vm: &mut Vm, ip: *const u64, base: *mut u8) -> 
     unsafe { index_into(vm, ip, base) }
 }
 
-/// Executes a `GetField`.
+/// Executes a `GetField`. One that finds a dict is no longer the first of a pair: those are for instances, and alone it has
+/// a record's values at hand.
 ///
 /// # Safety
 /// `ip` is a `GetField`, or a pair that begins with one, on the frame `base`.
@@ -463,6 +464,9 @@ pub(super) unsafe fn field_alone(vm: &mut Vm, ip: *mut u64, base: *mut u8) -> Re
         let (a, b, c) = fields(*ip);
         let register = |field: u16| base.add(field as usize).cast::<Raw>();
         let object = *register(b);
+        if object.tag == tag::DICT {
+            *ip.cast::<u16>() = Op::GetField as u16;
+        }
         let slot = cached_slot(object, *ip.add(1) as u32, c);
         if !slot.is_null() {
             let value = *slot;
