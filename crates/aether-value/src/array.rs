@@ -419,16 +419,15 @@ impl Array {
     /// Takes the items away, leaving the array empty.
     fn detach(&self) -> Detached {
         self.sync_buffer_length();
-        let detached = match self.buffer_header() {
+        let detached = if let Some(buffer) = self.buffer_header() {
             // SAFETY: the array's count of the buffer goes to the result.
-            Some(buffer) => Detached::Buffer(unsafe { Rc::from_ptr(buffer.as_ptr().cast()) }),
-            None => {
-                let mut items = [Raw::null(); MOST_INLINE];
-                let own = self.own_items();
-                items[..own.len()].copy_from_slice(own);
-                // SAFETY: the array's counts go to the result.
-                Detached::Items(items.map(|item| unsafe { item.into_value() }))
-            }
+            Detached::Buffer(unsafe { Rc::from_ptr(buffer.as_ptr().cast()) })
+        } else {
+            let mut items = [Raw::null(); MOST_INLINE];
+            let own = self.own_items();
+            items[..own.len()].copy_from_slice(own);
+            // SAFETY: the array's counts go to the result.
+            Detached::Items(items.map(|item| unsafe { item.into_value() }))
         };
         self.items.set(std::ptr::null_mut());
         self.len.set(0);

@@ -16,7 +16,8 @@
 //!   it is shared. Positions stay the same in the copy.
 #![expect(
     unsafe_code,
-    reason = "values are raw memory, the table a counted pointer in a cell"
+    clippy::cast_ptr_alignment,
+    reason = "values are raw memory, the table a counted pointer in a cell; both are aligned as objects are"
 )]
 
 use std::cell::Cell;
@@ -65,6 +66,15 @@ impl<'a> Iterator for Entries<'a> {
         let (next, key, value) = self.dict.values_at(self.position)?;
         self.position = next;
         Some((key, value))
+    }
+}
+
+impl<'a> IntoIterator for &'a Dict {
+    type Item = (&'a Value, &'a Value);
+    type IntoIter = Entries<'a>;
+
+    fn into_iter(self) -> Entries<'a> {
+        self.iter()
     }
 }
 
@@ -384,9 +394,11 @@ impl Dict {
             return std::ptr::null();
         }
         // SAFETY: a value with this tag refers to a string that is alive; positions are below the number of values.
-        match shape.find(unsafe { key.object::<Str>() }) {
-            Some(position) => unsafe { self.values_ptr().add(position) },
-            None => std::ptr::null(),
+        unsafe {
+            match shape.find(key.object::<Str>()) {
+                Some(position) => self.values_ptr().add(position),
+                None => std::ptr::null(),
+            }
         }
     }
 

@@ -55,6 +55,15 @@ impl<'a> Iterator for Elements<'a> {
     }
 }
 
+impl<'a> IntoIterator for &'a Set {
+    type Item = &'a Value;
+    type IntoIter = Elements<'a>;
+
+    fn into_iter(self) -> Elements<'a> {
+        self.iter()
+    }
+}
+
 impl Set {
     /// The table, if there is one.
     #[inline(always)]

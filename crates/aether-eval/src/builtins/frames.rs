@@ -231,7 +231,7 @@ pub(crate) fn collect_iterable(heap: &Heap, value: &Value) -> Result<Option<Rc<A
 /// The keys of a dict.
 pub(super) fn keys(heap: &Heap, dict: &aether_value::Dict) -> Result<Rc<Array>, Raise> {
     let items = heap.array(dict.len())?;
-    for (key, _) in dict.iter() {
+    for (key, _) in dict {
         items.push(key.clone())?;
     }
     Ok(items)

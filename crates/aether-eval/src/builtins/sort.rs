@@ -1,45 +1,61 @@
 //! Sorting: at once by the default order, or step by step with a script's comparison.
 //!
-//! Both are stable. The second is a bottom-up merge sort whose state is six slots of a frame: runs of `width` items
-//! are merged in pairs from `source` to `target`, then both change places and the width doubles.
+//! Both are stable. The first sorts prepared keys. The second is a natural merge sort whose state is the slots of a frame.
+//! It takes the runs that are there, ascending or strictly descending, in order: n - 1 comparisons find them, and are all
+//! that sorted or reversed items need. Two neighbours are merged as soon as the power of the boundary between them says
+//! so (powersort), so that what is merged is mostly what was compared just before, and still in the processor's cache.
 //!
 //! ```text
-//! source  … | a a a a | b b b b | …      lo = the pair's beginning, a multiple of 2·width
-//!               ^ i         ^ j
-//! target  … | x x x . . . . . | …        x = merged, k = where the next goes
+//! ITEMS  | runs on the stack | current run | next run | not looked at yet
+//!                              ^ START       ^ END      ^ AT
+//! RUNS   start and power of each run on the stack; powers grow towards the top
 //! ```
 //!
-//! Items are moved: what has not been merged to yet is null, and a pass leaves `source` with nulls.
+//! To merge two runs the first is moved to TEMP. Items are moved by exchange, so the places that they leave hold null.
 //!
 //! A comparison that contradicts itself gives some permutation; one that raises leaves the sorted array as it was.
+//!
+//! Source: J. I. Munro, S. Wild, "Nearly-Optimal Mergesorts", 2018.
 
-use aether_value::{Array, Heap, Raise, Rc, Value, sort_order};
+use aether_value::{Array, Heap, Raise, Rc, Value, WORK_BYTES, sort_order};
 use std::cmp::Ordering;
 
 use super::support::{ScopedCharge, built, copied, position};
 use crate::context::Ctx;
 
 /// Slots that a merge sort takes.
-pub(super) const SLOTS: usize = 6;
+pub(super) const SLOTS: usize = 11;
 
-const SOURCE: usize = 0;
-const TARGET: usize = 1;
-const WIDTH: usize = 2;
-const LEFT: usize = 3;
-const RIGHT: usize = 4;
-const MERGED: usize = 5;
+const ITEMS: usize = 0;
+const TEMP: usize = 1;
+const RUNS: usize = 2;
+/// The current run.
+const START: usize = 3;
+const END: usize = 4;
+/// The next item to look at; the end of the next run once that is complete.
+const AT: usize = 5;
+/// Whether the run that is looked at descends.
+const DESCENDS: usize = 6;
+/// While two runs are merged: the next item of the first, and how many it has, in TEMP; the next item of the second, and
+/// where the next one goes, in ITEMS. COUNT is 0 while none are.
+const LEFT: usize = 7;
+const COUNT: usize = 8;
+const RIGHT: usize = 9;
+const MERGED: usize = 10;
 
 /// Prepares the merge sort of an array's present items.
 pub(super) fn begin(heap: &Heap, array: &Array, slots: &mut [Value]) -> Result<(), Raise> {
     let items = array.snapshot()?;
-    let target = heap.array(items.len())?;
+    let temp = heap.array(items.len())?;
     for _ in 0..items.len() {
-        target.push(Value::Null)?;
+        temp.push(Value::Null)?;
     }
-    slots[TARGET] = Value::Array(target);
-    slots[SOURCE] = Value::Array(heap.array_from_slice(items.as_slice())?);
-    slots[WIDTH] = Value::Int(1);
-    slots[MERGED] = Value::Int(0);
+    slots[TEMP] = Value::Array(temp);
+    slots[ITEMS] = Value::Array(heap.array_from_slice(items.as_slice())?);
+    slots[RUNS] = Value::Array(heap.array(0)?);
+    for slot in &mut slots[START..] {
+        *slot = Value::Int(0);
+    }
     Ok(())
 }
 
@@ -47,62 +63,268 @@ pub(super) fn begin(heap: &Heap, array: &Array, slots: &mut [Value]) -> Result<(
 /// the last comparison.
 #[inline]
 pub(super) fn step(slots: &mut [Value], right_first: Option<bool>) -> Result<Option<(Value, Value)>, Raise> {
-    let (mut source, mut target) = (built(&slots[SOURCE]), built(&slots[TARGET]));
-    let len = source.len();
-    // A power of two.
-    let mut width = position(&slots[WIDTH]);
+    if position(&slots[COUNT]) > 0 {
+        let pair = merge(slots, right_first)?;
+        if pair.is_some() {
+            return Ok(pair);
+        }
+        return next_merge(slots);
+    }
+    look(slots, right_first)
+}
+
+/// Looks for the end of a run.
+fn look(slots: &mut [Value], right_first: Option<bool>) -> Result<Option<(Value, Value)>, Raise> {
+    let len = built(&slots[ITEMS]).len();
+    // The run that is looked at begins where the current one ends.
+    let (start, mut at) = (position(&slots[END]), position(&slots[AT]));
+    if let Some(right_first) = right_first {
+        if at == start + 1 {
+            slots[DESCENDS] = Value::Int(i64::from(right_first));
+        }
+        if right_first == (position(&slots[DESCENDS]) != 0) {
+            at += 1;
+        } else {
+            slots[AT] = Value::Int(at as i64);
+            return end_run(slots);
+        }
+    } else {
+        at = start + 1;
+        slots[DESCENDS] = Value::Int(0);
+    }
+    slots[AT] = Value::Int(at as i64);
+    if at < len {
+        let items = built(&slots[ITEMS]);
+        return Ok(items.get_value(at - 1).zip(items.get_value(at)));
+    }
+    end_run(slots)
+}
+
+/// The run from the end of the current one up to AT is complete.
+fn end_run(slots: &mut [Value]) -> Result<Option<(Value, Value)>, Raise> {
+    let items = built(&slots[ITEMS]);
+    let (start, end, at) = (
+        position(&slots[START]),
+        position(&slots[END]),
+        position(&slots[AT]).min(items.len()),
+    );
+    slots[AT] = Value::Int(at as i64);
+    let items = built(&slots[ITEMS]);
+    if position(&slots[DESCENDS]) != 0 {
+        let (mut low, mut high) = (end, at);
+        while low + 1 < high {
+            high -= 1;
+            items.swap(low, high)?;
+            low += 1;
+        }
+    }
+    if start == end {
+        // The first one.
+        slots[END] = Value::Int(at as i64);
+        if at >= built(&slots[ITEMS]).len() {
+            return Ok(None);
+        }
+        return look(slots, None);
+    }
+    next_merge(slots)
+}
+
+/// How deep the boundary between two neighbouring runs lies in the tree of halves of all items: the more, the sooner they
+/// are merged.
+fn power(start: usize, middle: usize, end: usize, len: usize) -> i64 {
+    let (left, right) = ((start + middle) as u64, (middle + end) as u64);
+    let (left, right) = ((left << 30) / len as u64, (right << 30) / len as u64);
+    i64::from((left ^ right).leading_zeros())
+}
+
+/// Begins the next merge that is due, or looks for the next run; `None` when all is sorted.
+fn next_merge(slots: &mut [Value]) -> Result<Option<(Value, Value)>, Raise> {
+    loop {
+        let len = built(&slots[ITEMS]).len();
+        let (start, end, at) = (
+            position(&slots[START]),
+            position(&slots[END]),
+            position(&slots[AT]),
+        );
+        let runs = built(&slots[RUNS]);
+        let depth = runs.len();
+        let number = |index: usize| runs.get_value(index).as_ref().map_or(0, position) as i64;
+        let here = if end < at { power(start, end, at, len) } else { -1 };
+        if depth > 0 && number(depth - 1) > here {
+            runs.pop()?;
+            let first = runs.pop()?.as_ref().map_or(0, position);
+            begin_merge(slots, first, start)?;
+            slots[START] = Value::Int(first as i64);
+            let pair = merge(slots, None)?;
+            if pair.is_some() {
+                return Ok(pair);
+            }
+            continue;
+        }
+        if end == at {
+            // No run is left.
+            return if at < len { look(slots, None) } else { Ok(None) };
+        }
+        runs.push(Value::Int(start as i64))?;
+        runs.push(Value::Int(here))?;
+        slots[START] = Value::Int(end as i64);
+        slots[END] = Value::Int(at as i64);
+        if at < len {
+            return look(slots, None);
+        }
+    }
+}
+
+/// Moves the first of two neighbouring runs to TEMP.
+fn begin_merge(slots: &mut [Value], first: usize, second: usize) -> Result<(), Raise> {
+    let (items, temp) = (built(&slots[ITEMS]), built(&slots[TEMP]));
+    for index in first..second {
+        items.exchange(index, temp, index - first)?;
+    }
+    slots[LEFT] = Value::Int(0);
+    slots[COUNT] = Value::Int((second - first) as i64);
+    slots[RIGHT] = Value::Int(second as i64);
+    slots[MERGED] = Value::Int(first as i64);
+    Ok(())
+}
+
+/// Merges on; `None` when the two runs are one.
+#[inline]
+fn merge(slots: &mut [Value], right_first: Option<bool>) -> Result<Option<(Value, Value)>, Raise> {
+    let (items, temp) = (built(&slots[ITEMS]), built(&slots[TEMP]));
     let (mut left, mut right) = (position(&slots[LEFT]), position(&slots[RIGHT]));
     let mut merged = position(&slots[MERGED]);
-    let mut swapped = false;
-    let put = |source: &Array, target: &Array, from: &mut usize, to: &mut usize| -> Result<(), Raise> {
-        source.exchange(*from, target, *to)?;
-        (*from, *to) = (*from + 1, *to + 1);
-        Ok(())
-    };
+    let (count, end) = (position(&slots[COUNT]), position(&slots[END]));
     match right_first {
-        Some(true) => put(source, target, &mut right, &mut merged)?,
-        Some(false) => put(source, target, &mut left, &mut merged)?,
+        Some(true) => {
+            items.swap(right, merged)?;
+            (right, merged) = (right + 1, merged + 1);
+        }
+        Some(false) => {
+            temp.exchange(left, items, merged)?;
+            (left, merged) = (left + 1, merged + 1);
+        }
         None => {}
     }
-    let next = loop {
-        if merged >= len {
-            (source, target) = (target, source);
-            swapped = !swapped;
-            width *= 2;
-            merged = 0;
-            if width >= len {
-                break None;
-            }
-        }
-        let within = merged & (2 * width - 1);
-        let low = merged - within;
-        if within == 0 {
-            (left, right) = (low, (low + width).min(len));
-        }
-        let (middle, end) = ((low + width).min(len), (low + 2 * width).min(len));
-        if left < middle && right < end {
-            break source.get_value(left).zip(source.get_value(right));
-        }
-        while left < middle {
-            put(source, target, &mut left, &mut merged)?;
-        }
-        while right < end {
-            put(source, target, &mut right, &mut merged)?;
-        }
-    };
-    if swapped {
-        slots.swap(SOURCE, TARGET);
+    if left < count && right < end {
+        let pair = temp.get_value(left).zip(items.get_value(right));
+        slots[LEFT] = Value::Int(left as i64);
+        slots[RIGHT] = Value::Int(right as i64);
+        slots[MERGED] = Value::Int(merged as i64);
+        return Ok(pair);
     }
-    slots[WIDTH] = Value::Int(width as i64);
-    slots[LEFT] = Value::Int(left as i64);
-    slots[RIGHT] = Value::Int(right as i64);
-    slots[MERGED] = Value::Int(merged as i64);
-    Ok(next)
+    // What is left of the second run is in its place.
+    while left < count {
+        temp.exchange(left, items, merged)?;
+        (left, merged) = (left + 1, merged + 1);
+    }
+    slots[COUNT] = Value::Int(0);
+    Ok(None)
 }
 
 /// The sorted items, once [`step`] has given `None`.
 pub(super) fn sorted(slots: &[Value]) -> &Rc<Array> {
-    built(&slots[SOURCE])
+    built(&slots[ITEMS])
+}
+
+/// A key with the position of what it belongs to.
+type Keyed<K> = (K, u32);
+
+/// Positions in the order of keys, of which those that are equal stay in order.
+fn order_of<K: Copy>(
+    heap: &Heap,
+    keys: impl ExactSizeIterator<Item = K>,
+    order: impl Fn(Keyed<K>, Keyed<K>) -> Ordering,
+) -> Result<Positions, Raise> {
+    let charge = ScopedCharge::new(heap, keys.len() * (size_of::<Keyed<K>>() + size_of::<u32>()))?;
+    let mut keyed: Vec<Keyed<K>> = keys.zip(0..).collect();
+    keyed.sort_unstable_by(|&left, &right| order(left, right).then(left.1.cmp(&right.1)));
+    let positions = keyed.into_iter().map(|(_, position)| position).collect();
+    Ok(Positions {
+        positions,
+        _charge: charge,
+    })
+}
+
+/// Positions in the order of what stands there.
+pub(super) struct Positions {
+    pub(super) positions: Vec<u32>,
+    _charge: ScopedCharge,
+}
+
+/// The positions of keys in the order of `sort()`, or in the reverse one, if they are all ints, all floats or all strings.
+pub(super) fn prepared_order(heap: &Heap, keys: &[Value], reverse: bool) -> Result<Option<Positions>, Raise> {
+    let turn = |order: Ordering| if reverse { order.reverse() } else { order };
+    if keys.iter().all(|key| matches!(key, Value::Int(_))) {
+        let ints = keys.iter().map(|key| key.as_int().unwrap_or(0));
+        return order_of(heap, ints, |left, right| turn(left.0.cmp(&right.0))).map(Some);
+    }
+    if keys.iter().all(|key| matches!(key, Value::Float(_))) {
+        let floats = keys.iter().map(float_of);
+        return order_of(heap, floats, |left, right| turn(float_order(left.0, right.0))).map(Some);
+    }
+    if keys.iter().all(|key| matches!(key, Value::String(_))) {
+        // What all begin with tells nothing.
+        let common = keys.iter().fold(usize::MAX, |common, key| {
+            let (first, text) = (bytes_of(&keys[0]), bytes_of(key));
+            let most = common.min(text.len()).min(first.len());
+            first[..most]
+                .iter()
+                .zip(text)
+                .position(|(left, right)| left != right)
+                .unwrap_or(most)
+        });
+        heap.count_work(keys.len().saturating_mul(common) / WORK_BYTES);
+        let order = |left: Keyed<u64>, right: Keyed<u64>| {
+            // Long texts count as work there.
+            let whole = || match (&keys[left.1 as usize], &keys[right.1 as usize]) {
+                (Value::String(left), Value::String(right)) => left.order(right),
+                _ => Ordering::Equal,
+            };
+            turn(left.0.cmp(&right.0).then_with(whole))
+        };
+        let beginnings = keys.iter().map(|key| beginning(&bytes_of(key)[common..]));
+        return order_of(heap, beginnings, order).map(Some);
+    }
+    Ok(None)
+}
+
+/// The first eight bytes of a text, as a number that is ordered as they are.
+fn beginning(text: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    let len = text.len().min(8);
+    bytes[..len].copy_from_slice(&text[..len]);
+    u64::from_be_bytes(bytes)
+}
+
+/// A text's bytes, whose order is that of its code points.
+fn bytes_of(value: &Value) -> &[u8] {
+    value.as_str().unwrap_or_default().as_bytes()
+}
+
+/// Puts the items of an array in the order of these positions.
+fn permute(array: &Array, mut positions: Vec<u32>) -> Result<(), Raise> {
+    const DONE: u32 = u32::MAX;
+    for start in 0..positions.len() {
+        let mut at = start;
+        // Along a cycle: each place gets its item, and hands on what it held.
+        loop {
+            let from = std::mem::replace(&mut positions[at], DONE);
+            if from == DONE || from as usize == start {
+                break;
+            }
+            array.swap(at, from as usize)?;
+            at = from as usize;
+        }
+    }
+    Ok(())
+}
+
+fn float_of(value: &Value) -> f64 {
+    match value {
+        Value::Float(value) => *value,
+        _ => 0.0,
+    }
 }
 
 /// Sorts an array in place by the default order.
@@ -126,31 +348,28 @@ pub(super) fn sort_default(ctx: &mut Ctx<'_>, array: &Array) -> Result<(), Raise
     }
     if items.iter().all(|item| matches!(item, Value::Float(_))) {
         let _charge = ScopedCharge::new(heap, len * size_of::<f64>() * 3 / 2)?;
-        let float = |item: &Value| {
-            if let Value::Float(value) = item {
-                Some(*value)
-            } else {
-                None
-            }
-        };
-        let mut values: Vec<f64> = items.iter().filter_map(float).collect();
+        let mut values: Vec<f64> = items.iter().map(float_of).collect();
         drop(items);
         values.sort_by(|left, right| float_order(*left, *right));
         return write_back(array, values.into_iter().map(Value::Float));
     }
-    let texts = items.iter().all(|item| matches!(item, Value::String(_)));
+    if items.iter().all(|item| matches!(item, Value::String(_))) {
+        if items
+            .as_slice()
+            .is_sorted_by(|left, right| sort_order(left, right) != Ordering::Greater)
+        {
+            return Ok(());
+        }
+        if let Some(order) = prepared_order(heap, items.as_slice(), false)? {
+            drop(items);
+            return permute(array, order.positions);
+        }
+    }
     drop(items);
     let (mut values, _charge) = copied(heap, array)?;
     // What a stable sort takes beside.
     let _merging = ScopedCharge::new(heap, len * size_of::<Value>() / 2)?;
-    if texts {
-        values.sort_by(|left, right| match (left, right) {
-            (Value::String(left), Value::String(right)) => left.order(right),
-            _ => Ordering::Equal,
-        });
-    } else {
-        values.sort_by(sort_order);
-    }
+    values.sort_by(sort_order);
     write_back(array, values.into_iter())
 }
 
@@ -171,8 +390,8 @@ fn write_back(array: &Array, items: impl Iterator<Item = Value>) -> Result<(), R
 
 #[cfg(test)]
 mod tests {
-    use super::{SLOTS, begin, sorted, step};
-    use aether_value::{Heap, HeapConfig, Value};
+    use super::{SLOTS, begin, permute, prepared_order, sorted, step};
+    use aether_value::{Heap, HeapConfig, Value, sort_order};
 
     /// Sorts by tens with the merge sort; gives the items and the number of comparisons.
     fn merge(values: &[i64], contrary: bool) -> (Vec<i64>, usize) {
@@ -221,6 +440,65 @@ mod tests {
             assert_eq!(found, expected);
             let bound = len as usize * (usize::BITS - (len as usize).leading_zeros()) as usize;
             assert!(comparisons <= bound, "{comparisons} comparisons of {len} items");
+        }
+    }
+
+    #[test]
+    fn what_is_in_order_takes_one_comparison_less_than_there_are_items() {
+        for len in [0, 1, 2, 3, 10, 1000_i64] {
+            let ascending: Vec<i64> = (0..len).map(|value| value * 10).collect();
+            let descending: Vec<i64> = ascending.iter().rev().copied().collect();
+            for values in [&ascending, &descending] {
+                let (found, comparisons) = merge(values, false);
+                assert_eq!(found, ascending);
+                assert_eq!(comparisons as i64, (len - 1).max(0));
+            }
+            // Two such runs are merged at once.
+            let halves: Vec<i64> = ascending.iter().chain(&descending).copied().collect();
+            let (_, comparisons) = merge(&halves, false);
+            assert!(
+                comparisons as i64 <= 4 * len,
+                "{comparisons} comparisons of twice {len}"
+            );
+        }
+    }
+
+    #[test]
+    fn prepared_keys_are_sorted_as_values_are() {
+        let heap = Heap::new(HeapConfig::default());
+        let mut random = fastrand::Rng::with_seed(3);
+        for round in 0..300 {
+            let text = |random: &mut fastrand::Rng| {
+                let prefix = ["", "key", "a long common beginning "][round % 3];
+                let letters = ["a", "b", "\u{0}", "é", "zz"];
+                let len = random.usize(0..12);
+                let rest: String = (0..len).map(|_| letters[random.usize(0..5)]).collect();
+                Value::String(heap.string(&format!("{prefix}{rest}")).unwrap())
+            };
+            let keys: Vec<Value> = (0..random.usize(0..60))
+                .map(|_| match round / 3 % 3 {
+                    0 => Value::Int(random.i64(-5..5)),
+                    1 => Value::Float([f64::NAN, -0.0, 0.0, 1.5, -2.5][random.usize(0..5)]),
+                    _ => text(&mut random),
+                })
+                .collect();
+            for reverse in [false, true] {
+                let found = prepared_order(&heap, &keys, reverse)
+                    .unwrap()
+                    .expect("of one kind");
+                let mut expected: Vec<u32> = (0..keys.len() as u32).collect();
+                expected.sort_by(|&left, &right| {
+                    let order = sort_order(&keys[left as usize], &keys[right as usize]);
+                    if reverse { order.reverse() } else { order }
+                });
+                assert_eq!(found.positions, expected);
+            }
+            let array = heap.array_from_slice(&keys).unwrap();
+            let order = prepared_order(&heap, &keys, false).unwrap().expect("of one kind");
+            permute(&array, order.positions.clone()).unwrap();
+            for (at, position) in order.positions.iter().enumerate() {
+                assert!(array.get_value(at).unwrap().same(&keys[*position as usize]));
+            }
         }
     }
 

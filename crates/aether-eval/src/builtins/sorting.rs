@@ -11,7 +11,7 @@ use aether_value::{Array, Raise, Rc, Value, nested_order};
 use std::cmp::Ordering;
 
 use super::support::{ScopedCharge, array, buffer, built, int, options, position, string, wrong_type};
-use super::{BuiltinDef, Event, Step, text};
+use super::{BuiltinDef, Event, Step, sort, text};
 use crate::context::Ctx;
 
 pub(super) static HEAPQ: &[BuiltinDef] = &[
@@ -138,10 +138,17 @@ fn by_keys(ctx: &mut Ctx<'_>, slots: &[Value]) -> Result<Rc<Array>, Raise> {
     }
     let keys = keys.snapshot()?;
     ctx.tick(len * (len.max(1).ilog2() as usize + 1) / 4)?;
+    let result = ctx.heap().array(len)?;
+    // No key of these kinds is null.
+    if let Some(order) = sort::prepared_order(ctx.heap(), keys.as_slice(), options.reverse)? {
+        for position in order.positions {
+            result.push(items.get(position as usize).clone())?;
+        }
+        return Ok(result);
+    }
     let _charge = ScopedCharge::new(ctx.heap(), len * size_of::<u32>() * 3 / 2)?;
     let mut positions: Vec<u32> = (0..len as u32).collect();
     positions.sort_by(|&left, &right| options.order(keys.get(left as usize), keys.get(right as usize)));
-    let result = ctx.heap().array(len)?;
     for position in positions {
         result.push(items.get(position as usize).clone())?;
     }

@@ -633,8 +633,10 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     ($adds:literal, $slot:expr, $right:ident) => {{
                         let slot: *mut Raw = $slot;
                         if (*slot).tag == tag::FLOAT && (*$right).tag == tag::FLOAT {
-                            let (left, right) =
-                                (f64::from_bits((*slot).payload), f64::from_bits((*$right).payload));
+                            let (left, right) = (
+                                f64::from_bits((*slot).payload),
+                                f64::from_bits((*$right).payload),
+                            );
                             let value = if $adds { left + right } else { left - right };
                             (*slot).payload = value.to_bits();
                             next!(3)

@@ -365,23 +365,7 @@ pub(super) unsafe fn compound_field(
                 remember(ip, dict.shape_id(), slot);
             }
         }
-        if !place.is_null() {
-            if adds {
-                let mut old = Raw::from_value((*place).clone_value());
-                let mut operand = Raw::from_value((*right).clone_value());
-                let result = vm.add_to_place(place, &raw mut old, &raw mut operand);
-                if result.is_err() {
-                    old.release();
-                    operand.release();
-                }
-                result?;
-            } else {
-                let value = Vm::subtract_values(&*place, &*right)?;
-                let old = *place;
-                *place = value;
-                old.release();
-            }
-        } else {
+        if place.is_null() {
             let index = Value::String(name.clone());
             let old = Raw::from_value(if as_index {
                 element(vm, object.as_value(), &index)?
@@ -401,6 +385,22 @@ pub(super) unsafe fn compound_field(
                 set_member(object.as_value(), &name, value)?;
             }
             vm.settle_work();
+        } else {
+            if adds {
+                let mut old = Raw::from_value((*place).clone_value());
+                let mut operand = Raw::from_value((*right).clone_value());
+                let result = vm.add_to_place(place, &raw mut old, &raw mut operand);
+                if result.is_err() {
+                    old.release();
+                    operand.release();
+                }
+                result?;
+            } else {
+                let value = Vm::subtract_values(&*place, &*right)?;
+                let old = *place;
+                *place = value;
+                old.release();
+            }
         }
         if consumed {
             call::take(right).release();

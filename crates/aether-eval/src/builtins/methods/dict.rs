@@ -140,7 +140,7 @@ fn dict(value: &Value) -> Result<&Rc<Dict>, Raise> {
 
 fn insert_all(ctx: &mut Ctx<'_>, into: &Dict, from: &Dict) -> Result<(), Raise> {
     ctx.tick(from.len() / 4)?;
-    for (key, value) in from.iter() {
+    for (key, value) in from {
         drop(into.insert(key.clone(), value.clone())?);
     }
     Ok(())

@@ -78,7 +78,7 @@ fn to_array(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 /// Adds to `result` the elements of `from` that `keep` accepts.
 fn gather(ctx: &mut Ctx<'_>, result: &Set, from: &Set, keep: impl Fn(&Value) -> bool) -> Result<(), Raise> {
     ctx.tick(from.len())?;
-    for element in from.iter() {
+    for element in from {
         if keep(element) {
             result.add(element.clone())?;
         }
