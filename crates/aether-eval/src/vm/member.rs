@@ -385,22 +385,20 @@ pub(super) unsafe fn compound_field(
                 set_member(object.as_value(), &name, value)?;
             }
             vm.settle_work();
-        } else {
-            if adds {
-                let mut old = Raw::from_value((*place).clone_value());
-                let mut operand = Raw::from_value((*right).clone_value());
-                let result = vm.add_to_place(place, &raw mut old, &raw mut operand);
-                if result.is_err() {
-                    old.release();
-                    operand.release();
-                }
-                result?;
-            } else {
-                let value = Vm::subtract_values(&*place, &*right)?;
-                let old = *place;
-                *place = value;
+        } else if adds {
+            let mut old = Raw::from_value((*place).clone_value());
+            let mut operand = Raw::from_value((*right).clone_value());
+            let result = vm.add_to_place(place, &raw mut old, &raw mut operand);
+            if result.is_err() {
                 old.release();
+                operand.release();
             }
+            result?;
+        } else {
+            let value = Vm::subtract_values(&*place, &*right)?;
+            let old = *place;
+            *place = value;
+            old.release();
         }
         if consumed {
             call::take(right).release();
