@@ -34,7 +34,8 @@ Usage: cargo xtask CHORE
                  (--budget SECONDS, --only PATTERN, --jobs N)
   sanitize       the suite, changed programs and stress under the address sanitizer
                  (--mutants N, --budget SECONDS)
-  bench [DIR]    the programs of benches/programs, or DIR, beside other languages
+  bench [DIR]    the programs of benches/programs, or DIR, beside other languages: time and memory
+  bench data     tasks with data (benches/tasks), likewise
   bench-data     JSON and CSV of 50 MB beside CPython
   bench-net      an echo server beside those of Node and Python
   link-order     which functions plain scripts use, for the linker (needs valgrind)";
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
             count => Err(format!("{count} probes failed")),
         }),
         ["bench"] => bench::run("benches/programs"),
+        ["bench", "data"] => bench::run("benches/tasks"),
         ["bench-data"] => data::run(),
         ["bench-net"] => net::run(),
         ["link-order"] => order::run(),

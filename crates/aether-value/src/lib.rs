@@ -75,7 +75,7 @@ pub use promise::{Promise, PromiseState};
 pub use raw::Raw;
 pub use rc::{Object, Rc};
 pub use set::{Elements, Set};
-pub use shape::{MOST_KEYS, RecordStats, Shape};
+pub use shape::{MOST_KEYS, Shape};
 pub use string::{Str, StrBuilder, decimal};
 pub use structs::{Instance, StructDef};
 pub use table::{EntryIndex, Table};

@@ -88,21 +88,6 @@ impl Default for Shapes {
     }
 }
 
-/// How many dicts of each form there are, and what they share.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RecordStats {
-    /// Dicts that hold values only and share their keys.
-    pub records: usize,
-    /// Dicts with a table of their own, or one that a copy shares.
-    pub tables: usize,
-    /// Dicts without entries that have neither.
-    pub empty: usize,
-    /// Shapes, idle ones included.
-    pub shapes: usize,
-    /// Their bytes, part of [`Heap::live_bytes`].
-    pub shape_bytes: usize,
-}
-
 /// Bytes of the index of a shape of so many keys.
 fn index_bytes(len: usize) -> usize {
     if len <= LINEAR {
@@ -446,14 +431,8 @@ impl Inner {
         drop(shapes.table);
     }
 
-    /// Number and bytes of the shapes there are.
-    pub(crate) fn shape_totals(&self) -> (usize, usize) {
-        self.record_shapes.with(|shapes| {
-            let bytes = shapes
-                .table
-                .iter()
-                .map(|shape| crate::heap::charged_bytes(Rc::header_ptr(shape)));
-            (shapes.table.len(), bytes.sum::<usize>() + shapes.charged)
-        })
+    /// Bytes of the table of transitions.
+    pub(crate) fn transition_bytes(&self) -> usize {
+        self.record_shapes.with(|shapes| shapes.charged)
     }
 }

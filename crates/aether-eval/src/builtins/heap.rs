@@ -144,6 +144,12 @@ fn stats(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
             entry(*totals, found.made.get(name).copied().unwrap_or(0))?,
         )?;
     }
+    // Which forms the dicts have.
+    if let Some(Value::Dict(row)) = result.get_str_value(aether_value::tag::name(aether_value::tag::DICT)) {
+        put(heap, &row, "records", number(found.records))?;
+        put(heap, &row, "tables", number(found.tables))?;
+        put(heap, &row, "shapes", number(found.shapes))?;
+    }
     // What is no object, so that the rows add up.
     let objects: usize = found.types.values().map(|totals| totals.bytes).sum();
     let (code, tables) = (kinds.code_bytes, kinds.table_bytes);

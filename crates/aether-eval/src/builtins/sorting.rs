@@ -6,6 +6,7 @@
 //! A heap is an array whose item at n is not greater than those at 2n+1 and 2n+2, by the same order.
 //!
 //! Source: library reference §E5.
+#![expect(unsafe_code, reason = "compares items where they are")]
 
 use aether_value::{Array, Raise, Rc, Value, nested_order};
 use std::cmp::Ordering;
@@ -201,26 +202,35 @@ pub(super) fn binary_search(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) 
 
 // --- heapq ---
 
-fn item(heap: &Array, at: usize) -> Value {
-    heap.get_value(at).unwrap_or(Value::Null)
+/// Whether an item of a heap comes before another one.
+fn is_before(heap: &Array, left: usize, right: usize) -> bool {
+    // SAFETY: nothing is written while two items are compared; no script runs.
+    let items = unsafe { heap.as_slice() };
+    nested_order(&items[left], &items[right]) == Ordering::Less
 }
 
-fn push(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let heap = array(&args[0])?;
-    heap.push(args[1].clone())?;
-    let mut at = heap.len() - 1;
-    while at > 0 {
+/// Moves an item up to where its parent is not greater, but not above `top`.
+fn sift_up(heap: &Array, mut at: usize, top: usize) -> Result<(), Raise> {
+    while at > top {
         let parent = (at - 1) / 2;
-        if nested_order(&item(heap, at), &item(heap, parent)) != Ordering::Less {
+        if !is_before(heap, at, parent) {
             break;
         }
         heap.swap(at, parent)?;
         at = parent;
     }
+    Ok(())
+}
+
+fn push(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let heap = array(&args[0])?;
+    heap.push(args[1].clone())?;
+    sift_up(heap, heap.len() - 1, 0)?;
     Ok(Value::Null)
 }
 
-/// Takes the least item; null if there is none.
+/// Takes the least item; null if there is none. The last item goes all the way down, which takes one comparison a level,
+/// and then up to its place, which is mostly near.
 fn pop(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let heap = array(&args[0])?;
     let len = heap.len();
@@ -230,23 +240,18 @@ fn pop(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     heap.swap(0, len - 1)?;
     let least = heap.pop()?.unwrap_or(Value::Null);
     let (mut at, len) = (0, len - 1);
-    loop {
+    while 2 * at + 1 < len {
         let left = 2 * at + 1;
-        if left >= len {
-            break;
-        }
         let right = left + 1;
-        let child = if right < len && nested_order(&item(heap, right), &item(heap, left)) == Ordering::Less {
+        let child = if right < len && is_before(heap, right, left) {
             right
         } else {
             left
         };
-        if nested_order(&item(heap, child), &item(heap, at)) != Ordering::Less {
-            break;
-        }
         heap.swap(at, child)?;
         at = child;
     }
+    sift_up(heap, at, 0)?;
     Ok(least)
 }
 

@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 
 use ahash::{AHashMap, AHashSet};
 
-use crate::{Array, EnumDef, Raw, StructDef, Value, tag};
+use crate::{Array, Dict, EnumDef, Raw, StructDef, Value, tag};
 
 use super::edges::is_internal;
 use super::{Header, Heap, Inner, alloc};
@@ -44,6 +44,12 @@ impl ObjectTotals {
 /// What lives, by type, and by type and site.
 #[derive(Clone, Debug, Default)]
 pub struct LiveObjects {
+    /// Dicts that are records.
+    pub records: usize,
+    /// Dicts that have a table.
+    pub tables: usize,
+    /// Lists of keys that records share, those included that none has just now.
+    pub shapes: usize,
     /// By name of type.
     pub types: BTreeMap<String, ObjectTotals>,
     /// By site; site 0 stands for objects made while nothing was recorded.
@@ -179,6 +185,16 @@ impl Heap {
             // SAFETY: by their kinds.
             let made = unsafe {
                 match header.kind {
+                    tag::DICT => {
+                        let dict = object.cast::<Dict>().as_ref();
+                        found.records += usize::from(dict.shape().is_some());
+                        found.tables += usize::from(dict.table_header().is_some());
+                        return;
+                    }
+                    tag::SHAPE => {
+                        found.shapes += 1;
+                        return;
+                    }
                     tag::STRUCT_DEF => object.cast::<StructDef>().as_ref().instances_made(),
                     tag::ENUM_DEF => object.cast::<EnumDef>().as_ref().values_made(),
                     _ => return,

@@ -49,7 +49,7 @@ pub use segments::tune_allocator;
 pub use sites::{CycleGroup, CycleReport, CycleStep, Profile, Recorder, SiteProfile};
 pub use stats::{HeapStats, KindStats};
 
-pub(crate) use alloc::{EMBEDDED, LARGE, charged_bytes, object_bytes};
+pub(crate) use alloc::{EMBEDDED, LARGE, object_bytes};
 pub(crate) use memory::Memory;
 pub(crate) use visit::Visitor;
 

@@ -106,7 +106,7 @@ impl Heap {
                 })
                 .collect(),
             code_bytes: inner.code_bytes.get(),
-            table_bytes: inner.recent_bytes() + inner.shape_totals().1,
+            table_bytes: inner.recent_bytes() + inner.transition_bytes(),
             live_bytes: inner.live.get(),
             live_objects: inner.live_objects(),
             chunk_bytes: inner.chunk_bytes(),

@@ -1,9 +1,13 @@
 //! Order of values: for `<` and for the default `sort()`.
+#![expect(unsafe_code, reason = "compares items where they are")]
 
 use std::cmp::Ordering;
 
 use super::equality::VisitedPairs;
 use crate::{Array, BuiltinKind, Heap, Rc, Value, tag};
+
+/// Items from which a comparison of arrays counts as work.
+const LONG: usize = 64;
 
 /// The order that `<` and its kin see: numbers in any mix, exactly, and strings by code point. `None` for NaN and for
 /// everything else; the caller tells these apart by type.
@@ -53,9 +57,40 @@ pub fn sort_order(left: &Value, right: &Value) -> Ordering {
 /// [`sort_order`], but arrays item by item, then by length, at any depth. Total too: a pair of arrays that was met
 /// before is taken as equal, so cycles end and shared parts are compared once.
 pub fn nested_order(left: &Value, right: &Value) -> Ordering {
-    let (Value::Array(_), Value::Array(_)) = (left, right) else {
+    let (Value::Array(one), Value::Array(other)) = (left, right) else {
         return sort_order(left, right);
     };
+    if let Some(order) = flat_order(one, other) {
+        return order;
+    }
+    nested_array_order(left, right)
+}
+
+/// The order of two arrays that are told apart before arrays in them meet; `None` if they are not.
+#[inline]
+fn flat_order(left: &Array, right: &Array) -> Option<Ordering> {
+    // SAFETY: nothing is written while two arrays are compared.
+    let (one, other) = unsafe { (left.as_slice(), right.as_slice()) };
+    let told = |items: usize, order: Ordering| {
+        if items > LONG {
+            Heap::of(left).count_work(items);
+        }
+        Some(order)
+    };
+    for (at, (left, right)) in one.iter().zip(other).enumerate() {
+        let order = match (left, right) {
+            (Value::Int(left), Value::Int(right)) => left.cmp(right),
+            (Value::Array(_), Value::Array(_)) => return None,
+            _ => sort_order(left, right),
+        };
+        if order != Ordering::Equal {
+            return told(at, order);
+        }
+    }
+    told(one.len().min(other.len()), one.len().cmp(&other.len()))
+}
+
+fn nested_array_order(left: &Value, right: &Value) -> Ordering {
     let mut visited = VisitedPairs::default();
     let mut open: Vec<(Rc<Array>, Rc<Array>, usize)> = Vec::new();
     let mut next = Some((left.clone(), right.clone()));
