@@ -81,7 +81,13 @@ fn next_capacity(capacity: usize, first: usize, needed: usize) -> usize {
 unsafe fn grow_slots(heap: &Inner, old: *mut u8, capacity: usize, wanted: usize) -> *mut u8 {
     // SAFETY: the caller's slots came from here with this capacity.
     unsafe {
-        let memory = Memory::grow(heap, old, capacity * SLOT, wanted * SLOT);
+        let mut memory = std::ptr::null_mut();
+        if capacity == 0 {
+            memory = Memory::take_spare(heap, wanted * SLOT);
+        }
+        if memory.is_null() {
+            memory = Memory::grow(heap, old, capacity * SLOT, wanted * SLOT);
+        }
         if !memory.is_null() {
             memory
                 .add(capacity * SLOT)
@@ -238,8 +244,8 @@ impl Coroutine {
             }
             self.promise.get().release();
             self.awaiting.get().release();
-            Memory::free(heap, self.registers.get().cast(), self.capacity() * SLOT);
-            Memory::free(heap, self.frames.get().cast(), self.frame_capacity() * SLOT);
+            Memory::free_stack(heap, self.registers.get().cast(), self.capacity() * SLOT);
+            Memory::free_stack(heap, self.frames.get().cast(), self.frame_capacity() * SLOT);
         }
     }
 }
@@ -260,8 +266,16 @@ impl Heap {
     /// # Errors
     /// Out of memory.
     pub fn coroutine(&self) -> Result<Rc<Coroutine>, Raise> {
+        self.coroutine_of(FIRST_REGISTERS)
+    }
+
+    /// A new stack with room for at least so many registers.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn coroutine_of(&self, registers: usize) -> Result<Rc<Coroutine>, Raise> {
         let stack = self.empty_stack()?;
-        stack.grow(FIRST_REGISTERS)?;
+        stack.grow(registers)?;
         stack.grow_frames(FIRST_FRAMES)?;
         Ok(stack)
     }

@@ -281,6 +281,16 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         slow_arithmetic!()
                     }};
                 }
+                macro_rules! shift {
+                    ($by:expr) => {{
+                        let (left, right) = (reg!(ip, base, 2), reg!(ip, base, 3));
+                        if (*left).tag == tag::INT && (*right).tag == tag::INT && (*right).payload < 64 {
+                            let value = $by((*left).payload as i64, (*right).payload as u32);
+                            set_int!(reg!(ip, base, 1), value);
+                        }
+                        slow_arithmetic!()
+                    }};
+                }
                 macro_rules! compare {
                     ($op:tt) => {{
                         let (left, right) = (reg!(ip, base, 2), reg!(ip, base, 3));

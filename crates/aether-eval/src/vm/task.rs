@@ -220,12 +220,9 @@ impl Vm {
         closure: &Rc<Closure>,
         args: &[Value],
     ) -> Result<Rc<Coroutine>, Raise> {
-        let coroutine = self.heap.coroutine()?;
         let code = closure.code();
         let needed = code.registers as usize + args.len() + 2 + super::SLACK;
-        if coroutine.capacity() < needed {
-            coroutine.grow(needed)?;
-        }
+        let coroutine = self.heap.coroutine_of(needed)?;
         let receiver = usize::from(code.has_self);
         let rest = if code.has_rest() {
             let surplus = args.get(receiver + code.declared as usize - 1..).unwrap_or(&[]);
@@ -494,8 +491,8 @@ impl Vm {
             return Ok(());
         };
         self.tick(COROUTINE_WORK)?;
-        let items = args.snapshot()?;
-        let coroutine = self.new_coroutine(&function, items.as_slice())?;
+        // SAFETY: the array is the promise's own, and nobody writes to it.
+        let coroutine = self.new_coroutine(&function, unsafe { args.as_slice() })?;
         let activations = self.frames_used().saturating_sub(self.uncounted);
         let outer = self.outer_depth + activations;
         if outer >= self.limits.depth {

@@ -12,6 +12,27 @@ const ALIGN: usize = 16;
 /// Raw memory charged to a heap; see [`Memory::grow`].
 pub(crate) struct Memory;
 
+/// Blocks of stacks that were given back, for the next ones of their sizes. They are few and small, and not charged while
+/// they wait, as empty chunks are not.
+#[derive(Default)]
+pub(crate) struct Spares(Vec<(NonNull<u8>, usize)>);
+
+impl Spares {
+    /// Most blocks that wait.
+    const MOST: usize = 8;
+    /// Bytes of the largest.
+    const LARGEST: usize = 4096;
+}
+
+impl Drop for Spares {
+    fn drop(&mut self) {
+        for (memory, bytes) in self.0.drain(..) {
+            // SAFETY: taken with this layout.
+            unsafe { std::alloc::dealloc(memory.as_ptr(), Layout::from_size_align_unchecked(bytes, ALIGN)) };
+        }
+    }
+}
+
 impl Memory {
     /// Makes `old_bytes` at `old` into `new_bytes`, keeping the content; `old` may be null with 0 bytes. Null when
     /// refused, then nothing changed.
@@ -53,6 +74,49 @@ impl Memory {
             heap.record_block(old as usize, memory as usize, new_bytes, asked);
         }
         memory
+    }
+
+    /// New memory for a stack, if a block of this size waits; null if none does.
+    pub(crate) fn take_spare(heap: &Inner, bytes: usize) -> *mut u8 {
+        if heap.is_watched() {
+            return std::ptr::null_mut();
+        }
+        let found = heap.spares.with(|spares| {
+            let at = spares.0.iter().rposition(|spare| spare.1 == bytes)?;
+            Some(spares.0.swap_remove(at).0)
+        });
+        let Some(memory) = found else {
+            return std::ptr::null_mut();
+        };
+        if heap.charge(bytes) {
+            return memory.as_ptr();
+        }
+        heap.spares.with(|spares| spares.0.push((memory, bytes)));
+        std::ptr::null_mut()
+    }
+
+    /// Gives a stack's memory back, or keeps it for the next one.
+    ///
+    /// # Safety
+    /// As for [`Memory::free`].
+    pub(crate) unsafe fn free_stack(heap: &Inner, memory: *mut u8, bytes: usize) {
+        if let Some(block) = NonNull::new(memory)
+            && bytes <= Spares::LARGEST
+            && !super::alloc::SYSTEM_ALLOC
+            && !heap.is_watched()
+            && heap.spares.with(|spares| {
+                let keeps = spares.0.len() < Spares::MOST;
+                if keeps {
+                    spares.0.push((block, bytes));
+                }
+                keeps
+            })
+        {
+            heap.discharge(bytes);
+            return;
+        }
+        // SAFETY: the caller's promise.
+        unsafe { Self::free(heap, memory, bytes) };
     }
 
     /// Gives memory back; null with 0 bytes is nothing.

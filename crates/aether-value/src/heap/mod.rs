@@ -164,6 +164,7 @@ pub(crate) struct Inner {
     pub(crate) first_shape: Cell<*const crate::Shape>,
     /// Whether dicts may be records.
     pub(crate) records: Cell<bool>,
+    pub(crate) spares: Exclusive<memory::Spares>,
     code: Exclusive<BTreeMap<usize, NonNull<Code>>>,
     code_bytes: Cell<usize>,
     interned: Exclusive<intern::Interned>,
@@ -233,6 +234,7 @@ impl Heap {
             record_shapes: Exclusive::new(crate::shape::Shapes::default()),
             first_shape: Cell::new(std::ptr::null()),
             records: Cell::new(config.records),
+            spares: Exclusive::new(memory::Spares::default()),
             code: Exclusive::new(BTreeMap::new()),
             code_bytes: Cell::new(0),
             interned: Exclusive::new(intern::Interned::default()),

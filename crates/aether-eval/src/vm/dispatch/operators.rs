@@ -84,7 +84,16 @@ macro_rules! operators {
                 }
                 slow_arithmetic!();
             }
-            Op::Power | Op::ShiftLeft | Op::ShiftRight | Op::BitNot => slow_arithmetic!(),
+            Op::Power => slow_arithmetic!(),
+            Op::ShiftLeft => shift!(|left: i64, right: u32| left << right),
+            Op::ShiftRight => shift!(|left: i64, right: u32| left >> right),
+            Op::BitNot => {
+                let value = reg!($ip, $base, 2);
+                if (*value).tag == tag::INT {
+                    set_int!(reg!($ip, $base, 1), !(*value).payload);
+                }
+                slow_arithmetic!();
+            }
             Op::BitAnd => bits!(&),
             Op::BitXor => bits!(^),
             Op::BitOr => bits!(|),
