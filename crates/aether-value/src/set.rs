@@ -182,7 +182,7 @@ impl Set {
             && let Some(table) = self.table()
             && !self.header.has(flag::SHARED_BUFFER)
         {
-            if table.entry_of_int(number).is_some() {
+            if table.has_int(number) {
                 return Ok(false);
             }
             table.append_int(&Heap::of(self), number, Raw::null())?;
@@ -227,12 +227,18 @@ impl Set {
     }
 
     /// Whether an element is there.
-    #[inline]
+    #[inline(always)]
     pub fn contains(&self, element: &Value) -> bool {
-        match self.table() {
-            Some(table) => table.entry(element).is_some(),
-            None => self.find_inline(element).is_some(),
+        match (self.table(), element) {
+            (Some(table), Value::Int(number)) => table.has_int(*number),
+            (Some(table), _) => table.entry(element).is_some(),
+            (None, _) => self.has_inline(element),
         }
+    }
+
+    #[inline(never)]
+    fn has_inline(&self, element: &Value) -> bool {
+        self.find_inline(element).is_some()
     }
 
     /// Removes an element; whether it was there.

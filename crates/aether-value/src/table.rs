@@ -287,6 +287,13 @@ impl Table {
         }
     }
 
+    /// Whether an int is an element of a set's table.
+    #[inline(always)]
+    pub(crate) fn has_int(&self, number: i64) -> bool {
+        debug_assert!(self.header.small.get() != 0);
+        self.position_of_int::<SET>(number).is_some()
+    }
+
     /// The same for a table whose entries are so far apart.
     #[inline(always)]
     fn position_of_int<const STRIDE: usize>(&self, number: i64) -> Option<EntryIndex> {

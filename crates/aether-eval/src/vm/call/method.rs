@@ -12,7 +12,7 @@ use crate::vm::{Flow, Vm, flags};
 /// number of arguments.
 const BUILTIN: u32 = 0xFFFF_0000;
 
-/// Built-in methods of one argument that `CallMethod1` does without a call.
+/// Built-in methods of one argument that `CallMethod1` does without a call: look-ups, and adding to a set.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 enum Lookup {
@@ -23,6 +23,8 @@ enum Lookup {
     Get,
     /// `set.contains`
     InSet,
+    /// `set.add`
+    Add,
 }
 
 impl Lookup {
@@ -32,6 +34,7 @@ impl Lookup {
             (tag::DICT, "contains") => Self::InDict,
             (tag::DICT, "get") => Self::Get,
             (tag::SET, "contains") => Self::InSet,
+            (tag::SET, "add") => Self::Add,
             _ => Self::None,
         }
     }
@@ -53,6 +56,7 @@ pub(in crate::vm) unsafe fn lookup(vm: &mut Vm, ip: *const u64, receiver: Raw, k
     const IN_DICT: u32 = Lookup::InDict.mark(tag::DICT);
     const GET: u32 = Lookup::Get.mark(tag::DICT);
     const IN_SET: u32 = Lookup::InSet.mark(tag::SET);
+    const ADD: u32 = Lookup::Add.mark(tag::SET);
     // SAFETY: the caller's promise.
     unsafe {
         let mark = *ip.add(1).cast::<u32>();
@@ -71,6 +75,11 @@ pub(in crate::vm) unsafe fn lookup(vm: &mut Vm, ip: *const u64, receiver: Raw, k
                 }
             }
             IN_SET => Raw::bool(receiver.object::<Set>().contains(key.as_value())),
+            // What fails is called, and fails again.
+            ADD => match receiver.object::<Set>().add(key.clone_value()) {
+                Ok(_) => Raw::null(),
+                Err(_) => Raw::unset(),
+            },
             _ => Raw::unset(),
         };
         vm.settle_work();
