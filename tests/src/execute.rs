@@ -29,6 +29,8 @@ pub struct Settings {
     pub max_steps: u64,
     /// How long the program may wait for the network, if not as long as usual.
     pub network_timeout: Option<Duration>,
+    /// Whether dicts may be records.
+    pub records: bool,
 }
 
 impl Default for Settings {
@@ -37,6 +39,7 @@ impl Default for Settings {
             builtins: &[],
             max_steps: MAX_STEPS,
             network_timeout: None,
+            records: true,
         }
     }
 }
@@ -76,6 +79,7 @@ pub fn execute_watched(
         .args(case.args.iter().cloned())
         .io_workers(case.workers)
         .builtins(settings.builtins)
+        .records(settings.records)
         .max_steps(Some(settings.max_steps));
     if let Some(depth) = case.depth {
         builder = builder.max_depth(depth);

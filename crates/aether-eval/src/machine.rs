@@ -43,13 +43,15 @@ pub struct MachineOptions {
     pub optimizations: Optimizations,
 }
 
-/// What the compiler does for speed alone: a program means the same without. Tests compare the two.
+/// What is done for speed alone, or for memory: a program means the same without. Tests compare the two.
 #[derive(Clone, Copy, Debug)]
 pub struct Optimizations {
     /// Pairs of instructions are executed as one.
     pub fuse: bool,
     /// A captured variable that no longer changes is copied into the closure instead of living in a cell.
     pub copy_captures: bool,
+    /// Dicts with few string keys share them.
+    pub records: bool,
 }
 
 impl Default for Optimizations {
@@ -57,6 +59,7 @@ impl Default for Optimizations {
         Self {
             fuse: true,
             copy_captures: true,
+            records: true,
         }
     }
 }
@@ -138,6 +141,7 @@ impl Machine {
         let heap = Heap::new(HeapConfig {
             limit: options.max_memory,
             fail_charge: options.fail_charge,
+            records: options.optimizations.records,
             ..HeapConfig::default()
         });
         let limits = Limits {

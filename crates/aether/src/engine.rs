@@ -150,6 +150,14 @@ impl EngineBuilder {
         self
     }
 
+    /// For tests: whether dicts with few string keys share them, which no program can tell but by time and memory.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn records(mut self, allowed: bool) -> Self {
+        self.options.optimizations.records = allowed;
+        self
+    }
+
     /// Workers of the I/O pool, under which (io) functions give promises from the start; none for no pool until the
     /// script asks for one. [`EngineBuilder::default_workers`] tells how many are sensible.
     #[must_use]
