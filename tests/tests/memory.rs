@@ -68,14 +68,14 @@ fn growth_is_shown_by_site() {
     scratch.run(&["run", "--heap-profile", "b.json", "app.ae"]);
     let (status, table, _) = scratch.run(&["heap", "--diff", "a.json", "b.json"]);
     assert_eq!(status, 0);
-    // A hundred arrays of 32 bytes with buffers of 32.
+    // A hundred arrays of 48 bytes, their one item included.
     let line = table
         .lines()
         .find(|line| line.ends_with("<anonymous> (app.ae:1)"))
         .unwrap();
     assert_eq!(
         line.split_whitespace().take(4).collect::<Vec<_>>(),
-        ["0", "0", "+6400", "+200"],
+        ["0", "0", "+4800", "+100"],
         "{table}"
     );
     assert!(!table.contains("split"), "{table}");
@@ -226,7 +226,7 @@ leak-check: 2 objects in 1 unreachable cycle (64 bytes)
     Node  app.ae:3 in pair   (1 object, 32 bytes)  .peer -> Node app.ae:4
     Node  app.ae:4 in pair   (1 object, 32 bytes)  .peer -> Node app.ae:3
     make .peer of Node weak (make_weak) to break the cycle
-  still alive: 1 object (64 bytes)
+  still alive: 1 object (48 bytes)
     array  app.ae:7 at top level   held by global 'cache'
 ";
     assert_eq!(
