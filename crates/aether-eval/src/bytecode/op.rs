@@ -284,7 +284,7 @@ fused_operations! { ops {
     JumpIfNotElement JumpAb 1;
 
     /// R\[a\] = R\[b\].name: c is the cached slot; word 1 holds the cached shape and, above it, the name's constant, with
-    /// [`AS_INDEX`] for R\[b\]\["name"\] and [`OR_NULL`] for R\[b\]?.\["name"\].
+    /// `AS_INDEX` for R\[b\]\["name"\] and `OR_NULL` for R\[b\]?.\["name"\].
     GetField AbN 2;
     /// The same with R\[b\] = R\[a\], which is consumed.
     GetFieldT AbN 2;
