@@ -576,24 +576,6 @@ impl Table {
         None
     }
 
-    /// The same as values.
-    pub fn values_at(&self, position: usize) -> Option<(usize, &Value, &Value)> {
-        let (next, key, value) = self.entry_at(position)?;
-        // SAFETY: entries hold values.
-        Some(unsafe { (next, key.as_value(), value.as_value()) })
-    }
-
-    /// The live entries in order: key and value (null for a set).
-    pub fn iter(&self) -> impl Iterator<Item = (&Value, &Value)> {
-        let mut position = 0;
-        std::iter::from_fn(move || {
-            let (next, key, value) = self.entry_at(position)?;
-            position = next;
-            // SAFETY: entries hold values.
-            Some(unsafe { (key.as_value(), value.as_value()) })
-        })
-    }
-
     /// Appends an entry whose key is not there yet; takes over both counts on success.
     pub(crate) fn append(&self, heap: &Heap, key: Raw, hash: u32, value: Raw) -> Result<(), Raise> {
         if self.mode.get() != Mode::Hashed {

@@ -487,6 +487,30 @@ impl Compiler<'_> {
         Ok(Self::temporary(window))
     }
 
+    /// Reads a member, or an element under a string, by a name with its flags.
+    fn member_step(
+        &mut self,
+        node: NodeId,
+        name: u32,
+        object: Operand,
+        dst: u16,
+        method_next: bool,
+    ) -> Result<Current> {
+        let (target, window) = self.target(object, dst, method_next)?;
+        self.at(node);
+        if object.consumed() {
+            self.emit(Op::GetFieldT, object.register, object.register, 0);
+        } else {
+            self.emit(Op::GetField, target, object.register, 0);
+        }
+        self.extend(u64::from(name) << 32);
+        self.settle(object, target);
+        Ok(Current {
+            value: Self::temporary(target).value,
+            window,
+        })
+    }
+
     fn chain_step(
         &mut self,
         node: NodeId,
@@ -500,25 +524,12 @@ impl Compiler<'_> {
         match step {
             Step::Member { name, optional } => {
                 self.exit_on_null(optional, object, on_null);
-                let (target, window) = self.target(object, dst, method_next)?;
-                let ast = self.ast;
-                let constant = self.string(ast.text(name))?;
-                self.at(node);
-                if object.consumed() {
-                    self.emit(Op::GetFieldT, object.register, object.register, 0);
-                } else {
-                    self.emit(Op::GetField, target, object.register, 0);
-                }
-                self.extend(u64::from(constant) << 32);
-                self.settle(object, target);
-                Ok(Current {
-                    value: Operand {
-                        register: target,
-                        temporary: true,
-                        scalar: false,
-                    },
-                    window,
-                })
+                let constant = self.string(self.ast.text(name))?;
+                self.member_step(node, constant, object, dst, method_next)
+            }
+            Step::Index(index) if let Some(key) = self.string_key(index) => {
+                let constant = self.string(self.ast.text(key))? | AS_INDEX;
+                self.member_step(node, constant, object, dst, method_next)
             }
             Step::Index(index) => {
                 let literal = match self.ast.node(self.ungroup(index)) {
@@ -526,16 +537,7 @@ impl Compiler<'_> {
                     _ => None,
                 };
                 let (target, window) = self.target(object, dst, method_next)?;
-                if let Some(key) = self.string_key(index) {
-                    let constant = self.string(self.ast.text(key))? | AS_INDEX;
-                    self.at(node);
-                    if object.consumed() {
-                        self.emit(Op::GetFieldT, object.register, object.register, 0);
-                    } else {
-                        self.emit(Op::GetField, target, object.register, 0);
-                    }
-                    self.extend(u64::from(constant) << 32);
-                } else if let Some(index) = literal {
+                if let Some(index) = literal {
                     self.at(node);
                     let into = if object.consumed() {
                         object.register
@@ -571,21 +573,7 @@ impl Compiler<'_> {
                 self.exit_on_null(true, object, on_null);
                 if let Some(key) = self.string_key(index) {
                     let constant = self.string(self.ast.text(key))? | AS_INDEX | OR_NULL;
-                    let (target, window) = self.target(object, dst, method_next)?;
-                    self.at(node);
-                    if object.consumed() {
-                        self.emit(Op::GetFieldT, object.register, object.register, 0);
-                    } else {
-                        self.emit(Op::GetField, target, object.register, 0);
-                    }
-                    self.extend(u64::from(constant) << 32);
-                    self.settle(object, target);
-                    let value = Operand {
-                        register: target,
-                        temporary: true,
-                        scalar: false,
-                    };
-                    return Ok(Current { value, window });
+                    return self.member_step(node, constant, object, dst, method_next);
                 }
                 let window = self.window(dst)?;
                 self.free_to(window + 1);

@@ -595,6 +595,22 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         next!()
                     }};
                 }
+                // Stores into a field or an entry in its place.
+                macro_rules! store_slot {
+                    ($moves:literal, $slot:expr, $from:ident) => {{
+                        let slot: *mut Raw = $slot;
+                        let value = *$from;
+                        let old = *slot;
+                        *slot = value;
+                        if $moves {
+                            (*$from).tag = tag::NULL;
+                        } else {
+                            value.retain();
+                        }
+                        old.release();
+                        next!(2)
+                    }};
+                }
                 macro_rules! set_field {
                     ($moves:literal) => {{
                         let object = *reg!(ip, base, 1);
@@ -604,32 +620,13 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                             if (*instance).shape.get() == *ip.add(1).cast::<u32>() {
                                 let slot = instance
                                     .cast::<u8>()
-                                    .add(Instance::SLOTS_OFFSET + field!(ip, 3) as usize)
-                                    .cast::<Raw>();
-                                let value = *from;
-                                let old = *slot;
-                                *slot = value;
-                                if $moves {
-                                    (*from).tag = tag::NULL;
-                                } else {
-                                    value.retain();
-                                }
-                                old.release();
-                                next!(2)
+                                    .add(Instance::SLOTS_OFFSET + field!(ip, 3) as usize);
+                                store_slot!($moves, slot.cast::<Raw>(), from)
                             }
                         } else if object.tag == tag::DICT {
                             let slot = member::record_slot(object, *ip.add(1).cast::<u32>(), field!(ip, 3));
                             if !slot.is_null() {
-                                let value = *from;
-                                let old = *slot;
-                                *slot = value;
-                                if $moves {
-                                    (*from).tag = tag::NULL;
-                                } else {
-                                    value.retain();
-                                }
-                                old.release();
-                                next!(2)
+                                store_slot!($moves, slot, from)
                             }
                         }
                         vm.ip = ip;
