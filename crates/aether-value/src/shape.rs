@@ -12,6 +12,7 @@
 //! - A shape holds a count of its parent and of each of its keys. The table of transitions holds a count of each shape:
 //!   one that nothing else holds is idle, and goes when the table has doubled since the last sweep, with the next full
 //!   pass of the collector, or when the heap lets go of what it shares. Until then the next dict like it finds it.
+//! - A shape remembers a child only while that is in the table.
 //! - How many shapes there may be is bounded, in all ([`MOST_SHAPES`]) and by the number of dicts made so far
 //!   ([`Inner::may_add_shape`]): a program whose dicts have nothing in common has tables instead.
 //! - A refused charge is no error: the dict becomes a table, and that may be refused.
@@ -242,21 +243,26 @@ impl Shape {
         transition_hash(shape.parent_id(), shape.last_key().hash)
     }
 
-    /// Lets go of the keys and of the parent, which forgets this shape.
+    /// Has the parent forget this shape, if it remembers it.
+    fn leave_parent(&self, heap: &Inner) {
+        // SAFETY: a shape holds a count of its parent.
+        let last = match unsafe { self.parent.get().as_ref() } {
+            Some(parent) => &parent.last,
+            None => &heap.first_shape,
+        };
+        if std::ptr::eq(last.get(), self) {
+            last.set(std::ptr::null());
+        }
+    }
+
+    /// Lets go of the keys and of the parent, which has forgotten this shape.
     ///
     /// # Safety
     /// The shape is dead.
-    pub(crate) unsafe fn release_contents(&self, heap: &Inner) {
+    pub(crate) unsafe fn release_contents(&self) {
         // SAFETY: the shape owned these counts.
         unsafe {
             let parent = self.parent.get();
-            let last = match parent.as_ref() {
-                Some(parent) => &parent.last,
-                None => &heap.first_shape,
-            };
-            if std::ptr::eq(last.get(), self) {
-                last.set(std::ptr::null());
-            }
             for key in self.keys() {
                 key.raw().release();
             }
@@ -273,7 +279,7 @@ impl Inner {
     #[inline]
     pub(crate) fn child_shape(&self, parent: Option<&Shape>, key: &Rc<Str>) -> Option<Rc<Shape>> {
         let last = parent.map_or(&self.first_shape, |parent| &parent.last);
-        // SAFETY: a shape that dies is forgotten by its parent.
+        // SAFETY: what leaves the table of transitions is forgotten by its parent.
         if let Some(child) = unsafe { last.get().as_ref() }
             && child.last_key().payload == Rc::as_ptr(key) as u64
         {
@@ -309,7 +315,7 @@ impl Inner {
     #[inline]
     pub(crate) fn last_child(&self, parent: Option<&Shape>) -> Option<Rc<Shape>> {
         let last = parent.map_or(&self.first_shape, |parent| &parent.last);
-        // SAFETY: a shape that dies is forgotten by its parent; shapes are made by the heap.
+        // SAFETY: what leaves the table of transitions is forgotten by its parent; shapes are made by the heap.
         unsafe { last.get().as_ref().map(|child| Rc::of_ref(child)) }
     }
 
@@ -405,10 +411,14 @@ impl Inner {
                 shapes.next_sweep = LEAST_SWEEP.max(2 * shapes.table.len());
                 idle
             });
-            // A parent is idle when its children are gone.
             if idle.is_empty() {
                 break;
             }
+            for shape in &idle {
+                shape.leave_parent(self);
+            }
+            // A parent is idle when its children are gone.
+            drop(idle);
         }
         let (before, after) = self.record_shapes.with(|shapes| {
             if shapes.table.is_empty() {
@@ -425,6 +435,9 @@ impl Inner {
     /// Lets all shapes go that nothing uses, and forgets the others: dicts made from now on do not share theirs.
     pub(crate) fn drop_shapes(&self) {
         let shapes = self.record_shapes.take();
+        for shape in &shapes.table {
+            shape.leave_parent(self);
+        }
         self.discharge(shapes.charged);
         // Ids are not given out again.
         self.record_shapes.with(|fresh| fresh.next_id = shapes.next_id);

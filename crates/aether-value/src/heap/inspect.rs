@@ -243,7 +243,7 @@ impl Heap {
                     .add(count, inner.own_bytes(object));
                 inner.each_edge(object, &mut |_, child| {
                     let kind = child.as_ref().kind;
-                    let is_data = !matches!(kind, tag::STRUCT_DEF | tag::ENUM_DEF | tag::MODULE);
+                    let is_data = !matches!(kind, tag::STRUCT_DEF | tag::SHAPE | tag::ENUM_DEF | tag::MODULE);
                     if is_data && seen.insert(child) {
                         pending.push((child, is_internal(kind).then(|| key.clone())));
                     }

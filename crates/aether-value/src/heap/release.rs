@@ -253,7 +253,7 @@ impl Inner {
                         None => set.release_contents(shape as usize),
                     }
                 }
-                tag::SHAPE => object.cast::<Shape>().as_ref().release_contents(self),
+                tag::SHAPE => object.cast::<Shape>().as_ref().release_contents(),
                 tag::COROUTINE => object.cast::<Coroutine>().as_ref().release_contents(self),
                 tag::WEAK => object.cast::<WeakCell>().as_ref().detach(self),
                 tag::STRUCT_DEF => {
