@@ -1,6 +1,6 @@
 //! Methods of dicts.
 
-use aether_value::{BuiltinKind, Dict, IterState, Raise, Rc, Value, hashable_check};
+use aether_value::{BuiltinKind, Dict, Heap, IterState, Raise, Rc, Shape, Value, hashable_check};
 
 use super::super::support::{array, position, take, wrong_type};
 use super::super::{Args, BuiltinDef, Event, Step, frames, sort};
@@ -138,6 +138,11 @@ fn dict(value: &Value) -> Result<&Rc<Dict>, Raise> {
     }
 }
 
+/// An empty dict for about as many entries as a record has.
+fn room_like(heap: &Heap, of: &Dict) -> Result<Rc<Dict>, Raise> {
+    heap.dict_with_room(of.shape().map_or(0, Shape::len))
+}
+
 fn insert_all(ctx: &mut Ctx<'_>, into: &Dict, from: &Dict) -> Result<(), Raise> {
     ctx.tick(from.len() / 4)?;
     for (key, value) in from {
@@ -164,7 +169,7 @@ fn update(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 fn invert(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let dict = receiver(&args[0]);
     ctx.tick(dict.len() / 4)?;
-    let result = ctx.heap().dict()?;
+    let result = room_like(ctx.heap(), dict)?;
     for (key, value) in dict.iter() {
         drop(result.insert(value.clone(), key.clone())?);
     }
@@ -179,7 +184,7 @@ fn chosen(ctx: &mut Ctx<'_>, args: &[Value], given: bool) -> Result<Value, Raise
     for key in &*keys {
         named.add(key.clone())?;
     }
-    let result = ctx.heap().dict()?;
+    let result = room_like(ctx.heap(), dict)?;
     for (key, value) in dict.iter() {
         if named.contains(key) == given {
             drop(result.insert(key.clone(), value.clone())?);
@@ -281,7 +286,8 @@ fn walk(
         }
         Event::Start => {
             begin(slots)?;
-            slots[RESULT] = Value::Dict(ctx.heap().dict()?);
+            let result = room_like(ctx.heap(), receiver(&slots[0]))?;
+            slots[RESULT] = Value::Dict(result);
         }
         Event::Failed(raise) => return Err(raise),
     }
