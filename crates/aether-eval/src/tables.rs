@@ -284,6 +284,7 @@ impl Tables {
     pub(crate) fn clear(&mut self) {
         self.keyword_sites.clear();
         self.literals.clear();
+        self.records.clear();
         self.structs.clear();
         self.enums.clear();
         self.names.clear();

@@ -234,7 +234,7 @@ impl Dict {
             return Ok(None);
         };
         let len = child.len() - 1;
-        if len == if len == 0 { 0 } else { self.room() } {
+        if len == 0 || len == self.room() {
             self.make_room(heap, &child)?;
         }
         // SAFETY: there is room for one more value; the old shape's count ends here.
