@@ -14,9 +14,11 @@ struct Graph {
     heap: Heap,
     nodes: Vec<Value>,
     edges: Vec<Vec<usize>>,
+    /// Which dicts have strings for keys.
+    records: Vec<bool>,
 }
 
-const KINDS: usize = 7;
+const KINDS: usize = 10;
 
 impl Graph {
     fn new(kinds: &[usize]) -> Self {
@@ -33,11 +35,21 @@ impl Graph {
             }
             4 => heap.promise(PromiseState::External).unwrap().into(),
             5 => heap.iterator(IterState::Done).unwrap().into(),
+            // Items, and values under strings, within the object, until there are more.
+            6 => heap.array(2).unwrap().into(),
+            7 => heap.dict().unwrap().into(),
+            8 => heap.dict_with_room(2).unwrap().into(),
             _ => Value::Cell(heap.cell(Raw::null()).unwrap()),
         });
         let nodes: Vec<Value> = nodes.collect();
         let edges = vec![Vec::new(); nodes.len()];
-        Self { heap, nodes, edges }
+        let records = kinds.iter().map(|kind| matches!(kind % KINDS, 7 | 8)).collect();
+        Self {
+            heap,
+            nodes,
+            edges,
+            records,
+        }
     }
 
     fn link(&mut self, from: usize, to: usize) {
@@ -46,7 +58,12 @@ impl Graph {
         match &self.nodes[from] {
             Value::Array(array) => array.push(target).unwrap(),
             Value::Dict(dict) => {
-                dict.insert(Value::Int(count as i64), target).unwrap();
+                let key = if self.records[from] {
+                    text(&self.heap, &format!("key {count}"))
+                } else {
+                    Value::Int(count as i64)
+                };
+                dict.insert(key, target).unwrap();
             }
             Value::Instance(instance) if count == 0 => drop(instance.set_slot(0, target)),
             Value::Instance(instance) => {

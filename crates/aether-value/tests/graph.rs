@@ -59,7 +59,8 @@ impl World {
         let heap = &self.heap;
         let value: Value = match random.below(3) {
             0 => {
-                let array = heap.array(0).unwrap();
+                // Within the object, or beside it.
+                let array = heap.array(random.below(2) * EDGES).unwrap();
                 (0..EDGES).for_each(|_| array.push(Value::Null).unwrap());
                 array.into()
             }
@@ -97,12 +98,22 @@ impl World {
         self.weak[&id].upgrade().expect("a reachable node is alive")
     }
 
+    /// The key of a dict's edge: some dicts are records, one becomes a table when it has a few entries.
+    fn key(&self, from: usize, edge: usize) -> Value {
+        match from % 3 {
+            0 => Value::Int(edge as i64),
+            1 => self.heap.string(&format!("edge {edge}")).unwrap().into(),
+            _ if edge == 1 => Value::Bool(true),
+            _ => self.heap.intern(&format!("edge {edge}")).unwrap().into(),
+        }
+    }
+
     fn set_edge(&mut self, from: usize, edge: usize, to: Option<usize>, random: &mut Random) {
         let value = to.map_or(Value::Null, |to| self.wrapped(self.value(to), random));
         let old = match self.value(from) {
             Value::Array(array) => array.set(edge, value).unwrap(),
             Value::Dict(dict) => dict
-                .insert(Value::Int(edge as i64), value)
+                .insert(self.key(from, edge), value)
                 .unwrap()
                 .unwrap_or(Value::Null),
             Value::Instance(instance) => {
