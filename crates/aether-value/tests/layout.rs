@@ -74,7 +74,28 @@ fn objects_cost_their_size_class() {
     assert_eq!(cost(&heap, || heap.array(0).unwrap()), 32);
     assert_eq!(cost(&heap, || heap.array(4).unwrap()), 32 + 64);
     assert_eq!(cost(&heap, || heap.array(5).unwrap()), 32 + 16 + 80);
+    assert_eq!(cost(&heap, || heap.array(2).unwrap()), 64);
     assert_eq!(cost(&heap, || heap.dict().unwrap()), 32);
+    let names: Vec<_> = ["a", "b", "c", "d", "e"]
+        .map(|name| heap.intern(name).unwrap())
+        .into();
+    for (count, bytes) in [(1, 48), (2, 64), (5, 112)] {
+        let shape = heap.record_shape(&names[..count]).unwrap();
+        let record = || heap.record_of(&shape, &mut vec![Value::Null; count]).unwrap();
+        assert_eq!(cost(&heap, record), bytes);
+        // Grown key by key, once such a record has been made.
+        let grown = || {
+            let dict = heap.dict().unwrap();
+            for name in &names[..count] {
+                dict.insert(name.clone().into(), Value::Null).unwrap();
+            }
+            dict
+        };
+        drop(grown());
+        assert!(cost(&heap, grown) <= bytes + 32, "{count}");
+    }
+    assert_eq!(cost(&heap, || heap.set().unwrap()), 64);
+    assert_eq!(cost(&heap, || heap.set_with_room(4).unwrap()), 96);
     assert_eq!(cost(&heap, || heap.cell(Raw::null()).unwrap()), 32);
     let code = common::code(&heap, 0);
     assert_eq!(cost(&heap, || heap.closure(code, &[], false).unwrap()), 32);
