@@ -7,8 +7,9 @@
 //! | table | null | the table | shape: the id of none |
 //!
 //! A dict begins empty and becomes a record with its first key, if that is a string. It becomes a table, and stays one
-//! until it is cleared, when a key comes that is no string, when a key is removed, or when there may be no shape for its
-//! keys; see `shape`. That costs a pass over its entries, and changes neither their order nor their positions.
+//! until it is cleared, when a key comes that is no string, when a key is removed, when it has some keys and one comes
+//! that is no literal of the program, or when there may be no shape for its keys; see `shape`. That costs a pass over its
+//! entries, and changes neither their order nor their positions.
 //!
 //! Invariants
 //! - A record has at least one key. Its values are its own: what wants the entries as they are now copies them.
@@ -41,6 +42,8 @@ pub struct Dict {
 unsafe impl Object for Dict {}
 
 const VALUE: usize = size_of::<Raw>();
+/// Most keys of a record to which one is added that is no literal of the program: such a dict is likely a map.
+const MOST_MADE: usize = 24;
 const VALUES_OFFSET: usize = std::mem::offset_of!(Dict, values);
 
 #[cfg(target_pointer_width = "64")]
@@ -230,6 +233,9 @@ impl Dict {
             Form::Record(shape) => Some(shape),
             Form::Empty => None,
         };
+        if shape.is_some_and(|shape| shape.len() >= MOST_MADE) && !key.is_interned() {
+            return Ok(None);
+        }
         let Some(child) = heap.inner().child_shape(shape, key) else {
             return Ok(None);
         };
