@@ -113,6 +113,34 @@ impl Tables {
         }
     }
 
+    /// Bytes of the tables themselves, by their capacity; the objects that they hold are charged as such.
+    pub(crate) fn size(&self) -> usize {
+        fn list<T>(list: &Vec<T>) -> usize {
+            list.capacity() * size_of::<T>()
+        }
+        /// With a byte for each place, as hash tables have it.
+        fn map<K, V>(map: &AHashMap<K, V>) -> usize {
+            map.capacity() * 8 / 7 * (size_of::<(K, V)>() + 1)
+        }
+        let names = |module: &ModuleNames| map(&module.slots) + list(&module.order);
+        list(&self.constants)
+            + map(&self.strings)
+            + map(&self.ints)
+            + map(&self.floats)
+            + map(&self.built_ins)
+            + list(&self.globals)
+            + list(&self.declared)
+            + list(&self.names)
+            + list(&self.modules)
+            + self.modules.iter().map(names).sum::<usize>()
+            + list(&self.structs)
+            + list(&self.enums)
+            + list(&self.literals)
+            + list(&self.records)
+            + list(&self.checks)
+            + list(&self.keyword_sites)
+    }
+
     // --- constants ---
 
     fn add_constant(&mut self, value: Value) -> u32 {

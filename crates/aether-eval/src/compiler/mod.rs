@@ -86,12 +86,13 @@ pub(crate) fn compile(
     let scalars = scalar::scalar_bindings(ast, resolution);
     let owners = std::rc::Rc::strong_count(&file);
     let kept = file.clone();
+    let before = tables.size();
     let mut compiler = Compiler {
         ast,
         resolution,
         file,
         heap,
-        tables,
+        tables: &mut *tables,
         module,
         kind,
         scalars,
@@ -109,6 +110,7 @@ pub(crate) fn compile(
     if std::rc::Rc::strong_count(&kept) > owners {
         heap.keep_for_code(kept.size());
     }
+    heap.keep_for_code(tables.size().saturating_sub(before));
     code
 }
 

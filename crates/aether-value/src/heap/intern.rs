@@ -43,14 +43,19 @@ impl Heap {
         let made = self.fresh_string(text)?;
         Rc::header(&made).set_flag(flag::INTERNED);
         let size = size_of::<Rc<Str>>();
-        let kept = interned.with(|all| {
+        let (kept, grown) = interned.with(|all| {
+            let before = all.table.allocation_size();
             let rehash = |known: &Rc<Str>| u64::from(known.hash()).wrapping_mul(crate::hash::SPREAD);
             let reserved = all.table.try_reserve(1, rehash).is_ok();
             if reserved {
                 all.table.insert_unique(spread, made.clone(), rehash);
             }
-            reserved
+            (reserved, all.table.allocation_size() - before)
         });
+        if grown > 0 {
+            // The heap keeps names and literals as long as code.
+            self.keep_for_code(grown);
+        }
         if kept {
             Ok(made)
         } else {

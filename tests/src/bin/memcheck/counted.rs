@@ -27,8 +27,6 @@ static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 const FEW_FRAMES: usize = 4;
 /// What a program holds at its end is compared with what the heap charged if it is more than this.
 const ACCOUNTED: i64 = 64 * 1024;
-/// What a program's names and tables in the compiler may take without a charge, and the files that its host has read.
-const COMPILER: i64 = 10 * 1024;
 
 /// How long threads of an engine may take to end when it is gone.
 const NETWORK_TIMEOUT: Duration = Duration::from_millis(500);
@@ -255,7 +253,7 @@ fn violations(case: &Case, row: &Row, heap: Result<HeapReport, Error>) -> Vec<St
         add(format!("peak {} bytes, allowed {PEAK_LIMIT}", row.figures.peak));
     }
     let larger = row.given.max(row.charged);
-    if larger > ACCOUNTED && (row.given - row.charged).abs() - COMPILER > larger / 20 {
+    if larger > ACCOUNTED && (row.given - row.charged).abs() * 20 > larger {
         add(format!(
             "the heap charged {} bytes for {} that the program holds at its end",
             row.charged, row.given
