@@ -209,9 +209,9 @@ fn is_before(heap: &Array, left: usize, right: usize) -> bool {
     nested_order(&items[left], &items[right]) == Ordering::Less
 }
 
-/// Moves an item up to where its parent is not greater, but not above `top`.
-fn sift_up(heap: &Array, mut at: usize, top: usize) -> Result<(), Raise> {
-    while at > top {
+/// Moves an item up to where its parent is not greater.
+fn sift_up(heap: &Array, mut at: usize) -> Result<(), Raise> {
+    while at > 0 {
         let parent = (at - 1) / 2;
         if !is_before(heap, at, parent) {
             break;
@@ -225,7 +225,7 @@ fn sift_up(heap: &Array, mut at: usize, top: usize) -> Result<(), Raise> {
 fn push(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let heap = array(&args[0])?;
     heap.push(args[1].clone())?;
-    sift_up(heap, heap.len() - 1, 0)?;
+    sift_up(heap, heap.len() - 1)?;
     Ok(Value::Null)
 }
 
@@ -251,7 +251,7 @@ fn pop(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         heap.swap(at, child)?;
         at = child;
     }
-    sift_up(heap, at, 0)?;
+    sift_up(heap, at)?;
     Ok(least)
 }
 
