@@ -113,7 +113,7 @@ impl Tables {
         }
     }
 
-    /// Bytes of the tables themselves, by their capacity; the objects that they hold are charged as such.
+    /// Bytes of the tables themselves, by their capacity, but for what a slot or a constant takes in a list; the objects that they hold are charged as such.
     pub(crate) fn size(&self) -> usize {
         fn list<T>(list: &Vec<T>) -> usize {
             list.capacity() * size_of::<T>()
@@ -123,14 +123,11 @@ impl Tables {
             map.capacity() * 8 / 7 * (size_of::<(K, V)>() + 1)
         }
         let names = |module: &ModuleNames| map(&module.slots) + list(&module.order);
-        list(&self.constants)
-            + map(&self.strings)
+        map(&self.strings)
             + map(&self.ints)
             + map(&self.floats)
             + map(&self.built_ins)
-            + list(&self.globals)
             + list(&self.declared)
-            + list(&self.names)
             + list(&self.modules)
             + self.modules.iter().map(names).sum::<usize>()
             + list(&self.structs)
