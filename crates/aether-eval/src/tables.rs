@@ -113,7 +113,7 @@ impl Tables {
         }
     }
 
-    /// Bytes of the tables themselves, by their capacity, but for what a slot or a constant takes in a list; the objects that they hold are charged as such.
+    /// Bytes of the tables themselves, by their capacity, but for the list of constants; the objects that they hold are charged as such.
     pub(crate) fn size(&self) -> usize {
         fn list<T>(list: &Vec<T>) -> usize {
             list.capacity() * size_of::<T>()
@@ -127,7 +127,9 @@ impl Tables {
             + map(&self.ints)
             + map(&self.floats)
             + map(&self.built_ins)
+            + list(&self.globals)
             + list(&self.declared)
+            + list(&self.names)
             + list(&self.modules)
             + self.modules.iter().map(names).sum::<usize>()
             + list(&self.structs)
