@@ -1,12 +1,12 @@
 //! How long automatic passes take on a live heap of a million objects under churn. Run with `--release`.
 //!
 //! The live heap is a tree of instances; the churn makes cyclic pairs and replaces leaves of the tree. Printed: the
-//! number of passes, the longest young and full one, and what they cost of the whole time.
+//! number of turns, the longest young pass and slice, and what they cost of the whole time.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measuring program")]
 
 use std::time::{Duration, Instant};
 
-use aether_value::{Heap, HeapConfig, Instance, Rc, StructDef, Value};
+use aether_value::{Heap, HeapConfig, Instance, Rc, StructDef, Turn, Value};
 
 const LEAVES: usize = 1 << 19;
 const TURNS: usize = 20_000_000;
@@ -25,16 +25,18 @@ fn main() {
         .struct_def(&name("Node"), &[name("left"), name("right")], Vec::new())
         .unwrap();
     let start = Instant::now();
-    let (mut young, mut full, mut all) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+    let (mut young, mut slice, mut all) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
     let mut passes = 0;
     let live: Value = heap.array(LEAVES).unwrap().into();
     let mut safe_point = |heap: &Heap| {
         if heap.collection_due() {
-            let is_full = heap.next_pass_is_full();
             let start = Instant::now();
-            heap.collect_auto(|roots| roots.value(&live));
+            let turn = heap.collect_auto(|roots| roots.value(&live));
             let took = start.elapsed();
-            let longest = if is_full { &mut full } else { &mut young };
+            let longest = match turn {
+                Turn::Young => &mut young,
+                Turn::Slice => &mut slice,
+            };
             *longest = took.max(*longest);
             all += took;
             passes += 1;
@@ -63,7 +65,7 @@ fn main() {
         safe_point(&heap);
     }
     let whole = start.elapsed();
-    println!("{passes} passes in {whole:?}; longest young pass {young:?}, longest full pass {full:?}");
+    println!("{passes} turns in {whole:?}; longest young pass {young:?}, longest slice {slice:?}");
     println!(
         "{:.1} % of the time; peak {} MB",
         all.as_secs_f64() / whole.as_secs_f64() * 100.0,

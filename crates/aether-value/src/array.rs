@@ -94,9 +94,15 @@ impl Array {
         self.items.get()
     }
 
-    /// Whether a write has to look for snapshots first; see the module.
+    /// Whether a write has to look first: for snapshots, see the module, or because the collector is to be told.
     #[inline(always)]
-    pub fn may_be_shared(&self) -> bool {
+    pub fn is_guarded(&self) -> bool {
+        self.header.has(flag::GUARDED)
+    }
+
+    /// Whether snapshots of the items may exist.
+    #[inline(always)]
+    pub(crate) fn has_snapshots(&self) -> bool {
         self.header.has(flag::SHARED_BUFFER)
     }
 
@@ -162,7 +168,7 @@ impl Array {
     #[inline(always)]
     pub fn push(&self, value: Value) -> Result<(), Raise> {
         let len = self.len.get();
-        if len == self.cap.get() || self.may_be_shared() {
+        if len == self.cap.get() || self.is_guarded() {
             self.make_room(1)?;
         }
         // SAFETY: there is room for one more.
@@ -418,6 +424,7 @@ impl Array {
 
     /// Takes the items away, leaving the array empty.
     fn detach(&self) -> Detached {
+        self.header.touch();
         self.sync_buffer_length();
         let detached = if let Some(buffer) = self.buffer_header() {
             // SAFETY: the array's count of the buffer goes to the result.
@@ -447,24 +454,27 @@ impl Array {
     /// Sees to it that the items are this array's alone.
     #[inline(always)]
     pub(crate) fn own(&self) -> Result<(), Raise> {
-        if self.may_be_shared() {
-            self.unshare()
-        } else {
-            Ok(())
-        }
+        if self.is_guarded() { self.unshare() } else { Ok(()) }
     }
 
     #[cold]
     #[inline(never)]
     fn unshare(&self) -> Result<(), Raise> {
+        self.header.touch();
+        if !self.has_snapshots() {
+            return Ok(());
+        }
         let Some(buffer) = self.buffer_header() else {
             self.header.clear_flag(flag::SHARED_BUFFER);
             return Ok(());
         };
         // SAFETY: the array owns a count of the buffer.
-        if unsafe { buffer.as_ref() }.count.get() > 1 {
+        let header = unsafe { buffer.as_ref() };
+        if header.count.get() > 1 {
             let heap = Heap::of(self);
             self.copy_items(&heap, self.capacity().min(grown(self.len(), 0)))?;
+        } else if header.has(flag::GRAY | flag::CANDIDATE) {
+            Heap::of(self).inner().storage_unshared(buffer);
         }
         self.header.clear_flag(flag::SHARED_BUFFER);
         Ok(())
@@ -568,7 +578,7 @@ impl Array {
     /// Writes the length into the buffer, unless it is shared and has it.
     pub(crate) fn sync_buffer_length(&self) {
         if let Some(buffer) = self.buffer_header()
-            && !self.may_be_shared()
+            && !self.has_snapshots()
         {
             // SAFETY: the array owns this buffer.
             unsafe { buffer.as_ref() }.shape.set(self.len.get());

@@ -108,7 +108,8 @@ impl Cell {
         self.value.get()
     }
 
-    /// Puts in a raw whose count is the caller's, and hands out the old one with its count.
+    /// Puts in a raw whose count is the caller's, and hands out the old one with its count, which the caller releases or
+    /// puts back before the program goes on.
     #[inline(always)]
     pub fn replace_raw(&self, value: Raw) -> Raw {
         self.value.replace(value)

@@ -192,8 +192,16 @@ impl Coroutine {
         self.closes.set(false);
     }
 
+    /// To be called before registers are taken out of a stack that is parked or of a generator that is suspended, where
+    /// they are without being released.
+    #[inline(always)]
+    pub fn touch(&self) {
+        self.header.touch();
+    }
+
     /// A generator's item that waits to be taken; null if none does.
     pub fn take_item(&self) -> Raw {
+        self.touch();
         self.awaiting.replace(Raw::null())
     }
 

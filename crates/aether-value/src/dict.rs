@@ -299,7 +299,7 @@ impl Dict {
     #[inline]
     fn own(&self) -> Result<&Table, Raise> {
         match self.form() {
-            Form::Table(table) if !self.header.has(flag::SHARED_BUFFER) => Ok(table),
+            Form::Table(table) if !self.header.has(flag::GUARDED) => Ok(table),
             _ => self.own_slow(),
         }
     }
@@ -307,15 +307,21 @@ impl Dict {
     #[cold]
     #[inline(never)]
     fn own_slow(&self) -> Result<&Table, Raise> {
+        self.header.touch();
         let heap = Heap::of(self);
         let Form::Table(table) = self.form() else {
             return self.become_table(&heap);
         };
+        if !self.header.has(flag::SHARED_BUFFER) {
+            return Ok(table);
+        }
         if table.header.count.get() > 1 {
             let fresh = table.duplicate(&heap)?;
             let old = self.body.replace(Rc::into_ptr(fresh).cast());
             // SAFETY: this dict owned one count of the old table, which ends here.
             drop(unsafe { Rc::from_ptr(old.cast::<Table>()) });
+        } else if table.header.has(flag::GRAY | flag::CANDIDATE) {
+            heap.inner().storage_unshared(NonNull::from(table).cast());
         }
         self.header.clear_flag(flag::SHARED_BUFFER);
         Ok(self.table().expect("just made"))
@@ -433,7 +439,7 @@ impl Dict {
     pub unsafe fn add_place(&self, key: Raw) -> Result<*mut Raw, Raise> {
         let heap = Heap::of(self);
         let table = match self.form() {
-            Form::Table(table) if !self.header.has(flag::SHARED_BUFFER) => table,
+            Form::Table(table) if !self.header.has(flag::GUARDED) => table,
             Form::Empty | Form::Record(_) if key.tag == tag::STRING => {
                 // SAFETY: a value with this tag is a counted string; the borrow takes no count.
                 let text = unsafe { std::mem::ManuallyDrop::new(Rc::from_ptr(key.pointer::<Str>())) };
@@ -494,6 +500,7 @@ impl Dict {
             return Ok(self.own()?.set_value_at(entry, value));
         };
         assert!((entry.0 as usize) < shape.len(), "an entry of another dict");
+        self.header.touch();
         // SAFETY: below the number of values; the old value's count goes to the caller.
         unsafe {
             let place = self.values_ptr().add(entry.0 as usize);

@@ -238,6 +238,7 @@ impl Iter {
 
     /// Puts another state in the place of the present one.
     pub fn replace_state(&self, state: IterState) -> IterState {
+        self.header.touch();
         self.state.replace(state)
     }
 

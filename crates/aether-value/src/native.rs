@@ -99,12 +99,14 @@ impl NativeObject {
     /// The object behind.
     #[inline]
     pub fn get(&self) -> &dyn Native {
+        // Whoever gets at it may take values out of it.
+        self.header.touch();
         &*self.native
     }
 
     /// The object behind, if it is a `T`.
     pub fn downcast<T: Native>(&self) -> Option<&T> {
-        self.native.as_any().downcast_ref()
+        self.get().as_any().downcast_ref()
     }
 
     /// Charges the present [`Native::size`] in place of the earlier one.

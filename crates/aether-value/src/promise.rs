@@ -46,6 +46,7 @@ impl Promise {
 
     /// Puts another state in the place of the present one.
     pub fn replace_state(&self, state: PromiseState) -> PromiseState {
+        self.header.touch();
         self.state.replace(state)
     }
 
@@ -101,6 +102,7 @@ impl Promise {
 
     /// Takes all who wait, in order.
     pub fn take_waiters(&self) -> Vec<Value> {
+        self.header.touch();
         let waiters = self.waiters.take();
         Heap::of(self).discharge(waiters.capacity() * size_of::<Value>());
         waiters
@@ -114,6 +116,7 @@ impl Promise {
     /// Removes the last one among those who wait that `is_it` picks; answers whether there was one. The search begins
     /// with whoever came last.
     pub fn remove_waiter(&self, is_it: impl Fn(&Value) -> bool) -> bool {
+        self.header.touch();
         let removed = self.waiters.with(|waiters| {
             let at = waiters.iter().rposition(is_it)?;
             Some(waiters.remove(at))

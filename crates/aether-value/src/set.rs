@@ -107,7 +107,7 @@ impl Set {
     #[inline]
     fn own(&self) -> Result<&Table, Raise> {
         match self.table() {
-            Some(table) if !self.header.has(flag::SHARED_BUFFER) => Ok(table),
+            Some(table) if !self.header.has(flag::GUARDED) => Ok(table),
             _ => self.own_slow(),
         }
     }
@@ -115,6 +115,7 @@ impl Set {
     #[cold]
     #[inline(never)]
     fn own_slow(&self) -> Result<&Table, Raise> {
+        self.header.touch();
         let heap = Heap::of(self);
         match self.table() {
             None => {
@@ -140,11 +141,16 @@ impl Set {
                 }
             }
             Some(table) => {
+                if !self.header.has(flag::SHARED_BUFFER) {
+                    return Ok(table);
+                }
                 if table.header.count.get() > 1 {
                     let fresh = table.duplicate(&heap)?;
                     let old = self.table.replace(Rc::into_ptr(fresh));
                     // SAFETY: this set owned one count of the old table, which ends here.
                     drop(unsafe { Rc::from_ptr(old) });
+                } else if table.header.has(flag::GRAY | flag::CANDIDATE) {
+                    heap.inner().storage_unshared(NonNull::from(table).cast());
                 }
             }
         }
@@ -180,7 +186,7 @@ impl Set {
     pub fn add(&self, element: Value) -> Result<bool, Raise> {
         if let Value::Int(number) = element
             && let Some(table) = self.table()
-            && !self.header.has(flag::SHARED_BUFFER)
+            && !self.header.has(flag::GUARDED)
         {
             if table.has_int(number) {
                 return Ok(false);

@@ -268,6 +268,7 @@ impl Instance {
     #[inline]
     pub fn set_slot(&self, index: usize, value: Value) -> Value {
         assert!(index < self.slot_count(), "slot index");
+        self.header.touch();
         // SAFETY: within the slots; the old value's count goes to the caller.
         unsafe {
             self.slots_ptr()
@@ -299,6 +300,7 @@ impl Instance {
     /// # Errors
     /// Out of memory.
     pub fn set_extra_field(&self, name: &Rc<Str>, value: Value) -> Result<Option<Value>, Raise> {
+        self.header.touch();
         Heap::of(self).set_extra_field(self, name, value)
     }
 

@@ -994,7 +994,16 @@ impl Table {
 
     /// The table is dead: gives its entries and its memory back.
     pub(crate) unsafe fn release_entries(&self, heap: &Inner) {
-        for position in self.first.get()..self.len.get() {
+        // SAFETY: the caller's promise.
+        unsafe { self.release_some(heap, usize::MAX) };
+    }
+
+    /// The same for at most `count` entries; whether there are more, while the memory stays.
+    pub(crate) unsafe fn release_some(&self, heap: &Inner, count: usize) -> bool {
+        let first = self.first.get();
+        let end = first.saturating_add(count.min(self.span()) as u32);
+        self.first.set(end);
+        for position in first..end {
             let key = self.key(position);
             if key.tag != tag::UNSET {
                 // SAFETY: the table owned these counts.
@@ -1006,12 +1015,16 @@ impl Table {
                 }
             }
         }
+        if end < self.len.get() {
+            return true;
+        }
         self.free_index(heap);
         // SAFETY: the entries came from `Memory` with this capacity.
         unsafe {
             let bytes = self.cap.get() as usize * self.stride();
             Memory::free(heap, self.entries.get().cast(), bytes);
         };
+        false
     }
 }
 

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::ptr::NonNull;
 
 use crate::heap::Inner;
-use crate::{Header, Heap, Object, Raise, Raw, Rc, Value, tag};
+use crate::{Header, Heap, Object, Raise, Raw, Rc, Value, flag, tag};
 
 /// A weak reference.
 #[repr(C)]
@@ -24,7 +24,7 @@ impl WeakCell {
     /// The target, unless it is gone.
     #[inline]
     pub fn upgrade(&self) -> Option<Value> {
-        let target = NonNull::new(self.target.get())?;
+        let target = self.living_target()?;
         // SAFETY: the cell is emptied before its target goes, so a target that is there is alive.
         Some(unsafe { Raw::of_header(target).clone_value() })
     }
@@ -32,7 +32,17 @@ impl WeakCell {
     /// Whether the target is gone.
     #[inline]
     pub fn is_dropped(&self) -> bool {
-        self.target.get().is_null()
+        self.living_target().is_none()
+    }
+
+    /// The target, unless it is gone or is going just now.
+    #[inline]
+    fn living_target(&self) -> Option<NonNull<Header>> {
+        let target = NonNull::new(self.target.get())?;
+        // SAFETY: as in `upgrade`.
+        let is_candidate = unsafe { target.as_ref() }.has(flag::CANDIDATE);
+        let is_condemned = is_candidate && Heap::of_header(target).inner().is_condemned(target);
+        (!is_condemned).then_some(target)
     }
 
     /// The target is dead.

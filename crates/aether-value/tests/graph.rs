@@ -167,15 +167,16 @@ impl World {
 
     /// Compares with the model; `exactly` if a full collection has just been made.
     fn check(&mut self, exactly: bool) {
+        // Without looking at the targets: what is dead would be in use again for a moment.
         let alive = self.reachable();
         self.weak.retain(|id, weak| {
             assert!(
-                weak.upgrade().is_some() || !alive.contains(id),
+                !weak.is_dropped() || !alive.contains(id),
                 "node {id} was freed while in use"
             );
             if exactly {
                 assert!(
-                    weak.upgrade().is_none() || alive.contains(id),
+                    weak.is_dropped() || alive.contains(id),
                     "node {id} survived its last reference"
                 );
             }
@@ -253,6 +254,126 @@ fn run(config: HeapConfig, seed: u64, mutations: usize) -> World {
         }
     }
     world
+}
+
+/// What was dead when the passes began that are complete, and how many have been since.
+struct Watch {
+    dead: Vec<Rc<WeakCell>>,
+    passes: i32,
+}
+
+/// Mutates a world in which a pass goes on in slices of random size, down to one object.
+fn run_in_slices(mut world: World, seed: u64, mutations: usize, between: usize) -> World {
+    let mut random = Random(seed);
+    let mut snapshots = Vec::new();
+    let mut watch: Option<Watch> = None;
+    let mut complete = 0;
+    for number in 1..=mutations {
+        world.mutate(&mut random);
+        if random.below(between) == 0 {
+            let units = 1 << random.below(13);
+            let some = random.below(4);
+            if world
+                .heap
+                .collect_slice(units, |roots| world.name_roots(roots, some))
+            {
+                complete += 1;
+                if let Some(watch) = &mut watch {
+                    watch.passes += 1;
+                }
+            }
+        }
+        if random.below(between * 200) == 0 {
+            match random.below(8) {
+                0 => drop(world.heap.collect()),
+                1 => drop(world.heap.objects_by_type()),
+                _ => drop(world.heap.collect_young()),
+            }
+        }
+        if random.below(between * 300) == 0 {
+            world.check(false);
+        }
+        if random.below(500) == 0
+            && let Some(id) = world.pick(&mut random)
+            && let Value::Array(array) = world.value(id)
+        {
+            snapshots.push(array.snapshot().unwrap());
+            if snapshots.len() > 5 {
+                snapshots.swap_remove(random.below(5));
+            }
+        }
+        if watch.as_ref().is_some_and(|watch| watch.passes >= 2) {
+            for weak in watch.take().unwrap().dead {
+                assert!(
+                    weak.is_dropped(),
+                    "dead before two complete passes, at mutation {number}"
+                );
+            }
+        }
+        if watch.is_none() && random.below(between * 100) == 0 {
+            snapshots.clear();
+            let alive = world.reachable();
+            let dead = world
+                .weak
+                .iter()
+                .filter(|(id, weak)| !alive.contains(id) && !weak.is_dropped());
+            // A pass that is under way when this is taken does not count.
+            watch = Some(Watch {
+                dead: dead.map(|(_, weak)| weak.clone()).collect(),
+                passes: -i32::from(world.heap.is_collecting_in_slices()),
+            });
+        }
+    }
+    assert!(complete > 4, "{complete}");
+    snapshots.clear();
+    world.heap.collect();
+    world.check(true);
+    world
+}
+
+#[test]
+fn passes_in_slices_agree_with_reachability() {
+    for seed in 0..12 {
+        let world = World::new(HeapConfig {
+            seed: Some(7),
+            auto_collect: false,
+            ..HeapConfig::default()
+        });
+        run_in_slices(world, seed, MUTATIONS / 20, 1 + seed as usize % 12 * 3);
+    }
+}
+
+#[test]
+fn a_hundred_thousand_objects_are_collected_in_slices() {
+    const NODES: usize = if cfg!(miri) { 500 } else { 100_000 };
+    let mut random = Random(5);
+    let mut world = World::new(HeapConfig {
+        seed: Some(7),
+        auto_collect: false,
+        ..HeapConfig::default()
+    });
+    // A forest on the roots; a third of the edges go across.
+    let mut ids = Vec::new();
+    for _ in 0..NODES {
+        let (id, value) = world.make(&mut random);
+        if ids.len() < ROOTS {
+            let slot = ids.len();
+            world.roots[slot] = Some((id, value));
+        } else {
+            let from = ids[ids.len() / 4 + random.below(ids.len() - ids.len() / 4)];
+            if world.weak[&from].is_dropped() {
+                continue;
+            }
+            world.set_edge(from, random.below(EDGES), Some(id), &mut random);
+            drop(value);
+            let across = ids[random.below(ids.len())];
+            if random.below(3) == 0 && !world.weak[&across].is_dropped() {
+                world.set_edge(id, random.below(EDGES), Some(across), &mut random);
+            }
+        }
+        ids.push(id);
+    }
+    run_in_slices(world, 77, MUTATIONS / 4, 8);
 }
 
 #[test]

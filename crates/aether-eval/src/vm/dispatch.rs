@@ -720,7 +720,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         if object.tag == tag::ARRAY && (*index).tag == tag::INT {
                             let array = object.pointer::<Array>();
                             let at = (*index).payload as usize;
-                            if at < (*array).len() && !(*array).may_be_shared() {
+                            if at < (*array).len() && !(*array).is_guarded() {
                                 let slot = (*array).items().add(at).cast_mut();
                                 let value = *from;
                                 let old = *slot;
@@ -976,7 +976,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                         let row = element!(*reg!(ip, base, 2), reg!(ip, base, 3));
                         if !row.is_null() {
                             let slot = element!(*row, reg!(ip.add(1), base, 2));
-                            if !slot.is_null() && !(*(*row).pointer::<Array>()).may_be_shared() {
+                            if !slot.is_null() && !(*(*row).pointer::<Array>()).is_guarded() {
                                 let value: Raw = $value;
                                 let old = *slot;
                                 *slot = value;

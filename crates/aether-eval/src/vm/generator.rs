@@ -181,6 +181,7 @@ impl Vm {
             let callee = window.cast::<Raw>().add(slots);
             closure.retain();
             *callee = closure;
+            generator.touch();
             let registers = generator.registers().add(1);
             std::ptr::copy_nonoverlapping(registers, callee.add(1), count);
             generator.top.set(1);
@@ -228,6 +229,7 @@ impl Vm {
                 tag: tag::ALIAS,
                 payload: closure.payload,
             };
+            stack.touch();
             let registers = stack.registers().add(1);
             std::ptr::copy_nonoverlapping(registers, callee.add(1), count);
             stack.top.set(1);

@@ -733,7 +733,7 @@ pub(super) unsafe fn add_index(
     // SAFETY: the caller's promise; the element's place is found after everything that may move it.
     unsafe {
         let place = match (object.as_value(), index.as_value()) {
-            (Value::Array(array), index) if !array.may_be_shared() => {
+            (Value::Array(array), index) if !array.is_guarded() => {
                 let at = array_index(array, index)?;
                 Some(array.items().add(at).cast_mut())
             }

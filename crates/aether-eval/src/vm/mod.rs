@@ -327,7 +327,7 @@ impl Vm {
         }
         self.spend_grace(spent as i64)?;
         self.check_interrupt()?;
-        if self.heap.collection_due() {
+        if self.heap.collection_due() || self.heap.owes_slice() {
             self.collect_due();
         }
         self.heap.trim_if_due();

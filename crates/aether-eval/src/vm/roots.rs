@@ -8,13 +8,16 @@ use aether_value::{CollectStats, Roots};
 
 use super::Vm;
 
+/// Registers beyond the innermost frame's first that are looked at: more than frames usually have.
+const MOST_BEYOND: usize = 4096;
+
 impl Vm {
     /// Frees every unreachable cycle.
     pub(crate) fn collect(&mut self) -> CollectStats {
         self.heap.collect_from(|roots| self.mark_roots(roots))
     }
 
-    /// The pass that is due.
+    /// The pass, or the slice of one, that is due.
     pub(super) fn collect_due(&mut self) {
         self.heap.collect_auto(|roots| self.mark_roots(roots));
     }
@@ -25,7 +28,9 @@ impl Vm {
         unsafe {
             roots.registers(self.tables.globals.as_ptr(), self.tables.globals.len());
             if let Some(current) = &self.current {
-                roots.registers(current.registers(), current.capacity());
+                // What is missed is only examined by counts.
+                let used = self.offset(self.base) as usize / 16 + MOST_BEYOND;
+                roots.registers(current.registers(), current.capacity().min(used));
             }
         }
         for coroutine in self.current.iter().chain(&self.main) {

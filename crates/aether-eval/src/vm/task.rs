@@ -263,6 +263,7 @@ impl Vm {
 
     /// Makes a coroutine the current one, at its saved position.
     pub(super) fn load(&mut self, coroutine: Rc<Coroutine>) {
+        coroutine.touch();
         coroutine.top.set(0);
         self.uncounted = coroutine.uncounted.get() as usize;
         self.outer_depth = coroutine.outer.get() as usize;

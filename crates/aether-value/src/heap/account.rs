@@ -446,7 +446,7 @@ impl Inner {
     }
 
     /// Objects made so far.
-    fn objects_made(&self) -> u64 {
+    pub(super) fn objects_made(&self) -> u64 {
         self.made.iter().map(Cell::get).sum()
     }
 
@@ -502,7 +502,7 @@ impl Inner {
     pub(crate) fn set_trigger(&self) {
         let live = self.live.get();
         let peak = self.peak().max(live);
-        self.trigger.set(self.pace.trigger(live));
+        self.trigger.set(self.pace.trigger());
         let low = if !self.reserve_holder.get().is_null() {
             let limit = self.limit.get();
             limit.saturating_sub(reserve(limit)).min(live)

@@ -126,6 +126,11 @@ impl Chunk {
         touched.saturating_sub(discarded + live)
     }
 
+    /// Whether objects may have been allocated here since a pass last took this chunk.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.fresh.get()
+    }
+
     /// The pages that a block at `offset` overlaps, as bits.
     fn pages_of(&self, offset: u32) -> u16 {
         let (first, last) = (offset / PAGE as u32, (offset + self.block - 1) / PAGE as u32);
@@ -462,6 +467,10 @@ impl Inner {
     pub(crate) unsafe fn free(&self, object: NonNull<Header>) {
         // SAFETY: the caller's promise.
         unsafe {
+            debug_assert!(
+                !object.as_ref().has(flag::GRAY | flag::CANDIDATE),
+                "a pass has the address of what is freed"
+            );
             let class = object.as_ref().class;
             if class >= EMBEDDED {
                 return self.free_large(object, class);
@@ -652,6 +661,31 @@ impl Inner {
                 offset += block;
             }
         }
+    }
+
+    /// The last chunk of containers before the place `before`, which moves there, that `is_wanted`.
+    pub(crate) fn chunk_before(
+        &self,
+        before: &mut usize,
+        is_wanted: impl Fn(&Chunk) -> bool,
+    ) -> Option<NonNull<Chunk>> {
+        self.chunks.with(|chunks| {
+            let found = chunks[..(*before).min(chunks.len())].iter().rposition(|chunk| {
+                // SAFETY: chunks in the vector are alive.
+                let record = unsafe { chunk.as_ref() };
+                record.used.get() > 0 && (record.class as usize) < GROUP && is_wanted(record)
+            });
+            *before = found.unwrap_or(0);
+            found.map(|at| chunks[at])
+        })
+    }
+
+    /// The last large object before the place `before`, which moves there.
+    pub(crate) fn large_before(&self, before: &mut usize) -> Option<NonNull<Header>> {
+        self.large.with(|large| {
+            *before = (*before).min(large.len()).checked_sub(1)?;
+            Some(large[*before])
+        })
     }
 
     /// Chunks of containers that were allocated into since a pass last took them, the newest first, until they hold

@@ -32,8 +32,29 @@ use std::ptr::NonNull;
 
 use crate::{Array, Buffer, Header, Instance, Raw, StructDef, Table, tag};
 
+use super::incremental::{Pass, Phase};
+use super::mark::Marker;
 use super::visit::Visitor;
 use super::{Heap, Inner, Roots, alloc, flag};
+
+/// What a pass takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    Everything,
+    /// What no pass has seen, `all` of it or some.
+    Young {
+        all: bool,
+    },
+}
+
+/// What was due; see [`Heap::collect_auto`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// A young pass.
+    Young,
+    /// A slice of a pass over everything.
+    Slice,
+}
 
 /// What a pass freed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,8 +67,18 @@ pub struct CollectStats {
 
 /// Cyclic garbage that is always tolerated, in bytes.
 pub(super) const GARBAGE_FLOOR: usize = 1 << 20;
-/// Most objects that a young pass takes: a few milliseconds.
-const BUDGET: usize = 1 << 16;
+/// Growth between two young passes while they find garbage.
+const YOUNG_STEP: usize = 640 << 10;
+/// Growth between two slices of a pass, and between two while it is behind.
+const SLICE_STEP: usize = 64 << 10;
+const SHORT_SLICE_STEP: usize = 16 << 10;
+/// Objects made without growth between two slices.
+const SLICE_OBJECTS: u64 = 4096;
+/// Units of a slice: a fraction of a millisecond, and at most one or so.
+const LEAST_SLICE: usize = 4096;
+const MOST_SLICE: usize = 1 << 15;
+/// Most objects that a young pass takes: about a millisecond.
+const BUDGET: usize = 1 << 14;
 /// Most objects that it takes while passes find nothing: a sample.
 const SAMPLE: usize = 1 << 11;
 /// Entries of a large buffer or table whose children are put on the work stack at a time.
@@ -55,111 +86,199 @@ const SLICE: usize = 512;
 
 /// When to collect, and what.
 ///
-/// A young pass is due when the live bytes have grown by `step` since the last pass. While passes find next to
-/// nothing, the step doubles, up to half of what is live; when one does, it returns to a megabyte. A full pass is due
-/// when the live bytes are `factor` times what the last full pass left, plus a megabyte: twice after one that was
-/// worth it, four times after one that was not. So garbage in cycles never exceeds three times the live heap plus a
-/// megabyte, and stays near the megabyte in programs that make any.
+/// A young pass is due when the live bytes have grown by `step` since the last one. While such passes find next to
+/// nothing, the step doubles, up to half of what is live; when one does, it returns to 640 KiB.
+///
+/// A pass over everything ends, in slices that allocation pays for, before the heap has grown by 1/8 and 128 KiB since it
+/// began. What dies meanwhile it leaves. It begins when that, the growth since the last pass and what that one has left
+/// could exceed what is live by a megabyte: with a heap of 1.4 to 1.75 times what the last one left. So garbage in
+/// cycles never exceeds what is live by more than a megabyte, and stays near the megabyte in programs that make any.
 pub(super) struct Schedule {
     step: Cell<usize>,
-    factor: Cell<usize>,
+    /// Live bytes at which a young pass, a pass over everything, and its next slice are due.
+    young_mark: Cell<usize>,
     full_mark: Cell<usize>,
+    slice_mark: Cell<usize>,
+    /// Objects made at the latest slice.
+    made: Cell<u64>,
 }
 
 impl Default for Schedule {
     fn default() -> Self {
         Self {
-            step: Cell::new(GARBAGE_FLOOR),
-            factor: Cell::new(2),
-            full_mark: Cell::new(GARBAGE_FLOOR * 2),
+            step: Cell::new(YOUNG_STEP),
+            young_mark: Cell::new(YOUNG_STEP),
+            full_mark: Cell::new(Self::full_mark_after(0, 0)),
+            slice_mark: Cell::new(usize::MAX),
+            made: Cell::new(0),
         }
     }
 }
 
 impl Schedule {
-    /// The mark for the next pass, with `live` bytes now.
-    pub(super) fn trigger(&self, live: usize) -> usize {
-        let step = self.step.get().min(live / 2 + GARBAGE_FLOOR);
-        live.saturating_add(step).min(self.full_mark.get().max(live))
+    /// The mark for the next pass when one has left `live` bytes, of which `floating` may be garbage that came while it
+    /// was under way.
+    fn full_mark_after(live: usize, floating: usize) -> usize {
+        // All that comes until the end of the next pass may be garbage. With that pass's allowance, what floats and
+        // this growth are to be a megabyte more than what is certainly alive, at most.
+        let spare = (live - live / 8).saturating_sub(2 * floating) + GARBAGE_FLOOR * 7 / 8;
+        live.saturating_add((spare / 9 * 8).max(live / 8))
+    }
+
+    /// The live bytes at which something is due.
+    pub(super) fn trigger(&self) -> usize {
+        let full = self.full_mark.get().min(self.slice_mark.get());
+        self.young_mark.get().min(full)
     }
 
     /// Counting has freed much: what is left sets the marks anew.
     pub(super) fn lower(&self, live: usize) {
-        let mark = live
-            .saturating_mul(self.factor.get())
-            .saturating_add(GARBAGE_FLOOR);
-        self.full_mark.set(self.full_mark.get().min(mark));
+        let lower = |mark: &Cell<usize>, to: usize| mark.set(mark.get().min(to));
+        lower(&self.young_mark, live.saturating_add(self.step.get()));
+        if self.slice_mark.get() == usize::MAX {
+            lower(&self.full_mark, Self::full_mark_after(live, 0));
+        } else {
+            lower(&self.slice_mark, live.saturating_add(SLICE_STEP));
+        }
     }
 
     /// Most objects that the next young pass takes.
     fn budget(&self) -> usize {
-        if self.step.get() > 2 * GARBAGE_FLOOR {
+        if self.step.get() > 4 * YOUNG_STEP {
             SAMPLE
         } else {
             BUDGET
         }
     }
 
-    fn after_young(&self, live: usize, freed: usize) {
+    fn after_young(&self, live: usize, freed: usize, is_all: bool) {
         let step = self.step.get();
         if freed >= step / 16 {
-            self.step.set(GARBAGE_FLOOR);
+            self.step.set(YOUNG_STEP);
         } else {
             self.step.set((step * 2).min(live / 2 + GARBAGE_FLOOR));
         }
+        // What a pass that was worth it has left over is taken soon.
+        let next = if is_all || freed < step / 16 {
+            self.step.get()
+        } else {
+            self.step.get() / 4
+        };
+        self.young_mark.set(live.saturating_add(next));
+        if self.slice_mark.get() != usize::MAX {
+            self.lower(live);
+        }
     }
 
-    fn after_full(&self, live: usize, freed: usize) {
-        let worthwhile = freed > live / 4;
-        self.factor.set(if worthwhile { 2 } else { 4 });
-        if worthwhile {
-            self.step.set(GARBAGE_FLOOR);
-        }
-        let mark = live
-            .saturating_mul(self.factor.get())
-            .saturating_add(GARBAGE_FLOOR);
-        self.full_mark.set(mark);
+    /// A slice of a pass over everything has ended, and the pass has not.
+    pub(super) fn after_slice(&self, pass: &Pass, live: usize, made: u64) {
+        let is_behind = owed(pass, live, made) > MOST_SLICE;
+        let step = if is_behind { SHORT_SLICE_STEP } else { SLICE_STEP };
+        self.full_mark.set(usize::MAX);
+        self.slice_mark.set(live.saturating_add(step));
+        self.made.set(made);
     }
+
+    /// A pass was given up.
+    pub(super) fn after_abandoned(&self, live: usize) {
+        self.slice_mark.set(usize::MAX);
+        self.full_mark.set(live.saturating_add(SLICE_STEP));
+    }
+
+    /// A pass over everything has ended; `floating` bytes came while it was under way.
+    pub(super) fn after_full(&self, live: usize, floating: usize, freed: usize) {
+        if freed > live / 4 {
+            self.step.set(YOUNG_STEP);
+        }
+        self.full_mark.set(Self::full_mark_after(live, floating));
+        self.slice_mark.set(usize::MAX);
+        self.young_mark.set(live.saturating_add(self.step.get()));
+    }
+
+    /// Units for the next slice of a pass.
+    pub(super) fn slice_units(&self, pass: &Pass, live: usize, made: u64) -> usize {
+        owed(pass, live, made).clamp(LEAST_SLICE, MOST_SLICE)
+    }
+}
+
+/// Units that the allocation since the beginning of a pass should have paid for, and that have not been spent.
+fn owed(pass: &Pass, live: usize, made: u64) -> usize {
+    /// What an object takes, more or less.
+    const OBJECT: u64 = 48;
+    let made = made.saturating_sub(pass.made).saturating_mul(OBJECT) as usize;
+    let progress = live.saturating_sub(pass.live).max(made);
+    let allowance = pass.live / 8 + GARBAGE_FLOOR / 8;
+    let wanted = pass.expected as u128 * progress as u128 / allowance as u128;
+    usize::try_from(wanted)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(pass.done)
 }
 
 impl Heap {
     /// Frees every unreachable cycle. Does nothing when called from within a release or another pass.
     pub fn collect(&self) -> CollectStats {
         self.pass(|inner| {
+            inner.settle_pass();
             let members = All(inner, inner.list_all());
-            (inner.find_garbage(&members), true)
+            (inner.find_garbage(&members), Scope::Everything)
         })
     }
 
     /// Like [`Heap::collect`], quicker the more of the heap is in reach of what `roots` names.
     pub fn collect_from(&self, roots: impl FnOnce(&mut Roots<'_>)) -> CollectStats {
         self.pass(|inner| {
+            inner.settle_pass();
             inner.turn_mark();
-            let mut marking = Roots::new(inner);
+            let mut marker = Marker::default();
+            let mut marking = Roots::new(inner, &mut marker, true);
             roots(&mut marking);
             inner.age_all_chunks();
             if marking.count() == inner.containers() {
-                return (Vec::new(), true);
+                return (Vec::new(), Scope::Everything);
             }
-            (inner.find_garbage(&ListedMembers(inner.list_unmarked())), true)
+            let members = ListedMembers(inner.list_unmarked());
+            (inner.find_garbage(&members), Scope::Everything)
         })
     }
 
-    /// The pass that is due, young or full; see [`Heap::collection_due`]. A full one marks from `roots`.
-    pub fn collect_auto(&self, roots: impl FnOnce(&mut Roots<'_>)) -> CollectStats {
-        if self.next_pass_is_full() {
-            return self.collect_from(roots);
-        }
-        self.pass(|inner| (inner.find_garbage(&ListedMembers(inner.list_young())), false))
-    }
-
-    /// Whether the automatic pass that is due will take everything.
-    pub fn next_pass_is_full(&self) -> bool {
+    /// What is due: a young pass, or a slice of a pass over everything, which marks from `roots`; see
+    /// [`Heap::collection_due`]. `roots` may be asked more than once.
+    pub fn collect_auto(&self, roots: impl Fn(&mut Roots<'_>)) -> Turn {
         let inner = self.inner();
-        inner.live.get() > inner.pace.full_mark.get()
+        if inner.live.get() > inner.pace.young_mark.get() {
+            self.collect_young();
+            return Turn::Young;
+        }
+        let units = inner.owed_units();
+        self.collect_slice(units, roots);
+        Turn::Slice
     }
 
-    fn pass(&self, find: impl FnOnce(&Inner) -> (Vec<NonNull<Header>>, bool)) -> CollectStats {
+    /// Whether the pass over everything that is under way is owed a slice, beside those that growth pays for.
+    #[inline]
+    pub fn owes_slice(&self) -> bool {
+        self.inner().owes_slice()
+    }
+
+    /// A young pass.
+    pub fn collect_young(&self) -> CollectStats {
+        self.pass(|inner| {
+            let (members, all) = inner.list_young();
+            let members = ListedMembers(members);
+            let garbage = inner.find_garbage(&members);
+            if inner.phase.get() == Phase::Mark {
+                let mut dead = garbage.iter().peekable();
+                let survivors = members
+                    .0
+                    .iter()
+                    .filter(|member| dead.next_if_eq(member).is_none());
+                inner.trace_survivors(survivors.copied());
+            }
+            (garbage, Scope::Young { all })
+        })
+    }
+
+    fn pass(&self, find: impl FnOnce(&Inner) -> (Vec<NonNull<Header>>, Scope)) -> CollectStats {
         if self.inner().draining.get() || self.inner().collecting.get() {
             return CollectStats::default();
         }
@@ -168,7 +287,7 @@ impl Heap {
         let inner = heap.inner();
         inner.collecting.set(true);
         let (objects, bytes) = (inner.live_objects(), inner.live.get());
-        let (garbage, full) = find(inner);
+        let (garbage, scope) = find(inner);
         inner.report_cycles(&garbage);
         // SAFETY: the members are unreachable from outside.
         unsafe { inner.tear_down_group(&garbage) };
@@ -177,11 +296,13 @@ impl Heap {
             bytes: bytes.saturating_sub(inner.live.get()),
         };
         let live = inner.live.get();
-        if full {
-            inner.pace.after_full(live, stats.bytes);
-            inner.note_full_pass(stats.bytes);
-        } else {
-            inner.pace.after_young(live, stats.bytes);
+        let full = scope == Scope::Everything;
+        match scope {
+            Scope::Everything => {
+                inner.pace.after_full(live, 0, stats.bytes);
+                inner.note_full_pass(stats.bytes);
+            }
+            Scope::Young { all } => inner.pace.after_young(live, stats.bytes, all),
         }
         inner.counters.pass(stats);
         inner.pass_done();
@@ -326,6 +447,24 @@ impl Inner {
         heap.collect().bytes > 0
     }
 
+    /// Units for the slice that is due. Near the budget it is to be the last of its pass.
+    fn owed_units(&self) -> usize {
+        let (live, made) = (self.live.get(), self.objects_made());
+        let limit = self.limit.get();
+        if limit - live.min(limit) < limit / 32 {
+            return usize::MAX;
+        }
+        self.pass.with(|pass| self.pace.slice_units(pass, live, made))
+    }
+
+    /// Whether so much was made since the last slice of the pass under way that one more is due although the heap has
+    /// not grown.
+    fn owes_slice(&self) -> bool {
+        self.phase.get() != Phase::Idle
+            && self.auto_collect.get()
+            && self.objects_made() - self.pace.made.get() > SLICE_OBJECTS
+    }
+
     /// Whether an object holds a container, so that it can be part of a cycle. A definition whose methods capture
     /// nothing holds none that could lead back; `def` remembers the last one asked about.
     #[inline]
@@ -396,7 +535,7 @@ impl Inner {
 
     /// Lists containers that no pass has seen and that can be part of a cycle, up to the budget. They and the chunks
     /// they lie in are old from now on.
-    fn list_young(&self) -> Vec<NonNull<Header>> {
+    fn list_young(&self) -> (Vec<NonNull<Header>>, bool) {
         let (chunks, all) = self.fresh_chunks(self.pace.budget());
         let mut set: Vec<NonNull<Header>> = Vec::new();
         let mut def = (std::ptr::null(), false);
@@ -414,7 +553,9 @@ impl Inner {
                     let Some(buffer) = array.buffer_header() else {
                         return;
                     };
-                    if !self.may_reach_containers(buffer, &mut def) {
+                    // Items that the array has from an old one may be in the hands of a pass in slices.
+                    let is_watched = buffer.as_ref().has(flag::GRAY | flag::CANDIDATE);
+                    if is_watched || !self.may_reach_containers(buffer, &mut def) {
                         return;
                     }
                     if !buffer.as_ref().has(flag::LISTED) {
@@ -439,7 +580,7 @@ impl Inner {
             }
             self.age_large();
         }
-        set
+        (set, all)
     }
 
     /// Steps 1 to 3: the members that are not reached from outside the set, counts as the program left them.

@@ -2,7 +2,7 @@
 //!
 //! | bytes | field | meaning |
 //! |---|---|---|
-//! | 0–3 | `count` | owners; from 2^31 on it is stuck and the object immortal |
+//! | 0–3 | `count` | owners; from 2^31 on it is stuck and the object immortal, or trapped: see `candidate` |
 //! | 4 | `kind` | the value's tag; 0 marks a free block |
 //! | 5 | `flags` | see [`flag`] |
 //! | 6 | `class` | size class; 255 = an allocation of its own |
@@ -26,10 +26,17 @@ pub mod flag {
     pub const RECENT: u8 = 2;
     /// Collector: reached from outside in the pass under way.
     pub const REACHED: u8 = 4;
+    /// Collector: the pass in slices has its address, and is still to trace it. Old objects only, which are never in the
+    /// young set that `REACHED` is about.
+    pub const GRAY: u8 = REACHED;
     /// Display: on the path being printed.
     pub const ON_PATH: u8 = 8;
     /// The string is in the heap's intern table.
     pub const INTERNED: u8 = 16;
+    /// Container: the pass in slices asks whether it is dead; see `candidate`.
+    pub const CANDIDATE: u8 = 16;
+    /// Container: a write has to look first, whether a snapshot exists or the collector is to be told.
+    pub const GUARDED: u8 = SHARED_BUFFER | CANDIDATE;
     /// Collector: the items of an array that the pass under way has taken.
     pub const LISTED: u8 = 32;
     /// Collector: marked by the last full pass, or not, as `mark` explains.
@@ -39,7 +46,7 @@ pub mod flag {
 }
 
 /// The count at which an object becomes immortal, with room for stray changes on both sides.
-pub(crate) const STICKY: u32 = 0xC000_0000;
+pub(crate) const STICKY: u32 = 0xE000_0000;
 
 /// The common beginning of every object; see the module.
 #[repr(C, align(8))]
@@ -81,14 +88,8 @@ impl Header {
         let count = self.count.get().wrapping_add(1);
         self.count.set(count);
         if count.cast_signed() < 0 {
-            self.saturate();
+            self.retained_beyond();
         }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn saturate(&self) {
-        self.count.set(STICKY);
     }
 
     /// Gives one count back; the last one frees the object.

@@ -79,6 +79,7 @@ unsafe fn value_of(object: NonNull<Header>) -> Value {
 impl Heap {
     /// Bytes that would go if every reference to `value` went: its own and those of all that only it leads to.
     pub fn retained(&self, value: &Value) -> usize {
+        self.settle();
         let Some(root) = header_of(value) else { return 0 };
         let inner = self.inner();
         inner.sync_arrays();
@@ -117,6 +118,7 @@ impl Heap {
 
     /// Up to `most` objects that hold `value`, in no particular order; a variable or a stack is not an object.
     pub fn holders(&self, value: &Value, most: usize) -> Vec<Holder> {
+        self.settle();
         let Some(target) = header_of(value) else {
             return Vec::new();
         };
@@ -154,6 +156,7 @@ impl Heap {
 
     /// Counts what lives by type and by site. Parts count towards the type that they belong to.
     pub fn objects_by_type(&self) -> LiveObjects {
+        self.settle();
         let mut found = LiveObjects::default();
         let inner = self.inner();
         let mut last: (u64, String) = (u64::MAX, String::new());
@@ -220,6 +223,7 @@ impl Heap {
 
     /// Number and bytes of everything that these values lead to, by type and site.
     pub fn reachable(&self, roots: &[Value]) -> BTreeMap<(String, u32), ObjectTotals> {
+        self.settle();
         let inner = self.inner();
         inner.sync_arrays();
         let mut by_key: BTreeMap<(String, u32), ObjectTotals> = BTreeMap::new();

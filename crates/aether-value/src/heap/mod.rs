@@ -15,10 +15,12 @@
 
 mod account;
 mod alloc;
+mod candidate;
 mod collector;
 mod construct;
 mod edges;
 mod header;
+mod incremental;
 mod inspect;
 mod intern;
 mod mark;
@@ -40,7 +42,7 @@ use std::ptr::NonNull;
 use ahash::RandomState;
 
 pub(crate) use account::growth_steps;
-pub use collector::CollectStats;
+pub use collector::{CollectStats, Turn};
 pub use header::{Header, flag};
 pub use inspect::{Holder, LiveObjects, ObjectTotals};
 pub use mark::Roots;
@@ -156,6 +158,11 @@ pub(crate) struct Inner {
     pace: collector::Schedule,
     /// What `flag::MARK` is in objects that the last full pass has marked; see `mark`.
     mark_value: Cell<u8>,
+    /// The pass in slices: its phase, its lists, and those that the program may change.
+    phase: Cell<incremental::Phase>,
+    pass: Exclusive<incremental::Pass>,
+    marker: Exclusive<mark::Marker>,
+    watched: Exclusive<candidate::Watched>,
     side: Exclusive<hashbrown::HashMap<usize, Box<SideRecord>, RandomState>>,
     shapes: Exclusive<Vec<*const StructDef>>,
     /// See `shape`.
@@ -229,6 +236,10 @@ impl Heap {
             old_large: Cell::new(0),
             pace: collector::Schedule::default(),
             mark_value: Cell::new(0),
+            phase: Cell::new(incremental::Phase::Idle),
+            pass: Exclusive::new(incremental::Pass::default()),
+            marker: Exclusive::new(mark::Marker::default()),
+            watched: Exclusive::new(candidate::Watched::default()),
             side: Exclusive::new(hashbrown::HashMap::with_hasher(hasher.clone())),
             shapes: Exclusive::new(vec![std::ptr::null()]),
             record_shapes: Exclusive::new(crate::shape::Shapes::default()),

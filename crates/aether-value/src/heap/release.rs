@@ -22,6 +22,7 @@ use crate::{
     tag,
 };
 
+use super::candidate::is_trapped;
 use super::header::STICKY;
 use super::{Header, Inner, alloc, flag};
 
@@ -35,13 +36,20 @@ pub(crate) unsafe fn count_reached_zero(object: NonNull<Header>) {
     // SAFETY: the object's memory is still intact; it is unreachable from here on.
     unsafe {
         let header = object.as_ref();
-        if header.count.get() != 0 {
-            header.count.set(STICKY);
-            return;
-        }
         let heap = alloc::heap_of(object);
         let inner = heap.as_ref();
-        if header.has(flag::HAS_SIDE | flag::INTERNED) {
+        let count = header.count.get();
+        if count != 0 {
+            if !is_trapped(count) {
+                header.count.set(STICKY);
+                return;
+            }
+            inner.trapped_count_changed(object);
+            if header.count.get() != 0 {
+                return;
+            }
+        }
+        if header.has(flag::HAS_SIDE | flag::INTERNED | flag::GRAY) {
             inner.on_death(object);
         }
         if header.kind == tag::STRING {
@@ -190,7 +198,8 @@ impl Inner {
     unsafe fn is_last_reference(&self, storage: NonNull<Header>) -> bool {
         // SAFETY: the dying collection owns a count of it.
         let header = unsafe { storage.as_ref() };
-        header.count.get() == 1 && !header.has(flag::HAS_SIDE) && self.draining.get()
+        let has_to_pass = flag::HAS_SIDE | flag::GRAY | flag::CANDIDATE;
+        header.count.get() == 1 && !header.has(has_to_pass) && self.draining.get()
     }
 
     /// Gives back what a table holds, then its memory.
@@ -277,7 +286,7 @@ impl Inner {
 
 /// Releases `count` raws in order.
 #[inline]
-unsafe fn release_raws(items: *mut Raw, count: usize) {
+pub(super) unsafe fn release_raws(items: *mut Raw, count: usize) {
     for index in 0..count {
         // SAFETY: the caller's object owns a count for each of its `count` items.
         unsafe { items.add(index).read().release() };

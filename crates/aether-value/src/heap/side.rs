@@ -116,17 +116,28 @@ impl Inner {
         }
     }
 
-    /// The object is dead: empties its weak cell, queues its finalizer, drops its record and its interning.
+    /// The object is dead: empties its weak cell, queues its finalizer, drops its record and its interning, and tells the
+    /// collector.
     #[cold]
     #[inline(never)]
     pub(super) unsafe fn on_death(&self, object: NonNull<Header>) {
         // SAFETY: the object's memory is intact.
         let header = unsafe { object.as_ref() };
-        header.clear_flag(flag::INTERNED);
-        if !header.has(flag::HAS_SIDE) {
-            return;
+        if header.kind == tag::STRING {
+            header.clear_flag(flag::INTERNED);
+        } else if header.has(flag::GRAY | flag::CANDIDATE) {
+            // SAFETY: as above.
+            unsafe { self.watched_object_dies(object) };
         }
-        header.clear_flag(flag::HAS_SIDE);
+        if header.has(flag::HAS_SIDE) {
+            self.bury_side(object);
+        }
+    }
+
+    /// The object, which has a side record, is dead: the record goes.
+    pub(super) fn bury_side(&self, object: NonNull<Header>) {
+        // SAFETY: callers pass objects whose memory is intact.
+        unsafe { object.as_ref() }.clear_flag(flag::HAS_SIDE);
         let Some(side) = self.side.with(|table| table.remove(&(object.as_ptr() as usize))) else {
             return;
         };

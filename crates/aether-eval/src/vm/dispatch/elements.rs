@@ -39,7 +39,7 @@ macro_rules! elements {
                 if object.tag == tag::ARRAY && (*index).tag == tag::INT {
                     let array = object.pointer::<Array>();
                     let at = (*index).payload as usize;
-                    if at < (*array).len() && !(*array).may_be_shared() {
+                    if at < (*array).len() && !(*array).is_guarded() {
                         let slot = (*array).items().add(at).cast_mut();
                         let old = *slot;
                         *slot = value;
@@ -75,7 +75,7 @@ macro_rules! elements {
                     let sum = ((*old).payload as i64).checked_add((*right).payload as i64);
                     if let Some(sum) = sum
                         && at < (*array).len()
-                        && !(*array).may_be_shared()
+                        && !(*array).is_guarded()
                     {
                         let slot = (*array).items().add(at).cast_mut();
                         let before = *slot;
@@ -96,7 +96,7 @@ macro_rules! elements {
                 if object.tag == tag::ARRAY && index.tag == tag::INT {
                     let array = object.pointer::<Array>();
                     let at = index.payload as usize;
-                    if at < (*array).len() && !(*array).may_be_shared() {
+                    if at < (*array).len() && !(*array).is_guarded() {
                         let slot = (*array).items().add(at).cast_mut();
                         if (*slot).tag == tag::INT && (*right).tag == tag::INT {
                             let sum = ((*slot).payload as i64).checked_add((*right).payload as i64);

@@ -104,7 +104,7 @@ macro_rules! pairs {
                     let (from_at, to_at) = ((*from_at).payload as usize, (*to_at).payload as usize);
                     if from_at < (*source).len()
                         && to_at < (*target).len()
-                        && !(*target).may_be_shared()
+                        && !(*target).is_guarded()
                     {
                         let value = *(*source).items().add(from_at);
                         let slot = (*target).items().add(to_at).cast_mut();
@@ -148,7 +148,7 @@ macro_rules! pairs {
                     let array = object.pointer::<Array>();
                     let (i, j) = ((*i).payload as usize, (*j).payload as usize);
                     let length = (*array).len();
-                    if i < length && j < length && !(*array).may_be_shared() {
+                    if i < length && j < length && !(*array).is_guarded() {
                         let items = (*array).items().cast_mut();
                         let (left, right) = (*items.add(i), *items.add(j));
                         *items.add(i) = right;
