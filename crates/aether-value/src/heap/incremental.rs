@@ -235,7 +235,8 @@ impl Inner {
             left = self.step(&mut pass, left, roots);
         }
         if self.phase.get() == Phase::Mark {
-            self.with_marker(Marking::settle);
+            let settled = self.with_marker(|marking| marking.settle() / 4);
+            left = left.saturating_sub(settled);
         }
         pass.done += units - left;
         let complete = self.phase.get() == Phase::Idle;
