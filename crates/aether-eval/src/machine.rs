@@ -164,6 +164,7 @@ impl Machine {
             vm.scheduler.grace = options.shutdown_timeout;
             install(&mut vm, options, extra)?;
             let module = vm.tables.add_module();
+            vm.heap.begin_program();
             Ok(Self { vm, module })
         };
         make().map_err(|raise| Box::new(describe(&raise)))

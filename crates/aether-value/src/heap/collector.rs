@@ -194,11 +194,6 @@ impl Schedule {
         self.slice_mark.set(usize::MAX);
         self.young_mark.set(live.saturating_add(self.step.get()));
     }
-
-    /// Units for the next slice of a pass.
-    pub(super) fn slice_units(&self, pass: &Pass, live: usize, made: u64) -> usize {
-        owed(pass, live, made).clamp(LEAST_SLICE, MOST_SLICE)
-    }
 }
 
 /// Units that the allocation since the beginning of a pass should have paid for, and that have not been spent.
@@ -212,6 +207,11 @@ fn owed(pass: &Pass, live: usize, made: u64) -> usize {
     usize::try_from(wanted)
         .unwrap_or(usize::MAX)
         .saturating_sub(pass.done)
+}
+
+/// Units for the next slice of a pass.
+fn slice_units(pass: &Pass, live: usize, made: u64) -> usize {
+    owed(pass, live, made).clamp(LEAST_SLICE, MOST_SLICE)
 }
 
 impl Heap {
@@ -258,6 +258,13 @@ impl Heap {
     #[inline]
     pub fn owes_slice(&self) -> bool {
         self.inner().owes_slice()
+    }
+
+    /// Takes what is live now for what a pass has left: nothing of it is garbage, because the program has not begun.
+    pub fn begin_program(&self) {
+        let inner = self.inner();
+        inner.pace.after_full(inner.live.get(), 0, 0);
+        inner.set_trigger();
     }
 
     /// A young pass.
@@ -454,7 +461,7 @@ impl Inner {
         if limit - live.min(limit) < limit / 32 {
             return usize::MAX;
         }
-        self.pass.with(|pass| self.pace.slice_units(pass, live, made))
+        self.pass.with(|pass| slice_units(pass, live, made))
     }
 
     /// Whether so much was made since the last slice of the pass under way that one more is due although the heap has
