@@ -125,6 +125,12 @@ impl Schedule {
         live.saturating_add((spare / 9 * 8).max(live / 8))
     }
 
+    /// A program begins; what is live is no garbage. A short one ends before a pass is worth its time.
+    fn begin(&self, live: usize) {
+        self.young_mark.set(live.saturating_add(GARBAGE_FLOOR));
+        self.full_mark.set(live.saturating_add(GARBAGE_FLOOR / 2 * 3));
+    }
+
     /// The live bytes at which something is due.
     pub(super) fn trigger(&self) -> usize {
         let full = self.full_mark.get().min(self.slice_mark.get());
@@ -263,7 +269,7 @@ impl Heap {
     /// Takes what is live now for what a pass has left: nothing of it is garbage, because the program has not begun.
     pub fn begin_program(&self) {
         let inner = self.inner();
-        inner.pace.after_full(inner.live.get(), 0, 0);
+        inner.pace.begin(inner.live.get());
         inner.set_trigger();
     }
 
