@@ -276,6 +276,12 @@ impl Machine {
         self.vm.complete_writes();
     }
 
+    /// Collects cycles in slices until a pass over the whole heap is complete or `most` has passed; whether it is
+    /// complete.
+    pub fn collect_step(&mut self, most: std::time::Duration) -> bool {
+        self.vm.collect_step(most)
+    }
+
     /// The program's end: completes writes, lets go of the data in its globals and runs the finalizers that this brings about. Nothing
     /// else runs in this machine afterwards.
     ///

@@ -34,8 +34,8 @@ fn main() {
             let turn = heap.collect_auto(|roots| roots.value(&live));
             let took = start.elapsed();
             let longest = match turn {
-                Turn::Young => &mut young,
-                Turn::Slice => &mut slice,
+                Turn::Young(_) => &mut young,
+                Turn::Slice(_) => &mut slice,
             };
             *longest = took.max(*longest);
             all += took;

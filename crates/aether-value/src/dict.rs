@@ -187,6 +187,14 @@ impl Dict {
         }
     }
 
+    /// Shows `take` the values of a record, to take them out.
+    pub(crate) fn take_record_values(&self, take: &mut impl FnMut(&mut Raw)) {
+        for index in 0..self.record_values().len() {
+            // SAFETY: as many initialised values.
+            take(unsafe { &mut *self.values_ptr().add(index) });
+        }
+    }
+
     /// Makes room for one more value of a record, or for the first one of an empty dict, which leads to `shape`.
     fn make_room(&self, heap: &Heap, shape: &Shape) -> Result<(), Raise> {
         let old = if self.shape().is_some() { self.room() } else { 0 };

@@ -61,8 +61,8 @@ pub use error::{ErrorKind, Raise, RaiseData};
 pub use error_object::{ErrorObject, TraceEntry};
 pub use heap::{
     CollectStats, CycleGroup, CycleReport, CycleStep, Header, Heap, HeapConfig, HeapRef, HeapStats, Holder,
-    KindStats, LiveObjects, ObjectTotals, Profile, Recorder, Roots, SiteProfile, Turn, WORK_BYTES, flag,
-    tune_allocator,
+    KindStats, LiveObjects, ObjectTotals, Pauses, Profile, Recorder, Roots, SiteProfile, Turn, WORK_BYTES,
+    flag, tune_allocator,
 };
 pub use iter::{Iter, IterState};
 pub use module::Module;

@@ -992,6 +992,25 @@ impl Table {
         end < self.span()
     }
 
+    /// Shows `take` the keys and values of at most `count` entries, which are gone then, whatever it does with them;
+    /// whether there are more. What is left is for nothing but the collector and for going on.
+    pub(crate) fn take_some(&self, count: usize, take: &mut impl FnMut(&mut Raw)) -> bool {
+        let first = self.first.get();
+        let end = first + count.min(self.span()) as u32;
+        self.first.set(end);
+        for position in first..end {
+            let mut key = self.key(position).raw();
+            if key.tag != tag::UNSET {
+                take(&mut key);
+                if self.header.small.get() == 0 {
+                    // SAFETY: the position is initialised.
+                    take(unsafe { &mut *self.value_ptr(position) });
+                }
+            }
+        }
+        end < self.len.get()
+    }
+
     /// The table is dead: gives its entries and its memory back.
     pub(crate) unsafe fn release_entries(&self, heap: &Inner) {
         // SAFETY: the caller's promise.

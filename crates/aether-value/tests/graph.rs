@@ -273,10 +273,10 @@ fn run_in_slices(mut world: World, seed: u64, mutations: usize, between: usize) 
         if random.below(between) == 0 {
             let units = 1 << random.below(13);
             let some = random.below(4);
-            if world
+            let freed = world
                 .heap
-                .collect_slice(units, |roots| world.name_roots(roots, some))
-            {
+                .collect_slice(units, |roots| world.name_roots(roots, some));
+            if freed.is_some() {
                 complete += 1;
                 if let Some(watch) = &mut watch {
                     watch.passes += 1;

@@ -502,6 +502,15 @@ impl Engine {
         self.machine.heap()
     }
 
+    /// Collects cycles in slices until a pass over the whole heap is complete or `most` has passed; whether it is
+    /// complete. For the idle time of a frame or between requests: what is done here need not be done while a script
+    /// runs. With [`Heap::set_auto_collect`] off, nothing is collected but here and when a script asks.
+    ///
+    /// A slice takes some tens of microseconds, by which `most` may be exceeded.
+    pub fn collect_step(&mut self, most: std::time::Duration) -> bool {
+        self.machine.collect_step(most)
+    }
+
     /// The host.
     pub fn host(&mut self) -> &mut dyn Host {
         self.machine.host()

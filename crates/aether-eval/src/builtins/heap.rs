@@ -29,6 +29,7 @@ pub(super) static DEFS: &[BuiltinDef] = &[
     BuiltinDef::core("diff", &["a", "b"], 2, 2, diff),
     BuiltinDef::core("on_growth", &["bytes", "fn"], 2, 2, on_growth),
     BuiltinDef::core("auto", &["on"], 1, 1, auto),
+    BuiltinDef::core("release_slowly", &["value"], 1, 1, release_slowly),
 ];
 
 /// Globals of every engine.
@@ -81,6 +82,10 @@ fn finalizer(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 fn number(value: usize) -> Value {
     Value::Int(i64::try_from(value).unwrap_or(i64::MAX))
+}
+
+fn millis(nanos: u64) -> Value {
+    Value::Float(nanos as f64 / 1e6)
 }
 
 fn live_bytes(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
@@ -178,6 +183,11 @@ fn stats(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
         "collected_objects",
         Value::Int(kinds.collected_objects as i64),
     )?;
+    let pauses = heap.dict()?;
+    put(heap, &pauses, "count", Value::Int(kinds.pauses.count as i64))?;
+    put(heap, &pauses, "longest", millis(kinds.pauses.longest))?;
+    put(heap, &pauses, "total", millis(kinds.pauses.total))?;
+    put(heap, &result, "pauses", Value::Dict(pauses))?;
     Ok(Value::Dict(result))
 }
 
@@ -353,4 +363,9 @@ fn auto(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         }
         ref value => Err(wrong_type("bool", value)),
     }
+}
+
+fn release_slowly(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    ctx.heap().release_slowly(args[0].clone());
+    Ok(Value::Null)
 }

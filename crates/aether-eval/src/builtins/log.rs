@@ -69,7 +69,8 @@ fn threshold(ctx: &mut Ctx<'_>) -> Level {
     if let Some(level) = ctx.vm.log.level {
         return level;
     }
-    let named = ctx.host().env("AETHER_LOG").and_then(|name| Level::named(&name));
+    let words = ctx.host().env("AETHER_LOG").unwrap_or_default();
+    let named = words.split(',').find_map(|word| Level::named(word.trim()));
     *ctx.vm.log.level.insert(named.unwrap_or_default())
 }
 

@@ -33,13 +33,13 @@
 
 mod arithmetic;
 mod call;
+mod collect;
 mod define;
 mod dispatch;
 pub(crate) mod generator;
 mod iterate;
 mod member;
 mod modules;
-mod roots;
 mod task;
 mod unwind;
 mod wait;
@@ -188,6 +188,7 @@ pub(crate) struct Vm {
     pub(crate) module_values: ahash::AHashMap<u32, Rc<Module>>,
     pub(super) random: Option<fastrand::Rng>,
     pub(super) growth: Option<watch::GrowthCallback>,
+    collections: collect::Collections,
     pub(super) recorder_context: Option<Box<watch::RecorderContext>>,
     /// Who wants a profile when this flag is set.
     profile_request: Option<(
@@ -261,6 +262,7 @@ impl Vm {
             module_values: ahash::AHashMap::new(),
             random: None,
             growth: None,
+            collections: collect::Collections::default(),
             recorder_context: None,
             profile_request: None,
             stubs: ahash::AHashMap::new(),

@@ -321,6 +321,7 @@ impl Vm {
             {
                 return self.raise_in_main(raise);
             }
+            let is_releasing = self.heap.has_leaving() && self.release_some();
             let wake = self.ready.pop_front();
             if self.ready.is_empty() && self.ready.capacity() > crate::task::FEW {
                 self.ready = VecDeque::new();
@@ -332,6 +333,7 @@ impl Vm {
                     promise,
                 }) => self.wake(coroutine, &cause, promise)?,
                 Some(Runnable::Callback { function, value, .. }) => self.start_callback(function, value),
+                None if is_releasing => None,
                 None => match self.wait_outside() {
                     Ok(true) => None,
                     Ok(false) => return self.raise_in_main(Raise::operation(NEVER)),

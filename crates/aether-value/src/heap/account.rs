@@ -207,6 +207,11 @@ impl Heap {
         (stress.collections.get(), stress.longest.get())
     }
 
+    /// Objects made so far.
+    pub fn objects_made(&self) -> u64 {
+        self.inner().objects_made()
+    }
+
     /// Whether growth asks for collections.
     pub fn auto_collect(&self) -> bool {
         self.inner().auto_collect.get()

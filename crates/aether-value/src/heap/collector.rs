@@ -47,13 +47,13 @@ enum Scope {
     },
 }
 
-/// What was due; see [`Heap::collect_auto`].
+/// What was due, and was done; see [`Heap::collect_auto`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
     /// A young pass.
-    Young,
-    /// A slice of a pass over everything.
-    Slice,
+    Young(CollectStats),
+    /// A slice of a pass over everything; what that has freed when it is complete.
+    Slice(Option<CollectStats>),
 }
 
 /// What a pass freed.
@@ -221,8 +221,9 @@ fn slice_units(pass: &Pass, live: usize, made: u64) -> usize {
 }
 
 impl Heap {
-    /// Frees every unreachable cycle. Does nothing when called from within a release or another pass.
+    /// Frees every unreachable cycle, and what is let go of slowly. Does nothing when called from within a release or another pass.
     pub fn collect(&self) -> CollectStats {
+        self.release_leaving();
         self.pass(|inner| {
             inner.settle_pass();
             let members = All(inner, inner.list_all());
@@ -232,6 +233,7 @@ impl Heap {
 
     /// Like [`Heap::collect`], quicker the more of the heap is in reach of what `roots` names.
     pub fn collect_from(&self, roots: impl FnOnce(&mut Roots<'_>)) -> CollectStats {
+        self.release_leaving();
         self.pass(|inner| {
             inner.settle_pass();
             inner.turn_mark();
@@ -252,12 +254,9 @@ impl Heap {
     pub fn collect_auto(&self, roots: impl Fn(&mut Roots<'_>)) -> Turn {
         let inner = self.inner();
         if inner.live.get() > inner.pace.young_mark.get() {
-            self.collect_young();
-            return Turn::Young;
+            return Turn::Young(self.collect_young());
         }
-        let units = inner.owed_units();
-        self.collect_slice(units, roots);
-        Turn::Slice
+        Turn::Slice(self.collect_slice(inner.owed_units(), roots))
     }
 
     /// Whether the pass over everything that is under way is owed a slice, beside those that growth pays for.
@@ -456,8 +455,12 @@ impl Inner {
         if self.draining.get() || self.collecting.get() {
             return false;
         }
+        // What is let go of slowly goes first.
         let heap = std::mem::ManuallyDrop::new(Heap(NonNull::from(self)));
-        heap.collect().bytes > 0
+        let before = self.live.get();
+        heap.release_leaving();
+        let released = self.live.get() < before;
+        heap.collect().bytes > 0 || released
     }
 
     /// Units for the slice that is due. Near the budget it is to be the last of its pass.

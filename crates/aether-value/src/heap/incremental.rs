@@ -184,13 +184,13 @@ impl Heap {
         self.inner().phase.get() != Phase::Idle
     }
 
-    /// Goes on with the pass in slices, or begins one, for about `units` objects; whether it is complete. Does nothing
-    /// when called from within a release or another pass.
+    /// Goes on with the pass in slices, or begins one, for about `units` objects; what it has freed when it is complete.
+    /// Does nothing when called from within a release or another pass.
     ///
     /// `roots` may be asked more than once.
-    pub fn collect_slice(&self, units: usize, roots: impl Fn(&mut Roots<'_>)) -> bool {
+    pub fn collect_slice(&self, units: usize, roots: impl Fn(&mut Roots<'_>)) -> Option<CollectStats> {
         if self.inner().draining.get() || self.inner().collecting.get() {
-            return false;
+            return None;
         }
         // Keeps the record alive whatever the teardown drops.
         let heap = self.clone();
@@ -224,7 +224,7 @@ impl Inner {
         )
     }
 
-    fn run_slice(&self, units: usize, roots: &dyn Fn(&mut Roots<'_>)) -> bool {
+    fn run_slice(&self, units: usize, roots: &dyn Fn(&mut Roots<'_>)) -> Option<CollectStats> {
         self.collecting.set(true);
         let mut pass = self.pass.take();
         if self.phase.get() == Phase::Idle {
@@ -245,12 +245,13 @@ impl Inner {
             self.pace.after_slice(&pass, live, made);
             self.pass_done();
         }
+        let freed = pass.freed;
         self.pass.replace(if complete { Pass::default() } else { pass });
         self.collecting.set(false);
         if complete {
             self.sweep_shapes();
         }
-        complete
+        complete.then_some(freed)
     }
 
     fn begin_pass(&self) -> Pass {

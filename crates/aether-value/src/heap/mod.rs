@@ -31,6 +31,7 @@ mod resident;
 mod segments;
 mod side;
 mod sites;
+mod slowly;
 mod stats;
 mod visit;
 
@@ -49,7 +50,7 @@ pub use mark::Roots;
 pub(crate) use recent::SHORT;
 pub use segments::tune_allocator;
 pub use sites::{CycleGroup, CycleReport, CycleStep, Profile, Recorder, SiteProfile};
-pub use stats::{HeapStats, KindStats};
+pub use stats::{HeapStats, KindStats, Pauses};
 
 pub(crate) use alloc::{EMBEDDED, LARGE, object_bytes};
 pub(crate) use memory::Memory;
@@ -163,6 +164,8 @@ pub(crate) struct Inner {
     pass: Exclusive<incremental::Pass>,
     marker: Exclusive<mark::Marker>,
     watched: Exclusive<candidate::Watched>,
+    /// What is let go of in slices.
+    slowly: Exclusive<slowly::Leaving>,
     side: Exclusive<hashbrown::HashMap<usize, Box<SideRecord>, RandomState>>,
     shapes: Exclusive<Vec<*const StructDef>>,
     /// See `shape`.
@@ -240,6 +243,7 @@ impl Heap {
             pass: Exclusive::new(incremental::Pass::default()),
             marker: Exclusive::new(mark::Marker::default()),
             watched: Exclusive::new(candidate::Watched::default()),
+            slowly: Exclusive::new(slowly::Leaving::default()),
             side: Exclusive::new(hashbrown::HashMap::with_hasher(hasher.clone())),
             shapes: Exclusive::new(vec![std::ptr::null()]),
             record_shapes: Exclusive::new(crate::shape::Shapes::default()),
@@ -428,6 +432,7 @@ impl Heap {
             let names = unsafe { code.as_mut() }.take_names();
             drop(names);
         }
+        self.release_leaving();
         inner.drop_shapes();
         drop(inner.interned.take());
         inner.drop_recent();

@@ -13,6 +13,27 @@ pub(crate) struct Counters {
     collections: Cell<u64>,
     collected_objects: Cell<u64>,
     collected_bytes: Cell<u64>,
+    pauses: Cell<Pauses>,
+}
+
+/// How often, how long and for how long at a time collections have held the program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pauses {
+    /// Number of young passes and slices.
+    pub count: u64,
+    /// Nanoseconds of the longest.
+    pub longest: u64,
+    /// Nanoseconds of all.
+    pub total: u64,
+}
+
+impl Pauses {
+    /// Adds one of so many nanoseconds.
+    pub fn add(&mut self, nanos: u64) {
+        self.count += 1;
+        self.longest = self.longest.max(nanos);
+        self.total += nanos;
+    }
 }
 
 impl Counters {
@@ -60,6 +81,8 @@ pub struct HeapStats {
     pub collected_objects: u64,
     /// Bytes that passes freed.
     pub collected_bytes: u64,
+    /// Young passes and slices that came by themselves, as [`Heap::note_pause`] was told.
+    pub pauses: Pauses,
 }
 
 fn table_bytes(table: &Table) -> usize {
@@ -113,6 +136,15 @@ impl Heap {
             collections: inner.counters.collections.get(),
             collected_objects: inner.counters.collected_objects.get(),
             collected_bytes: inner.counters.collected_bytes.get(),
+            pauses: inner.counters.pauses.get(),
         }
+    }
+
+    /// Notes that a young pass or a slice has held the program for so many nanoseconds: the heap has no clock.
+    pub fn note_pause(&self, nanos: u64) {
+        let counters = &self.inner().counters;
+        let mut pauses = counters.pauses.get();
+        pauses.add(nanos);
+        counters.pauses.set(pauses);
     }
 }
