@@ -41,8 +41,9 @@ use super::{Heap, Inner, Roots, alloc, flag};
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Scope {
     Everything,
-    /// What no pass has seen, `all` of it or some.
+    /// What no pass has seen, `all` of it or some: `taken` objects.
     Young {
+        taken: usize,
         all: bool,
     },
 }
@@ -75,8 +76,8 @@ const SHORT_SLICE_STEP: usize = 16 << 10;
 /// Objects made without growth between two slices.
 const SLICE_OBJECTS: u64 = 4096;
 /// Units of a slice: a fraction of a millisecond, and at most one or so.
-const LEAST_SLICE: usize = 4096;
-const MOST_SLICE: usize = 1 << 15;
+const LEAST_SLICE: usize = 2048;
+const MOST_SLICE: usize = 12 << 10;
 /// Most objects that a young pass takes: about a millisecond.
 const BUDGET: usize = 1 << 14;
 /// Most objects that it takes while passes find nothing: a sample.
@@ -157,19 +158,17 @@ impl Schedule {
         }
     }
 
-    fn after_young(&self, live: usize, freed: usize, is_all: bool) {
-        let step = self.step.get();
-        if freed >= step / 16 {
-            self.step.set(YOUNG_STEP);
+    /// A young pass has looked at `taken` objects, `all` that there were or some, and freed that many.
+    fn after_young(&self, live: usize, freed: usize, taken: usize, all: bool) {
+        let was_worth_it = taken == 0 || freed >= taken / 16;
+        let step = if was_worth_it {
+            YOUNG_STEP
         } else {
-            self.step.set((step * 2).min(live / 2 + GARBAGE_FLOOR));
-        }
-        // What a pass that was worth it has left over is taken soon.
-        let next = if is_all || freed < step / 16 {
-            self.step.get()
-        } else {
-            self.step.get() / 4
+            (self.step.get() * 2).min(live / 2 + GARBAGE_FLOOR)
         };
+        self.step.set(step);
+        // What a pass that was worth it has left over is taken soon.
+        let next = if all || !was_worth_it { step } else { step / 4 };
         self.young_mark.set(live.saturating_add(next));
         if self.slice_mark.get() != usize::MAX {
             self.lower(live);
@@ -275,7 +274,7 @@ impl Heap {
     /// A young pass.
     pub fn collect_young(&self) -> CollectStats {
         self.pass(|inner| {
-            let (members, all) = inner.list_young();
+            let Young { members, taken, all } = inner.list_young();
             let members = ListedMembers(members);
             let garbage = inner.find_garbage(&members);
             if inner.phase.get() == Phase::Mark {
@@ -286,7 +285,7 @@ impl Heap {
                     .filter(|member| dead.next_if_eq(member).is_none());
                 inner.trace_survivors(survivors.copied());
             }
-            (garbage, Scope::Young { all })
+            (garbage, Scope::Young { taken, all })
         })
     }
 
@@ -314,7 +313,7 @@ impl Heap {
                 inner.pace.after_full(live, 0, stats.bytes);
                 inner.note_full_pass(stats.bytes);
             }
-            Scope::Young { all } => inner.pace.after_young(live, stats.bytes, all),
+            Scope::Young { taken, all } => inner.pace.after_young(live, stats.objects, taken, all),
         }
         inner.counters.pass(stats);
         inner.pass_done();
@@ -339,6 +338,16 @@ unsafe fn count_edge(child: NonNull<Header>, change: i32) {
     if header.has(flag::LISTED) && !is_saturated(header) {
         header.count.set(header.count.get().wrapping_add_signed(change));
     }
+}
+
+/// What a young pass takes.
+struct Young {
+    /// What may be part of a cycle.
+    members: Vec<NonNull<Header>>,
+    /// Objects looked at.
+    taken: usize,
+    /// Whether no young object is left.
+    all: bool,
 }
 
 /// The objects of a pass: those marked as listed.
@@ -551,9 +560,10 @@ impl Inner {
 
     /// Lists containers that no pass has seen and that can be part of a cycle, up to the budget. They and the chunks
     /// they lie in are old from now on.
-    fn list_young(&self) -> (Vec<NonNull<Header>>, bool) {
+    fn list_young(&self) -> Young {
         let (chunks, all) = self.fresh_chunks(self.pace.budget());
         let mut set: Vec<NonNull<Header>> = Vec::new();
+        let mut taken = 0;
         let mut def = (std::ptr::null(), false);
         let mut list = |object: NonNull<Header>| {
             // SAFETY: the walk gives live objects; an array's items are alive and its own.
@@ -562,6 +572,7 @@ impl Inner {
                 if header.has(flag::OLD) || !tag::is_container(header.kind) {
                     return;
                 }
+                taken += 1;
                 self.age(header);
                 if header.kind == tag::ARRAY && !object.cast::<Array>().as_ref().is_inline() {
                     let array = object.cast::<Array>().as_ref();
@@ -596,7 +607,11 @@ impl Inner {
             }
             self.age_large();
         }
-        (set, all)
+        Young {
+            members: set,
+            taken,
+            all,
+        }
     }
 
     /// Steps 1 to 3: the members that are not reached from outside the set, counts as the program left them.

@@ -8,8 +8,8 @@
 //! | see | counts, for each candidate, the references from candidates | the same |
 //! | reach | what has other references is alive, and all it leads to | the same |
 //! | hold | gives the others, which are dead, a count that holds them | nothing: nobody can reach them |
-//! | bury | empties weak cells and queues finalizers | |
-//! | clear | releases what the dead hold, definitions last | |
+//! | bury | empties their weak cells and queues finalizers | |
+//! | clear | releases what they hold, definitions last | |
 //! | free | frees their blocks | |
 //!
 //! Example: `a.next = b; b.next = a` was lost, and nothing else refers to either. Marking does not meet them. Both are
@@ -62,7 +62,6 @@ pub(super) enum Phase {
     Hold,
     Bury,
     Clear,
-    ClearDefinitions,
     Free,
 }
 
@@ -123,6 +122,9 @@ pub(super) struct Pass {
     candidates: Candidates,
     /// Generators among them that have to be closed before they die.
     closing: Vec<NonNull<Header>>,
+    /// Of the dead, those with a side record, and definitions.
+    sided: Vec<NonNull<Header>>,
+    definitions: Vec<NonNull<Header>>,
     /// The next candidate, and where in it to go on.
     next: usize,
     span: usize,
@@ -220,7 +222,7 @@ impl Inner {
     pub(super) fn is_condemning(&self) -> bool {
         matches!(
             self.phase.get(),
-            Phase::Hold | Phase::Bury | Phase::Clear | Phase::ClearDefinitions | Phase::Free
+            Phase::Hold | Phase::Bury | Phase::Clear | Phase::Free
         )
     }
 
@@ -289,7 +291,7 @@ impl Inner {
             Phase::See => self.step_see(pass, units),
             Phase::Reach => self.step_reach(pass, units),
             Phase::Hold => self.step_hold(pass, units),
-            Phase::Bury | Phase::Clear | Phase::ClearDefinitions | Phase::Free => {
+            Phase::Bury | Phase::Clear | Phase::Free => {
                 let (objects, bytes) = (self.live_objects(), self.live.get());
                 let left = self.step_free(pass, units);
                 pass.freed.objects += objects.saturating_sub(self.live_objects());
@@ -560,6 +562,15 @@ impl Inner {
             } else {
                 self.untrap(object);
                 header.count.set(header.count.get() + 1);
+                // Without a side record there is no weak cell either, through which it could still be asked for.
+                if header.has(flag::HAS_SIDE) {
+                    pass.sided.push(object);
+                } else {
+                    header.clear_flag(flag::CANDIDATE);
+                }
+                if header.kind == tag::STRUCT_DEF {
+                    pass.definitions.push(object);
+                }
                 // What is kept stays in front.
                 pass.candidates.set(pass.span, object);
                 pass.span += 1;
@@ -571,64 +582,72 @@ impl Inner {
     fn step_free(&self, pass: &mut Pass, units: usize) -> usize {
         // What dies outside of the group goes through the work list as usual.
         self.draining.set(true);
-        let mut left = units;
-        while left > 0 {
-            let Some(object) = pass.candidates.get(pass.next) else {
-                pass.next = 0;
-                let next = match self.phase.get() {
-                    _ if pass.candidates.len == 0 => Phase::Idle,
-                    Phase::Bury => Phase::Clear,
-                    Phase::Clear => Phase::ClearDefinitions,
-                    Phase::ClearDefinitions => Phase::Free,
-                    _ => Phase::Idle,
-                };
-                self.phase.set(next);
-                if next == Phase::Idle {
-                    break;
-                }
-                continue;
+        // SAFETY: the members are alive until they are freed, held by a count of the pass; nothing outside leads to
+        // them. The record is alive: the caller keeps a handle.
+        unsafe {
+            let left = match self.phase.get() {
+                Phase::Bury => self.bury(pass, units),
+                Phase::Clear => self.clear(pass, units),
+                _ => self.free_members(pass, units),
             };
-            left -= 1;
-            // SAFETY: the members are alive until they are freed, held by a count of the pass; nothing outside leads
-            // to them.
-            let more = unsafe { self.free_member(object, pass.span, &mut left) };
-            pass.span = more.unwrap_or(0);
-            pass.next += usize::from(more.is_none());
+            super::release::finish(NonNull::from(self));
+            left
         }
-        // SAFETY: the record is alive; the caller keeps a handle.
-        unsafe { super::release::finish(NonNull::from(self)) };
+    }
+
+    unsafe fn bury(&self, pass: &mut Pass, units: usize) -> usize {
+        for left in (0..units).rev() {
+            let Some(&object) = pass.sided.get(pass.next) else {
+                pass.next = 0;
+                self.phase.set(Phase::Clear);
+                return left;
+            };
+            pass.next += 1;
+            self.bury_side(object);
+            // SAFETY: the caller's promise.
+            unsafe { object.as_ref() }.clear_flag(flag::CANDIDATE);
+        }
+        0
+    }
+
+    unsafe fn clear(&self, pass: &mut Pass, units: usize) -> usize {
+        let mut left = units;
+        // SAFETY: the caller's promise.
+        unsafe {
+            while left > 0 {
+                left -= 1;
+                let Some(object) = pass.candidates.get(pass.next) else {
+                    // Instances have asked theirs how many slots they have.
+                    for object in std::mem::take(&mut pass.definitions) {
+                        self.release_contents(object, object.as_ref().shape.get());
+                    }
+                    pass.next = 0;
+                    self.phase.set(Phase::Free);
+                    break;
+                };
+                left = left.saturating_sub(units_of(object));
+                let more = self.release_part(object, pass.span);
+                pass.span = more.unwrap_or(0);
+                pass.next += usize::from(more.is_none());
+            }
+        }
         left
     }
 
-    /// Takes a dead object to the end of the present phase; gives where to go on if it is large.
-    unsafe fn free_member(&self, object: NonNull<Header>, from: usize, left: &mut usize) -> Option<usize> {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let header = object.as_ref();
-            // Definitions last: instances ask theirs how many slots they have.
-            let is_definition = header.kind == tag::STRUCT_DEF;
-            match self.phase.get() {
-                Phase::Bury => {
-                    if header.has(flag::HAS_SIDE) {
-                        self.bury_side(object);
-                    }
-                    header.clear_flag(flag::CANDIDATE);
-                }
-                Phase::Clear if !is_definition => {
-                    *left = left.saturating_sub(units_of(object));
-                    return self.release_part(object, from);
-                }
-                Phase::ClearDefinitions if is_definition => {
-                    self.release_contents(object, header.shape.get());
-                }
-                Phase::Free => {
-                    debug_assert!(header.count.get() == 1, "a member is still referred to");
-                    self.free(object);
-                }
-                _ => {}
+    unsafe fn free_members(&self, pass: &mut Pass, units: usize) -> usize {
+        for left in (0..units).rev() {
+            let Some(object) = pass.candidates.get(pass.next) else {
+                self.phase.set(Phase::Idle);
+                return left;
+            };
+            pass.next += 1;
+            // SAFETY: the caller's promise.
+            unsafe {
+                debug_assert!(object.as_ref().count.get() == 1, "a member is still referred to");
+                self.free(object);
             }
-            None
         }
+        0
     }
 
     /// Gives back what an object holds; of a large buffer or table a part from `from` on.
@@ -643,6 +662,7 @@ impl Inner {
                     super::release::release_raws(buffer.items_ptr().add(from), to - from);
                     (to < buffer.len()).then_some(to)
                 }
+                tag::STRUCT_DEF => None,
                 tag::TABLE => {
                     let more = object.cast::<Table>().as_ref().release_some(self, SPAN);
                     more.then_some(0)

@@ -205,7 +205,7 @@ impl<'a> Marking<'a> {
                     }
                 }
             } else if let Some((object, from)) = self.marker.spans.pop() {
-                left = left.saturating_sub(SLICE / 8);
+                left = left.saturating_sub(SLICE / 4);
                 if self.marker.spans.len() < self.marker.settled_spans {
                     self.marker.settled_spans = self.marker.spans.len();
                     if self.inner.take_gone(object) {
