@@ -377,7 +377,7 @@ impl Inner {
                 left -= 1;
             } else {
                 pass.next = 0;
-                pass.expected = pass.done + units - left + pass.candidates.len * UNITS_AFTER_LIST;
+                pass.expected = pass.done + (units - left) + pass.candidates.len * UNITS_AFTER_LIST;
                 self.phase.set(Phase::See);
                 break;
             }
