@@ -276,6 +276,12 @@ impl Machine {
         self.vm.complete_writes();
     }
 
+    /// For tests: slices that were forced, and passes that these have completed; see
+    /// [`Heap::force_slices`](aether_value::Heap::force_slices).
+    pub fn forced_slices(&self) -> (u64, u64) {
+        self.vm.forced_slices()
+    }
+
     /// Collects cycles in slices until a pass over the whole heap is complete or `most` has passed; whether it is
     /// complete.
     pub fn collect_step(&mut self, most: std::time::Duration) -> bool {

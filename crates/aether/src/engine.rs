@@ -511,6 +511,11 @@ impl Engine {
         self.machine.collect_step(most)
     }
 
+    /// For tests: slices that were forced, and passes that these have completed; see [`Heap::force_slices`].
+    pub fn forced_slices(&self) -> (u64, u64) {
+        self.machine.forced_slices()
+    }
+
     /// The host.
     pub fn host(&mut self) -> &mut dyn Host {
         self.machine.host()

@@ -28,6 +28,8 @@ pub(crate) struct Collections {
     pauses: Pauses,
     /// Objects made, and live bytes, when the latest step of the host completed a pass.
     complete_at: Option<(u64, usize)>,
+    /// Slices forced, and passes that these have completed.
+    forced: (u64, u64),
 }
 
 impl Vm {
@@ -44,6 +46,31 @@ impl Vm {
         let turn = self.heap.collect_auto(|roots| self.mark_roots(roots));
         let nanos = self.host.monotonic().saturating_sub(start);
         self.note_pause(turn, nanos);
+    }
+
+    /// A slice at this safepoint, and one at the next, for tests; see [`aether_value::Heap::force_slices`]. Every other
+    /// pass knows no roots, so that all is a candidate.
+    #[cold]
+    pub(super) fn collect_forced(&mut self) {
+        let forced = &mut self.collections.forced;
+        forced.0 += 1;
+        if forced.0.is_multiple_of(16) {
+            self.heap.collect_young();
+        }
+        let knows_roots = self.collections.forced.1.is_multiple_of(2);
+        let freed = self.heap.collect_slice(self.heap.forced_slices(), |roots| {
+            if knows_roots {
+                self.mark_roots(roots);
+            }
+        });
+        self.collections.forced.1 += u64::from(freed.is_some());
+        self.quantum = 1;
+        self.fuel = 1;
+    }
+
+    /// Slices that were forced, and passes that these have completed.
+    pub(crate) fn forced_slices(&self) -> (u64, u64) {
+        self.collections.forced
     }
 
     /// Goes on with a pass in slices, or begins one, until it is complete or `most` has passed; whether it is complete.

@@ -332,6 +332,9 @@ impl Vm {
         if self.heap.collection_due() || self.heap.owes_slice() {
             self.collect_due();
         }
+        if self.heap.forced_slices() > 0 {
+            self.collect_forced();
+        }
         self.heap.trim_if_due();
         Ok(())
     }
@@ -342,8 +345,8 @@ impl Vm {
     pub(crate) fn begin_host_call(&mut self) {
         self.steps = self.total_steps();
         self.heap.take_work();
-        self.quantum = FUEL;
-        self.fuel = FUEL;
+        self.quantum = if self.heap.forced_slices() > 0 { 1 } else { FUEL };
+        self.fuel = self.quantum;
         self.steps_before = self.steps;
         self.grace = None;
         self.halting = false;

@@ -61,6 +61,8 @@ pub(crate) struct Stress {
     fail_charge: Cell<u64>,
     collections: Cell<u64>,
     longest: Cell<u64>,
+    /// Objects of the slice at every safepoint; 0 for none.
+    slice_units: Cell<usize>,
 }
 
 /// What the last full pass left.
@@ -199,6 +201,17 @@ impl Heap {
     /// time in the square of n.
     pub fn thin_stress(&self, objects: u64) {
         self.inner().stress.walk.set(objects);
+    }
+
+    /// Has the evaluator collect a slice of so many objects at every safepoint; 0 for when they are due.
+    pub fn force_slices(&self, units: usize) {
+        self.inner().stress.slice_units.set(units);
+    }
+
+    /// What [`Heap::force_slices`] has set.
+    #[inline]
+    pub fn forced_slices(&self) -> usize {
+        self.inner().stress.slice_units.get()
     }
 
     /// Forced collections so far, and the most charges from one to the next.

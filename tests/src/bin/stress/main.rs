@@ -1,5 +1,5 @@
-//! The runner of `cargo xtask stress`: the suite again, with a collection at every allocation (`collect`), and with
-//! every single charge refused in turn (`refuse`).
+//! The runner of `cargo xtask stress`: the suite again, with a collection at every allocation (`collect`), with a slice
+//! of one at every safepoint (`slices`), and with every single charge refused in turn (`refuse`).
 //!
 //! Options: `--budget SECONDS` for a part of the work that visits every program, `--only PATTERN` for the programs
 //! whose names contain it, `--jobs N`, `--mutants N` for N changed programs (`mutate`) and nothing else, `--progress DIR` where each worker notes which program it is at, `--planted`
@@ -15,6 +15,7 @@
 mod collect;
 mod mutate;
 mod refuse;
+mod slices;
 
 use std::fs;
 use std::path::PathBuf;
@@ -155,6 +156,7 @@ fn run() -> Result<bool, String> {
         mutate::run(&work, count);
     } else {
         collect::run(&work);
+        slices::run(&work);
         refuse::run(&work);
     }
     let breaches = work.breaches.into_inner().map_err(|error| error.to_string())?;
