@@ -375,7 +375,9 @@ impl Array {
         let old = self.detach();
         let len = buffer.len();
         if len > 0 {
-            if Rc::count(&buffer) > 1 {
+            // A pass that has the buffer in hand is told of the first write.
+            let is_watched = Rc::header(&buffer).has(flag::GRAY | flag::CANDIDATE);
+            if is_watched || Rc::count(&buffer) > 1 {
                 self.header.set_flag(flag::SHARED_BUFFER);
             }
             self.items.set(buffer.items_ptr());

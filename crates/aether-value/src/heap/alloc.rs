@@ -421,6 +421,10 @@ impl Inner {
         };
         // SAFETY: the caller's promise; the old layout is what the prefix says.
         unsafe {
+            debug_assert!(
+                !object.as_ref().has(flag::GRAY | flag::CANDIDATE),
+                "a pass has the address of what moves"
+            );
             let old = prefix(object).units as usize * STEP;
             let old_address = object.as_ptr() as usize;
             if total > old && !(self.may_hold(total - old) && self.charge(total - old)) {

@@ -72,12 +72,14 @@ pub(super) const GARBAGE_FLOOR: usize = 1 << 20;
 const YOUNG_STEP: usize = 640 << 10;
 /// Growth between two slices of a pass, and between two while it is behind.
 const SLICE_STEP: usize = 64 << 10;
-const SHORT_SLICE_STEP: usize = 16 << 10;
+const SHORT_SLICE_STEP: usize = 8 << 10;
 /// Objects made without growth between two slices.
 const SLICE_OBJECTS: u64 = 4096;
 /// Units of a slice: a fraction of a millisecond, and at most one or so.
 const LEAST_SLICE: usize = 2048;
 const MOST_SLICE: usize = 12 << 10;
+/// Units that a dead object takes, from when it is listed until it is freed.
+pub(super) const UNITS_OF_DEAD: usize = 8;
 /// Most objects that a young pass takes: about a millisecond.
 const BUDGET: usize = 1 << 14;
 /// Most objects that it takes while passes find nothing: a sample.
@@ -90,7 +92,7 @@ const SLICE: usize = 512;
 /// A young pass is due when the live bytes have grown by `step` since the last one. While such passes find next to
 /// nothing, the step doubles, up to half of what is live; when one does, it returns to 640 KiB.
 ///
-/// A pass over everything ends, in slices that allocation pays for, before the heap has grown by 1/8 and 128 KiB since it
+/// A pass over everything ends, in slices that allocation pays for, before the heap has grown by 1/6 and 128 KiB since it
 /// began. What dies meanwhile it leaves. It begins when that, the growth since the last pass and what that one has left
 /// could exceed what is live by a megabyte: with a heap of 1.4 to 1.75 times what the last one left. So garbage in
 /// cycles never exceeds what is live by more than a megabyte, and stays near the megabyte in programs that make any.
@@ -102,6 +104,8 @@ pub(super) struct Schedule {
     slice_mark: Cell<usize>,
     /// Objects made at the latest slice.
     made: Cell<u64>,
+    /// Objects that the latest pass over everything has left.
+    left: Cell<usize>,
 }
 
 impl Default for Schedule {
@@ -112,6 +116,7 @@ impl Default for Schedule {
             full_mark: Cell::new(Self::full_mark_after(0, 0)),
             slice_mark: Cell::new(usize::MAX),
             made: Cell::new(0),
+            left: Cell::new(0),
         }
     }
 }
@@ -122,12 +127,13 @@ impl Schedule {
     fn full_mark_after(live: usize, floating: usize) -> usize {
         // All that comes until the end of the next pass may be garbage. With that pass's allowance, what floats and
         // this growth are to be a megabyte more than what is certainly alive, at most.
-        let spare = (live - live / 8).saturating_sub(2 * floating) + GARBAGE_FLOOR * 7 / 8;
-        live.saturating_add((spare / 9 * 8).max(live / 8))
+        let spare = (live - live / 6).saturating_sub(2 * floating) + GARBAGE_FLOOR * 7 / 8;
+        live.saturating_add((spare / 7 * 6).max(live / 8))
     }
 
     /// A program begins; what is live is no garbage. A short one ends before a pass is worth its time.
-    fn begin(&self, live: usize) {
+    fn begin(&self, live: usize, objects: usize) {
+        self.left.set(objects);
         self.young_mark.set(live.saturating_add(GARBAGE_FLOOR));
         self.full_mark.set(live.saturating_add(GARBAGE_FLOOR / 2 * 3));
     }
@@ -190,8 +196,16 @@ impl Schedule {
         self.full_mark.set(live.saturating_add(SLICE_STEP));
     }
 
-    /// A pass over everything has ended; `floating` bytes came while it was under way.
-    pub(super) fn after_full(&self, live: usize, floating: usize, freed: usize) {
+    /// Units that a pass is likely to take: what has come since the last one may all be dead.
+    pub(super) fn expected_units(&self, objects: usize) -> usize {
+        let dead = objects.saturating_sub(self.left.get());
+        (2 * objects).saturating_add(UNITS_OF_DEAD * dead)
+    }
+
+    /// A pass over everything has ended, and left so many bytes and objects; `floating` bytes came while it was under
+    /// way.
+    pub(super) fn after_full(&self, live: usize, objects: usize, floating: usize, freed: usize) {
+        self.left.set(objects);
         if freed > live / 4 {
             self.step.set(YOUNG_STEP);
         }
@@ -207,7 +221,7 @@ fn owed(pass: &Pass, live: usize, made: u64) -> usize {
     const OBJECT: u64 = 48;
     let made = made.saturating_sub(pass.made).saturating_mul(OBJECT) as usize;
     let progress = live.saturating_sub(pass.live).max(made);
-    let allowance = pass.live / 8 + GARBAGE_FLOOR / 8;
+    let allowance = pass.live / 6 + GARBAGE_FLOOR / 8;
     let wanted = pass.expected as u128 * progress as u128 / allowance as u128;
     usize::try_from(wanted)
         .unwrap_or(usize::MAX)
@@ -267,7 +281,7 @@ impl Heap {
     /// Takes what is live now for what a pass has left: nothing of it is garbage, because the program has not begun.
     pub fn begin_program(&self) {
         let inner = self.inner();
-        inner.pace.begin(inner.live.get());
+        inner.pace.begin(inner.live.get(), inner.live_objects());
         inner.set_trigger();
     }
 
@@ -310,7 +324,7 @@ impl Heap {
         let full = scope == Scope::Everything;
         match scope {
             Scope::Everything => {
-                inner.pace.after_full(live, 0, stats.bytes);
+                inner.pace.after_full(live, inner.live_objects(), 0, stats.bytes);
                 inner.note_full_pass(stats.bytes);
             }
             Scope::Young { taken, all } => inner.pace.after_young(live, stats.objects, taken, all),

@@ -37,14 +37,13 @@ use crate::{Array, Buffer, Coroutine, Dict, EnumValue, Header, Set, Table, tag};
 
 use super::alloc::Chunk;
 use super::candidate::Watched;
+use super::collector::UNITS_OF_DEAD;
 use super::mark::{Marker, Marking};
 use super::visit::Visitor;
 use super::{CollectStats, EMBEDDED, Heap, Inner, Roots, alloc, flag};
 
 /// Entries of a large buffer or table that are visited at a time.
 const SPAN: usize = 512;
-/// Units for each candidate in the phases after it was listed.
-const UNITS_AFTER_LIST: usize = 8;
 /// How often the roots are looked at again when marking has ended, for what the program has moved there.
 const ROOT_SCANS: u32 = 3;
 
@@ -67,12 +66,12 @@ pub(super) enum Phase {
 
 /// A list in pieces: it grows without being copied.
 #[derive(Default)]
-struct Candidates {
+struct List {
     pieces: Vec<Vec<NonNull<Header>>>,
     len: usize,
 }
 
-impl Candidates {
+impl List {
     /// Entries of a piece.
     const PIECE: usize = 1 << 14;
 
@@ -92,16 +91,14 @@ impl Candidates {
         piece.get(index % Self::PIECE).copied()
     }
 
-    fn set(&mut self, index: usize, object: NonNull<Header>) {
-        self.pieces[index / Self::PIECE][index % Self::PIECE] = object;
-    }
-
-    fn truncate(&mut self, len: usize) {
-        self.pieces.truncate(len.div_ceil(Self::PIECE));
-        if let Some(last) = self.pieces.last_mut() {
-            last.truncate(len - (len - 1) / Self::PIECE * Self::PIECE);
+    fn pop(&mut self) -> Option<NonNull<Header>> {
+        let last = self.pieces.last_mut()?;
+        let object = last.pop();
+        if last.is_empty() {
+            self.pieces.pop();
         }
-        self.len = len;
+        self.len -= 1;
+        object
     }
 
     fn iter(&self) -> impl Iterator<Item = NonNull<Header>> {
@@ -119,7 +116,9 @@ pub(super) struct Pass {
     /// The chunks, and the large objects, that are still to be walked.
     chunks: usize,
     large: usize,
-    candidates: Candidates,
+    candidates: List,
+    /// Those that are dead, the last first.
+    dead: List,
     /// Generators among them that have to be closed before they die.
     closing: Vec<NonNull<Header>>,
     /// Of the dead, those with a side record, and definitions.
@@ -263,7 +262,7 @@ impl Inner {
             chunks: usize::MAX,
             live: self.live.get(),
             made: self.objects_made(),
-            expected: self.live_objects().saturating_mul(2),
+            expected: self.pace.expected_units(self.live_objects()),
             ..Pass::default()
         }
     }
@@ -377,7 +376,7 @@ impl Inner {
                 left -= 1;
             } else {
                 pass.next = 0;
-                pass.expected = pass.done + (units - left) + pass.candidates.len * UNITS_AFTER_LIST;
+                pass.expected = pass.done + (units - left) + pass.candidates.len * UNITS_OF_DEAD;
                 self.phase.set(Phase::See);
                 break;
             }
@@ -534,24 +533,22 @@ impl Inner {
 
     // --- the dead ---
 
-    /// Candidates that are alive are such no longer; the others are held.
+    /// Candidates that are alive are such no longer; the others are held. From the end, so that items and tables are
+    /// candidates no longer before their owners are, which tell of writes.
     fn step_hold(&self, pass: &mut Pass, units: usize) -> usize {
-        let mut left = units;
-        while left > 0 {
-            let Some(object) = pass.candidates.get(pass.next) else {
-                pass.candidates.truncate(pass.span);
-                pass.next = 0;
-                pass.span = 0;
+        for left in (0..units).rev() {
+            let Some(object) = pass.candidates.pop() else {
                 self.clear_watched();
+                // In the order in which they were listed.
+                pass.sided.reverse();
                 if self.is_watched() {
-                    let dead: Vec<NonNull<Header>> = pass.candidates.iter().collect();
+                    let mut dead: Vec<NonNull<Header>> = pass.dead.iter().collect();
+                    dead.reverse();
                     self.report_cycles(&dead);
                 }
                 self.phase.set(Phase::Bury);
-                break;
+                return left;
             };
-            left -= 1;
-            pass.next += 1;
             if self.is_gone(object) {
                 continue;
             }
@@ -559,24 +556,22 @@ impl Inner {
             let header = unsafe { object.as_ref() };
             if header.has(flag::GRAY) {
                 header.clear_flag(flag::GRAY | flag::CANDIDATE);
-            } else {
-                self.untrap(object);
-                header.count.set(header.count.get() + 1);
-                // Without a side record there is no weak cell either, through which it could still be asked for.
-                if header.has(flag::HAS_SIDE) {
-                    pass.sided.push(object);
-                } else {
-                    header.clear_flag(flag::CANDIDATE);
-                }
-                if header.kind == tag::STRUCT_DEF {
-                    pass.definitions.push(object);
-                }
-                // What is kept stays in front.
-                pass.candidates.set(pass.span, object);
-                pass.span += 1;
+                continue;
             }
+            self.untrap(object);
+            header.count.set(header.count.get() + 1);
+            // Without a side record there is no weak cell either, through which it could still be asked for.
+            if header.has(flag::HAS_SIDE) {
+                pass.sided.push(object);
+            } else {
+                header.clear_flag(flag::CANDIDATE);
+            }
+            if header.kind == tag::STRUCT_DEF {
+                pass.definitions.push(object);
+            }
+            pass.dead.push(object);
         }
-        left
+        0
     }
 
     fn step_free(&self, pass: &mut Pass, units: usize) -> usize {
@@ -616,7 +611,7 @@ impl Inner {
         unsafe {
             while left > 0 {
                 left -= 1;
-                let Some(object) = pass.candidates.get(pass.next) else {
+                let Some(object) = pass.dead.get(pass.next) else {
                     // Instances have asked theirs how many slots they have.
                     for object in std::mem::take(&mut pass.definitions) {
                         self.release_contents(object, object.as_ref().shape.get());
@@ -636,7 +631,7 @@ impl Inner {
 
     unsafe fn free_members(&self, pass: &mut Pass, units: usize) -> usize {
         for left in (0..units).rev() {
-            let Some(object) = pass.candidates.get(pass.next) else {
+            let Some(object) = pass.dead.get(pass.next) else {
                 self.phase.set(Phase::Idle);
                 return left;
             };
@@ -678,7 +673,8 @@ impl Inner {
     fn end_pass(&self, pass: &Pass) {
         let (live, freed) = (self.live.get(), pass.freed);
         let floating = (live + freed.bytes).saturating_sub(pass.live);
-        self.pace.after_full(live, floating, freed.bytes);
+        self.pace
+            .after_full(live, self.live_objects(), floating, freed.bytes);
         self.note_full_pass(freed.bytes);
         self.counters.pass(freed);
         self.pass_done();
