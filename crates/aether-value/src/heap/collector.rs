@@ -78,6 +78,11 @@ const SLICE_OBJECTS: u64 = 4096;
 /// Units of a slice: a fraction of a millisecond, and at most one or so.
 const LEAST_SLICE: usize = 2048;
 const MOST_SLICE: usize = 12 << 10;
+/// Objects freed for each one left before a pass that growth does not ask for.
+const LEAST_PATIENCE: u64 = 16;
+const MOST_PATIENCE: u64 = 128;
+/// Objects below which it does not matter how many are left.
+const FEW_OBJECTS: u64 = 1 << 14;
 /// Units that a dead object takes, from when it is listed until it is freed.
 pub(super) const UNITS_OF_DEAD: usize = 8;
 /// Most objects that a young pass takes: about a millisecond.
@@ -96,16 +101,26 @@ const SLICE: usize = 512;
 /// began. What dies meanwhile it leaves. It begins when that, the growth since the last pass and what that one has left
 /// could exceed what is live by a megabyte: with a heap of 1.4 to 1.75 times what the last one left. So garbage in
 /// cycles never exceeds what is live by more than a megabyte, and stays near the megabyte in programs that make any.
+///
+/// Where much dies at once and the heap does not grow afterwards, a pass begins when 16 times as many objects were freed
+/// as the last one has left; while such passes find little, 32 times, and so on up to 128.
 pub(super) struct Schedule {
     step: Cell<usize>,
     /// Live bytes at which a young pass, a pass over everything, and its next slice are due.
     young_mark: Cell<usize>,
     full_mark: Cell<usize>,
     slice_mark: Cell<usize>,
+    /// Live bytes that the latest pass of either kind has left.
+    young_live: Cell<usize>,
+    /// Whether the pass under way began because much was freed.
+    is_patient: Cell<bool>,
     /// Objects made at the latest slice.
     made: Cell<u64>,
     /// Objects that the latest pass over everything has left.
     left: Cell<usize>,
+    /// Objects freed at which the next one is due although the heap has not grown, and how many for each object left.
+    freed_mark: Cell<u64>,
+    patience: Cell<u64>,
 }
 
 impl Default for Schedule {
@@ -115,8 +130,12 @@ impl Default for Schedule {
             young_mark: Cell::new(YOUNG_STEP),
             full_mark: Cell::new(Self::full_mark_after(0, 0)),
             slice_mark: Cell::new(usize::MAX),
+            young_live: Cell::new(0),
+            is_patient: Cell::new(false),
             made: Cell::new(0),
             left: Cell::new(0),
+            freed_mark: Cell::new(u64::MAX),
+            patience: Cell::new(LEAST_PATIENCE),
         }
     }
 }
@@ -127,14 +146,15 @@ impl Schedule {
     fn full_mark_after(live: usize, floating: usize) -> usize {
         // All that comes until the end of the next pass may be garbage. With that pass's allowance, what floats and
         // this growth are to be a megabyte more than what is certainly alive, at most.
-        let spare = (live - live / 6).saturating_sub(2 * floating) + GARBAGE_FLOOR * 7 / 8;
+        let spare = (live - live / 6).saturating_sub(2 * floating) + GARBAGE_FLOOR / 2;
         live.saturating_add((spare / 7 * 6).max(live / 8))
     }
 
     /// A program begins; what is live is no garbage. A short one ends before a pass is worth its time.
     fn begin(&self, live: usize, objects: usize) {
         self.left.set(objects);
-        self.young_mark.set(live.saturating_add(GARBAGE_FLOOR));
+        self.freed_mark.set(LEAST_PATIENCE * FEW_OBJECTS);
+        self.young_mark.set(live.saturating_add(GARBAGE_FLOOR / 8 * 7));
         self.full_mark.set(live.saturating_add(GARBAGE_FLOOR / 2 * 3));
     }
 
@@ -176,6 +196,7 @@ impl Schedule {
         // What a pass that was worth it has left over is taken soon.
         let next = if all || !was_worth_it { step } else { step / 4 };
         self.young_mark.set(live.saturating_add(next));
+        self.young_live.set(live);
         if self.slice_mark.get() != usize::MAX {
             self.lower(live);
         }
@@ -196,22 +217,34 @@ impl Schedule {
         self.full_mark.set(live.saturating_add(SLICE_STEP));
     }
 
-    /// Units that a pass is likely to take: what has come since the last one may all be dead.
-    pub(super) fn expected_units(&self, objects: usize) -> usize {
+    /// A pass over everything begins; gives the units that it is likely to take: what has come since the last one may all
+    /// be dead.
+    pub(super) fn begin_pass(&self, live: usize, objects: usize) -> usize {
+        self.is_patient.set(live <= self.full_mark.get());
         let dead = objects.saturating_sub(self.left.get());
         (2 * objects).saturating_add(UNITS_OF_DEAD * dead)
     }
 
     /// A pass over everything has ended, and left so many bytes and objects; `floating` bytes came while it was under
     /// way.
-    pub(super) fn after_full(&self, live: usize, objects: usize, floating: usize, freed: usize) {
+    pub(super) fn after_full(&self, inner: &Inner, floating: usize, freed: usize) {
+        let (live, objects) = (inner.live.get(), inner.live_objects());
         self.left.set(objects);
-        if freed > live / 4 {
+        let patience = if freed > live / 4 {
             self.step.set(YOUNG_STEP);
-        }
+            LEAST_PATIENCE
+        } else if self.is_patient.get() {
+            (self.patience.get() * 2).min(MOST_PATIENCE)
+        } else {
+            self.patience.get()
+        };
+        self.patience.set(patience);
+        let more = patience * FEW_OBJECTS.max(objects as u64);
+        self.freed_mark.set(inner.freed.get().saturating_add(more));
         self.full_mark.set(Self::full_mark_after(live, floating));
         self.slice_mark.set(usize::MAX);
         self.young_mark.set(live.saturating_add(self.step.get()));
+        self.young_live.set(live);
     }
 }
 
@@ -266,13 +299,13 @@ impl Heap {
     /// [`Heap::collection_due`]. `roots` may be asked more than once.
     pub fn collect_auto(&self, roots: impl Fn(&mut Roots<'_>)) -> Turn {
         let inner = self.inner();
-        if inner.live.get() > inner.pace.young_mark.get() {
+        if inner.is_young_pass_due() {
             return Turn::Young(self.collect_young());
         }
         Turn::Slice(self.collect_slice(inner.owed_units(), roots))
     }
 
-    /// Whether the pass over everything that is under way is owed a slice, beside those that growth pays for.
+    /// Whether a slice of a pass over everything is due, beside those that growth pays for.
     #[inline]
     pub fn owes_slice(&self) -> bool {
         self.inner().owes_slice()
@@ -324,7 +357,7 @@ impl Heap {
         let full = scope == Scope::Everything;
         match scope {
             Scope::Everything => {
-                inner.pace.after_full(live, inner.live_objects(), 0, stats.bytes);
+                inner.pace.after_full(inner, 0, stats.bytes);
                 inner.note_full_pass(stats.bytes);
             }
             Scope::Young { taken, all } => inner.pace.after_young(live, stats.objects, taken, all),
@@ -486,6 +519,14 @@ impl Inner {
         heap.collect().bytes > 0 || released
     }
 
+    /// Whether a young pass is due, for its own sake or to spare a pass over everything what a young one can find.
+    fn is_young_pass_due(&self) -> bool {
+        let (live, pace) = (self.live.get(), &self.pace);
+        let is_full_due = self.phase.get() == Phase::Idle && live > pace.full_mark.get();
+        live > pace.young_mark.get()
+            || is_full_due && live.saturating_sub(pace.young_live.get()) > YOUNG_STEP / 4
+    }
+
     /// Units for the slice that is due. Near the budget it is to be the last of its pass.
     fn owed_units(&self) -> usize {
         let (live, made) = (self.live.get(), self.objects_made());
@@ -496,12 +537,14 @@ impl Inner {
         self.pass.with(|pass| slice_units(pass, live, made))
     }
 
-    /// Whether so much was made since the last slice of the pass under way that one more is due although the heap has
-    /// not grown.
+    /// Whether so much was made since the last slice of the pass under way, or so much freed since the last pass, that a
+    /// slice is due although the heap has not grown.
+    #[inline]
     fn owes_slice(&self) -> bool {
-        self.phase.get() != Phase::Idle
-            && self.auto_collect.get()
-            && self.objects_made() - self.pace.made.get() > SLICE_OBJECTS
+        if self.phase.get() == Phase::Idle {
+            return self.freed.get() > self.pace.freed_mark.get() && self.auto_collect.get();
+        }
+        self.objects_made() - self.pace.made.get() > SLICE_OBJECTS && self.auto_collect.get()
     }
 
     /// Whether an object holds a container, so that it can be part of a cycle. A definition whose methods capture

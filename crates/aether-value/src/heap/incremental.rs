@@ -262,7 +262,7 @@ impl Inner {
             chunks: usize::MAX,
             live: self.live.get(),
             made: self.objects_made(),
-            expected: self.pace.expected_units(self.live_objects()),
+            expected: self.pace.begin_pass(self.live.get(), self.live_objects()),
             ..Pass::default()
         }
     }
@@ -671,10 +671,9 @@ impl Inner {
     }
 
     fn end_pass(&self, pass: &Pass) {
-        let (live, freed) = (self.live.get(), pass.freed);
-        let floating = (live + freed.bytes).saturating_sub(pass.live);
-        self.pace
-            .after_full(live, self.live_objects(), floating, freed.bytes);
+        let freed = pass.freed;
+        let floating = (self.live.get() + freed.bytes).saturating_sub(pass.live);
+        self.pace.after_full(self, floating, freed.bytes);
         self.note_full_pass(freed.bytes);
         self.counters.pass(freed);
         self.pass_done();
