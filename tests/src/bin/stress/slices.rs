@@ -32,7 +32,7 @@ pub(crate) fn run(work: &Work) {
                     message.trim_end()
                 )),
                 Err(_) => {
-                    work.add_violation(format!("{}: a panic, collecting in slices of {units}", case.name))
+                    work.add_violation(format!("{}: a panic, collecting in slices of {units}", case.name));
                 }
             }
             if let Ok(mut total) = total.lock() {
