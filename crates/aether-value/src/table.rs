@@ -9,6 +9,9 @@
 //!   for a power of two, probed one after the other. A slot is a position in its low bits, as many as the number of
 //!   slots needs, and bits of the key's hash above: a probe looks at an entry only if these agree. An entry keeps its
 //!   key's 32-bit hash in the key's padding, so growing the index computes no hash.
+//! - *Growing*: hashed, with two indexes. A large index does not grow at once: the old one stays, with the positions
+//!   that it has, and each insertion enters some of them into the new one, which gets what is new. A key is looked up
+//!   in both. So an insertion takes no longer than any other, however many entries there are.
 //!
 //! An empty table whose first key is an int is packed. When that ends, and whenever the index grows, the table becomes
 //! direct if its keys allow it in an index of the size that hashing would take, and hashed if not; a direct one becomes
@@ -18,6 +21,9 @@
 //! Invariants
 //! - `first..len` are the used positions; all below `first` are tombstones; the entry at `len - 1` is live.
 //! - In a packed table the entry at position `p` is a tombstone, or its key is the int `origin + p` (wrapping).
+//! - A growing table's old index has half as many slots as the new one, and every position below the first that is not
+//!   in it; `origin` holds that and the number of positions that are in both. What changes positions, or takes the last
+//!   one away, ends the growing first.
 //! - The index of a direct table holds the live positions, that of a hashed one every position below `len`,
 //!   tombstones included, if these are more than eight. An index that is not used is empty.
 //! - At most three quarters of as many positions as an index has slots are used, so that every probe ends.
@@ -42,8 +48,13 @@ const LINEAR: usize = 8;
 const DICT: usize = 2 * size_of::<Raw>();
 const SET: usize = size_of::<Raw>();
 
-/// A slot of the index without a position.
+/// A slot of the index without a position. Slots are stored inverted: memory of zeros is an empty index, and the pages
+/// of a large one are touched when they are needed.
 const EMPTY: u32 = u32::MAX;
+/// Slots from which on an index grows by and by.
+const LARGE_INDEX: usize = 1 << 15;
+/// Positions that each insertion enters into the new index of a growing table.
+const MOVED_AT_ONCE: u32 = 8;
 
 /// Ordered entries, those of a dict or only keys for a set.
 #[repr(C)]
@@ -58,11 +69,16 @@ pub struct Table {
     mask: Cell<u32>,
     mode: Cell<Mode>,
     index: Cell<*mut u32>,
-    /// The key of a packed table's position 0, and of a direct one's slot 0.
+    /// The key of a packed table's position 0, and of a direct one's slot 0; of a growing one two numbers.
     origin: Cell<i64>,
     /// What the heap hashes numbers under.
     secret: u64,
+    /// The smaller index of a growing table.
+    old_index: Cell<*mut u32>,
 }
+
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Table>() == 80);
 
 // SAFETY: repr(C), header first, made by dicts and sets only.
 unsafe impl Object for Table {}
@@ -74,6 +90,7 @@ enum Mode {
     Hashed,
     Packed,
     Direct,
+    Growing,
 }
 
 /// A key with its hash in the padding; the same bytes as a `Raw`.
@@ -158,6 +175,7 @@ impl Table {
             index: Cell::new(std::ptr::null_mut()),
             origin: Cell::new(0),
             secret,
+            old_index: Cell::new(std::ptr::null_mut()),
         }
     }
 
@@ -263,13 +281,24 @@ impl Table {
     #[inline(always)]
     fn position_of_string<const STRIDE: usize>(&self, text: &Str) -> Option<EntryIndex> {
         if self.len.get() == 0 || self.mode.get() != Mode::Hashed {
-            return None;
+            return self.string_elsewhere(text);
         }
         let hash = text.hash();
         if self.len.get() as usize <= LINEAR {
             return self.scan_string(text, hash);
         }
         self.probe::<STRIDE>(hash, |key| key.is_string(text, hash))
+    }
+
+    /// The entry with this string key in a table that is empty or not just hashed.
+    #[cold]
+    #[inline(never)]
+    fn string_elsewhere(&self, text: &Str) -> Option<EntryIndex> {
+        if self.mode.get() != Mode::Growing {
+            return None;
+        }
+        let hash = text.hash();
+        self.probe_both(hash, |key| key.is_string(text, hash))
     }
 
     #[inline(never)]
@@ -318,11 +347,20 @@ impl Table {
                 return None;
             }
             Mode::Hashed => {}
+            Mode::Growing => return self.int_in_both(number),
         }
         if self.len.get() as usize <= LINEAR {
             return self.scan_int(number);
         }
         self.probe::<STRIDE>(int_hash(self.secret, number), |key| {
+            key.payload == number.cast_unsigned() && key.tag == tag::INT
+        })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn int_in_both(&self, number: i64) -> Option<EntryIndex> {
+        self.probe_both(int_hash(self.secret, number), |key| {
             key.payload == number.cast_unsigned() && key.tag == tag::INT
         })
     }
@@ -389,7 +427,9 @@ impl Table {
     /// The entry with this hash whose key, which is no int, `is_it` accepts.
     #[inline]
     fn find(&self, hash: u32, is_it: impl Fn(&Key) -> bool) -> Option<EntryIndex> {
-        if self.mode.get() != Mode::Hashed {
+        if self.mode.get() == Mode::Growing {
+            self.probe_both(hash, is_it)
+        } else if self.mode.get() != Mode::Hashed {
             None
         } else if self.len.get() as usize <= LINEAR {
             self.scan(is_it)
@@ -411,13 +451,35 @@ impl Table {
     /// The entry with this hash whose key `is_it` accepts, by the index.
     #[inline(always)]
     fn probe<const STRIDE: usize>(&self, hash: u32, is_it: impl Fn(&Key) -> bool) -> Option<EntryIndex> {
+        self.probe_index(self.index.get(), self.mask.get(), hash, |position| {
+            is_it(self.key_of::<STRIDE>(position))
+        })
+    }
+
+    /// The same in both indexes of a growing table.
+    fn probe_both(&self, hash: u32, is_it: impl Fn(&Key) -> bool) -> Option<EntryIndex> {
+        let (old, new) = (self.old_index.get(), self.index.get());
         let mask = self.mask.get();
+        let found = self.probe_index(old, mask / 2, hash, |position| is_it(self.key(position)));
+        found.or_else(|| self.probe_index(new, mask, hash, |position| is_it(self.key(position))))
+    }
+
+    #[inline(always)]
+    #[expect(clippy::unused_self, reason = "the index is this table's")]
+    fn probe_index(
+        &self,
+        index: *const u32,
+        mask: u32,
+        hash: u32,
+        is_it: impl Fn(u32) -> bool,
+    ) -> Option<EntryIndex> {
         let mut at = hash & mask;
         loop {
-            let slot = self.slot(at);
+            // SAFETY: callers pass an index of this table, with `mask + 1` slots.
+            let slot = unsafe { !*index.add(at as usize) };
             if (slot ^ hash) & !mask == 0 && slot != EMPTY {
                 let position = slot & mask;
-                if is_it(self.key_of::<STRIDE>(position)) {
+                if is_it(position) {
                     return Some(EntryIndex(position));
                 }
             } else if slot == EMPTY {
@@ -432,14 +494,14 @@ impl Table {
     fn slot(&self, at: u32) -> u32 {
         debug_assert!(at <= self.mask.get() && !self.index.get().is_null());
         // SAFETY: the index has `mask + 1` slots.
-        unsafe { *self.index.get().add(at as usize) }
+        unsafe { !*self.index.get().add(at as usize) }
     }
 
     #[inline]
     fn set_slot(&self, at: u32, slot: u32) {
         debug_assert!(at <= self.mask.get() && !self.index.get().is_null());
         // SAFETY: the index has `mask + 1` slots.
-        unsafe { *self.index.get().add(at as usize) = slot };
+        unsafe { *self.index.get().add(at as usize) = !slot };
     }
 
     /// Enters a position into the index of a hashed table, which has room for it.
@@ -458,7 +520,7 @@ impl Table {
     /// positions have changed.
     fn enter_all(&self) {
         match self.mode.get() {
-            Mode::Packed => {}
+            Mode::Packed | Mode::Growing => {}
             Mode::Direct => {
                 for position in self.first.get()..self.len.get() {
                     let key = self.key(position);
@@ -507,8 +569,8 @@ impl Table {
     /// Empties the index, if there is one.
     fn clear_index(&self) {
         if !self.index.get().is_null() {
-            // SAFETY: the index has `mask + 1` slots; a byte of all ones four times is `EMPTY`.
-            unsafe { self.index.get().write_bytes(0xFF, self.mask.get() as usize + 1) };
+            // SAFETY: the index has `mask + 1` slots; four bytes of zeros are `EMPTY`.
+            unsafe { self.index.get().write_bytes(0, self.mask.get() as usize + 1) };
         }
     }
 
@@ -578,8 +640,10 @@ impl Table {
 
     /// Appends an entry whose key is not there yet; takes over both counts on success.
     pub(crate) fn append(&self, heap: &Heap, key: Raw, hash: u32, value: Raw) -> Result<(), Raise> {
-        if self.mode.get() != Mode::Hashed {
-            self.turn_hashed(heap)?;
+        match self.mode.get() {
+            Mode::Hashed => {}
+            Mode::Growing => self.move_some(heap),
+            Mode::Packed | Mode::Direct => self.turn_hashed(heap)?,
         }
         self.append_hashed(heap, key, hash, value)
     }
@@ -625,6 +689,10 @@ impl Table {
                 self.set_slot(offset as u32, position);
             }
             Mode::Hashed => return self.append_hashed_int(heap, number, value),
+            Mode::Growing => {
+                self.move_some(heap);
+                return self.append_hashed_int(heap, number, value);
+            }
             Mode::Packed if position as usize <= LINEAR => {
                 self.turn_hashed(heap)?;
                 return self.append_hashed_int(heap, number, value);
@@ -684,7 +752,7 @@ impl Table {
                     self.each_position(|_, key| self.set_slot(self.direct_slot(key.payload), EMPTY));
                 }
             }
-            Mode::Packed | Mode::Hashed => {}
+            Mode::Packed | Mode::Hashed | Mode::Growing => {}
         }
         self.compute_hashes();
         if self.len.get() as usize > LINEAR {
@@ -732,6 +800,9 @@ impl Table {
     /// Removes an entry; gives its key and value.
     pub(crate) fn remove_at(&self, entry: EntryIndex) -> (Value, Value) {
         let position = entry.0;
+        if self.mode.get() == Mode::Growing && (self.live.get() == 1 || position + 1 == self.len.get()) {
+            self.end_growing(Heap::of(self).inner());
+        }
         let key = *self.key(position);
         let value = if self.header.small.get() == 0 {
             *self.value_at(entry)
@@ -839,6 +910,7 @@ impl Table {
 
     /// Closes the gaps; positions change. A packed table has them only at its beginning.
     fn compact(&self) {
+        self.end_growing(Heap::of(self).inner());
         let stride = self.stride();
         let first = self.first.get();
         if self.mode.get() == Mode::Hashed && self.len.get() as usize > LINEAR {
@@ -872,7 +944,15 @@ impl Table {
     #[cold]
     #[inline(never)]
     fn make_index(&self, heap: &Heap, count: usize, number: Option<i64>) -> Result<(), Raise> {
-        self.take_index(heap, slots_for(count))?;
+        let slots = slots_for(count);
+        let has_grown = self.mode.get() == Mode::Hashed && slots == 2 * (self.mask.get() as usize + 1);
+        if has_grown && slots > LARGE_INDEX {
+            let is_direct = number.is_some_and(|number| self.direct_origin(number, slots as u64).is_some());
+            if !is_direct {
+                return self.begin_growing(heap, slots);
+            }
+        }
+        self.take_index(heap, slots)?;
         let slots = u64::from(self.mask.get()) + 1;
         match number.and_then(|number| self.direct_origin(number, slots)) {
             Some(origin) => {
@@ -892,19 +972,85 @@ impl Table {
             return Ok(());
         }
         let bytes = slots * size_of::<u32>();
-        // SAFETY: new memory.
-        let memory = unsafe { Memory::grow(heap.inner(), std::ptr::null_mut(), 0, bytes) };
+        let memory = Memory::zeroed(heap.inner(), bytes);
         if memory.is_null() {
             return Err(heap.out_of_memory(bytes));
         }
         self.free_index(heap.inner());
         self.index.set(memory.cast());
         self.mask.set((slots - 1) as u32);
-        self.clear_index();
         Ok(())
     }
 
+    // --- growing by and by ---
+
+    /// Takes a second index of so many slots, twice what the first one has, which is full.
+    fn begin_growing(&self, heap: &Heap, slots: usize) -> Result<(), Raise> {
+        let bytes = slots * size_of::<u32>();
+        let memory = Memory::zeroed(heap.inner(), bytes);
+        if memory.is_null() {
+            return Err(heap.out_of_memory(bytes));
+        }
+        self.old_index.set(self.index.replace(memory.cast()));
+        self.mask.set((slots - 1) as u32);
+        self.set_growth(self.len.get(), 0);
+        self.mode.set(Mode::Growing);
+        Ok(())
+    }
+
+    /// How many positions the old index has, and how many of them are in the new one as well.
+    fn growth(&self) -> (u32, u32) {
+        let both = self.origin.get().cast_unsigned();
+        ((both >> 32) as u32, both as u32)
+    }
+
+    fn set_growth(&self, old: u32, moved: u32) {
+        let both = u64::from(old) << 32 | u64::from(moved);
+        self.origin.set(both.cast_signed());
+    }
+
+    /// Enters the next positions of the old index into the new one, and ends the growing with the last.
+    fn move_some(&self, heap: &Heap) {
+        let (old, moved) = self.growth();
+        let to = (moved + MOVED_AT_ONCE).min(old);
+        for position in moved..to {
+            self.enter(self.key(position).hash, position);
+        }
+        self.set_growth(old, to);
+        if to == old {
+            self.end_growing(heap.inner());
+        }
+    }
+
+    /// Ends the growing, if that is what this table does: all positions are in the new index.
+    fn end_growing(&self, heap: &Inner) {
+        if self.mode.get() != Mode::Growing {
+            return;
+        }
+        let (old, moved) = self.growth();
+        for position in moved..old {
+            self.enter(self.key(position).hash, position);
+        }
+        self.free_old_index(heap);
+        self.mode.set(Mode::Hashed);
+    }
+
+    fn free_old_index(&self, heap: &Inner) {
+        let bytes = self.old_index_bytes();
+        // SAFETY: the old index came from `Memory` with this size, and is forgotten.
+        unsafe { Memory::free(heap, self.old_index.replace(std::ptr::null_mut()).cast(), bytes) };
+    }
+
+    fn old_index_bytes(&self) -> usize {
+        if self.old_index.get().is_null() {
+            0
+        } else {
+            self.index_bytes() / 2
+        }
+    }
+
     fn free_index(&self, heap: &Inner) {
+        self.free_old_index(heap);
         // SAFETY: the index came from `Memory` with this size, and is forgotten.
         unsafe { Memory::free(heap, self.index.get().cast(), self.index_bytes()) };
         self.index.set(std::ptr::null_mut());
@@ -913,6 +1059,7 @@ impl Table {
 
     /// A table of its own with the same entries at the same positions.
     pub(crate) fn duplicate(&self, heap: &Heap) -> Result<Rc<Self>, Raise> {
+        self.end_growing(heap.inner());
         let copy = Self::create(heap, self.header.small.get() != 0)?;
         let len = self.len.get();
         copy.reserve(heap, len as usize)?;
@@ -949,7 +1096,7 @@ impl Table {
 
     /// Bytes of entries and index, this object itself not included.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.cap.get() as usize * self.stride() + self.index_bytes()
+        self.cap.get() as usize * self.stride() + self.index_bytes() + self.old_index_bytes()
     }
 
     pub(crate) fn visit<F: FnMut(NonNull<Header>)>(&self, visitor: &mut Visitor<F>) {

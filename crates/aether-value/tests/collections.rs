@@ -3,7 +3,9 @@
 
 mod common;
 
-use aether_value::{Array, Dict, Heap, Rc, Set, Value, deep_equals};
+use std::collections::HashMap;
+
+use aether_value::{Array, Dict, ErrorKind, Heap, Rc, Set, Value, deep_equals};
 use common::{heap, limited, name, show, text, value};
 use proptest::prelude::*;
 
@@ -517,4 +519,98 @@ fn the_peak_is_exact() {
         }
     }
     assert_eq!(heap.peak_bytes(), model);
+}
+
+/// A large index grows while entries come and go; whatever happens meanwhile, every key is found.
+#[test]
+fn a_large_table_grows_by_and_by() {
+    const OPERATIONS: u64 = if cfg!(miri) { 2_000 } else { 400_000 };
+    for with_strings in [true, false] {
+        let heap = heap();
+        let (dict, set) = (heap.dict().unwrap(), heap.set().unwrap());
+        let mut model: HashMap<i64, i64> = HashMap::new();
+        let mut order: Vec<i64> = Vec::new();
+        let mut copies = Vec::new();
+        let mut random = 99_u64;
+        let mut below = |end: u64| {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) % end
+        };
+        // Ints so far apart that they are hashed.
+        let key = |number: i64| -> Value {
+            if with_strings {
+                text(&heap, &number.to_string())
+            } else {
+                Value::Int(number * 1_000_003)
+            }
+        };
+        for operation in 0..OPERATIONS {
+            let number = below(1_000_000) as i64;
+            match below(20) {
+                0 if !order.is_empty() => {
+                    // One of the last ones or any one: the end of a table is a case of its own.
+                    let at = order.len() - 1 - below(order.len().min(3) as u64) as usize;
+                    let at = if below(2) == 0 { at } else { below(order.len() as u64) as usize };
+                    let gone = order.swap_remove(at);
+                    let value = dict.remove(&key(gone)).unwrap().unwrap();
+                    assert_eq!(value.as_int(), model.remove(&gone));
+                    assert!(set.remove(&key(gone)).unwrap());
+                }
+                1 if !order.is_empty() => {
+                    let known = order[below(order.len() as u64) as usize];
+                    let value = dict.get_value(&key(known)).and_then(|value| value.as_int());
+                    assert_eq!(value, model.get(&known).copied(), "at {operation}");
+                    assert!(set.contains(&key(known)));
+                    assert_eq!(dict.get(&key(number)).is_some(), model.contains_key(&number));
+                }
+                2 if below(10_000) == 0 => copies.push((heap.set_copy(&set).unwrap(), model.len())),
+                _ => {
+                    let old = dict.insert(key(number), Value::Int(number)).unwrap();
+                    assert_eq!(old.is_some(), model.insert(number, number).is_some());
+                    assert_eq!(set.add(key(number)).unwrap(), old.is_none());
+                    if old.is_none() {
+                        order.push(number);
+                    }
+                }
+            }
+        }
+        assert_eq!((dict.len(), set.len()), (model.len(), model.len()));
+        for number in &order {
+            assert!(dict.get(&key(*number)).is_some() && set.contains(&key(*number)));
+        }
+        for (copy, len) in &copies {
+            assert_eq!(copy.len(), *len);
+        }
+        drop((dict, set, copies));
+        heap.teardown();
+        assert_eq!((heap.live_objects(), heap.live_bytes()), (0, 0));
+    }
+}
+
+/// When there is no memory for a larger index, nothing is lost.
+#[test]
+fn a_large_table_survives_the_refusal_of_its_growth() {
+    let heap = heap();
+    let dict = heap.dict().unwrap();
+    let mut refused = 0;
+    let mut count = 0;
+    while count < 200_000 {
+        let key = text(&heap, &format!("key {count}"));
+        heap.set_limit(Some(heap.live_bytes() + 150_000));
+        let result = dict.insert(key.clone(), Value::Int(count));
+        heap.set_limit(None);
+        if let Err(raise) = result {
+            assert_eq!(raise.kind(), ErrorKind::OutOfMemory);
+            refused += 1;
+            assert!(dict.insert(key, Value::Int(count)).unwrap().is_none());
+        }
+        count += 1;
+    }
+    assert!(refused > 3, "{refused}");
+    for number in 0..count {
+        let value = dict.get_value(&text(&heap, &format!("key {number}")));
+        assert_eq!(value.and_then(|value| value.as_int()), Some(number));
+    }
 }

@@ -405,6 +405,9 @@ impl Vm {
         };
         while self.host.monotonic() < due {
             self.check_interrupt()?;
+            if self.heap.has_leaving() && self.release_some() {
+                continue;
+            }
             self.host.wait(&self.scheduler.receiver.waker(), waiting);
         }
         self.check_interrupt()

@@ -71,7 +71,7 @@ pub(super) const GARBAGE_FLOOR: usize = 1 << 20;
 /// Growth between two young passes while they find garbage.
 const YOUNG_STEP: usize = 640 << 10;
 /// Growth between two slices of a pass, and between two while it is behind.
-const SLICE_STEP: usize = 64 << 10;
+const SLICE_STEP: usize = 32 << 10;
 const SHORT_SLICE_STEP: usize = 8 << 10;
 /// Objects made without growth between two slices.
 const SLICE_OBJECTS: u64 = 4096;
@@ -146,7 +146,7 @@ impl Schedule {
     fn full_mark_after(live: usize, floating: usize) -> usize {
         // All that comes until the end of the next pass may be garbage. With that pass's allowance, what floats and
         // this growth are to be a megabyte more than what is certainly alive, at most.
-        let spare = (live - live / 6).saturating_sub(2 * floating) + GARBAGE_FLOOR / 2;
+        let spare = (live - live / 6).saturating_sub(2 * floating) + GARBAGE_FLOOR / 8 * 5;
         live.saturating_add((spare / 7 * 6).max(live / 8))
     }
 

@@ -76,6 +76,29 @@ impl Memory {
         memory
     }
 
+    /// New memory of zeros, whose pages the system gives when they are touched if they are many. Null when refused.
+    pub(crate) fn zeroed(heap: &Inner, bytes: usize) -> *mut u8 {
+        if bytes > isize::MAX as usize - ALIGN || !heap.may_hold_collecting(bytes) || !heap.charge(bytes) {
+            return std::ptr::null_mut();
+        }
+        let asked = if heap.is_watched() {
+            heap.block_site()
+        } else {
+            None
+        };
+        // SAFETY: the size is not zero and was checked.
+        let memory = unsafe { std::alloc::alloc_zeroed(Layout::from_size_align_unchecked(bytes, ALIGN)) };
+        if memory.is_null() {
+            heap.discharge(bytes);
+            return memory;
+        }
+        heap.count_work(bytes / WORK_BYTES);
+        if let Some(asked) = asked {
+            heap.record_block(0, memory as usize, bytes, asked);
+        }
+        memory
+    }
+
     /// New memory for a stack, if a block of this size waits; null if none does.
     pub(crate) fn take_spare(heap: &Inner, bytes: usize) -> *mut u8 {
         if heap.is_watched() {
