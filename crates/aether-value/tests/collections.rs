@@ -552,7 +552,11 @@ fn a_large_table_grows_by_and_by() {
                 0 if !order.is_empty() => {
                     // One of the last ones or any one: the end of a table is a case of its own.
                     let at = order.len() - 1 - below(order.len().min(3) as u64) as usize;
-                    let at = if below(2) == 0 { at } else { below(order.len() as u64) as usize };
+                    let at = if below(2) == 0 {
+                        at
+                    } else {
+                        below(order.len() as u64) as usize
+                    };
                     let gone = order.swap_remove(at);
                     let value = dict.remove(&key(gone)).unwrap().unwrap();
                     assert_eq!(value.as_int(), model.remove(&gone));

@@ -26,6 +26,7 @@ use std::ptr::NonNull;
 
 use crate::tag;
 
+use super::resident::Trimming;
 use super::segments::{Segments, discard};
 use super::{Header, Inner, WORK_BYTES, flag};
 
@@ -565,7 +566,6 @@ impl Inner {
                         moved.as_ref().index.set(index);
                     }
                 });
-                let most = RESERVE + self.chunks.with(|chunks| chunks.len()) / 2;
                 let kept = self.reserve.with(|reserve| {
                     let kept = reserve.try_reserve(1).is_ok();
                     if kept {
@@ -576,20 +576,30 @@ impl Inner {
                 if !kept {
                     self.segments.with(|segments| segments.give_back(chunk));
                 }
-                self.shrink_reserve(most);
+                let surplus = self.reserve.with(|reserve| reserve.len()) > self.most_reserve();
+                if surplus && self.trimming.get() == Trimming::Idle {
+                    self.trimming.set(Trimming::Surplus);
+                }
             }
         }
     }
 
-    /// Gives empty chunks back until `most` are left.
-    pub(super) fn shrink_reserve(&self, most: usize) {
-        while self.reserve.with(|reserve| reserve.len()) > most
-            && let Some(chunk) = self.reserve.with(Vec::pop)
-        {
-            // SAFETY: a chunk in the reserve is empty.
-            self.segments
-                .with(|segments| unsafe { segments.give_back(chunk) });
+    /// Empty chunks that are kept while the heap works.
+    pub(super) fn most_reserve(&self) -> usize {
+        RESERVE + self.chunks.with(|chunks| chunks.len()) / 2
+    }
+
+    /// Gives at most `count` empty chunks back until `most` are left; whether there are more to give.
+    pub(super) fn shrink_reserve_by(&self, most: usize, count: usize) -> bool {
+        let surplus = || self.reserve.with(|reserve| reserve.len()).saturating_sub(most);
+        for _ in 0..count.min(surplus()) {
+            if let Some(chunk) = self.reserve.with(Vec::pop) {
+                // SAFETY: a chunk in the reserve is empty.
+                self.segments
+                    .with(|segments| unsafe { segments.give_back(chunk) });
+            }
         }
+        surplus() > 0
     }
 
     /// Counts bytes that were given back to the allocator.
@@ -599,10 +609,12 @@ impl Inner {
             .set(self.outside_freed.get().saturating_add(bytes));
     }
 
-    /// Gives pages of partly used chunks back in which no object lives.
-    pub(super) fn discard_empty_pages(&self) {
+    /// Gives pages back in which no object lives, of `count` partly used chunks before the place `before`; where to go on.
+    pub(super) fn discard_empty_pages_of(&self, before: usize, count: usize) -> Option<usize> {
         self.chunks.with(|chunks| {
-            for &chunk in chunks.iter() {
+            let end = before.min(chunks.len());
+            let start = end.saturating_sub(count);
+            for &chunk in &chunks[start..end] {
                 // SAFETY: chunks in the vector are alive.
                 unsafe {
                     let record = chunk.as_ref();
@@ -611,7 +623,8 @@ impl Inner {
                     }
                 }
             }
-        });
+            (start > 0).then_some(start)
+        })
     }
 
     /// Calls `f` with every live object of these small classes, and with large ones, leaves only if all classes are

@@ -153,6 +153,7 @@ pub(crate) struct Inner {
     outside_freed: Cell<usize>,
     /// The most live bytes seen since the last trim.
     high: Cell<usize>,
+    trimming: Cell<resident::Trimming>,
     large: Exclusive<Vec<NonNull<Header>>>,
     /// Large objects below this index are older than the last pass.
     old_large: Cell<usize>,
@@ -235,6 +236,7 @@ impl Heap {
             until_look: Cell::new(0),
             outside_freed: Cell::new(0),
             high: Cell::new(0),
+            trimming: Cell::new(resident::Trimming::Idle),
             large: Exclusive::new(Vec::new()),
             old_large: Cell::new(0),
             pace: collector::Schedule::default(),

@@ -11,6 +11,7 @@
 //! - An object's weak cell is emptied when it enters the list: nothing can revive it.
 //! - A generator that has to be closed does not die before: it moves to the queue of finalizers.
 //! - The list is empty when the outermost release returns.
+//! - An instance that holds no containers dies at once, without passing through the list: its end shows nowhere else.
 //! - Dropping a [`crate::Native`] runs host code, which may release more values; they join the list.
 #![expect(unsafe_code, reason = "tears objects down by kind")]
 
@@ -67,7 +68,13 @@ pub(crate) unsafe fn count_reached_zero(object: NonNull<Header>) {
             return;
         }
         if inner.draining.get() {
-            inner.enqueue(object);
+            if header.kind == tag::INSTANCE && holds_no_containers(object) {
+                // Nobody can tell when its strings go, so it need not wait and be brought into the caches twice.
+                header.count.set(header.shape.get());
+                inner.tear_down(object);
+            } else {
+                inner.enqueue(object);
+            }
             return;
         }
         inner.draining.set(true);
@@ -81,6 +88,20 @@ pub(crate) unsafe fn count_reached_zero(object: NonNull<Header>) {
             return;
         }
         finish(heap);
+    }
+}
+
+/// Whether an instance with few fields holds nothing but strings and plain values.
+#[inline]
+unsafe fn holds_no_containers(object: NonNull<Header>) -> bool {
+    /// Fields in the first two lines of the caches.
+    const FEW: u8 = 7;
+    // SAFETY: the caller's object is an instance whose contents are intact; `small` is its number of slots.
+    unsafe {
+        let instance = object.cast::<Instance>().as_ref();
+        let count = instance.header.small.get();
+        let slots = instance.slots_ptr();
+        count <= FEW && (0..usize::from(count)).all(|index| !tag::is_container((*slots.add(index)).tag))
     }
 }
 

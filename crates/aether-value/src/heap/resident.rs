@@ -2,7 +2,8 @@
 //!
 //! Three things make it hold more: chunks kept empty for reuse, chunks in which few objects survive, and memory that the
 //! C library keeps. [`Heap::trim`] gives back what can be given back: empty chunks, pages of chunks without a live
-//! object, and the C library's free pages. Nothing moves, so a page with a survivor stays.
+//! object, and the C library's free pages. Nothing moves, so a page with a survivor stays. What comes by itself comes in
+//! steps, at safepoints: the system takes some microseconds for each chunk.
 //!
 //! A budget bounds this too: what the touched pages of chunks have beyond the objects that live in them counts as soon
 //! as it is more than a quarter of the budget and 4 MiB, for the part above that. Whenever the heap has taken a certain
@@ -31,7 +32,8 @@ impl Heap {
         trim_allocator();
     }
 
-    /// Trims if much less is live than at one time since the last trim. Cheap; called now and then.
+    /// Trims, some chunks at a time, if much less is live than at one time since the last trim. Cheap; called now and
+    /// then.
     #[inline]
     pub fn trim_if_due(&self) {
         let inner = self.inner();
@@ -39,9 +41,26 @@ impl Heap {
         if live > high {
             inner.high.set(live);
         } else if high / 2 > live + SLACK / 2 {
-            inner.trim();
+            inner.high.set(live);
+            inner.trimming.set(Trimming::Reserve);
+        }
+        if inner.trimming.get() != Trimming::Idle {
+            inner.trim_step();
         }
     }
+}
+
+/// How far a trim in steps is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trimming {
+    Idle,
+    /// Gives back empty chunks beyond what is kept while the heap works.
+    Surplus,
+    /// Gives back empty chunks.
+    Reserve,
+    /// Gives back pages of partly used chunks, from this one down.
+    Pages(usize),
+    Allocator,
 }
 
 impl Inner {
@@ -91,13 +110,53 @@ impl Inner {
     /// Gives back empty chunks beyond a few, pages of chunks in which nothing lives, and what the C library holds.
     fn trim(&self) {
         self.high.set(self.live.get());
-        self.shrink_reserve(KEPT_CHUNKS);
+        self.trimming.set(Trimming::Idle);
+        self.shrink_reserve_by(KEPT_CHUNKS, usize::MAX);
         if CAN_DISCARD {
-            self.discard_empty_pages();
+            self.discard_empty_pages_of(usize::MAX, usize::MAX);
         }
         if self.outside_freed.replace(0) > 0 {
             trim_allocator();
         }
+    }
+
+    /// A step of a trim: some tens of microseconds, the C library's part apart, which cannot be divided.
+    #[cold]
+    #[inline(never)]
+    fn trim_step(&self) {
+        /// Chunks of a step.
+        const CHUNKS: usize = 8;
+        let next = match self.trimming.get() {
+            Trimming::Idle => Trimming::Idle,
+            Trimming::Surplus => {
+                if self.shrink_reserve_by(self.most_reserve(), CHUNKS) {
+                    Trimming::Surplus
+                } else {
+                    Trimming::Idle
+                }
+            }
+            Trimming::Reserve => {
+                if self.shrink_reserve_by(KEPT_CHUNKS, CHUNKS) {
+                    Trimming::Reserve
+                } else {
+                    Trimming::Pages(usize::MAX)
+                }
+            }
+            Trimming::Pages(before) => {
+                if CAN_DISCARD && let Some(before) = self.discard_empty_pages_of(before, CHUNKS) {
+                    Trimming::Pages(before)
+                } else {
+                    Trimming::Allocator
+                }
+            }
+            Trimming::Allocator => {
+                if self.outside_freed.replace(0) > 0 {
+                    trim_allocator();
+                }
+                Trimming::Idle
+            }
+        };
+        self.trimming.set(next);
     }
 
     /// Bytes of chunks that have been touched and hold nothing live.
