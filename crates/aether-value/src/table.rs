@@ -48,9 +48,9 @@ const LINEAR: usize = 8;
 const DICT: usize = 2 * size_of::<Raw>();
 const SET: usize = size_of::<Raw>();
 
-/// A slot of the index without a position. Slots are stored inverted: memory of zeros is an empty index, and the pages
-/// of a large one are touched when they are needed.
-const EMPTY: u32 = u32::MAX;
+/// A slot of the index without a position; others hold the position and one. So memory of zeros is an empty index, and
+/// the pages of a large one are touched when they are needed.
+const EMPTY: u32 = 0;
 /// Slots from which on an index grows by and by.
 const LARGE_INDEX: usize = 1 << 15;
 /// Positions that each insertion enters into the new index of a growing table.
@@ -330,9 +330,9 @@ impl Table {
             Mode::Direct => {
                 let at = number.wrapping_sub(self.origin.get()).cast_unsigned();
                 if at <= u64::from(self.mask.get()) {
-                    let position = self.slot(at as u32);
-                    if position != EMPTY {
-                        return Some(EntryIndex(position));
+                    let slot = self.slot(at as u32);
+                    if slot != EMPTY {
+                        return Some(EntryIndex(slot - 1));
                     }
                 }
                 return None;
@@ -476,14 +476,15 @@ impl Table {
         let mut at = hash & mask;
         loop {
             // SAFETY: callers pass an index of this table, with `mask + 1` slots.
-            let slot = unsafe { !*index.add(at as usize) };
-            if (slot ^ hash) & !mask == 0 && slot != EMPTY {
-                let position = slot & mask;
+            let slot = unsafe { *index.add(at as usize) };
+            if slot == EMPTY {
+                return None;
+            }
+            if (slot ^ hash) & !mask == 0 {
+                let position = (slot & mask) - 1;
                 if is_it(position) {
                     return Some(EntryIndex(position));
                 }
-            } else if slot == EMPTY {
-                return None;
             }
             at = at.wrapping_add(1) & mask;
         }
@@ -494,14 +495,14 @@ impl Table {
     fn slot(&self, at: u32) -> u32 {
         debug_assert!(at <= self.mask.get() && !self.index.get().is_null());
         // SAFETY: the index has `mask + 1` slots.
-        unsafe { !*self.index.get().add(at as usize) }
+        unsafe { *self.index.get().add(at as usize) }
     }
 
     #[inline]
     fn set_slot(&self, at: u32, slot: u32) {
         debug_assert!(at <= self.mask.get() && !self.index.get().is_null());
         // SAFETY: the index has `mask + 1` slots.
-        unsafe { *self.index.get().add(at as usize) = !slot };
+        unsafe { *self.index.get().add(at as usize) = slot };
     }
 
     /// Enters a position into the index of a hashed table, which has room for it.
@@ -513,7 +514,7 @@ impl Table {
         while self.slot(at) != EMPTY {
             at = at.wrapping_add(1) & mask;
         }
-        self.set_slot(at, hash & !mask | position);
+        self.set_slot(at, hash & !mask | (position + 1));
     }
 
     /// Enters into an empty index what belongs there, by the mode; or, if the table is direct, enters it anew after
@@ -525,7 +526,7 @@ impl Table {
                 for position in self.first.get()..self.len.get() {
                     let key = self.key(position);
                     if key.tag != tag::UNSET {
-                        self.set_slot(self.direct_slot(key.payload), position);
+                        self.set_slot(self.direct_slot(key.payload), position + 1);
                     }
                 }
             }
@@ -546,7 +547,7 @@ impl Table {
     fn leave(&self, position: u32) {
         let mask = self.mask.get();
         let mut hole = self.key(position).hash & mask;
-        while self.slot(hole) == EMPTY || self.slot(hole) & mask != position {
+        while self.slot(hole) == EMPTY || self.slot(hole) & mask != position + 1 {
             hole = hole.wrapping_add(1) & mask;
         }
         let mut at = hole;
@@ -556,7 +557,7 @@ impl Table {
             if slot == EMPTY {
                 break;
             }
-            let home = self.key(slot & mask).hash & mask;
+            let home = self.key((slot & mask) - 1).hash & mask;
             // Not if it would come to stand before the slot where its probe begins.
             if at.wrapping_sub(home) & mask >= at.wrapping_sub(hole) & mask {
                 self.set_slot(hole, slot);
@@ -660,7 +661,7 @@ impl Table {
             self.make_index(heap, position as usize + 1, number)?;
         }
         if self.mode.get() == Mode::Direct {
-            self.set_slot(self.direct_slot(key.payload), position);
+            self.set_slot(self.direct_slot(key.payload), position + 1);
         } else if position as usize >= LINEAR {
             self.enter(hash, position);
         }
@@ -686,7 +687,7 @@ impl Table {
             Mode::Direct
                 if offset <= u64::from(self.mask.get()) && (position as usize) < room(self.mask.get()) =>
             {
-                self.set_slot(offset as u32, position);
+                self.set_slot(offset as u32, position + 1);
             }
             Mode::Hashed => return self.append_hashed_int(heap, number, value),
             Mode::Growing => {
@@ -1176,7 +1177,7 @@ impl Table {
                 unsafe {
                     key.raw().release();
                     if self.header.small.get() == 0 {
-                        (*self.value_at(EntryIndex(position))).release();
+                        heap.release_item(*self.value_at(EntryIndex(position)));
                     }
                 }
             }

@@ -154,7 +154,7 @@ impl Schedule {
     fn begin(&self, live: usize, objects: usize) {
         self.left.set(objects);
         self.freed_mark.set(LEAST_PATIENCE * FEW_OBJECTS);
-        self.young_mark.set(live.saturating_add(GARBAGE_FLOOR / 16 * 15));
+        self.young_mark.set(live.saturating_add(GARBAGE_FLOOR));
         self.full_mark.set(live.saturating_add(GARBAGE_FLOOR / 2 * 3));
     }
 

@@ -11,7 +11,8 @@
 //! - An object's weak cell is emptied when it enters the list: nothing can revive it.
 //! - A generator that has to be closed does not die before: it moves to the queue of finalizers.
 //! - The list is empty when the outermost release returns.
-//! - An instance that holds no containers dies at once, without passing through the list: its end shows nowhere else.
+//! - Of many items of a collection, instances that hold no containers die at once, without passing through the list:
+//!   their end shows nowhere else.
 //! - Dropping a [`crate::Native`] runs host code, which may release more values; they join the list.
 #![expect(unsafe_code, reason = "tears objects down by kind")]
 
@@ -68,13 +69,7 @@ pub(crate) unsafe fn count_reached_zero(object: NonNull<Header>) {
             return;
         }
         if inner.draining.get() {
-            if header.kind == tag::INSTANCE && holds_no_containers(object) {
-                // Nobody can tell when its strings go, so it need not wait and be brought into the caches twice.
-                header.count.set(header.shape.get());
-                inner.tear_down(object);
-            } else {
-                inner.enqueue(object);
-            }
+            inner.enqueue(object);
             return;
         }
         inner.draining.set(true);
@@ -88,20 +83,6 @@ pub(crate) unsafe fn count_reached_zero(object: NonNull<Header>) {
             return;
         }
         finish(heap);
-    }
-}
-
-/// Whether an instance with few fields holds nothing but strings and plain values.
-#[inline]
-unsafe fn holds_no_containers(object: NonNull<Header>) -> bool {
-    /// Fields in the first two lines of the caches.
-    const FEW: u8 = 7;
-    // SAFETY: the caller's object is an instance whose contents are intact; `small` is its number of slots.
-    unsafe {
-        let instance = object.cast::<Instance>().as_ref();
-        let count = instance.header.small.get();
-        let slots = instance.slots_ptr();
-        count <= FEW && (0..usize::from(count)).all(|index| !tag::is_container((*slots.add(index)).tag))
     }
 }
 
@@ -249,14 +230,16 @@ impl Inner {
                         .filter(|&buffer| self.is_last_reference(buffer))
                     {
                         Some(buffer) => {
-                            release_raws(buffer.cast::<Buffer>().as_ref().items_ptr(), array.len());
+                            self.release_items(buffer.cast::<Buffer>().as_ref().items_ptr(), array.len());
                             self.free(buffer);
                         }
                         None if array.is_inline() => release_raws(array.items().cast_mut(), array.len()),
                         None => array.release_items(),
                     }
                 }
-                tag::BUFFER => release_raws(object.cast::<Buffer>().as_ref().items_ptr(), shape as usize),
+                tag::BUFFER => {
+                    self.release_items(object.cast::<Buffer>().as_ref().items_ptr(), shape as usize);
+                }
                 tag::FUNCTION | tag::ASYNC_FUNCTION => {
                     let closure = object.cast::<Closure>().as_ref();
                     release_raws(closure.captures_ptr(), closure.len());
@@ -302,6 +285,60 @@ impl Inner {
                 kind => debug_assert!(kind == tag::STRING, "no such kind of object: {kind}"),
             }
         }
+    }
+}
+
+impl Inner {
+    /// Releases the items of a collection that dies while the list is emptied, in order. Many that begin with an instance
+    /// are likely all such.
+    #[inline]
+    pub(crate) unsafe fn release_items(&self, items: *mut Raw, count: usize) {
+        /// Items from which on it is worth a look at each.
+        const MANY: usize = 32;
+        // SAFETY: the caller's collection owns a count for each item.
+        unsafe {
+            if count < MANY || (*items).tag != tag::INSTANCE {
+                return release_raws(items, count);
+            }
+            for index in 0..count {
+                self.release_item(items.add(index).read());
+            }
+        }
+    }
+
+    /// Releases one of many items. An instance that dies of it and holds no containers is torn down at once: nobody can
+    /// tell when its strings go, so it need not wait in the list and be brought into the caches twice.
+    #[inline]
+    pub(crate) unsafe fn release_item(&self, item: Raw) {
+        debug_assert!(self.draining.get());
+        // SAFETY: the caller gives up a count of the item; the kind says what it is.
+        unsafe {
+            if item.tag == tag::INSTANCE {
+                let object = item.header_ptr();
+                let header = object.as_ref();
+                let watched = flag::HAS_SIDE | flag::GRAY | flag::CANDIDATE;
+                let dies = header.count.get() == 1 && !header.has(watched);
+                if dies && alloc::heap_of(object) == NonNull::from(self) && holds_no_containers(object) {
+                    header.count.set(header.shape.get());
+                    return self.tear_down(object);
+                }
+            }
+            item.release();
+        }
+    }
+}
+
+/// Whether an instance with few fields holds nothing but strings and plain values.
+#[inline]
+unsafe fn holds_no_containers(object: NonNull<Header>) -> bool {
+    /// Fields in the first two lines of the caches.
+    const FEW: u8 = 7;
+    // SAFETY: the caller's object is an instance whose contents are intact; `small` is its number of slots.
+    unsafe {
+        let instance = object.cast::<Instance>().as_ref();
+        let count = instance.header.small.get();
+        let slots = instance.slots_ptr();
+        count <= FEW && (0..usize::from(count)).all(|index| !tag::is_container((*slots.add(index)).tag))
     }
 }
 
