@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use aether::{Engine, Error, ErrorKind, MemoryHost, SystemHost, Value, ValueExt as _};
 use aether_tests::Scratch;
@@ -216,4 +217,49 @@ fn standard_input_is_read_alike_from_memory_and_from_the_system() {
     scratch.file("reader.ae", READER);
     let expected = (0, READ.to_owned(), String::new());
     assert_eq!(scratch.run_with_input(&["reader.ae"], INPUT), expected);
+}
+
+/// With the collector off, cycles go when the host says, a step at a time, and each step says whether it was the last.
+#[test]
+fn a_host_collects_in_its_idle_time() {
+    let mut engine = Engine::builder().host(SystemHost::new()).build().unwrap();
+    engine.heap().set_auto_collect(false);
+    engine
+        .eval(
+            "struct Node { other }
+             let kept = []
+             fn frame() {
+                 for i in 0..20000 {
+                     let a = Node { other: null }
+                     a.other = Node { other: a }
+                     if (i % 100 == 0) { kept.push(a) }
+                 }
+             }",
+        )
+        .unwrap();
+    let start = engine.heap().live_objects();
+    engine.call("frame", ()).unwrap();
+    assert!(engine.heap().live_objects() >= start + 40_000);
+    assert_eq!(engine.heap().stats().pauses.count, 0);
+    let mut steps = 1;
+    while !engine.collect_step(Duration::ZERO) {
+        steps += 1;
+        // The program goes on between two steps.
+        if steps % 10 == 0 {
+            engine.eval("kept.push(kept[0].other)  kept.reverse()").unwrap();
+        }
+        assert!(steps < 10_000);
+    }
+    assert!(steps > 10, "{steps}");
+    assert_eq!(engine.heap().stats().pauses.count, steps);
+    let left = engine.heap().live_objects() - start;
+    assert!((400..600).contains(&left), "{left}");
+    // Nothing has happened since: there is nothing to do.
+    assert!(engine.collect_step(Duration::ZERO));
+    assert_eq!(engine.heap().stats().pauses.count, steps);
+    // With time enough a pass is one step.
+    engine.eval("kept = null").unwrap();
+    assert!(engine.collect_step(Duration::from_secs(60)));
+    assert!(engine.heap().live_objects() < start + 100);
+    assert_eq!(engine.shut_down().live_objects, 0);
 }

@@ -16,6 +16,7 @@ mod data;
 mod memcheck;
 mod net;
 mod order;
+mod pauses;
 mod probes;
 mod sanitize;
 mod stress;
@@ -36,6 +37,7 @@ Usage: cargo xtask CHORE
                  (--mutants N, --budget SECONDS)
   bench [DIR]    the programs of benches/programs, or DIR, beside other languages: time and memory
   bench data     tasks with data (benches/tasks), likewise
+  bench pauses   times between statements beside other collectors (benches/pauses), and docs/pauses.svg
   bench-data     JSON and CSV of 50 MB beside CPython
   bench-net      an echo server beside those of Node and Python
   link-order     which functions plain scripts use, for the linker (needs valgrind)";
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         }),
         ["bench"] => bench::run("benches/programs"),
         ["bench", "data"] => bench::run("benches/tasks"),
+        ["bench", "pauses"] => pauses::run(),
         ["bench-data"] => data::run(),
         ["bench-net"] => net::run(),
         ["link-order"] => order::run(),

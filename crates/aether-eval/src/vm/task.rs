@@ -316,12 +316,12 @@ impl Vm {
     pub(super) fn go_on(&mut self) -> Result<Flow, Raise> {
         loop {
             self.turns = self.turns.wrapping_add(1);
-            if self.turns.is_multiple_of(TURNS)
+            let is_releasing = self.heap.has_leaving() && self.release_some();
+            if (is_releasing || self.turns.is_multiple_of(TURNS))
                 && let Err(raise) = self.collect_outside()
             {
                 return self.raise_in_main(raise);
             }
-            let is_releasing = self.heap.has_leaving() && self.release_some();
             let wake = self.ready.pop_front();
             if self.ready.is_empty() && self.ready.capacity() > crate::task::FEW {
                 self.ready = VecDeque::new();

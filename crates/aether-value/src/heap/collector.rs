@@ -15,15 +15,17 @@
 //!
 //! The set is a *generation*. A *young* pass takes objects that no pass has seen (they lie in chunks marked fresh), up
 //! to a visiting budget, newest chunks first; chunks beyond it stay fresh and wait for a later pass. What survives is
-//! marked old. A *full* pass takes everything, or, given roots, what `mark` does not reach from them. Any set will do
-//! for safety: a reference from outside it is a count that
-//! is left over, so an object referred to by an old one survives a young pass, dead or not. See [`Schedule`] for when.
+//! marked old. [`Heap::collect`] takes everything at once, or, given roots, what `mark` does not reach from them; what
+//! comes by itself over everything comes in slices (`incremental`). Any set will do for safety: a reference from outside
+//! it is a count that is left over, so an object referred to by an old one survives a young pass, dead or not. See
+//! [`Schedule`] for when.
 //!
 //! Invariants
 //! - Nothing here runs script code. No object is allocated or freed during steps 1 to 3.
 //! - References that the pass does not see (registers above a stack's top, locals of Rust code, stuck counts) count
 //!   as outside: they keep things alive, never the reverse.
 //! - The items of an array are in a young set exactly if the array is: only the array knows their number.
+//! - What the pass in slices has in its hands is in no young set. A pass over everything at once ends it first.
 //! - The work stacks are the collector's own and not charged: a pass must be possible when the budget is used up.
 #![expect(unsafe_code, reason = "walks all objects and frees groups")]
 
@@ -99,7 +101,7 @@ const SLICE: usize = 512;
 ///
 /// A pass over everything ends, in slices that allocation pays for, before the heap has grown by 1/6 and 128 KiB since it
 /// began. What dies meanwhile it leaves. It begins when that, the growth since the last pass and what that one has left
-/// could exceed what is live by a megabyte: with a heap of 1.4 to 1.75 times what the last one left. So garbage in
+/// could exceed what is live by a megabyte: with a heap of 1.3 to 1.7 times what the last one left. So garbage in
 /// cycles never exceeds what is live by more than a megabyte, and stays near the megabyte in programs that make any.
 ///
 /// Where much dies at once and the heap does not grow afterwards, a pass begins when 16 times as many objects were freed
