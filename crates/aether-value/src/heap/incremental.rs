@@ -77,7 +77,9 @@ impl List {
 
     fn push(&mut self, object: NonNull<Header>) {
         if self.len.is_multiple_of(Self::PIECE) {
-            self.pieces.push(Vec::with_capacity(Self::PIECE));
+            // Most lists end in their first piece.
+            let room = if self.len == 0 { 0 } else { Self::PIECE };
+            self.pieces.push(Vec::with_capacity(room));
         }
         if let Some(piece) = self.pieces.last_mut() {
             piece.push(object);
