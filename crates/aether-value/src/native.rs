@@ -29,6 +29,9 @@ pub trait Native: 'static {
 
     /// Names every value it holds a count of, once each. What is not named is only kept alive. Called in the middle
     /// of a collection: it neither makes nor lets go of values.
+    ///
+    /// Dropping the object gives all these counts back. Rust code that shares its state may change it while the object
+    /// lives; it takes no value out of it once nothing else refers to the object.
     fn trace(&self, visit: &mut dyn FnMut(&Raw)) {
         let _ = visit;
     }

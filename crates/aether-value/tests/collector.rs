@@ -5,7 +5,7 @@ mod common;
 
 use std::collections::HashSet;
 
-use aether_value::{ErrorKind, Heap, HeapConfig, IterState, PromiseState, Raw, Rc, Value};
+use aether_value::{ErrorKind, Heap, HeapConfig, IterState, Native, PromiseState, Raw, Rc, Value};
 use common::{code, heap, name, node, text};
 use proptest::prelude::*;
 
@@ -309,4 +309,67 @@ fn ids_are_a_counter() {
     assert_eq!(heap.id_of(&Value::Int(42)).unwrap(), 42);
     assert_eq!(heap.id_of(&Value::Null).unwrap(), 0);
     assert_eq!(heap.id_of(&Value::Bool(true)).unwrap(), 1);
+}
+
+/// Holds values that Rust code reaches by another way as well.
+struct Shared(std::rc::Rc<std::cell::RefCell<Vec<Value>>>);
+
+impl Native for Shared {
+    fn type_name(&self) -> &'static str {
+        "shared"
+    }
+
+    fn trace(&self, visit: &mut dyn FnMut(&Raw)) {
+        for value in &*self.0.borrow() {
+            visit(&Raw::of_value(value));
+        }
+    }
+
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+/// A native object in a dead cycle has something taken out of it without a word, between any two slices of the pass
+/// that finds the cycle.
+#[test]
+fn what_rust_code_takes_out_of_a_native_object_lives() {
+    let mut slices = 0;
+    for before in 0.. {
+        let heap = heap();
+        heap.set_auto_collect(false);
+        let shared: std::rc::Rc<std::cell::RefCell<Vec<Value>>> = std::rc::Rc::default();
+        let other_way = std::rc::Rc::downgrade(&shared);
+        let cycle = heap.array(0).unwrap();
+        let inner = heap.array_from(vec![Value::Int(7)]).unwrap();
+        let kept = heap.array_from(vec![inner.into()]).unwrap();
+        let weak = heap.weak_to(&kept.clone().into()).unwrap().unwrap();
+        let dead = heap.weak_to(&cycle.clone().into()).unwrap().unwrap();
+        shared.borrow_mut().extend([cycle.clone().into(), kept.into()]);
+        cycle
+            .push(heap.native(Box::new(Shared(shared))).unwrap().into())
+            .unwrap();
+        drop(cycle);
+        let mut complete = (0..before).any(|_| heap.collect_slice(1, |_| {}).is_some());
+        let condemned = weak.is_dropped();
+        let taken = other_way
+            .upgrade()
+            .filter(|_| !condemned)
+            .and_then(|shared| shared.borrow_mut().pop());
+        while !complete {
+            slices += 1;
+            complete = heap.collect_slice(1, |_| {}).is_some();
+        }
+        assert_eq!(weak.is_dropped(), condemned, "after {before} slices");
+        if let Some(Value::Array(kept)) = &taken {
+            assert_eq!(common::show(&heap, &Value::Array(kept.clone())), "[[7]]");
+        }
+        drop(taken);
+        heap.collect();
+        assert!(weak.is_dropped() && dead.is_dropped());
+        if condemned {
+            break;
+        }
+    }
+    assert!(slices > 100, "{slices}");
 }

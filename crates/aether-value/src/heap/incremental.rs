@@ -19,7 +19,8 @@
 //! stays as it is, and so do the references between such candidates. All of these were seen, so a candidate with as many
 //! references as its count had no other owner at the end of listing. If none of its owners is alive, it is dead, and
 //! dead things stay so. A reference that the program moves into a candidate meanwhile may be seen too; but then the
-//! candidate that it was moved into is alive, and `reach` comes from there.
+//! candidate that it was moved into is alive, and `reach` comes from there. Native objects are the exception: Rust code may
+//! have other ways to what they hold. Their references are compared once more at the end of `reach`.
 //!
 //! Objects made since the pass began are no candidates, and what they hold is in use: the next pass takes them. So what is
 //! dead when a pass begins does not survive the one after it; most of it does not survive the pass itself.
@@ -108,6 +109,13 @@ impl List {
     }
 }
 
+/// A native object, and what it held when references were seen: addresses to compare, and those that were candidates.
+struct Held {
+    native: NonNull<Header>,
+    all: Vec<NonNull<Header>>,
+    candidates: Vec<NonNull<Header>>,
+}
+
 /// A pass under way.
 #[derive(Default)]
 pub(super) struct Pass {
@@ -123,6 +131,8 @@ pub(super) struct Pass {
     dead: List,
     /// Generators among them that have to be closed before they die.
     closing: Vec<NonNull<Header>>,
+    /// Native objects among them, with the containers that they held when references were seen.
+    natives: Vec<Held>,
     /// Of the dead, those with a side record, and definitions.
     sided: Vec<NonNull<Header>>,
     definitions: Vec<NonNull<Header>>,
@@ -462,7 +472,18 @@ impl Inner {
             if is_open {
                 left = left.saturating_sub(units_of(object));
                 // SAFETY: as above.
-                more = unsafe { visit_part(self, object, pass.span, &mut visitor) };
+                unsafe {
+                    if object.as_ref().kind == tag::NATIVE {
+                        let all = self.children_of(object);
+                        let candidates = all.iter().copied().filter(|child| self.has_candidate(*child));
+                        pass.natives.push(Held {
+                            native: object,
+                            candidates: candidates.collect(),
+                            all,
+                        });
+                    }
+                    more = visit_part(self, object, pass.span, &mut visitor);
+                }
             }
             pass.span = more.unwrap_or(0);
             pass.next += usize::from(more.is_none());
@@ -495,7 +516,7 @@ impl Inner {
                     self.found_alive(object);
                 }
                 continue;
-            } else if self.close_generators(pass) {
+            } else if self.recheck_natives(pass) || self.close_generators(pass) {
                 continue;
             } else {
                 pass.next = 0;
@@ -509,6 +530,37 @@ impl Inner {
             }
         }
         left
+    }
+
+    unsafe fn children_of(&self, object: NonNull<Header>) -> Vec<NonNull<Header>> {
+        let mut children = Vec::new();
+        // SAFETY: the caller's object is alive.
+        unsafe { self.visit(object, &mut Visitor(|child| children.push(child))) };
+        children
+    }
+
+    /// What a native object holds may be in the hands of Rust code as well, which moves it without a word. So native
+    /// objects that hold something else than when their references were seen, or are gone, vouch for nothing: what they
+    /// held is alive. Whether anything was found alive.
+    fn recheck_natives(&self, pass: &Pass) -> bool {
+        let mut any = false;
+        for held in &pass.natives {
+            // SAFETY: candidates that are not gone are alive, or dead and intact; so is what they hold.
+            unsafe {
+                let is_gone = self.is_gone(held.native);
+                let is_alive = is_gone || held.native.as_ref().has(flag::GRAY);
+                if !is_alive && self.children_of(held.native) == held.all {
+                    continue;
+                }
+                for object in held.candidates.iter().chain([&held.native]) {
+                    if !self.is_gone(*object) && !object.as_ref().has(flag::GRAY) {
+                        self.found_alive(*object);
+                        any = true;
+                    }
+                }
+            }
+        }
+        any
     }
 
     /// Queues the dead generators that have to be closed first; whether there were any. They and what they lead to live
