@@ -104,6 +104,10 @@ const SLICE: usize = 512;
 /// could exceed what is live by a megabyte: with a heap of 1.3 to 1.7 times what the last one left. So garbage in
 /// cycles never exceeds what is live by more than a megabyte, and stays near the megabyte in programs that make any.
 ///
+/// While neither kind of pass finds any, there is none to hold down, and a pass over everything begins with four times
+/// what the last one left, as a program that only grows would pay for one after the other. The first pass that finds
+/// garbage ends that at once.
+///
 /// Where much dies at once and the heap does not grow afterwards, a pass begins when 16 times as many objects were freed
 /// as the last one has left; while such passes find little, 32 times, and so on up to 128.
 pub(super) struct Schedule {
@@ -112,8 +116,14 @@ pub(super) struct Schedule {
     young_mark: Cell<usize>,
     full_mark: Cell<usize>,
     slice_mark: Cell<usize>,
-    /// Live bytes that the latest pass of either kind has left.
+    /// Live bytes that the latest pass of either kind has left; and the latest over everything, of which so many came
+    /// while it was under way.
     young_live: Cell<usize>,
+    full_live: Cell<usize>,
+    floating: Cell<usize>,
+    /// Whether a pass has found garbage since the one over everything before the latest.
+    makes_cycles: Cell<bool>,
+    has_found: Cell<bool>,
     /// Whether the pass under way began because much was freed.
     is_patient: Cell<bool>,
     /// Objects made at the latest slice.
@@ -130,9 +140,13 @@ impl Default for Schedule {
         Self {
             step: Cell::new(YOUNG_STEP),
             young_mark: Cell::new(YOUNG_STEP),
-            full_mark: Cell::new(Self::full_mark_after(0, 0)),
+            full_mark: Cell::new(GARBAGE_FLOOR * 3 / 2),
             slice_mark: Cell::new(usize::MAX),
             young_live: Cell::new(0),
+            full_live: Cell::new(0),
+            floating: Cell::new(0),
+            makes_cycles: Cell::new(false),
+            has_found: Cell::new(false),
             is_patient: Cell::new(false),
             made: Cell::new(0),
             left: Cell::new(0),
@@ -152,12 +166,32 @@ impl Schedule {
         live.saturating_add((spare / 7 * 6).max(live / 8))
     }
 
+    /// The mark for the next pass over everything, by what the latest has left.
+    fn next_full_mark(&self) -> usize {
+        let live = self.full_live.get();
+        if self.makes_cycles.get() {
+            Self::full_mark_after(live, self.floating.get())
+        } else {
+            live.saturating_mul(4).saturating_add(GARBAGE_FLOOR)
+        }
+    }
+
+    /// A pass has found garbage: this program makes cycles, and is held to the bound from now on.
+    fn found_garbage(&self) {
+        self.has_found.set(true);
+        if !self.makes_cycles.replace(true) && self.slice_mark.get() == usize::MAX {
+            self.full_mark
+                .set(self.full_mark.get().min(self.next_full_mark()));
+        }
+    }
+
     /// A program begins; what is live is no garbage. A short one ends before a pass is worth its time.
     fn begin(&self, live: usize, objects: usize) {
         self.left.set(objects);
         self.freed_mark.set(LEAST_PATIENCE * FEW_OBJECTS);
         self.young_mark.set(live.saturating_add(GARBAGE_FLOOR));
-        self.full_mark.set(live.saturating_add(GARBAGE_FLOOR / 2 * 3));
+        self.full_live.set(live);
+        self.full_mark.set(self.next_full_mark());
     }
 
     /// The live bytes at which something is due.
@@ -171,7 +205,8 @@ impl Schedule {
         let lower = |mark: &Cell<usize>, to: usize| mark.set(mark.get().min(to));
         lower(&self.young_mark, live.saturating_add(self.step.get()));
         if self.slice_mark.get() == usize::MAX {
-            lower(&self.full_mark, Self::full_mark_after(live, 0));
+            self.full_live.set(self.full_live.get().min(live));
+            lower(&self.full_mark, self.next_full_mark());
         } else {
             lower(&self.slice_mark, live.saturating_add(SLICE_STEP));
         }
@@ -189,6 +224,9 @@ impl Schedule {
     /// A young pass has looked at `taken` objects, `all` that there were or some, and freed that many.
     fn after_young(&self, live: usize, freed: usize, taken: usize, all: bool) {
         let was_worth_it = taken == 0 || freed >= taken / 16;
+        if freed > 0 {
+            self.found_garbage();
+        }
         let step = if was_worth_it {
             YOUNG_STEP
         } else {
@@ -243,7 +281,13 @@ impl Schedule {
         self.patience.set(patience);
         let more = patience * FEW_OBJECTS.max(objects as u64);
         self.freed_mark.set(inner.freed.get().saturating_add(more));
-        self.full_mark.set(Self::full_mark_after(live, floating));
+        if freed > live / 64 {
+            self.has_found.set(true);
+        }
+        self.makes_cycles.set(self.has_found.replace(false));
+        self.full_live.set(live);
+        self.floating.set(floating);
+        self.full_mark.set(self.next_full_mark());
         self.slice_mark.set(usize::MAX);
         self.young_mark.set(live.saturating_add(self.step.get()));
         self.young_live.set(live);
