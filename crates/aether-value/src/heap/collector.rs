@@ -81,8 +81,8 @@ const SLICE_OBJECTS: u64 = 4096;
 const LEAST_SLICE: usize = 2048;
 const MOST_SLICE: usize = 12 << 10;
 /// Objects freed for each one left before a pass that growth does not ask for.
-const LEAST_PATIENCE: u64 = 16;
-const MOST_PATIENCE: u64 = 128;
+const LEAST_PATIENCE: u64 = 64;
+const MOST_PATIENCE: u64 = 512;
 /// Objects below which it does not matter how many are left.
 const FEW_OBJECTS: u64 = 1 << 14;
 /// Units that a dead object takes, from when it is listed until it is freed.
@@ -108,8 +108,8 @@ const SLICE: usize = 512;
 /// what the last one left, as a program that only grows would pay for one after the other. The first pass that finds
 /// garbage ends that at once.
 ///
-/// Where much dies at once and the heap does not grow afterwards, a pass begins when 16 times as many objects were freed
-/// as the last one has left; while such passes find little, 32 times, and so on up to 128.
+/// Where much dies at once and the heap does not grow afterwards, a pass begins when 64 times as many objects were freed
+/// as the last one has left; while such passes find little, 128 times, and so on up to 512.
 pub(super) struct Schedule {
     step: Cell<usize>,
     /// Live bytes at which a young pass, a pass over everything, and its next slice are due.
