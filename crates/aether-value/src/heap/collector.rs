@@ -191,7 +191,8 @@ impl Schedule {
         self.freed_mark.set(LEAST_PATIENCE * FEW_OBJECTS);
         self.young_mark.set(live.saturating_add(GARBAGE_FLOOR));
         self.full_live.set(live);
-        self.full_mark.set(self.next_full_mark());
+        let least = live.saturating_add(2 * GARBAGE_FLOOR);
+        self.full_mark.set(self.next_full_mark().max(least));
     }
 
     /// The live bytes at which something is due.
@@ -223,7 +224,7 @@ impl Schedule {
 
     /// A young pass has looked at `taken` objects, `all` that there were or some, and freed that many.
     fn after_young(&self, live: usize, freed: usize, taken: usize, all: bool) {
-        let was_worth_it = taken == 0 || freed >= taken / 16;
+        let was_worth_it = freed >= taken / 16 && (taken > 0 || self.makes_cycles.get());
         if freed > 0 {
             self.found_garbage();
         }
