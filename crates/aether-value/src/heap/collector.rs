@@ -97,7 +97,7 @@ const SLICE: usize = 512;
 /// When to collect, and what.
 ///
 /// A young pass is due when the live bytes have grown by `step` since the last one. While such passes find next to
-/// nothing, the step doubles, up to half of what is live; when one does, it returns to 640 KiB.
+/// nothing, the step doubles, up to a quarter of what is live; when one does, it returns to 640 KiB.
 ///
 /// A pass over everything ends, in slices that allocation pays for, before the heap has grown by 1/6 and 128 KiB since it
 /// began. What dies meanwhile it leaves. It begins when that, the growth since the last pass and what that one has left
@@ -231,7 +231,7 @@ impl Schedule {
         let step = if was_worth_it {
             YOUNG_STEP
         } else {
-            (self.step.get() * 2).min(live / 2 + GARBAGE_FLOOR)
+            (self.step.get() * 2).min(live / 4 + YOUNG_STEP)
         };
         self.step.set(step);
         // What a pass that was worth it has left over is taken soon.
