@@ -346,11 +346,13 @@ impl Table {
                 }
                 return None;
             }
-            Mode::Hashed => {}
-            Mode::Growing => return self.int_in_both(number),
+            Mode::Hashed | Mode::Growing => {}
         }
         if self.len.get() as usize <= LINEAR {
             return self.scan_int(number);
+        }
+        if self.mode.get() == Mode::Growing {
+            return self.int_in_both(number);
         }
         self.probe::<STRIDE>(int_hash(self.secret, number), |key| {
             key.payload == number.cast_unsigned() && key.tag == tag::INT
@@ -945,17 +947,15 @@ impl Table {
     #[cold]
     #[inline(never)]
     fn make_index(&self, heap: &Heap, count: usize, number: Option<i64>) -> Result<(), Raise> {
-        let slots = slots_for(count);
-        let has_grown = self.mode.get() == Mode::Hashed && slots == 2 * (self.mask.get() as usize + 1);
-        if has_grown && slots > LARGE_INDEX {
-            let is_direct = number.is_some_and(|number| self.direct_origin(number, slots as u64).is_some());
-            if !is_direct {
-                return self.begin_growing(heap, slots);
-            }
+        let before = self.mask.get() as usize + 1;
+        let slots = slots_for(count).max(before);
+        let origin = number.and_then(|number| self.direct_origin(number, slots as u64));
+        let doubles = self.mode.get() == Mode::Hashed && slots == 2 * before;
+        if doubles && slots > LARGE_INDEX && origin.is_none() {
+            return self.begin_growing(heap, slots);
         }
         self.take_index(heap, slots)?;
-        let slots = u64::from(self.mask.get()) + 1;
-        match number.and_then(|number| self.direct_origin(number, slots)) {
+        match origin {
             Some(origin) => {
                 self.origin.set(origin);
                 self.mode.set(Mode::Direct);
@@ -972,13 +972,9 @@ impl Table {
         if slots - 1 <= self.mask.get() as usize {
             return Ok(());
         }
-        let bytes = slots * size_of::<u32>();
-        let memory = Memory::zeroed(heap.inner(), bytes);
-        if memory.is_null() {
-            return Err(heap.out_of_memory(bytes));
-        }
+        let index = new_index(heap, slots)?;
         self.free_index(heap.inner());
-        self.index.set(memory.cast());
+        self.index.set(index);
         self.mask.set((slots - 1) as u32);
         Ok(())
     }
@@ -987,12 +983,8 @@ impl Table {
 
     /// Takes a second index of so many slots, twice what the first one has, which is full.
     fn begin_growing(&self, heap: &Heap, slots: usize) -> Result<(), Raise> {
-        let bytes = slots * size_of::<u32>();
-        let memory = Memory::zeroed(heap.inner(), bytes);
-        if memory.is_null() {
-            return Err(heap.out_of_memory(bytes));
-        }
-        self.old_index.set(self.index.replace(memory.cast()));
+        let index = new_index(heap, slots)?;
+        self.old_index.set(self.index.replace(index));
         self.mask.set((slots - 1) as u32);
         self.set_growth(self.len.get(), 0);
         self.mode.set(Mode::Growing);
@@ -1012,28 +1004,27 @@ impl Table {
 
     /// Enters the next positions of the old index into the new one, and ends the growing with the last.
     fn move_some(&self, heap: &Heap) {
+        self.move_at_most(heap.inner(), MOVED_AT_ONCE);
+    }
+
+    fn move_at_most(&self, heap: &Inner, count: u32) {
         let (old, moved) = self.growth();
-        let to = (moved + MOVED_AT_ONCE).min(old);
+        let to = moved.saturating_add(count).min(old);
         for position in moved..to {
             self.enter(self.key(position).hash, position);
         }
         self.set_growth(old, to);
         if to == old {
-            self.end_growing(heap.inner());
+            self.free_old_index(heap);
+            self.mode.set(Mode::Hashed);
         }
     }
 
     /// Ends the growing, if that is what this table does: all positions are in the new index.
     fn end_growing(&self, heap: &Inner) {
-        if self.mode.get() != Mode::Growing {
-            return;
+        if self.mode.get() == Mode::Growing {
+            self.move_at_most(heap, u32::MAX);
         }
-        let (old, moved) = self.growth();
-        for position in moved..old {
-            self.enter(self.key(position).hash, position);
-        }
-        self.free_old_index(heap);
-        self.mode.set(Mode::Hashed);
     }
 
     fn free_old_index(&self, heap: &Inner) {
@@ -1193,6 +1184,16 @@ impl Table {
         };
         false
     }
+}
+
+/// An empty index of so many slots.
+fn new_index(heap: &Heap, slots: usize) -> Result<*mut u32, Raise> {
+    let bytes = slots * size_of::<u32>();
+    let memory = Memory::zeroed(heap.inner(), bytes);
+    if memory.is_null() {
+        return Err(heap.out_of_memory(bytes));
+    }
+    Ok(memory.cast())
 }
 
 /// Positions that an index of `mask + 1` slots has room for.

@@ -40,7 +40,7 @@ use std::ptr::NonNull;
 
 use ahash::RandomState;
 
-use crate::{Array, Coroutine, Dict, Set, tag};
+use crate::{Coroutine, tag};
 
 use super::header::STICKY;
 use super::visit::Visitor;
@@ -245,12 +245,12 @@ impl Inner {
         self.found_alive(object);
     }
 
-    /// A candidate is alive.
+    /// What may be a candidate is alive.
     #[inline]
     pub(super) fn found_alive(&self, object: NonNull<Header>) {
         // SAFETY: callers pass objects that are alive.
         let header = unsafe { object.as_ref() };
-        if header.has(flag::CANDIDATE) && !header.has(flag::GRAY) {
+        if self.has_candidate(object) && !header.has(flag::GRAY) {
             self.untrap(object);
             header.set_flag(flag::GRAY);
             self.watched.with(|watched| watched.alive.push(object));
@@ -260,16 +260,7 @@ impl Inner {
     /// All that a candidate holds is alive.
     pub(super) unsafe fn children_alive(&self, object: NonNull<Header>) {
         // SAFETY: the caller's object is alive, and so is what it holds.
-        unsafe {
-            self.visit(
-                object,
-                &mut Visitor(|child: NonNull<Header>| {
-                    if self.has_candidate(child) {
-                        self.found_alive(child);
-                    }
-                }),
-            );
-        }
+        unsafe { self.visit(object, &mut Visitor(|child| self.found_alive(child))) };
     }
 
     /// A candidate is about to change: it is alive, and so is all that it holds now. It is no candidate from here on,
@@ -277,24 +268,21 @@ impl Inner {
     unsafe fn touch_candidate(&self, object: NonNull<Header>) {
         // SAFETY: the caller's object is alive, and so are its parts; the kind says what it is.
         unsafe {
-            let storage = match object.as_ref().kind {
-                tag::ARRAY => {
-                    let array = object.cast::<Array>().as_ref();
-                    array.sync_buffer_length();
-                    array.buffer_header()
-                }
-                tag::DICT => object.cast::<Dict>().as_ref().table_header(),
-                tag::SET => object.cast::<Set>().as_ref().table_header(),
-                _ => None,
-            };
+            let storage = Self::storage_of(object);
             for object in [Some(object), storage].into_iter().flatten() {
                 if self.has_candidate(object) {
-                    self.children_alive(object);
-                    self.untrap(object);
-                    self.forget_address(object);
+                    self.lose_candidate(object);
                 }
             }
         }
+    }
+
+    /// An object is no candidate any more, and all that it holds now is alive.
+    unsafe fn lose_candidate(&self, object: NonNull<Header>) {
+        // SAFETY: the caller's object is alive.
+        unsafe { self.children_alive(object) };
+        self.untrap(object);
+        self.forget_address(object);
     }
 
     /// The pass no longer has to do with an object of whose address it has one.
@@ -330,9 +318,7 @@ impl Inner {
         // SAFETY: the owner's storage is alive.
         unsafe {
             if self.has_candidate(storage) {
-                self.children_alive(storage);
-                self.untrap(storage);
-                self.forget_address(storage);
+                self.lose_candidate(storage);
             } else if storage.as_ref().has(flag::GRAY) && !self.is_condemning() {
                 self.mark_children(storage);
                 self.forget_address(storage);

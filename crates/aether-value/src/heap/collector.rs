@@ -32,12 +32,12 @@
 use std::cell::Cell;
 use std::ptr::NonNull;
 
-use crate::{Array, Buffer, Header, Instance, Raw, StructDef, Table, tag};
+use crate::{Array, Buffer, Header, Instance, Raw, StructDef, tag};
 
 use super::incremental::{Pass, Phase};
 use super::mark::Marker;
 use super::visit::Visitor;
-use super::{Heap, Inner, Roots, alloc, flag};
+use super::{Heap, Inner, Roots, flag};
 
 /// What a pass takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -91,8 +91,6 @@ pub(super) const UNITS_OF_DEAD: usize = 8;
 const BUDGET: usize = 1 << 14;
 /// Most objects that it takes while passes find nothing: a sample.
 const SAMPLE: usize = 1 << 11;
-/// Entries of a large buffer or table whose children are put on the work stack at a time.
-const SLICE: usize = 512;
 
 /// When to collect, and what.
 ///
@@ -215,7 +213,7 @@ impl Schedule {
 
     /// Most objects that the next young pass takes.
     fn budget(&self) -> usize {
-        if self.step.get() > 4 * YOUNG_STEP {
+        if self.step.get() > YOUNG_STEP {
             SAMPLE
         } else {
             BUDGET
@@ -286,7 +284,12 @@ impl Schedule {
             self.has_found.set(true);
         }
         self.makes_cycles.set(self.has_found.replace(false));
-        self.full_live.set(live);
+        if self.is_patient.replace(false) && !self.makes_cycles.get() {
+            // A pass that growth did not ask for, and for nothing: growth asks for the next one as before.
+            self.full_live.set(live.max(self.full_live.get()));
+        } else {
+            self.full_live.set(live);
+        }
         self.floating.set(floating);
         self.full_mark.set(self.next_full_mark());
         self.slice_mark.set(usize::MAX);
@@ -314,7 +317,8 @@ fn slice_units(pass: &Pass, live: usize, made: u64) -> usize {
 }
 
 impl Heap {
-    /// Frees every unreachable cycle, and what is let go of slowly. Does nothing when called from within a release or another pass.
+    /// Frees every unreachable cycle, and what is let go of slowly. Does nothing when called from within a release or
+    /// another pass.
     pub fn collect(&self) -> CollectStats {
         self.release_leaving();
         self.pass(|inner| {
@@ -503,36 +507,18 @@ impl WorkStack {
                 spans,
             } = self;
             loop {
-                if let Some(object) = objects.pop() {
+                let (object, from) = if let Some(object) = objects.pop() {
+                    // Once for the object, however many parts it is taken in.
                     *reached += 1;
-                    let header = object.as_ref();
-                    let large = match header.kind {
-                        tag::BUFFER => header.shape.get() as usize > SLICE,
-                        tag::TABLE => object.cast::<Table>().as_ref().span() > SLICE,
-                        _ => false,
-                    };
-                    if large {
-                        // Once for the object, however many slices.
-                        spans.push((object, 0));
-                        continue;
-                    }
-                    inner.visit(object, &mut Visitor(|child| reach(child, objects)));
-                } else if let Some((object, from)) = spans.pop() {
-                    let to = from + SLICE;
-                    let mut visitor = Visitor(|child| reach(child, objects));
-                    let more = if object.as_ref().kind == tag::BUFFER {
-                        object
-                            .cast::<Buffer>()
-                            .as_ref()
-                            .visit_span(from, to, &mut visitor)
-                    } else {
-                        object.cast::<Table>().as_ref().visit_span(from, to, &mut visitor)
-                    };
-                    if more {
-                        spans.push((object, to));
-                    }
+                    (object, 0)
+                } else if let Some(span) = spans.pop() {
+                    span
                 } else {
                     return;
+                };
+                let mut visitor = Visitor(|child| reach(child, objects));
+                if let Some(to) = inner.visit_part(object, from, &mut visitor) {
+                    spans.push((object, to));
                 }
             }
         }
@@ -638,11 +624,7 @@ impl Inner {
         // SAFETY: the walks give live objects.
         unsafe {
             // An array's own length is what counts until it shares its buffer.
-            self.each_object(alloc::ARRAYS, |object| {
-                if object.as_ref().kind == tag::ARRAY {
-                    object.cast::<Array>().as_ref().sync_buffer_length();
-                }
-            });
+            self.sync_arrays();
             let mut def = (std::ptr::null(), false);
             let mut count = 0;
             self.list_objects(|object| {

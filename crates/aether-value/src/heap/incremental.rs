@@ -34,17 +34,15 @@
 
 use std::ptr::NonNull;
 
-use crate::{Array, Buffer, Coroutine, Dict, EnumValue, Header, Set, Table, tag};
+use crate::{Buffer, Coroutine, EnumValue, Header, Table, tag};
 
 use super::alloc::Chunk;
 use super::candidate::Watched;
 use super::collector::UNITS_OF_DEAD;
 use super::mark::{Marker, Marking};
-use super::visit::Visitor;
+use super::visit::{SPAN, Visitor};
 use super::{CollectStats, EMBEDDED, Heap, Inner, Roots, alloc, flag};
 
-/// Entries of a large buffer or table that are visited at a time.
-const SPAN: usize = 512;
 /// How often the roots are looked at again when marking has ended, for what the program has moved there.
 const ROOT_SCANS: u32 = 3;
 
@@ -150,28 +148,6 @@ pub(super) struct Pass {
     pub(super) done: usize,
 }
 
-/// Visits what an object holds; of a large buffer or table a part from `from` on, and gives where to go on.
-unsafe fn visit_part<F: FnMut(NonNull<Header>)>(
-    inner: &Inner,
-    object: NonNull<Header>,
-    from: usize,
-    visitor: &mut Visitor<F>,
-) -> Option<usize> {
-    // SAFETY: the caller's object is alive; the kind says what it is.
-    unsafe {
-        let to = from + SPAN;
-        let more = match object.as_ref().kind {
-            tag::BUFFER => object.cast::<Buffer>().as_ref().visit_span(from, to, visitor),
-            tag::TABLE => object.cast::<Table>().as_ref().visit_span(from, to, visitor),
-            _ => {
-                inner.visit(object, visitor);
-                false
-            }
-        };
-        more.then_some(to)
-    }
-}
-
 /// Units for an object or a part of one.
 fn units_of(object: NonNull<Header>) -> usize {
     // SAFETY: callers pass objects whose memory is intact.
@@ -209,9 +185,7 @@ impl Heap {
         let heap = self.clone();
         heap.inner().run_slice(units, &roots)
     }
-}
 
-impl Heap {
     /// Has no pass under way, for what reads counts or walks all objects.
     pub(super) fn settle(&self) {
         let inner = self.inner();
@@ -415,17 +389,7 @@ impl Inner {
             if is_part || !self.become_candidate(pass, object) {
                 return;
             }
-            let part = match header.kind {
-                tag::ARRAY => {
-                    let array = object.cast::<Array>().as_ref();
-                    array.sync_buffer_length();
-                    array.buffer_header()
-                }
-                tag::DICT => object.cast::<Dict>().as_ref().table_header(),
-                tag::SET => object.cast::<Set>().as_ref().table_header(),
-                _ => None,
-            };
-            if let Some(part) = part {
+            if let Some(part) = Self::storage_of(object) {
                 self.become_candidate(pass, part);
             }
         }
@@ -482,7 +446,7 @@ impl Inner {
                             all,
                         });
                     }
-                    more = visit_part(self, object, pass.span, &mut visitor);
+                    more = self.visit_part(object, pass.span, &mut visitor);
                 }
             }
             pass.span = more.unwrap_or(0);
@@ -493,11 +457,7 @@ impl Inner {
 
     fn step_reach(&self, pass: &mut Pass, units: usize) -> usize {
         let mut left = units;
-        let mut visitor = Visitor(|child: NonNull<Header>| {
-            if self.has_candidate(child) {
-                self.found_alive(child);
-            }
-        });
+        let mut visitor = Visitor(|child| self.found_alive(child));
         while left > 0 {
             left -= 1;
             let alive = self.watched.with(Watched::next_alive);
@@ -525,7 +485,7 @@ impl Inner {
             };
             left = left.saturating_sub(units_of(object));
             // SAFETY: as above, and so is what they hold.
-            if let Some(to) = unsafe { visit_part(self, object, from, &mut visitor) } {
+            if let Some(to) = unsafe { self.visit_part(object, from, &mut visitor) } {
                 pass.spans.push((object, to));
             }
         }

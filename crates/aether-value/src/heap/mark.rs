@@ -29,11 +29,9 @@ use std::ptr::NonNull;
 
 use crate::{Array, Buffer, Coroutine, Dict, Header, Instance, Object, Raw, Rc, Set, Table, Value, tag};
 
-use super::visit::Visitor;
+use super::visit::{SPAN, Visitor};
 use super::{EMBEDDED, Inner, alloc, flag};
 
-/// Entries of a large object whose children are put on the work stack at a time.
-const SLICE: usize = 512;
 /// How many entries ahead of the one that is marked the memory is asked for.
 const AHEAD: usize = 8;
 /// Most registers of one stack that are taken as roots of a pass in slices, the innermost ones.
@@ -205,7 +203,7 @@ impl<'a> Marking<'a> {
                     }
                 }
             } else if let Some((object, from)) = self.marker.spans.pop() {
-                left = left.saturating_sub(SLICE / 4);
+                left = left.saturating_sub(SPAN / 4);
                 if self.marker.spans.len() < self.marker.settled_spans {
                     self.marker.settled_spans = self.marker.spans.len();
                     if self.inner.take_gone(object) {
@@ -264,7 +262,7 @@ impl<'a> Marking<'a> {
 
     /// Marks what a large object holds, from an entry on, for a slice; the rest waits its turn.
     unsafe fn mark_span(&mut self, object: NonNull<Header>, from: usize) {
-        let to = from + SLICE;
+        let to = from + SPAN;
         // SAFETY: the caller's object and all it leads to are alive; the kind says what a block holds.
         unsafe {
             let (items, len) = match object.as_ref().kind {
@@ -385,7 +383,7 @@ impl<'a> Marking<'a> {
                         if !self.mark_storage(buffer) {
                             return;
                         }
-                        if array.len() > SLICE {
+                        if array.len() > SPAN {
                             self.marker.spans.push((object, 0));
                             return;
                         }
@@ -420,14 +418,14 @@ impl<'a> Marking<'a> {
                 }
                 tag::BUFFER => {
                     let buffer = object.cast::<Buffer>().as_ref();
-                    if buffer.len() > SLICE {
+                    if buffer.len() > SPAN {
                         self.marker.spans.push((object, 0));
                     } else {
                         self.push_raws(buffer.items_ptr(), buffer.len());
                     }
                 }
                 tag::TABLE => self.trace_table(object),
-                tag::COROUTINE if object.cast::<Coroutine>().as_ref().top.get() as usize > SLICE => {
+                tag::COROUTINE if object.cast::<Coroutine>().as_ref().top.get() as usize > SPAN => {
                     let stack = object.cast::<Coroutine>().as_ref();
                     for raw in [stack.promise(), stack.awaiting()] {
                         self.push_raws(&raw const raw, 1);
@@ -470,7 +468,7 @@ impl<'a> Marking<'a> {
     unsafe fn trace_table(&mut self, table: NonNull<Header>) {
         // SAFETY: the caller's table is alive.
         let content = unsafe { table.cast::<Table>().as_ref() };
-        if content.span() > SLICE {
+        if content.span() > SPAN {
             self.marker.spans.push((table, 0));
         } else {
             content.visit(&mut Visitor(|child| push(&mut self.marker.objects, child)));
@@ -522,29 +520,25 @@ impl Inner {
         }
     }
 
-    /// Leaves to be traced what an object that dies holds and something else holds as well.
+    /// Leaves to be traced what an object that dies holds and something else holds as well; of a large one only what it
+    /// begins with, so that its death takes no longer for it.
     pub(super) unsafe fn mark_survivors(&self, object: NonNull<Header>) {
         let mut visitor = Visitor(|child: NonNull<Header>| {
             // SAFETY: what an object holds is alive until it lets go.
             unsafe {
                 if child.as_ref().count.get() > 1 {
                     self.mark_gray(child);
-                } else if matches!(child.as_ref().kind, tag::BUFFER | tag::TABLE) {
-                    let mut visitor = Visitor(|item: NonNull<Header>| {
-                        if item.as_ref().count.get() > 1 {
-                            self.mark_gray(item);
-                        }
-                    });
-                    self.visit(child, &mut visitor);
                 }
             }
         });
-        // SAFETY: the caller's object is intact.
+        // SAFETY: the caller's object is intact, and so is its storage.
         unsafe {
-            if object.as_ref().kind == tag::ARRAY {
-                object.cast::<Array>().as_ref().sync_buffer_length();
+            self.visit_part(object, 0, &mut visitor);
+            if let Some(storage) = Self::storage_of(object)
+                && storage.as_ref().count.get() == 1
+            {
+                self.visit_part(storage, 0, &mut visitor);
             }
-            self.visit(object, &mut visitor);
         }
     }
 

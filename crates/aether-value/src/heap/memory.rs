@@ -41,6 +41,39 @@ impl Memory {
     /// `old` came from here with `old_bytes`, for the same heap.
     pub(crate) unsafe fn grow(heap: &Inner, old: *mut u8, old_bytes: usize, new_bytes: usize) -> *mut u8 {
         debug_assert!(new_bytes > old_bytes);
+        Self::obtain(heap, old, old_bytes, new_bytes, || {
+            // SAFETY: sizes are not zero and were checked; the old layout is the one it was taken with.
+            unsafe {
+                if old.is_null() {
+                    std::alloc::alloc(Layout::from_size_align_unchecked(new_bytes, ALIGN))
+                } else {
+                    std::alloc::realloc(
+                        old,
+                        Layout::from_size_align_unchecked(old_bytes, ALIGN),
+                        new_bytes,
+                    )
+                }
+            }
+        })
+    }
+
+    /// New memory of zeros, whose pages the system gives when they are touched if they are many. Null when refused.
+    pub(crate) fn zeroed(heap: &Inner, bytes: usize) -> *mut u8 {
+        Self::obtain(heap, std::ptr::null_mut(), 0, bytes, || {
+            // SAFETY: the size is not zero and was checked.
+            unsafe { std::alloc::alloc_zeroed(Layout::from_size_align_unchecked(bytes, ALIGN)) }
+        })
+    }
+
+    /// Charges what `get` takes beyond the old bytes, and notes where it is; null when either refuses.
+    #[inline(always)]
+    fn obtain(
+        heap: &Inner,
+        old: *mut u8,
+        old_bytes: usize,
+        new_bytes: usize,
+        get: impl FnOnce() -> *mut u8,
+    ) -> *mut u8 {
         if new_bytes > isize::MAX as usize - ALIGN
             || !heap.may_hold_collecting(new_bytes - old_bytes)
             || !heap.charge(new_bytes - old_bytes)
@@ -53,18 +86,7 @@ impl Memory {
         } else {
             None
         };
-        // SAFETY: sizes are not zero and were checked; the old layout is the one it was taken with.
-        let memory = unsafe {
-            if old.is_null() {
-                std::alloc::alloc(Layout::from_size_align_unchecked(new_bytes, ALIGN))
-            } else {
-                std::alloc::realloc(
-                    old,
-                    Layout::from_size_align_unchecked(old_bytes, ALIGN),
-                    new_bytes,
-                )
-            }
-        };
+        let memory = get();
         if memory.is_null() {
             heap.discharge(new_bytes - old_bytes);
             return memory;
@@ -72,29 +94,6 @@ impl Memory {
         heap.count_work(new_bytes / WORK_BYTES);
         if let Some(asked) = asked {
             heap.record_block(old as usize, memory as usize, new_bytes, asked);
-        }
-        memory
-    }
-
-    /// New memory of zeros, whose pages the system gives when they are touched if they are many. Null when refused.
-    pub(crate) fn zeroed(heap: &Inner, bytes: usize) -> *mut u8 {
-        if bytes > isize::MAX as usize - ALIGN || !heap.may_hold_collecting(bytes) || !heap.charge(bytes) {
-            return std::ptr::null_mut();
-        }
-        let asked = if heap.is_watched() {
-            heap.block_site()
-        } else {
-            None
-        };
-        // SAFETY: the size is not zero and was checked.
-        let memory = unsafe { std::alloc::alloc_zeroed(Layout::from_size_align_unchecked(bytes, ALIGN)) };
-        if memory.is_null() {
-            heap.discharge(bytes);
-            return memory;
-        }
-        heap.count_work(bytes / WORK_BYTES);
-        if let Some(asked) = asked {
-            heap.record_block(0, memory as usize, bytes, asked);
         }
         memory
     }

@@ -14,6 +14,9 @@ use crate::{
 
 use super::{Header, Inner, flag};
 
+/// Entries of a large buffer or table that are visited at a time.
+pub(super) const SPAN: usize = 512;
+
 /// Receives the containers that an object holds.
 pub(crate) struct Visitor<F: FnMut(NonNull<Header>)>(pub(crate) F);
 
@@ -44,6 +47,52 @@ impl<F: FnMut(NonNull<Header>)> Visitor<F> {
 }
 
 impl Inner {
+    /// The items or the table of a collection that are an object of their own; an array's know their number then.
+    ///
+    /// # Safety
+    /// `object` is alive.
+    pub(super) unsafe fn storage_of(object: NonNull<Header>) -> Option<NonNull<Header>> {
+        // SAFETY: the kind says what the block holds.
+        unsafe {
+            match object.as_ref().kind {
+                tag::ARRAY => {
+                    let array = object.cast::<Array>().as_ref();
+                    array.sync_buffer_length();
+                    array.buffer_header()
+                }
+                tag::DICT => object.cast::<Dict>().as_ref().table_header(),
+                tag::SET => object.cast::<Set>().as_ref().table_header(),
+                _ => None,
+            }
+        }
+    }
+
+    /// Like [`Inner::visit`], but of a large buffer or table only [`SPAN`] entries from `from` on; gives where to go on.
+    ///
+    /// # Safety
+    /// As there.
+    #[inline]
+    pub(super) unsafe fn visit_part<F: FnMut(NonNull<Header>)>(
+        &self,
+        object: NonNull<Header>,
+        from: usize,
+        visitor: &mut Visitor<F>,
+    ) -> Option<usize> {
+        let to = from + SPAN;
+        // SAFETY: the kind says what the block holds.
+        unsafe {
+            let more = match object.as_ref().kind {
+                tag::BUFFER => object.cast::<Buffer>().as_ref().visit_span(from, to, visitor),
+                tag::TABLE => object.cast::<Table>().as_ref().visit_span(from, to, visitor),
+                _ => {
+                    self.visit(object, visitor);
+                    false
+                }
+            };
+            more.then_some(to)
+        }
+    }
+
     /// Calls the visitor with every container that `object` holds a count of.
     ///
     /// # Safety
