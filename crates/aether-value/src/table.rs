@@ -326,32 +326,30 @@ impl Table {
     /// The same for a table whose entries are so far apart.
     #[inline(always)]
     fn position_of_int<const STRIDE: usize>(&self, number: i64) -> Option<EntryIndex> {
-        match self.mode.get() {
-            Mode::Direct => {
-                let at = number.wrapping_sub(self.origin.get()).cast_unsigned();
-                if at <= u64::from(self.mask.get()) {
-                    let slot = self.slot(at as u32);
-                    if slot != EMPTY {
-                        return Some(EntryIndex(slot - 1));
-                    }
+        let mode = self.mode.get();
+        if mode == Mode::Direct {
+            let at = number.wrapping_sub(self.origin.get()).cast_unsigned();
+            if at <= u64::from(self.mask.get()) {
+                let slot = self.slot(at as u32);
+                if slot != EMPTY {
+                    return Some(EntryIndex(slot - 1));
                 }
-                return None;
             }
-            Mode::Packed => {
-                let position = number.wrapping_sub(self.origin.get()).cast_unsigned();
-                if position < u64::from(self.len.get())
-                    && self.key_of::<STRIDE>(position as u32).tag != tag::UNSET
-                {
-                    return Some(EntryIndex(position as u32));
-                }
-                return None;
+            return None;
+        }
+        if mode == Mode::Packed {
+            let position = number.wrapping_sub(self.origin.get()).cast_unsigned();
+            if position < u64::from(self.len.get())
+                && self.key_of::<STRIDE>(position as u32).tag != tag::UNSET
+            {
+                return Some(EntryIndex(position as u32));
             }
-            Mode::Hashed | Mode::Growing => {}
+            return None;
         }
         if self.len.get() as usize <= LINEAR {
             return self.scan_int(number);
         }
-        if self.mode.get() == Mode::Growing {
+        if mode == Mode::Growing {
             return self.int_in_both(number);
         }
         self.probe::<STRIDE>(int_hash(self.secret, number), |key| {

@@ -315,10 +315,11 @@ impl Inner {
         left
     }
 
+    /// Makes a container old if it is not.
     fn age_young(&self, object: NonNull<Header>) {
         // SAFETY: callers pass live objects.
         let header = unsafe { object.as_ref() };
-        if !header.has(flag::OLD) && tag::is_container(header.kind) {
+        if !header.has(flag::OLD) {
             self.age(header);
         }
     }
@@ -358,7 +359,11 @@ impl Inner {
                 let listed = pass.candidates.len - before;
                 left = left.saturating_sub(8 + walked / 4 + listed);
             } else if let Some(object) = self.large_before(&mut pass.large) {
-                self.list_unmarked_object(pass, object);
+                // Large ones are of all kinds; chunks of containers hold nothing else.
+                // SAFETY: objects in the vector are alive.
+                if tag::is_container(unsafe { object.as_ref() }.kind) {
+                    self.list_unmarked_object(pass, object);
+                }
                 left -= 1;
             } else {
                 pass.next = 0;
@@ -370,14 +375,11 @@ impl Inner {
         left
     }
 
-    /// Makes a candidate of an object that is old and not marked.
+    /// Makes a candidate of a container that is old and not marked.
     fn list_unmarked_object(&self, pass: &mut Pass, object: NonNull<Header>) {
         // SAFETY: the walk gives live objects; the kind says what they are.
         unsafe {
             let header = object.as_ref();
-            if !tag::is_container(header.kind) {
-                return;
-            }
             let flags = header.flags.get();
             let marked = flag::OLD | self.mark_value.get();
             if flags & flag::OLD == 0 || flags & (flag::OLD | flag::MARK) == marked {
