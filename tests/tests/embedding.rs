@@ -261,5 +261,12 @@ fn a_host_collects_in_its_idle_time() {
     engine.eval("kept = null").unwrap();
     assert!(engine.collect_step(Duration::from_mins(1)));
     assert!(engine.heap().live_objects() < start + 100);
+    // By itself the collector comes as well, in pauses that are counted.
+    let before = engine.heap().stats().pauses;
+    engine.heap().set_auto_collect(true);
+    engine.eval("kept = []  for i in 0..20 { frame() }").unwrap();
+    let pauses = engine.heap().stats().pauses;
+    assert!(pauses.count > before.count + 20, "{}", pauses.count);
+    assert!(pauses.total > before.total && pauses.longest <= pauses.total);
     assert_eq!(engine.shut_down().live_objects, 0);
 }

@@ -18,10 +18,11 @@ const ROUNDS: usize = 5;
 /// Time between two looks at what a process holds.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
-struct Language {
-    name: &'static str,
-    extension: &'static str,
-    command: Vec<String>,
+/// A language that programs are compared in.
+pub(crate) struct Language {
+    pub(crate) name: &'static str,
+    pub(crate) extension: &'static str,
+    pub(crate) command: Vec<String>,
 }
 
 /// Runs all programs of a directory and prints a table of seconds and ratios to Aether.
@@ -94,7 +95,8 @@ pub(crate) fn run(directory: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn is_installed(language: &Language) -> bool {
+/// Whether the language's command is there; says so if it is not.
+pub(crate) fn is_installed(language: &Language) -> bool {
     let found =
         language.extension == "ae" || Command::new(&language.command[0]).arg("--help").output().is_ok();
     if !found {

@@ -10,6 +10,7 @@ use std::fs;
 use std::process::Command;
 use std::time::Instant;
 
+use crate::bench::{Language, is_installed};
 use crate::tools;
 
 /// Programs, the objects alive, and how the table calls them.
@@ -23,15 +24,11 @@ const PROGRAMS: &[(&str, usize, &str)] = &[
     ("server", 300_000, "a server with 300,000 sessions"),
 ];
 
+/// What the languages' curves are drawn in.
+const COLOURS: [&str; 3] = ["#c0392b", "#2e86c1", "#7f8c8d"];
+
 /// Buckets for each doubling of time.
 const BUCKETS: f64 = 16.0;
-
-struct Language {
-    name: &'static str,
-    extension: &'static str,
-    colour: &'static str,
-    command: Vec<String>,
-}
 
 /// What a run printed, and how long it took.
 struct Run {
@@ -73,32 +70,24 @@ fn microseconds(bucket: u32) -> f64 {
 /// A program of ours fails, or the picture cannot be written.
 pub(crate) fn run() -> Result<(), String> {
     let aether = tools::release_binary()?.to_string_lossy().into_owned();
-    let languages: Vec<Language> = [
-        ("aether", "ae", "#c0392b", vec![aether]),
-        ("node", "js", "#2e86c1", vec!["node".to_owned()]),
-        ("python3", "py", "#7f8c8d", vec!["python3".to_owned()]),
-    ]
-    .into_iter()
-    .map(|(name, extension, colour, command)| Language {
-        name,
-        extension,
-        colour,
-        command,
-    })
-    .filter(|language| {
-        language.extension == "ae"
-            || Command::new(&language.command[0])
-                .arg("--version")
-                .output()
-                .is_ok()
-    })
-    .collect();
+    let node = ("node", "js", vec!["node".to_owned()]);
+    let python = ("python3", "py", vec!["python3".to_owned()]);
+    let languages: Vec<(Language, &str)> = [("aether", "ae", vec![aether]), node, python]
+        .into_iter()
+        .map(|(name, extension, command)| Language {
+            name,
+            extension,
+            command,
+        })
+        .zip(COLOURS)
+        .filter(|(language, _)| is_installed(language))
+        .collect();
     println!("median / 99.9th percentile / worst, in microseconds; seconds of the whole run");
     let mut picture = Picture::default();
     for (program, alive, title) in PROGRAMS {
         println!("{title}");
         let mut runs = Vec::new();
-        for language in &languages {
+        for (language, colour) in &languages {
             let run = measure(language, program, *alive)?;
             println!(
                 "  {:<10}{:>8.1} /{:>9.1} /{:>10.0}   {:>6.2} s",
@@ -108,12 +97,14 @@ pub(crate) fn run() -> Result<(), String> {
                 run.worst(),
                 run.seconds
             );
-            runs.push((language.colour, run));
+            runs.push((*colour, run));
         }
         picture.add(title, &runs);
     }
     let file = tools::root().join("docs/pauses.svg");
-    let names = languages.iter().map(|language| (language.name, language.colour));
+    let names = languages
+        .iter()
+        .map(|(language, colour)| (language.name, *colour));
     fs::write(&file, picture.finish(names)).map_err(|error| format!("{}: {error}", file.display()))
 }
 

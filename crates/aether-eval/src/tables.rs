@@ -113,7 +113,8 @@ impl Tables {
         }
     }
 
-    /// Bytes of the tables themselves, by their capacity, but for the list of constants; the objects that they hold are charged as such.
+    /// Bytes of the tables themselves, by their capacity, but for the list of constants; the objects that they hold are
+    /// charged as such.
     pub(crate) fn size(&self) -> usize {
         fn list<T>(list: &Vec<T>) -> usize {
             list.capacity() * size_of::<T>()

@@ -6,7 +6,7 @@ mod common;
 use std::collections::HashMap;
 
 use aether_value::{Array, Dict, ErrorKind, Heap, Rc, Set, Value, deep_equals};
-use common::{heap, limited, name, show, text, value};
+use common::{Random, heap, limited, name, show, text, value};
 use proptest::prelude::*;
 
 type Collections = (Rc<Array>, Rc<Dict>, Rc<Set>);
@@ -524,20 +524,15 @@ fn the_peak_is_exact() {
 /// A large index grows while entries come and go; whatever happens meanwhile, every key is found.
 #[test]
 fn a_large_table_grows_by_and_by() {
-    const OPERATIONS: u64 = if cfg!(miri) { 2_000 } else { 400_000 };
+    const OPERATIONS: usize = if cfg!(miri) { 2_000 } else { 400_000 };
     for with_strings in [true, false] {
         let heap = heap();
         let (dict, set) = (heap.dict().unwrap(), heap.set().unwrap());
         let mut model: HashMap<i64, i64> = HashMap::new();
         let mut order: Vec<i64> = Vec::new();
         let mut copies = Vec::new();
-        let mut random = 99_u64;
-        let mut below = |end: u64| {
-            random = random
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            (random >> 33) % end
-        };
+        let mut random = Random(99);
+        let mut below = |end| random.below(end);
         // Ints so far apart that they are hashed.
         let key = |number: i64| -> Value {
             if with_strings {
@@ -551,19 +546,15 @@ fn a_large_table_grows_by_and_by() {
             match below(20) {
                 0 if !order.is_empty() => {
                     // One of the last ones or any one: the end of a table is a case of its own.
-                    let at = order.len() - 1 - below(order.len().min(3) as u64) as usize;
-                    let at = if below(2) == 0 {
-                        at
-                    } else {
-                        below(order.len() as u64) as usize
-                    };
+                    let at = order.len() - 1 - below(order.len().min(3));
+                    let at = if below(2) == 0 { at } else { below(order.len()) };
                     let gone = order.swap_remove(at);
                     let value = dict.remove(&key(gone)).unwrap().unwrap();
                     assert_eq!(value.as_int(), model.remove(&gone));
                     assert!(set.remove(&key(gone)).unwrap());
                 }
                 1 if !order.is_empty() => {
-                    let known = order[below(order.len() as u64) as usize];
+                    let known = order[below(order.len())];
                     let value = dict.get_value(&key(known)).and_then(|value| value.as_int());
                     assert_eq!(value, model.get(&known).copied(), "at {operation}");
                     assert!(set.contains(&key(known)));

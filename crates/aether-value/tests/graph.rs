@@ -7,24 +7,11 @@ mod common;
 use std::collections::{HashMap, HashSet};
 
 use aether_value::{Heap, HeapConfig, PromiseState, Raw, Rc, Roots, StructDef, Value, WeakCell};
-use common::{code, node};
+use common::{Random, code, node};
 
 const MUTATIONS: usize = if cfg!(miri) { 2_000 } else { 1_000_000 };
 const ROOTS: usize = 40;
 const EDGES: usize = 3;
-
-/// A small generator of our own, so that a failure repeats.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % end
-    }
-}
 
 /// The model: who refers to whom; and the real objects, known by weak references alone.
 struct World {

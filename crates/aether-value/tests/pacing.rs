@@ -4,23 +4,10 @@
 mod common;
 
 use aether_value::{Heap, HeapConfig, Instance, Rc, Roots, StructDef, Turn, Value};
-use common::node;
+use common::{Random, node};
 
 /// What passes tolerate beyond what is live, in bytes.
 const FLOOR: usize = 1 << 20;
-
-/// A small generator of our own, so that a failure repeats.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % end
-    }
-}
 
 struct Program {
     heap: Heap,

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use super::console::output_error;
 use super::support::{string, wrong_type};
 use super::{Args, BuiltinDef, Event, Step};
+use crate::Host;
 use crate::context::Ctx;
 use crate::host::Permission;
 
@@ -64,13 +65,19 @@ pub(crate) struct Settings {
     target: Option<Value>,
 }
 
+/// What `AETHER_LOG` says: a level, `gc` for a report of each collection, or both with a comma between.
+pub(crate) fn environment_words(host: &mut dyn Host) -> impl Iterator<Item = String> {
+    let words = host.env("AETHER_LOG").unwrap_or_default();
+    let words: Vec<String> = words.split(',').map(|word| word.trim().to_owned()).collect();
+    words.into_iter()
+}
+
 /// The least level that is written.
 fn threshold(ctx: &mut Ctx<'_>) -> Level {
     if let Some(level) = ctx.vm.log.level {
         return level;
     }
-    let words = ctx.host().env("AETHER_LOG").unwrap_or_default();
-    let named = words.split(',').find_map(|word| Level::named(word.trim()));
+    let named = environment_words(ctx.host()).find_map(|word| Level::named(&word));
     *ctx.vm.log.level.insert(named.unwrap_or_default())
 }
 

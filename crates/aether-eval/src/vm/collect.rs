@@ -11,6 +11,7 @@ use std::time::Duration;
 use aether_value::{CollectStats, Pauses, Roots, Turn};
 
 use super::Vm;
+use crate::builtins::log::environment_words;
 
 /// Registers beyond the innermost frame's first that are looked at: more than frames usually have.
 const MOST_BEYOND: usize = 4096;
@@ -144,10 +145,8 @@ impl Vm {
     /// Whether `gc` is among the words of `AETHER_LOG`.
     fn is_collection_logged(&mut self) -> bool {
         let host = &mut self.host;
-        *self.collections.is_logged.get_or_insert_with(|| {
-            let words = host.env("AETHER_LOG").unwrap_or_default();
-            words.split(',').any(|word| word.trim() == "gc")
-        })
+        let is_logged = &mut self.collections.is_logged;
+        *is_logged.get_or_insert_with(|| environment_words(&mut **host).any(|word| word == "gc"))
     }
 
     fn mark_roots(&self, roots: &mut Roots<'_>) {

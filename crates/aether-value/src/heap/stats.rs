@@ -81,7 +81,7 @@ pub struct HeapStats {
     pub collected_objects: u64,
     /// Bytes that passes freed.
     pub collected_bytes: u64,
-    /// Young passes and slices that came by themselves, as [`Heap::note_pause`] was told.
+    /// Young passes and slices, those that the host asked for included, as [`Heap::note_pause`] was told.
     pub pauses: Pauses,
 }
 

@@ -10,6 +10,19 @@ use std::ptr::NonNull;
 use aether_source::SourceFile;
 use aether_value::{Code, Heap, HeapConfig, Instance, Raw, Rc, Str, StrBuilder, StructDef, Value, display};
 
+/// A small generator of our own, so that a failure repeats.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % end
+    }
+}
+
 pub(crate) fn heap() -> Heap {
     Heap::new(HeapConfig {
         auto_collect: false,

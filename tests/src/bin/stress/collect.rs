@@ -8,9 +8,9 @@
 use std::sync::Mutex;
 use std::time::Instant;
 
-use aether_tests::{Case, Moment, compare, execute_watched};
+use aether_tests::Moment;
 
-use crate::{Work, settings};
+use crate::Work;
 
 /// Live objects that a collection may walk for every charge.
 const WALK: u64 = 2000;
@@ -35,18 +35,20 @@ pub(crate) fn run(work: &Work) {
     let total = Mutex::new(Total::default());
     work.each(|case, _| {
         let mut stress_collections = (0, 0);
-        let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            collected(case, walk, &mut stress_collections)
-        }));
-        match found {
-            Ok(message) if message.is_empty() => {}
-            Ok(message) => work.add_violation(format!(
-                "{}: collecting at every allocation: {}",
-                case.name,
-                message.trim_end()
-            )),
-            Err(_) => work.add_violation(format!("{}: a panic, collecting at every allocation", case.name)),
-        }
+        work.judge(
+            case,
+            "collecting at every allocation",
+            |moment, engine, _| match moment {
+                Moment::Ready => {
+                    engine.heap().set_stress(1, None);
+                    engine.heap().thin_stress(walk);
+                }
+                Moment::Ended => {
+                    stress_collections = engine.heap().stress_collections();
+                    engine.heap().set_stress(0, None);
+                }
+            },
+        );
         if let Ok(mut total) = total.lock() {
             total.collections += stress_collections.0;
             if stress_collections.1 > 1 {
@@ -73,24 +75,5 @@ pub(crate) fn run(work: &Work) {
             last.0,
             last.1
         );
-    }
-}
-
-/// What a program did otherwise than expected.
-fn collected(case: &Case, walk: u64, stress_collections: &mut (u64, u64)) -> String {
-    let result = execute_watched(case, &settings(), |moment, engine, _| match moment {
-        Moment::Ready => {
-            engine.heap().set_stress(1, None);
-            engine.heap().thin_stress(walk);
-        }
-        Moment::Ended => {
-            *stress_collections = engine.heap().stress_collections();
-            engine.heap().set_stress(0, None);
-        }
-    });
-    match (result, case.expected()) {
-        (Ok((outcome, report)), Ok(expected)) => compare(&expected, &outcome, &report),
-        (Err(error), _) => error.to_string(),
-        (_, Err(error)) => error.to_string(),
     }
 }

@@ -24,7 +24,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use aether_tests::{Case, PLANTS, Settings, select_cases};
+use aether::{Engine, MemoryHost};
+use aether_tests::{Case, Moment, PLANTS, Settings, compare, execute_watched, select_cases};
 
 /// Calls and backward jumps after which a program is considered to hang: forty times what the longest takes.
 const MAX_STEPS: u64 = 100_000_000;
@@ -80,6 +81,24 @@ struct Work {
 }
 
 impl Work {
+    /// Runs a case with `watch` at its moments; whatever it does otherwise than expected while `doing` that is a breach.
+    fn judge(&self, case: &Case, doing: &str, watch: impl FnMut(Moment, &Engine, &MemoryHost)) {
+        let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            match (execute_watched(case, &settings(), watch), case.expected()) {
+                (Ok((outcome, report)), Ok(expected)) => compare(&expected, &outcome, &report),
+                (Err(error), _) => error.to_string(),
+                (_, Err(error)) => error.to_string(),
+            }
+        }));
+        match found {
+            Ok(message) if message.is_empty() => {}
+            Ok(message) => {
+                self.add_violation(format!("{}: {doing}: {}", case.name, message.trim_end()));
+            }
+            Err(_) => self.add_violation(format!("{}: a panic, {doing}", case.name)),
+        }
+    }
+
     /// Adds what was found wrong.
     fn add_violation(&self, text: String) {
         println!("BREACH {text}");

@@ -7,9 +7,9 @@
 use std::sync::Mutex;
 use std::time::Instant;
 
-use aether_tests::{Case, Moment, compare, execute_watched};
+use aether_tests::Moment;
 
-use crate::{Work, settings};
+use crate::Work;
 
 /// Objects of a slice, one run for each.
 const UNITS: &[usize] = &[1, 7, 100];
@@ -21,20 +21,17 @@ pub(crate) fn run(work: &Work) {
     work.each(|case, _| {
         for &units in UNITS {
             let mut forced = (0, 0);
-            let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                in_slices(case, units, &mut forced)
-            }));
-            match found {
-                Ok(message) if message.is_empty() => {}
-                Ok(message) => work.add_violation(format!(
-                    "{}: collecting in slices of {units}: {}",
-                    case.name,
-                    message.trim_end()
-                )),
-                Err(_) => {
-                    work.add_violation(format!("{}: a panic, collecting in slices of {units}", case.name));
-                }
-            }
+            work.judge(
+                case,
+                &format!("collecting in slices of {units}"),
+                |moment, engine, _| match moment {
+                    Moment::Ready => engine.heap().force_slices(units),
+                    Moment::Ended => {
+                        forced = engine.forced_slices();
+                        engine.heap().force_slices(0);
+                    }
+                },
+            );
             if let Ok(mut total) = total.lock() {
                 total.0 += forced.0;
                 total.1 += forced.1;
@@ -49,20 +46,4 @@ pub(crate) fn run(work: &Work) {
         work.cases.len(),
         started.elapsed().as_secs_f64()
     );
-}
-
-/// What a program did otherwise than expected.
-fn in_slices(case: &Case, units: usize, forced: &mut (u64, u64)) -> String {
-    let result = execute_watched(case, &settings(), |moment, engine, _| match moment {
-        Moment::Ready => engine.heap().force_slices(units),
-        Moment::Ended => {
-            *forced = engine.forced_slices();
-            engine.heap().force_slices(0);
-        }
-    });
-    match (result, case.expected()) {
-        (Ok((outcome, report)), Ok(expected)) => compare(&expected, &outcome, &report),
-        (Err(error), _) => error.to_string(),
-        (_, Err(error)) => error.to_string(),
-    }
 }
