@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("parser", &["source", "lexer", "ast"]),
     ("resolve", &["source", "ast"]),
     ("value", &["source"]),
+    ("fmt", &["source", "lexer", "ast", "parser"]),
     ("eval", &["source", "ast", "parser", "resolve", "value"]),
     ("stdlib", &["source", "eval", "value"]),
     (
