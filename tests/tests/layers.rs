@@ -16,6 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("resolve", &["source", "ast"]),
     ("value", &["source"]),
     ("fmt", &["source", "lexer", "ast", "parser"]),
+    ("lint", &["source", "ast", "resolve"]),
     ("eval", &["source", "ast", "parser", "resolve", "value"]),
     ("stdlib", &["source", "eval", "value"]),
     (
@@ -24,7 +25,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "source", "lexer", "ast", "parser", "resolve", "eval", "value", "stdlib",
         ],
     ),
-    ("cli", &["aether", "source"]),
+    ("cli", &["aether", "source", "fmt", "lint"]),
     // What authors of plugins depend on: nothing of the engine.
     ("plugin", &["plugin-macros"]),
     ("plugin-macros", &[]),
@@ -36,6 +37,9 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("logos", &["lexer"]),
     ("clap", &["cli"]),
     ("annotate-snippets", &["cli"]),
+    ("rustyline", &["cli"]),
+    ("similar", &["cli"]),
+    ("toml", &["cli"]),
     ("libloading", &["stdlib"]),
     ("ureq", &["stdlib"]),
     ("syn", &["plugin-macros"]),

@@ -1,15 +1,19 @@
-//! `aether eval`: a fragment and the value of its last expression.
+//! `aether eval`: a fragment and the value of its last expression, once or for each line of standard input.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead};
 use std::mem::ManuallyDrop;
 
-use aether::Error;
+use aether::{Engine, Error, Output};
 
-use crate::interrupt;
 use crate::options::{Fragment, FragmentSource};
 use crate::report;
 use crate::run;
 use crate::settings::{Color, Limits};
+use crate::status::FAILED;
+use crate::{debugger, interrupt, sources, streams};
+
+/// What binds the names that a fragment finds for each line.
+const BINDER: &str = "let line = null\nlet nr = 0\nfn(text, number) {\n    line = text\n    nr = number\n}";
 
 /// Runs a fragment and gives the exit status.
 #[cold]
@@ -21,7 +25,18 @@ pub(crate) fn fragment(fragment: &Fragment, color: Color) -> u8 {
         FragmentSource::File(path) => path.rfind('/').map_or("", |at| &path[..=at]),
         FragmentSource::Code(_) | FragmentSource::Stdin => "",
     };
-    let built = run::builder(&fragment.args, &Limits::default())
+    let place = match &fragment.source {
+        FragmentSource::File(path) => path,
+        FragmentSource::Code(_) | FragmentSource::Stdin => ".",
+    };
+    let modules = match run::project_modules(place) {
+        Ok(modules) => modules,
+        Err(message) => {
+            streams::write_err(&format!("eval: {message}\n"));
+            return FAILED;
+        }
+    };
+    let built = run::builder(&fragment.args, &Limits::default(), modules)
         .host(host)
         .directory(directory)
         .build();
@@ -30,28 +45,55 @@ pub(crate) fn fragment(fragment: &Fragment, color: Color) -> u8 {
         Err(error) => return report::failure(&error, None, color),
     };
     let mut engine = ManuallyDrop::new(engine);
-    let value = match &fragment.source {
-        FragmentSource::File(path) => engine.eval_file(path),
-        FragmentSource::Code(code) => engine.eval(code.as_str()),
-        FragmentSource::Stdin => read_stdin().and_then(|code| engine.eval(code)),
-    };
-    engine.complete_writes();
-    let result = value.and_then(|value| {
-        if fragment.result || !value.is_null() {
-            engine.print_result(&value, output.at_line_start())
-        } else {
-            Ok(())
-        }
-    });
+    debugger::attach(&mut engine);
+    let result = evaluate(fragment, &mut engine, &output);
     run::conclude(result, &engine, color)
 }
 
-fn read_stdin() -> Result<String, Error> {
-    let mut code = String::new();
-    let read = io::stdin().lock().read_to_string(&mut code);
-    read.map_err(|error| Error::Read {
-        path: "<stdin>".to_owned(),
-        reason: error.to_string(),
-    })?;
-    Ok(code)
+fn evaluate(fragment: &Fragment, engine: &mut Engine, output: &Output) -> Result<(), Error> {
+    for module in &fragment.modules {
+        engine.eval(format!("import {module}"))?;
+    }
+    let code = match &fragment.source {
+        FragmentSource::File(path) => engine.read(path)?,
+        FragmentSource::Code(code) => code.clone(),
+        FragmentSource::Stdin => sources::read_stdin()?,
+    };
+    if fragment.lines {
+        return each_line(fragment, &code, engine, output);
+    }
+    let value = engine.eval(code);
+    engine.complete_writes();
+    let value = value?;
+    if fragment.result || !value.is_null() {
+        engine.print_result(&value, output.at_line_start())?;
+    }
+    Ok(())
+}
+
+/// Runs the code for each line of standard input.
+fn each_line(fragment: &Fragment, code: &str, engine: &mut Engine, output: &Output) -> Result<(), Error> {
+    let binder = engine.eval(BINDER)?;
+    let compiled = engine.compile_fragment(code)?;
+    let mut number = 0_i64;
+    loop {
+        let mut line = String::new();
+        let read = io::stdin()
+            .lock()
+            .read_line(&mut line)
+            .map_err(|error| sources::unreadable_stdin(&error))?;
+        if read == 0 {
+            break;
+        }
+        number += 1;
+        let line = line.strip_suffix('\n').unwrap_or(&line);
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        engine.call_value(&binder, (line, number))?;
+        let value = engine.run_fragment(&compiled)?;
+        if fragment.print && (fragment.result || !value.is_null()) {
+            engine.print_result(&value, output.at_line_start())?;
+        }
+    }
+    engine.complete_writes();
+    Ok(())
 }

@@ -14,10 +14,10 @@ use crate::streams;
 
 /// What a site allocated. Negative in a difference.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct SiteTotals {
-    total_bytes: i64,
-    total_blocks: i64,
-    peak_bytes: i64,
+pub(crate) struct SiteTotals {
+    pub(crate) total_bytes: i64,
+    pub(crate) total_blocks: i64,
+    pub(crate) peak_bytes: i64,
     exit_bytes: i64,
 }
 
@@ -32,7 +32,7 @@ impl SiteTotals {
     }
 }
 
-type Sites = BTreeMap<String, SiteTotals>;
+pub(crate) type Sites = BTreeMap<String, SiteTotals>;
 
 /// Prints what is asked for and gives the exit status.
 #[cold]
@@ -56,7 +56,8 @@ pub(crate) fn show(asked: &Profiles) -> u8 {
     }
 }
 
-fn read(file: &str) -> Result<Sites, String> {
+/// The sites of a profile.
+pub(crate) fn read(file: &str) -> Result<Sites, String> {
     let bytes = std::fs::read(file).map_err(|error| format!("cannot read '{file}': {error}"))?;
     let profile: Value =
         serde_json::from_slice(&bytes).map_err(|error| format!("{file}: not a heap profile: {error}"))?;

@@ -30,8 +30,27 @@ pub(crate) fn request_flag() -> Arc<AtomicBool> {
     asked
 }
 
+/// What Ctrl-C has set, for a session that goes on afterwards.
+pub(crate) struct Interrupts {
+    stop: Arc<AtomicBool>,
+    armed: Arc<AtomicBool>,
+}
+
+impl Interrupts {
+    /// Forgets what was pressed so far.
+    pub(crate) fn clear(&self) {
+        self.stop.store(false, Ordering::Relaxed);
+        self.armed.store(false, Ordering::Relaxed);
+    }
+}
+
 /// The machine as a host whose runs Ctrl-C ends.
 pub(crate) fn host() -> SystemHost {
+    session().0
+}
+
+/// The same for a session, with the flags that Ctrl-C sets.
+pub(crate) fn session() -> (SystemHost, Interrupts) {
     let stop = Arc::new(AtomicBool::new(false));
     let armed = Arc::new(AtomicBool::new(false));
     // In this order: the first press arms the shutdown only after it has been looked at. Where signals cannot be
@@ -40,10 +59,11 @@ pub(crate) fn host() -> SystemHost {
         .and_then(|_| flag::register(SIGINT, armed.clone()))
         .and_then(|_| flag::register(SIGINT, stop.clone()));
     drop(registered);
-    SystemHost::new()
-        .interrupted_by(stop)
-        .armed_by(armed)
-        .woken_by(pass_on)
+    let host = SystemHost::new()
+        .interrupted_by(stop.clone())
+        .armed_by(armed.clone())
+        .woken_by(pass_on);
+    (host, Interrupts { stop, armed })
 }
 
 /// Wakes the waker at every signal from now on. Without a thread for it, Ctrl-C ends the process at its second press.

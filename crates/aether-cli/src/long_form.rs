@@ -6,19 +6,19 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use aether::{Diagnostic, Engine, Error, ErrorKind, RuntimeError, SourceFile, Span};
+use aether::{Diagnostic, Engine, Error, ErrorKind, RuntimeError, Severity, SourceFile, Span};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 /// How many errors are shown with their source.
 const MAX_EXCERPTS: usize = 20;
 
-/// The long form of an error, line ends included.
-pub(crate) fn render(error: &Error, engine: Option<&Engine>, colour: bool) -> String {
+/// The long form of an error, line ends included. `unnamed` is what a text without a file is called.
+pub(crate) fn render(error: &Error, engine: Option<&Engine>, unnamed: &str, colour: bool) -> String {
     match error {
-        Error::Syntax { file, diagnostics } => syntax(file, diagnostics, colour),
+        Error::Syntax { file, diagnostics } => self::diagnostics(file, diagnostics, unnamed, colour),
         Error::Runtime(raised) => {
             let help = engine.and_then(|engine| engine.help_for(error));
-            let mut out = runtime(raised, help, colour);
+            let mut out = runtime(raised, help, unnamed, colour);
             let trace = error.full_trace();
             if !trace.is_empty() {
                 let _ = writeln!(out, "stack trace:\n{}", trace.join("\n"));
@@ -29,15 +29,22 @@ pub(crate) fn render(error: &Error, engine: Option<&Engine>, colour: bool) -> St
     }
 }
 
-fn syntax(file: &SourceFile, diagnostics: &[Diagnostic], colour: bool) -> String {
+/// Diagnostics of one file.
+pub(crate) fn diagnostics(
+    file: &SourceFile,
+    diagnostics: &[Diagnostic],
+    unnamed: &str,
+    colour: bool,
+) -> String {
     let mut out = String::new();
     for diagnostic in diagnostics.iter().take(MAX_EXCERPTS) {
-        show(&mut out, file, diagnostic, colour);
+        show(&mut out, file, diagnostic, unnamed, colour);
         out.push('\n');
     }
     for diagnostic in diagnostics.iter().skip(MAX_EXCERPTS) {
         // Writing to a string cannot fail.
-        let _ = writeln!(out, "error[{}]: {}", diagnostic.code, diagnostic.message);
+        let severity = crate::json::severity(diagnostic.severity);
+        let _ = writeln!(out, "{severity}[{}]: {}", diagnostic.code, diagnostic.message);
     }
     if diagnostics.len() > 1 {
         let _ = writeln!(out, "{} errors", diagnostics.len());
@@ -45,7 +52,7 @@ fn syntax(file: &SourceFile, diagnostics: &[Diagnostic], colour: bool) -> String
     out
 }
 
-fn runtime(error: &RuntimeError, help: Option<String>, colour: bool) -> String {
+fn runtime(error: &RuntimeError, help: Option<String>, unnamed: &str, colour: bool) -> String {
     let mut out = String::new();
     let Some(place) = error.places.first() else {
         let _ = writeln!(out, "error[{}]: {}", code_of(error.kind), error.message);
@@ -53,9 +60,9 @@ fn runtime(error: &RuntimeError, help: Option<String>, colour: bool) -> String {
     };
     let mut diagnostic = Diagnostic::error(code_of(error.kind), error.message.clone(), place.span);
     diagnostic.help = help;
-    show(&mut out, &place.file, &diagnostic, colour);
+    show(&mut out, &place.file, &diagnostic, unnamed, colour);
     if let Some((file, diagnostics)) = &error.module {
-        out.push_str(&syntax(file, diagnostics, colour));
+        out.push_str(&self::diagnostics(file, diagnostics, unnamed, colour));
     }
     out
 }
@@ -89,7 +96,7 @@ const fn code_of(kind: ErrorKind) -> &'static str {
 }
 
 /// Appends a diagnostic with its excerpt.
-fn show(out: &mut String, file: &SourceFile, diagnostic: &Diagnostic, colour: bool) {
+fn show(out: &mut String, file: &SourceFile, diagnostic: &Diagnostic, unnamed: &str, colour: bool) {
     // An empty last line has no character to point at, and would be taken for the end of the line before it.
     let text = if file.text().ends_with('\n') {
         Cow::Owned(format!("{} ", file.text()))
@@ -97,13 +104,17 @@ fn show(out: &mut String, file: &SourceFile, diagnostic: &Diagnostic, colour: bo
         Cow::Borrowed(file.text())
     };
     let mut snippet = Snippet::source(text)
-        .path(file.path().unwrap_or("<eval>"))
+        .path(file.path().unwrap_or(unnamed))
         .annotation(AnnotationKind::Primary.span(on_one_line(file, diagnostic.span)));
     for label in &diagnostic.labels {
         let span = on_one_line(file, label.span);
         snippet = snippet.annotation(AnnotationKind::Context.span(span).label(&label.text));
     }
-    let title = Level::ERROR
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let title = level
         .primary_title(without_place(&diagnostic.message))
         .id(diagnostic.code);
     let mut group = title.element(snippet);

@@ -14,15 +14,30 @@
 mod options;
 
 mod eval;
-mod heap;
-mod inspect;
 mod interrupt;
+mod repl;
 mod run;
 
+mod check;
+mod fmt;
+mod heap;
+mod inspect;
+mod test;
+
+mod completions;
+mod explain;
+mod info;
+mod init;
+
+mod debugger;
+mod json;
 mod long_form;
 mod memory;
+mod prelude;
+mod project;
 mod report;
 mod settings;
+mod sources;
 mod status;
 mod streams;
 
@@ -32,7 +47,7 @@ use std::process::ExitCode;
 
 use options::{Command, Parsed};
 use settings::{Color, Limits};
-use status::{INTERNAL_ERROR, WRONG_USAGE};
+use status::INTERNAL_ERROR;
 
 fn main() -> ExitCode {
     panic::set_hook(Box::new(panic_message));
@@ -44,11 +59,7 @@ fn main() -> ExitCode {
 
 fn dispatch(arguments: &[OsString]) -> u8 {
     match arguments.split_first() {
-        None => {
-            streams::write_err("The interactive prompt is not part of this version; name a script to run.\n");
-            streams::write_err(&format!("{}\n", options::USAGE));
-            WRONG_USAGE
-        }
+        None => repl::run(Color::Auto),
         Some((first, rest)) if options::is_script(first) => {
             run::script(first, rest, &Limits::default(), Color::Auto)
         }
@@ -56,10 +67,19 @@ fn dispatch(arguments: &[OsString]) -> u8 {
             Parsed::Command(Command::Run { script, args, limits }, color) => {
                 run::script(&script, &args, &limits, color)
             }
+            Parsed::Command(Command::RunEntry(limits), color) => run::entry(&limits, color),
             Parsed::Command(Command::Eval(fragment), color) => eval::fragment(&fragment, color),
             Parsed::Command(Command::Ast(tree), color) => inspect::ast(&tree, color),
             Parsed::Command(Command::Heap(profiles), _) => heap::show(&profiles),
             Parsed::Command(Command::Dump { what, file }, color) => inspect::dump(what, &file, color),
+            Parsed::Command(Command::Repl, color) => repl::run(color),
+            Parsed::Command(Command::Check(words), color) => check::run(&words, color),
+            Parsed::Command(Command::Fmt(words), color) => fmt::run(&words, color),
+            Parsed::Command(Command::Test(words), color) => test::run(&words, color),
+            Parsed::Command(Command::Explain(words), _) => explain::run(&words),
+            Parsed::Command(Command::Info(words), _) => info::run(&words),
+            Parsed::Command(Command::Init(words), _) => init::run(&words),
+            Parsed::Command(Command::Completions(words), _) => completions::run(&words),
             Parsed::Text(text) => {
                 streams::write_out(&text);
                 0

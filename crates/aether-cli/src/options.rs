@@ -9,7 +9,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::settings::{Color, LeakLevel, Limits, Reports, size};
-use crate::status::WRONG_USAGE;
+use crate::status::{FAILED, WRONG_USAGE};
+use crate::{check, completions, explain, fmt, info, init, test};
 
 /// The usage line.
 pub(crate) const USAGE: &str = "Usage: aether [OPTIONS] [SUBCOMMAND] [script] [args...]";
@@ -17,10 +18,21 @@ pub(crate) const USAGE: &str = "Usage: aether [OPTIONS] [SUBCOMMAND] [script] [a
 const HEAP_USAGE: &str = "Usage: aether heap [--top N] [--json] FILE, or aether heap --diff A B";
 
 /// First arguments that are not scripts.
-const SUBCOMMANDS: &[&str] = &["run", "eval", "ast", "dump", "heap"];
-
-/// Subcommands of the specification that later versions bring.
-const PLANNED: &[&str] = &["check", "fmt", "test"];
+pub(crate) const SUBCOMMANDS: &[&str] = &[
+    "run",
+    "eval",
+    "repl",
+    "check",
+    "fmt",
+    "test",
+    "ast",
+    "dump",
+    "heap",
+    "explain",
+    "info",
+    "init",
+    "completions",
+];
 
 const HELP: &str = "\
 {usage-heading} {usage}
@@ -36,6 +48,8 @@ Subcommands:
 /// What to do.
 #[derive(Debug)]
 pub(crate) enum Command {
+    /// Run the project's entry.
+    RunEntry(Limits),
     /// Run a script.
     Run {
         script: OsString,
@@ -50,6 +64,22 @@ pub(crate) enum Command {
     Dump { what: Dump, file: String },
     /// Show heap profiles.
     Heap(Profiles),
+    /// The prompt.
+    Repl,
+    /// Check files.
+    Check(check::Words),
+    /// Format files.
+    Fmt(fmt::Words),
+    /// Run tests.
+    Test(test::Words),
+    /// Explain a diagnostic.
+    Explain(explain::Words),
+    /// Tell about this version.
+    Info(info::Words),
+    /// Begin a project.
+    Init(init::Words),
+    /// Print a script for a shell.
+    Completions(completions::Words),
 }
 
 /// What the arguments mean.
@@ -72,7 +102,7 @@ pub(crate) enum Parsed {
     help_template = HELP,
     disable_help_subcommand = true,
 )]
-struct CommandLine {
+pub(crate) struct CommandLine {
     /// When to use colours and the long form of diagnostics.
     #[arg(
         long,
@@ -93,8 +123,19 @@ enum Subcommands {
     #[command(override_usage = "aether run [OPTIONS] FILE [ARG…]")]
     Run(RunWords),
     /// Run a fragment and print the value of its last expression.
-    #[command(override_usage = "aether eval [--result] [--file FILE | CODE | -] [ARG…]")]
+    #[command(override_usage = "aether eval [--result] [-n|-p] [-M MODULE] [--file FILE | CODE | -] [ARG…]")]
     Eval(EvalWords),
+    /// Start the prompt, as no arguments do.
+    Repl,
+    /// Report names that cannot exist and what is probably a mistake, without running anything.
+    #[command(override_usage = "aether check [OPTIONS] [FILE|DIR]")]
+    Check(check::Words),
+    /// Rewrite files in canonical form.
+    #[command(override_usage = "aether fmt [--check] [--diff] [--width N] FILE|DIR|-…")]
+    Fmt(fmt::Words),
+    /// Run the test files of a directory.
+    #[command(override_usage = "aether test [OPTIONS] [FILE|DIR]")]
+    Test(test::Words),
     /// Print the syntax tree of a file.
     #[command(override_usage = "aether ast [--json] [--output FILE] FILE")]
     Ast(Tree),
@@ -108,6 +149,18 @@ enum Subcommands {
     /// Print the sites of a heap profile with most bytes, or how they grew from one profile to another.
     #[command(override_usage = "aether heap [--top N] [--json] FILE\n       aether heap --diff A B")]
     Heap(Profiles),
+    /// Explain a diagnostic by its code.
+    #[command(override_usage = "aether explain CODE|lints")]
+    Explain(explain::Words),
+    /// Print version, features, limits and paths.
+    #[command(override_usage = "aether info [--json]")]
+    Info(info::Words),
+    /// Begin a project in a directory.
+    #[command(override_usage = "aether init [DIR]")]
+    Init(init::Words),
+    /// Print a script that completes commands in a shell.
+    #[command(override_usage = "aether completions bash|zsh|fish|powershell")]
+    Completions(completions::Words),
     /// A script with its arguments.
     #[command(external_subcommand)]
     Script(Vec<OsString>),
@@ -151,6 +204,15 @@ struct EvalWords {
     /// Take the fragment from a file.
     #[arg(long, value_name = "FILE")]
     file: Option<String>,
+    /// Run the fragment for each line of standard input, with 'line' and 'nr' bound.
+    #[arg(short = 'n')]
+    lines: bool,
+    /// The same, and print each value that is not null.
+    #[arg(short = 'p')]
+    print: bool,
+    /// Import a module first.
+    #[arg(short = 'M', value_name = "MODULE")]
+    modules: Vec<String>,
     #[command(subcommand)]
     rest: Option<Rest>,
 }
@@ -172,6 +234,12 @@ impl Rest {
 pub(crate) struct Fragment {
     /// Whether null is printed too.
     pub(crate) result: bool,
+    /// Whether it runs for each line of standard input.
+    pub(crate) lines: bool,
+    /// Whether its values are printed then.
+    pub(crate) print: bool,
+    /// Modules that are imported first.
+    pub(crate) modules: Vec<String>,
     /// Where the code is.
     pub(crate) source: FragmentSource,
     /// The script's arguments.
@@ -233,10 +301,7 @@ pub(crate) enum Dump {
 /// Whether a first argument is a script rather than a subcommand or an option.
 pub(crate) fn is_script(first: &OsStr) -> bool {
     let is_option = first.as_encoded_bytes().starts_with(b"-");
-    !is_option
-        && !first
-            .to_str()
-            .is_some_and(|word| SUBCOMMANDS.contains(&word) || PLANNED.contains(&word))
+    !is_option && !first.to_str().is_some_and(|word| SUBCOMMANDS.contains(&word))
 }
 
 /// Reads the arguments behind the program's name.
@@ -250,16 +315,7 @@ pub(crate) fn parse(arguments: &[OsString]) -> Parsed {
     };
     let command = match words.command {
         None => return wrong("aether: no script given", Some(USAGE), WRONG_USAGE),
-        Some(Subcommands::Script(words)) => match words.split_first() {
-            Some((first, _)) if first.to_str().is_some_and(|word| PLANNED.contains(&word)) => {
-                let word = first.to_string_lossy();
-                let text = format!(
-                    "aether: '{word}' is not part of this version (for a script of that name: ./{word})"
-                );
-                return wrong(&text, None, WRONG_USAGE);
-            }
-            _ => script(words, Limits::default(), "aether"),
-        },
+        Some(Subcommands::Script(words)) => script(words, Limits::default(), "aether"),
         Some(Subcommands::Run(run)) => {
             let limits = Limits {
                 memory: run.max_memory,
@@ -273,7 +329,12 @@ pub(crate) fn parse(arguments: &[OsString]) -> Parsed {
                     heap_interval: run.heap_interval,
                 },
             };
-            script(Rest::words(run.rest), limits, "run")
+            let words = Rest::words(run.rest);
+            if words.is_empty() {
+                Ok(Command::RunEntry(limits))
+            } else {
+                script(words, limits, "run")
+            }
         }
         Some(Subcommands::Eval(eval)) => fragment(eval),
         Some(Subcommands::Ast(tree)) => Ok(Command::Ast(tree)),
@@ -288,6 +349,14 @@ pub(crate) fn parse(arguments: &[OsString]) -> Parsed {
                 Err(wrong(&format!("heap: {wanted}"), Some(HEAP_USAGE), WRONG_USAGE).into())
             }
         },
+        Some(Subcommands::Repl) => Ok(Command::Repl),
+        Some(Subcommands::Check(words)) => Ok(Command::Check(words)),
+        Some(Subcommands::Fmt(words)) => Ok(Command::Fmt(words)),
+        Some(Subcommands::Test(words)) => Ok(Command::Test(words)),
+        Some(Subcommands::Explain(words)) => Ok(Command::Explain(words)),
+        Some(Subcommands::Info(words)) => Ok(Command::Info(words)),
+        Some(Subcommands::Init(words)) => Ok(Command::Init(words)),
+        Some(Subcommands::Completions(words)) => Ok(Command::Completions(words)),
         Some(Subcommands::Dump { what, file }) => Ok(Command::Dump { what, file }),
     };
     match command {
@@ -299,14 +368,9 @@ pub(crate) fn parse(arguments: &[OsString]) -> Parsed {
 fn script(words: Vec<OsString>, limits: Limits, subcommand: &str) -> Result<Command, Box<Parsed>> {
     let mut words = words.into_iter();
     let Some(script) = words.next() else {
-        let usage = if subcommand == "run" {
-            "Usage: aether run [OPTIONS] FILE [ARG…]"
-        } else {
-            USAGE
-        };
         return Err(wrong(
             &format!("{subcommand}: no file specified"),
-            Some(usage),
+            Some(USAGE),
             WRONG_USAGE,
         )
         .into());
@@ -323,7 +387,7 @@ fn fragment(eval: EvalWords) -> Result<Command, Box<Parsed>> {
     let source = match eval.file {
         Some(file) => FragmentSource::File(file),
         None if args.is_empty() => {
-            let usage = "Usage: aether eval [--result] [--file FILE | CODE | -] [ARG…]";
+            let usage = "Usage: aether eval [--result] [-n|-p] [-M MODULE] [--file FILE | CODE | -] [ARG…]";
             return Err(wrong("eval: no code given", Some(usage), WRONG_USAGE).into());
         }
         None => match args.remove(0).to_string_lossy().into_owned() {
@@ -333,6 +397,9 @@ fn fragment(eval: EvalWords) -> Result<Command, Box<Parsed>> {
     };
     Ok(Command::Eval(Fragment {
         result: eval.result,
+        lines: eval.lines || eval.print,
+        print: eval.print,
+        modules: eval.modules,
         source,
         args,
     }))
@@ -355,7 +422,11 @@ fn explain(error: &clap::Error, arguments: &[OsString]) -> Parsed {
     let subcommand = subcommand
         .filter(|word| SUBCOMMANDS.contains(word))
         .unwrap_or("aether");
-    let status = if subcommand == "ast" { 1 } else { WRONG_USAGE };
+    let status = if matches!(subcommand, "ast" | "fmt") {
+        FAILED
+    } else {
+        WRONG_USAGE
+    };
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         Some(ContextValue::Strings(texts)) => texts.first().cloned(),
@@ -365,6 +436,7 @@ fn explain(error: &clap::Error, arguments: &[OsString]) -> Parsed {
         "ast" => "Usage: aether ast [--json] [--output FILE] FILE",
         "dump" => "Usage: aether dump tokens|ast|bytecode FILE",
         "heap" => HEAP_USAGE,
+        "fmt" => fmt::USAGE,
         _ => USAGE,
     };
     match error.kind() {
@@ -496,7 +568,10 @@ mod tests {
             ("run: invalid value '5X' for --max-memory\n".into(), 2)
         );
         assert_eq!(complaint("--bogus").1, 2);
-        assert_eq!(complaint("check a.ae").1, 2);
+        assert_eq!(
+            complaint("fmt --bogus a.ae"),
+            ("fmt: unknown option '--bogus'\n".into(), 1)
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::io::{self, IsTerminal};
 
-use aether::{Engine, Error, ErrorKind};
+use aether::{Diagnostic, Engine, Error, ErrorKind, SourceFile};
 
 use crate::settings::Color;
 use crate::status::{BUDGET_EXCEEDED, FAILED, INTERRUPTED};
@@ -23,7 +23,7 @@ pub(crate) fn failure(error: &Error, engine: Option<&Engine>, color: Color) -> u
         return INTERRUPTED;
     }
     if is_long(color) {
-        streams::write_err(&long_form::render(error, engine, is_coloured(color)));
+        streams::write_err(&long_form::render(error, engine, "<eval>", is_coloured(color)));
     } else {
         let lines = engine.map_or_else(
             || error.lines(),
@@ -42,6 +42,16 @@ pub(crate) fn failure(error: &Error, engine: Option<&Engine>, color: Color) -> u
     }
 }
 
+/// Writes diagnostics of one file in their long form.
+pub(crate) fn diagnostics(file: &SourceFile, diagnostics: &[Diagnostic], color: Color) {
+    streams::write_err(&long_form::diagnostics(
+        file,
+        diagnostics,
+        "<eval>",
+        is_coloured(color),
+    ));
+}
+
 /// Whether diagnostics take their long form.
 pub(crate) fn is_long(color: Color) -> bool {
     match color {
@@ -50,7 +60,8 @@ pub(crate) fn is_long(color: Color) -> bool {
     }
 }
 
-fn is_coloured(color: Color) -> bool {
+/// Whether output has colours.
+pub(crate) fn is_coloured(color: Color) -> bool {
     match color {
         Color::Always => true,
         Color::Never => false,

@@ -5,21 +5,64 @@ use std::mem::ManuallyDrop;
 
 use aether::{DEFAULT_MAX_NESTING, Engine, EngineBuilder, Error};
 
+use crate::project::Project;
 use crate::settings::{Color, Limits, size};
-use crate::{interrupt, memory, report};
+use crate::status::{FAILED, WRONG_USAGE};
+use crate::{debugger, interrupt, memory, report, sources, streams};
 
 /// Runs a script and gives the exit status.
 pub(crate) fn script(file: &OsStr, args: &[OsString], limits: &Limits, color: Color) -> u8 {
     let path = file.to_string_lossy();
-    let engine = match builder(args, limits).host(interrupt::host()).build() {
+    let modules = match project_modules(&path) {
+        Ok(modules) => modules,
+        Err(message) => {
+            streams::write_err(&format!("Error: {message}\n"));
+            return FAILED;
+        }
+    };
+    let engine = match builder(args, limits, modules).host(interrupt::host()).build() {
         Ok(engine) => engine,
         Err(error) => return report::failure(&error, None, color),
     };
     let mut engine = ManuallyDrop::new(engine);
+    debugger::attach(&mut engine);
     memory::begin(&limits.reports, &mut engine, &path);
-    let result = engine.run(&path);
+    let result = if path == "-" {
+        stdin(&mut engine)
+    } else {
+        engine.run(&path)
+    };
     let status = conclude(result, &engine, color);
     memory::end(&limits.reports, &mut engine, &path, status, color)
+}
+
+/// Runs the program on standard input.
+#[cold]
+#[inline(never)]
+fn stdin(engine: &mut Engine) -> Result<(), Error> {
+    let text = sources::read_stdin()?;
+    engine.run_text(sources::STDIN, text)
+}
+
+/// `aether run` without a script: the entry of the project around the working directory.
+#[cold]
+#[inline(never)]
+pub(crate) fn entry(limits: &Limits, color: Color) -> u8 {
+    let entry = Project::of(".").and_then(|project| project.entry());
+    match entry {
+        Ok(Some(entry)) => script(OsStr::new(&entry), &[], limits, color),
+        Ok(None) => {
+            streams::write_err(
+                "run: no file specified\nUsage: aether run [OPTIONS] FILE [ARG…]\n\
+                 help: in a project, [package] entry in aether.toml names the script\n",
+            );
+            WRONG_USAGE
+        }
+        Err(message) => {
+            streams::write_err(&format!("run: {message}\n"));
+            FAILED
+        }
+    }
 }
 
 /// Reports how a run ended and gives the exit status.
@@ -27,8 +70,9 @@ pub(crate) fn conclude(result: Result<(), Error>, engine: &Engine, color: Color)
     result.map_or_else(|error| report::failure(&error, Some(engine), color), |()| 0)
 }
 
-/// An engine of the command line: limits only where someone asked for them.
-pub(crate) fn builder(args: &[OsString], limits: &Limits) -> EngineBuilder {
+/// An engine of the command line: limits only where someone asked for them. `modules` are directories that modules are
+/// searched in.
+pub(crate) fn builder(args: &[OsString], limits: &Limits, modules: Vec<String>) -> EngineBuilder {
     let memory = limits
         .memory
         .or_else(|| setting("AETHER_MAX_MEMORY", |text| size(text).ok()));
@@ -42,7 +86,7 @@ pub(crate) fn builder(args: &[OsString], limits: &Limits) -> EngineBuilder {
         .max_steps(limits.steps)
         .io_workers(setting("AETHER_IO_WORKERS", |text| text.parse().ok()))
         .event_loop_timeout(setting("AETHER_EVENT_LOOP_TIMEOUT", seconds))
-        .module_path(module_path());
+        .module_path(modules.into_iter().chain(module_path()));
     let builder = match setting("AETHER_GRACEFUL_SHUTDOWN_TIMEOUT_SECS", seconds) {
         Some(seconds) => builder.shutdown_timeout(seconds),
         None => builder,
@@ -55,6 +99,11 @@ pub(crate) fn builder(args: &[OsString], limits: &Limits) -> EngineBuilder {
         Some(depth) if depth > 0 => builder.max_depth(depth),
         _ => builder,
     }
+}
+
+/// The module directories of the project that a path belongs to.
+pub(crate) fn project_modules(path: &str) -> Result<Vec<String>, String> {
+    Project::around(path)?.map_or(Ok(Vec::new()), |project| project.modules())
 }
 
 /// The directories of `AETHER_PATH`.

@@ -1,6 +1,7 @@
 //! What the command line asks of a run, as data: options make it, the modules that run things read it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::ValueEnum;
 
@@ -71,4 +72,37 @@ pub(crate) fn size(text: &str) -> Result<usize, String> {
     };
     let number: usize = digits.parse().map_err(|_| invalid())?;
     number.checked_mul(factor).ok_or_else(invalid)
+}
+
+/// A length of time: a number, perhaps with a fraction, and `ms`, `s` or `m`; seconds without a unit.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let invalid = || format!("'{text}' is not a time");
+    let split = text
+        .find(|found: char| !found.is_ascii_digit() && found != '.')
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let factor = match unit {
+        "ms" => 0.001,
+        "s" | "" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(invalid()),
+    };
+    let number: f64 = number.parse().map_err(|_| invalid())?;
+    let length = Duration::try_from_secs_f64(number * factor).map_err(|_| invalid())?;
+    if length.is_zero() {
+        Err(invalid())
+    } else {
+        Ok(length)
+    }
+}
+
+/// A length of time as it is written.
+pub(crate) fn duration_text(length: Duration) -> String {
+    let millis = length.as_millis();
+    match millis {
+        0..1000 => format!("{millis}ms"),
+        _ if millis.is_multiple_of(60_000) => format!("{}m", millis / 60_000),
+        _ => format!("{}s", length.as_secs_f64()),
+    }
 }

@@ -14,6 +14,7 @@ mod compiler;
 mod context;
 mod host;
 mod machine;
+mod members;
 mod memory;
 mod tables;
 mod task;
@@ -25,9 +26,10 @@ pub use builtins::{
 };
 pub use context::Ctx;
 pub use host::{Background, Host, Names, OpenFile, Permission, Stream};
-pub use machine::{Machine, MachineOptions, Optimizations, RunError, RuntimeError};
+pub use machine::{Machine, MachineOptions, Optimizations, Prepared, RunError, RuntimeError};
+pub use members::signature;
 pub use memory::{
     HeapProfile, LEAK_LIMIT, Leak, LeakPlace, LeakReport, LeakStep, MemoryWatch, ProfilePoint, RootedValue,
 };
 pub use task::{Effect, EventSource, Sender, Waiting, Waker};
-pub use vm::{Limits, ScriptFrame, TracePlace};
+pub use vm::{DEFAULT_DEPTH as DEFAULT_MAX_DEPTH, Limits, ScriptFrame, TracePlace};

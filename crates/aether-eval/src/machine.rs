@@ -122,6 +122,10 @@ pub enum RunError {
     Exit,
 }
 
+/// A fragment that one machine has compiled, which alone may run it.
+#[derive(Debug)]
+pub struct Prepared(std::ptr::NonNull<aether_value::Code>);
+
 /// A virtual machine with its heap, globals and host.
 pub struct Machine {
     vm: Box<Vm>,
@@ -345,6 +349,26 @@ impl Machine {
         self.run_deferred(result)
     }
 
+    /// Compiles a fragment that is to run several times.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub fn prepare(&mut self, file: SourceFile) -> Result<Prepared, RunError> {
+        let heap = self.vm.heap.clone();
+        heap.for_host(|| self.compile(file, Kind::Fragment)).map(Prepared)
+    }
+
+    /// Runs a fragment that was compiled by this machine, as [`Machine::evaluate`] does.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub fn run_prepared(&mut self, fragment: &Prepared) -> Result<Value, RunError> {
+        self.vm.begin_host_call();
+        let result = self.vm.run_code(fragment.0);
+        let result = self.leave(result);
+        self.run_deferred(result)
+    }
+
     fn execute(&mut self, file: SourceFile, kind: Kind) -> Result<Value, RunError> {
         let heap = self.vm.heap.clone();
         let code = heap.for_host(|| self.compile(file, kind))?;
@@ -408,6 +432,35 @@ impl Machine {
     /// Every name that can be used at the module's top level: declared ones and the prelude.
     pub fn known_names(&self) -> Vec<String> {
         self.vm.known_names(self.module)
+    }
+
+    /// The names that the module scope has declared, with their values, in order of declaration.
+    pub fn declared(&self) -> Vec<(String, Value)> {
+        let tables = &self.vm.tables;
+        let slots = tables.declared_slots(self.module);
+        slots
+            .filter_map(|slot| Some((tables.slot_name(slot).as_str().to_owned(), tables.value_of(slot)?)))
+            .collect()
+    }
+
+    /// The names that every program can use, in no order.
+    pub fn prelude_names(&self) -> Vec<&'static str> {
+        self.vm.tables.prelude_names().collect()
+    }
+
+    /// A value of the prelude.
+    pub fn prelude_value(&self, name: &str) -> Option<Value> {
+        self.vm.tables.prelude_value(name)
+    }
+
+    /// The names that may stand behind a value's dot, sorted.
+    pub fn members(&self, value: &Value) -> Vec<String> {
+        crate::members::names_of(&self.vm, value)
+    }
+
+    /// What a value holds under a name, as far as that is data.
+    pub fn member_value(&self, value: &Value, name: &str) -> Option<Value> {
+        crate::members::data_of(&self.vm, value, name)
     }
 
     /// Calls a function value.

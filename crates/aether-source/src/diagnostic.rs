@@ -20,6 +20,15 @@ pub struct Label {
     pub text: String,
 }
 
+/// A part of the source and what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    /// What is replaced; empty to insert.
+    pub span: Span,
+    /// What is written there.
+    pub text: String,
+}
+
 /// One finding about one source file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -35,6 +44,9 @@ pub struct Diagnostic {
     pub labels: Vec<Label>,
     /// What to write instead, if that can be said.
     pub help: Option<String>,
+    /// Edits that put it right and change nothing else that the program does, in source order; none if there are none
+    /// such.
+    pub fix: Vec<Edit>,
 }
 
 impl Diagnostic {
@@ -47,6 +59,15 @@ impl Diagnostic {
             span,
             labels: Vec::new(),
             help: None,
+            fix: Vec::new(),
+        }
+    }
+
+    /// A warning without labels or help.
+    pub fn warning(code: &'static str, message: impl Into<String>, span: Span) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(code, message, span)
         }
     }
 
@@ -61,6 +82,16 @@ impl Diagnostic {
     #[must_use]
     pub fn with_label(mut self, span: Span, text: impl Into<String>) -> Self {
         self.labels.push(Label {
+            span,
+            text: text.into(),
+        });
+        self
+    }
+
+    /// The same diagnostic with one more edit.
+    #[must_use]
+    pub fn with_edit(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.fix.push(Edit {
             span,
             text: text.into(),
         });

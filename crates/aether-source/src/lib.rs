@@ -11,6 +11,6 @@ mod diagnostic;
 mod file;
 mod span;
 
-pub use diagnostic::{Diagnostic, Label, Severity};
+pub use diagnostic::{Diagnostic, Edit, Label, Severity};
 pub use file::{LineColumn, SourceFile};
 pub use span::Span;

@@ -7,7 +7,8 @@
 
 use aether_ast::{Ast, Node};
 use aether_eval::{
-    BuiltinDef, HeapProfile, Host, LeakReport, Machine, MachineOptions, MemoryWatch, Place, TracePlace,
+    BuiltinDef, HeapProfile, Host, LeakReport, Machine, MachineOptions, MemoryWatch, Place, Prepared,
+    TracePlace,
 };
 use aether_parser::ParseOptions;
 use aether_source::SourceFile;
@@ -31,6 +32,13 @@ pub struct Engine {
     machine: Machine,
     /// The path of the script that was run last.
     script: Option<String>,
+}
+
+/// A fragment that an engine has compiled.
+pub struct Fragment {
+    prepared: Prepared,
+    /// The engine's; it keeps the code alive.
+    heap: Heap,
 }
 
 /// How far a promise is, as [`Engine::promise_status`] tells.
@@ -276,6 +284,30 @@ impl Engine {
         self.finish(result.map_err(Error::from))
     }
 
+    /// Compiles a fragment that is to run several times; [`Engine::run_fragment`] of the same engine runs it.
+    ///
+    /// # Errors
+    /// Syntax errors.
+    pub fn compile_fragment(&mut self, code: impl Into<String>) -> Result<Fragment, Error> {
+        let prepared = self.machine.prepare(SourceFile::new(None, code.into()))?;
+        Ok(Fragment {
+            prepared,
+            heap: self.heap().clone(),
+        })
+    }
+
+    /// Runs a compiled fragment as [`Engine::eval`] does.
+    ///
+    /// # Errors
+    /// See [`Error`]; a fragment of another engine is refused.
+    pub fn run_fragment(&mut self, fragment: &Fragment) -> Result<Value, Error> {
+        if !self.heap().is_same(&fragment.heap) {
+            return Err(aether_value::Raise::operation("the fragment belongs to another engine").into());
+        }
+        let result = self.machine.run_prepared(&fragment.prepared);
+        self.finish(result.map_err(Error::from))
+    }
+
     /// The same with the fragment in a file, which is only read: traces say `line N`. Imports are served by the
     /// builder's [directory](EngineBuilder::directory).
     ///
@@ -357,6 +389,40 @@ impl Engine {
     /// Every name that can be used at the module's top level, in no order.
     pub fn known_names(&self) -> Vec<String> {
         self.machine.known_names()
+    }
+
+    /// The names that the module scope has declared, with their values, in order of declaration.
+    pub fn declared(&self) -> Vec<(String, Value)> {
+        self.machine.declared()
+    }
+
+    /// The names that every program can use, in no order.
+    pub fn prelude_names(&self) -> Vec<&'static str> {
+        self.machine.prelude_names()
+    }
+
+    /// A value of those that every program can use.
+    pub fn prelude_value(&self, name: &str) -> Option<Value> {
+        self.machine.prelude_value(name)
+    }
+
+    /// The names that may stand behind a value's dot, sorted: fields, variants, keys, methods, members of a module.
+    pub fn members(&self, value: &Value) -> Vec<String> {
+        self.machine.members(value)
+    }
+
+    /// What a value holds under a name, as far as that is data: a field, a dict's entry, a member of a module. Nothing
+    /// runs.
+    pub fn member_value(&self, value: &Value, name: &str) -> Option<Value> {
+        self.machine.member_value(value, name)
+    }
+
+    /// The parameters of a function that a script declares, as in `a, b, ...rest`; `None` for other values.
+    pub fn signature(&self, value: &Value) -> Option<String> {
+        match value {
+            Value::Function(closure) | Value::AsyncFunction(closure) => Some(aether_eval::signature(closure)),
+            _ => None,
+        }
     }
 
     /// The display text of a value.

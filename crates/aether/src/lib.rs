@@ -52,16 +52,17 @@ mod error;
 mod host;
 
 pub use convert::{Arguments, FromValue, IntoValue, Pairs, ValueExt};
-pub use engine::{EMBEDDED_MEMORY, Engine, EngineBuilder, HeapReport, MAX_ARGS, PromiseStatus};
+pub use engine::{EMBEDDED_MEMORY, Engine, EngineBuilder, Fragment, HeapReport, MAX_ARGS, PromiseStatus};
 pub use error::Error;
 pub use host::{DenyHost, MemoryHost, Output, SystemHost};
 
 pub use aether_eval::{
-    Args, Background, BuiltinDef, Ctx, Effect, Event, HeapProfile, Host, LEAK_LIMIT, LeakReport, MemoryWatch,
-    Names, OpenFile, Permission, Run, RuntimeError, Step, TracePlace, Until, Waiting, Waker,
+    Args, Background, BuiltinDef, Ctx, DEFAULT_MAX_DEPTH, Effect, Event, HeapProfile, Host, LEAK_LIMIT,
+    LeakReport, MemoryWatch, Names, OpenFile, Permission, Run, RuntimeError, Step, TracePlace, Until,
+    Waiting, Waker,
 };
 pub use aether_parser::{DEFAULT_MAX_NESTING, EMBEDDED_MAX_NESTING};
-pub use aether_source::{Diagnostic, Label, Severity, SourceFile, Span};
+pub use aether_source::{Diagnostic, Edit, Label, Severity, SourceFile, Span};
 pub use aether_value::{ErrorKind, Heap, Items, Native, Raise, Value, tune_allocator};
 
 /// The parts, for tools that want one of them alone.

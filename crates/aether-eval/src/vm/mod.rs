@@ -72,7 +72,7 @@ pub(super) const FINALLY_WAIT: i64 = FINALLY_WORK / 100;
 /// Registers that a built-in's window may use without growing the stack.
 pub(super) const SLACK: usize = 64;
 /// Default limit of activations.
-pub(crate) const DEFAULT_DEPTH: usize = 200_000;
+pub const DEFAULT_DEPTH: usize = 200_000;
 /// How deep host functions may call the engine again.
 const MAX_REENTRY: usize = 100;
 

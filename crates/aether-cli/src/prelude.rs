@@ -1,0 +1,57 @@
+//! The names that every program of the command line can use, for the tools that do not run programs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aether::parts::eval::{Place, all_builtins};
+use aether::parts::stdlib;
+use aether::{Engine, MemoryHost};
+use aether_lint::Prelude;
+
+/// Modules whose members every full engine has by name.
+const EMBEDDED: &[&str] = &["core", "collections", "math", "string", "testing"];
+
+/// What a full engine has.
+pub(crate) struct FullPrelude {
+    names: BTreeSet<String>,
+    arities: BTreeMap<&'static str, (usize, Option<usize>)>,
+}
+
+impl FullPrelude {
+    /// Asks an engine, which runs nothing.
+    pub(crate) fn new() -> Self {
+        let names = Engine::builder()
+            .host(MemoryHost::new())
+            .max_memory(None)
+            .build()
+            .map(|engine| engine.known_names().into_iter().collect())
+            .unwrap_or_default();
+        let own = all_builtins().filter(|(place, _)| match place {
+            Place::Global => true,
+            Place::Module(module) => EMBEDDED.contains(module),
+            Place::Namespace(_) | Place::Method(_) | Place::EveryValue => false,
+        });
+        let library = stdlib::ALL.iter().copied().flatten();
+        let arities = own.map(|(_, def)| def).chain(library).map(|def| {
+            let most = (def.info.max_args != u8::MAX).then_some(usize::from(def.info.max_args));
+            (def.info.name, (usize::from(def.info.min_args), most))
+        });
+        Self {
+            names,
+            arities: arities.collect(),
+        }
+    }
+}
+
+impl Prelude for FullPrelude {
+    fn has(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.names.iter().map(String::as_str).collect()
+    }
+
+    fn arity(&self, name: &str) -> Option<(usize, Option<usize>)> {
+        self.arities.get(name).copied()
+    }
+}

@@ -1,0 +1,585 @@
+//! The tools beside the language as a person runs them: check, fmt, test, the prompt, and what goes with projects.
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a failure is the test's")]
+
+use aether_tests::{Scratch, status_and_output};
+use std::fs;
+use std::io::Write as _;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+/// Status, standard output and standard error of the command with an input.
+fn with_input(scratch: &Scratch, args: &[&str], input: &str) -> (i32, String, String) {
+    let mut child = scratch
+        .command(args)
+        .env("HOME", scratch.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    status_and_output(child.wait_with_output().unwrap())
+}
+
+fn text(parts: (i32, &str, &str)) -> (i32, String, String) {
+    (parts.0, parts.1.to_owned(), parts.2.to_owned())
+}
+
+const BANNER: &str = concat!(
+    "Aether v",
+    env!("CARGO_PKG_VERSION"),
+    "\nType '_help' for commands, Tab to autocomplete, Ctrl+D to exit\n\n"
+);
+
+// --- check ---
+
+#[test]
+fn check_reports_names_that_cannot_exist() {
+    let scratch = Scratch::new("check-names");
+    scratch
+        .file("u.ae", "fn main() {\n    let y = totl\n}\n")
+        .file("a.ae", "fn main() {\n    println(args)\n}\n")
+        .file("lib.ae", "fn f() { return 1 }\n")
+        .file("bad.ae", "let x = \nlet y = (1\n");
+    let name = "u.ae:2: undefined variable 'totl'\n";
+    assert_eq!(scratch.run(&["check", "u.ae"]), text((1, "", name)));
+    assert_eq!(scratch.run(&["check", "a.ae"]), text((0, "a.ae: ok\n", "")));
+    let warning = "lib.ae:0: warning: no main() function defined\n";
+    assert_eq!(scratch.run(&["check", "lib.ae"]), text((0, "", warning)));
+    let (status, out, err) = scratch.run(&["check", "bad.ae"]);
+    assert_eq!((status, out.as_str()), (1, ""));
+    assert!(
+        err.lines()
+            .all(|line| line.starts_with("bad.ae:0: error: Expected ")),
+        "{err}"
+    );
+    let missing = "none.ae: error: No such file or directory (os error 2)\n";
+    assert_eq!(scratch.run(&["check", "none.ae"]), text((1, "", missing)));
+    let other = "check: 'x.txt' is not an .ae file or directory\n";
+    assert_eq!(scratch.run(&["check", "x.txt"]), text((1, "", other)));
+}
+
+#[test]
+fn check_knows_scopes() {
+    let scratch = Scratch::new("check-scopes");
+    let source = "\
+import math as m
+from string import pad_left, pad_right as right
+struct P { x }
+enum E { A, B(v) }
+fn main() {
+    helper(later, P { x: 1 }, E.A, m, pad_left, right, args, Promise, len)
+    if (true) { let inner = 1  inner }
+    inner
+    for i in [1] { i }
+    i
+    try { throw 1 } catch (e) { e }
+    e
+    match 1 { n => n }
+    n
+    let d = {k: v}
+    d[key] = missing?.member
+    fn local(a, b = a + wrong, ...c) { c }
+    local()
+    let f = (q) => q + other
+    f(...spread)
+    \"${gone} ${P}\"
+}
+fn helper(...all) { all }
+let later = 1
+struct Q { fn m(self) { return self + that } }
+";
+    scratch.file("s.ae", source);
+    let (status, out, err) = scratch.run(&["check", "s.ae"]);
+    assert_eq!((status, out.as_str()), (1, ""));
+    let expected: String = [
+        (8, "inner"),
+        (10, "i"),
+        (12, "e"),
+        (14, "n"),
+        (15, "k"),
+        (15, "v"),
+        (16, "missing"),
+        (16, "key"),
+        (17, "wrong"),
+        (19, "other"),
+        (20, "spread"),
+        (21, "gone"),
+        (25, "that"),
+    ]
+    .iter()
+    .map(|(line, name)| format!("s.ae:{line}: undefined variable '{name}'\n"))
+    .collect();
+    // A name that is `e` or `n` may be a built-in of the library.
+    let expected = expected.replace("s.ae:12: undefined variable 'e'\n", "");
+    let mut lines: Vec<&str> = err.lines().collect();
+    let mut wanted: Vec<&str> = expected.lines().collect();
+    lines.sort_unstable();
+    wanted.sort_unstable();
+    assert_eq!(lines, wanted);
+}
+
+#[test]
+fn check_walks_directories() {
+    let scratch = Scratch::new("check-directories");
+    for directory in ["app", "app/sub", "app/target", "app/.git", "none"] {
+        fs::create_dir_all(scratch.path().join(directory)).unwrap();
+    }
+    scratch
+        .file("app/b.ae", "fn main() { }\n")
+        .file("app/a.ae", "let x = 1\n")
+        .file("app/sub/c.ae", "let y = 1\n")
+        .file("app/target/t.ae", "nope")
+        .file("app/.git/g.ae", "nope");
+    let all = "app/a.ae: ok\napp/b.ae: ok\napp/sub/c.ae: ok\n";
+    assert_eq!(scratch.run(&["check", "app"]), text((0, all, "")));
+    let none = "check: no .ae files found in 'none'\n";
+    assert_eq!(scratch.run(&["check", "none"]), text((0, none, "")));
+    scratch.file("app/a.ae", "fn main() { }\n");
+    let several =
+        "warning: multiple main() functions found (expected exactly one):\n  app/a.ae\n  app/b.ae\n";
+    assert_eq!(scratch.run(&["check", "app"]), text((0, all, several)));
+    let sub = "app/sub/c.ae: ok\n";
+    let warning = "warning: no main() entry point found in 'app/sub'\n";
+    assert_eq!(scratch.run(&["check", "app/sub"]), text((0, sub, warning)));
+}
+
+#[test]
+fn lints_are_shown_denied_allowed_and_fixed() {
+    let scratch = Scratch::new("lints");
+    let source = "fn main() {\n    let unused = 1\n    let d = {\"a\": 1, \"a\": 2}\n    println(d)\n}\n";
+    scratch.file("l.ae", source);
+    // Off a terminal the forms of the specification are all there is.
+    assert_eq!(scratch.run(&["check", "l.ae"]), text((0, "l.ae: ok\n", "")));
+    let (status, out, err) = scratch.run(&["check", "--warn", "l.ae"]);
+    assert_eq!((status, out.as_str()), (0, "l.ae: ok\n"));
+    assert_eq!(
+        err,
+        "l.ae:2: warning: 'unused' is never used [W0101]\nl.ae:3: warning: the key \"a\" stands here twice [W0108]\n"
+    );
+    let (status, out, err) = scratch.run(&["check", "-D", "duplicate-key", "l.ae"]);
+    assert_eq!((status, out.as_str()), (1, ""));
+    assert_eq!(err, "l.ae:3: error: the key \"a\" stands here twice [W0108]\n");
+    assert_eq!(scratch.run(&["check", "-D", "all", "-A", "all", "l.ae"]).0, 1);
+    let (status, _, err) = scratch.run(&["check", "-D", "nonsense", "l.ae"]);
+    assert_eq!(status, 2);
+    assert!(err.contains("nonsense"));
+    let (status, out, _) = scratch.run(&["check", "--json", "l.ae"]);
+    assert_eq!(status, 0);
+    let first: serde_json::Value = serde_json::from_str(out.lines().next().unwrap()).unwrap();
+    assert_eq!(first["code"], "W0101");
+    assert_eq!(first["severity"], "warning");
+    assert_eq!(first["start"]["line"], 2);
+    assert_eq!(first["start"]["column"], 9);
+    assert_eq!(first["fix"][0]["text"], "_unused");
+    assert_eq!(scratch.run(&["check", "--fix", "l.ae"]).0, 0);
+    let fixed = fs::read_to_string(scratch.path().join("l.ae")).unwrap();
+    assert_eq!(fixed, source.replace("unused", "_unused"));
+    scratch.file("aether.toml", "[check]\ndeny = [\"W0108\"]\n");
+    assert_eq!(scratch.run(&["check", "l.ae"]).0, 1);
+    assert_eq!(scratch.run(&["check", "-A", "W0108", "l.ae"]).0, 0);
+    scratch.file("aether.toml", "[check]\nden = []\n");
+    let (status, _, err) = scratch.run(&["check", "l.ae"]);
+    assert_eq!(status, 2);
+    assert!(err.contains("has no 'den'"), "{err}");
+}
+
+// --- fmt ---
+
+#[test]
+fn fmt_rewrites_and_checks() {
+    let scratch = Scratch::new("fmt");
+    scratch.file("f.ae", "let  b = [1,2]\n");
+    let complaint = "fmt: 'f.ae' is not formatted\n";
+    assert_eq!(scratch.run(&["fmt", "--check", "f.ae"]), text((1, "", complaint)));
+    let (status, diff, _) = scratch.run(&["fmt", "--diff", "f.ae"]);
+    assert_eq!(status, 0);
+    assert!(diff.contains("-let  b = [1,2]\n+let b = [1, 2]\n"), "{diff}");
+    assert_eq!(scratch.run(&["fmt", "f.ae"]), text((0, "", "")));
+    let path = scratch.path().join("f.ae");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "let b = [1, 2]\n");
+    let before = fs::metadata(&path).unwrap().modified().unwrap();
+    assert_eq!(scratch.run(&["fmt", "--check", "f.ae"]), text((0, "", "")));
+    assert_eq!(scratch.run(&["fmt", "f.ae"]), text((0, "", "")));
+    assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), before);
+    assert_eq!(
+        with_input(&scratch, &["fmt", "-"], "f( 1 )"),
+        text((0, "f(1)\n", ""))
+    );
+    scratch.file("aether.toml", "[fmt]\nwidth = 12\n");
+    let wrapped = "f(\n    aaaa,\n    bbbb,\n    cccc\n)\n";
+    assert_eq!(
+        with_input(&scratch, &["fmt", "-"], "f(aaaa, bbbb, cccc)"),
+        text((0, wrapped, ""))
+    );
+    let long = "f(aaaa, bbbb, cccc)\n";
+    assert_eq!(
+        with_input(&scratch, &["fmt", "--width", "80", "-"], wrapped),
+        text((0, long, ""))
+    );
+}
+
+#[test]
+fn fmt_tells_what_it_cannot_do_and_leaves_the_file() {
+    let scratch = Scratch::new("fmt-errors");
+    let usage = "Usage: aether fmt [--check] [--diff] [--width N] FILE|DIR|-…\n";
+    let none = format!("fmt: no file specified\n{usage}");
+    assert_eq!(scratch.run(&["fmt"]), text((1, "", &none)));
+    let unknown = "fmt: unknown option '--bogus'\n";
+    assert_eq!(scratch.run(&["fmt", "--bogus", "x.ae"]), text((1, "", unknown)));
+    let missing = "fmt: cannot read 'x.ae': No such file or directory (os error 2)\n";
+    assert_eq!(scratch.run(&["fmt", "x.ae"]), text((1, "", missing)));
+    let broken = "let x = )\nlet   y = 1\n";
+    scratch.file("b.ae", broken);
+    let (status, _, err) = scratch.run(&["fmt", "b.ae"]);
+    assert_eq!(status, 1);
+    assert_eq!(err, "fmt: b.ae: Expected expression, found ')' at line 1\n");
+    assert_eq!(fs::read_to_string(scratch.path().join("b.ae")).unwrap(), broken);
+    scratch.file("r.ae", "let   r = 1");
+    let path = scratch.path().join("r.ae");
+    let mut permissions = fs::metadata(&path).unwrap().permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(&path, permissions).unwrap();
+    let (status, _, err) = scratch.run(&["fmt", "r.ae"]);
+    assert_eq!(status, 1);
+    assert!(err.starts_with("fmt: cannot write 'r.ae': "), "{err}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "let   r = 1");
+}
+
+#[cfg(unix)]
+#[test]
+fn fmt_follows_links_and_keeps_them() {
+    let scratch = Scratch::new("fmt-links");
+    scratch.file("real.ae", "let   r = 1");
+    std::os::unix::fs::symlink("real.ae", scratch.path().join("link.ae")).unwrap();
+    assert_eq!(scratch.run(&["fmt", "link.ae"]), text((0, "", "")));
+    assert!(
+        fs::symlink_metadata(scratch.path().join("link.ae"))
+            .unwrap()
+            .is_symlink()
+    );
+    assert_eq!(
+        fs::read_to_string(scratch.path().join("real.ae")).unwrap(),
+        "let r = 1\n"
+    );
+}
+
+// --- test ---
+
+#[test]
+fn tests_are_found_run_and_told_exactly() {
+    let scratch = Scratch::new("test");
+    fs::create_dir_all(scratch.path().join("t/deep")).unwrap();
+    fs::create_dir_all(scratch.path().join("empty")).unwrap();
+    let crash = "fn main() { throw \"bad\" }\n";
+    scratch
+        .file("crash_test.ae", crash)
+        .file(
+            "t/b_test.ae",
+            "test(\"one\", fn() { assert_eq(1, 1) })\ntest(\"two\", fn() { assert_eq(1, 2) })\n",
+        )
+        .file(
+            "t/test_a.ae",
+            "println(\"fine\")\neprintln(\"noted\")\neprintln(\"\")\n",
+        )
+        .file("t/deep/c_test.ae", "println(\"[PASS] x\")\nthrow 1\n")
+        .file("t/other.ae", "throw 2\n");
+    let rule = "─".repeat(50);
+    let expected = format!(
+        "Running 1 test file(s) in 'crash_test.ae'\n\ncrash_test.ae ... FAILED (0 passed, 1 failed)\n    \
+         error: Error: [line 1] bad\n\n{rule}\nFAILED: 0 passed, 1 failed\n"
+    );
+    assert_eq!(scratch.run(&["test", "crash_test.ae"]), text((1, &expected, "")));
+    let (status, out, err) = scratch.run(&["test", "t"]);
+    assert_eq!((status, err.as_str()), (1, ""));
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines[0], "Running 3 test file(s) in 't'");
+    assert_eq!(lines[2], "t/b_test.ae ... FAILED (1 passed, 1 failed)");
+    assert!(lines[3].starts_with("    [FAIL] two: "), "{out}");
+    let rest = &lines[4..];
+    let error = rest.iter().position(|line| line.starts_with("t/deep")).unwrap();
+    assert_eq!(rest[error], "t/deep/c_test.ae ... FAILED (1 passed, 1 failed)");
+    assert_eq!(rest[error + 1], "    error: Error: [line 2] 1");
+    assert_eq!(rest[error + 2], "t/test_a.ae ... ok (1 passed, 0 failed)");
+    assert_eq!(rest[error + 3], "    error: noted");
+    assert_eq!(*lines.last().unwrap(), "FAILED: 3 passed, 2 failed");
+    let none = "No *_test.ae files found in 'empty'\n";
+    assert_eq!(scratch.run(&["test", "empty"]), text((0, none, "")));
+    let wrong = "test: 'gone' is not a file or directory\n";
+    assert_eq!(scratch.run(&["test", "gone"]), text((1, "", wrong)));
+    let (status, out, _) = scratch.run(&["test", "--filter", "test_a", "t"]);
+    assert_eq!(status, 0);
+    assert!(out.ends_with("All tests passed: 1 passed, 0 failed\n"), "{out}");
+    assert_eq!(
+        scratch.run(&["test", "--list", "t"]).1,
+        "t/b_test.ae\nt/deep/c_test.ae\nt/test_a.ae\n"
+    );
+}
+
+#[test]
+fn tests_end_at_their_limits_and_the_others_run() {
+    let scratch = Scratch::new("test-limits");
+    fs::create_dir_all(scratch.path().join("t")).unwrap();
+    scratch
+        .file("t/a_test.ae", "loop { }\n")
+        .file(
+            "t/b_test.ae",
+            "let a = []\nloop { a.push(\"${a.length} and more\") }\n",
+        )
+        .file("t/c_test.ae", "loop { println(\"[PASS] again\") }\n")
+        .file("t/d_test.ae", "fn f(n) { return f(n + 1) }\nf(0)\n")
+        .file("t/e_test.ae", "println(\"[PASS] quick\")\n");
+    let started = Instant::now();
+    let (status, out, _) = scratch.run(&["test", "--timeout", "700ms", "--max-memory", "20M", "t"]);
+    assert!(started.elapsed() < Duration::from_secs(20));
+    assert_eq!(status, 1);
+    assert!(
+        out.contains("t/a_test.ae ... FAILED (0 passed, 1 failed)\n    error: Timed out after 700ms\n"),
+        "{out}"
+    );
+    assert!(
+        out.contains("t/b_test.ae ... FAILED (0 passed, 1 failed)\n    error: Error: [line 2] Memory limit"),
+        "{out}"
+    );
+    assert!(out.contains("t/c_test.ae ... FAILED"), "{out}");
+    assert!(out.contains("t/d_test.ae ... FAILED"), "{out}");
+    assert!(out.contains("t/e_test.ae ... ok (1 passed, 0 failed)\n"), "{out}");
+}
+
+#[test]
+fn leaks_and_growth_are_failures_when_asked_for() {
+    let scratch = Scratch::new("test-memory");
+    let leaky = "struct N { next }\nfn make() {\n    let a = N { next: null }\n    let b = N { next: a }\n    \
+                 a.next = b\n}\nfn main() { make()  println(\"[PASS] made\") }\n";
+    scratch
+        .file("leak_test.ae", leaky)
+        .file("clean_test.ae", "println(\"[PASS] fine\")\n");
+    assert_eq!(scratch.run(&["test", "."]).0, 0);
+    let (status, out, _) = scratch.run(&["test", "--leak-check", "."]);
+    assert_eq!(status, 1);
+    assert!(
+        out.contains("clean_test.ae ... ok (1 passed, 0 failed)\nleak_test.ae ... FAILED"),
+        "{out}"
+    );
+    assert!(out.contains("error: leak-check: "), "{out}");
+    // The first run writes the baseline, the second agrees, a grown one fails with the site that grew.
+    let baseline = ["test", "--mem-baseline", "mem.json", "clean_test.ae"];
+    assert_eq!(scratch.run(&baseline).0, 0);
+    assert_eq!(scratch.run(&baseline).0, 0);
+    scratch.file(
+        "clean_test.ae",
+        "let kept = [n * 2 for n in 0..1000]\nprintln(\"[PASS] fine\")\n",
+    );
+    let (status, out, _) = scratch.run(&baseline);
+    assert_eq!(status, 1);
+    assert!(out.contains("memory grew: peak "), "{out}");
+    assert!(out.contains("clean_test.ae:1"), "{out}");
+    let mut update = baseline.to_vec();
+    update.insert(1, "--update");
+    assert_eq!(scratch.run(&update).0, 0);
+    assert_eq!(scratch.run(&baseline).0, 0);
+}
+
+#[test]
+fn results_are_told_in_other_forms() {
+    let scratch = Scratch::new("test-reports");
+    scratch.file(
+        "r_test.ae",
+        "test(\"a <b>\", fn() { assert_eq(1, 1) })\ntest(\"c\", fn() { assert_eq(\"&\", 2) })\n",
+    );
+    let (status, out, _) = scratch.run(&["test", "--reporter", "tap", "r_test.ae"]);
+    assert_eq!(status, 1);
+    assert!(
+        out.starts_with("TAP version 14\nok 1 - r_test.ae: a <b>\nnot ok 2 - r_test.ae: c\n# "),
+        "{out}"
+    );
+    assert!(out.ends_with("1..2\n"), "{out}");
+    let (_, out, _) = scratch.run(&["test", "--reporter=junit", "r_test.ae"]);
+    assert!(out.contains("<testsuites tests=\"2\" failures=\"1\""), "{out}");
+    assert!(
+        out.contains("<testcase classname=\"r_test.ae\" name=\"a &lt;b&gt;\"/>"),
+        "{out}"
+    );
+    let (_, out, _) = scratch.run(&["test", "--json", "r_test.ae"]);
+    let lines: Vec<serde_json::Value> = out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines[0]["cases"][1]["name"], "c");
+    assert_eq!(lines[1]["summary"]["failed"], 1);
+}
+
+#[test]
+fn the_first_failure_may_be_the_last() {
+    let scratch = Scratch::new("test-fail-fast");
+    for number in 0..20 {
+        let text = if number == 0 { "throw 1\n" } else { "sleep(0.05)\n" };
+        scratch.file(&format!("n{number:02}_test.ae"), text);
+    }
+    let (status, out, err) = scratch.run(&["test", "--fail-fast", "--jobs", "1", "."]);
+    assert_eq!(status, 1);
+    assert_eq!(out.matches(" ... ").count(), 1, "{out}");
+    assert_eq!(err, "test: 19 not run after the first failure\n");
+}
+
+// --- the prompt ---
+
+#[test]
+fn the_prompt_runs_inputs_one_after_the_other() {
+    let scratch = Scratch::new("repl");
+    let input = "let n = 6\nn * 7\nfn sq(v) {\n    return v * v\n}\nsq(n)\nnull\nmissing\n_nope\n";
+    let expected = format!("{BANNER}42\n36\n");
+    let errors = "Error: Undefined variable: missing\nUnknown command: _nope. Type '_help' for help.\n";
+    assert_eq!(with_input(&scratch, &[], input), text((0, &expected, errors)));
+}
+
+#[test]
+fn inputs_go_on_while_brackets_are_open() {
+    let scratch = Scratch::new("repl-lines");
+    let input = "[1,\n2,\n3]\n\"(\"\n// {\n'[' + \"\\\"{\"\nlet s = \"\"\"a\nb\"\"\"\ns\n)\n1 + 1\n{\n";
+    let (status, out, err) = with_input(&scratch, &[], input);
+    assert_eq!(status, 0);
+    assert_eq!(out, format!("{BANNER}[1, 2, 3]\n(\n[\"{{\na\nb\n2\n"));
+    assert_eq!(err.lines().count(), 2, "{err}");
+    assert!(
+        err.lines().all(|line| line.starts_with("Error: Expected ")),
+        "{err}"
+    );
+}
+
+#[test]
+fn the_session_outlives_errors_and_awaits() {
+    let scratch = Scratch::new("repl-session");
+    let input = "let a = 1; throw \"x\"; let b = 2\na\nb\nasync fn f() { await sleep(0.01)  return 5 }\nawait f()\n\
+                 fn deep(n) { return deep(n + 1) }\ndeep(0)\na + 1\nlet _env = 3\n_env\n_exit\n99\n";
+    let (status, out, err) = with_input(&scratch, &[], input);
+    assert_eq!((status, out), (0, format!("{BANNER}1\n5\n2\n3\n")));
+    assert_eq!(
+        err.lines().take(2).collect::<Vec<_>>(),
+        ["Error: x", "Error: Undefined variable: b"]
+    );
+}
+
+#[test]
+fn the_environment_is_listed() {
+    let scratch = Scratch::new("repl-env");
+    let input = "let zeta = [1, 2]\nlet alpha = \"a\"\nfn two(a, ...b) { }\nasync fn one() { }\n_env\n";
+    let (_, out, _) = with_input(&scratch, &[], input);
+    let head = format!(
+        "{BANNER}Variables:\n  alpha                a\n  zeta                 [1, 2]\nFunctions:\n  fn one()\n  \
+         fn two(a, ...b)\nBuilt-ins:\n"
+    );
+    assert!(out.starts_with(&head), "{out}");
+}
+
+#[test]
+fn hundreds_of_pasted_lines_work() {
+    let scratch = Scratch::new("repl-paste");
+    let mut input = String::from("fn big(n) {\n    let sum = 0\n");
+    for number in 0..600 {
+        input.push_str(&format!("    if (n > {number}) {{ sum += {number} }}\n"));
+    }
+    input.push_str("    return sum\n}\nbig(600)\n");
+    let (status, out, err) = with_input(&scratch, &[], &input);
+    assert_eq!((status, err.as_str()), (0, ""));
+    assert_eq!(out, format!("{BANNER}{}\n", 599 * 600 / 2));
+}
+
+// --- the rest ---
+
+#[test]
+fn fragments_run_for_each_line() {
+    let scratch = Scratch::new("eval-lines");
+    let run = |args: &[&str], input| with_input(&scratch, args, input);
+    let ok = |out| text((0, out, ""));
+    assert_eq!(
+        run(&["eval", "-p", "int(line) * nr"], "5\n6\n7"),
+        ok("5\n12\n21\n")
+    );
+    assert_eq!(
+        run(
+            &["eval", "-n", "if (nr % 2 == 0) { println(line) }"],
+            "a\r\nb\nc\nd"
+        ),
+        ok("b\nd\n")
+    );
+    assert_eq!(run(&["eval", "-M", "math", "math.sqrt(16)"], ""), ok("4\n"));
+    let total = "let total = (nr == 1 ? 0 : total) + int(line)\nif (nr == 3) { println(total) }";
+    assert_eq!(run(&["eval", "-n", total], "1\n2\n3\n"), ok("6\n"));
+    let (status, _, err) = run(&["eval", "-p", "int(line)"], "1\nx\n");
+    assert_eq!(status, 1);
+    assert!(err.starts_with("Error: [line 1] "), "{err}");
+    assert_eq!(with_input(&scratch, &["-", "a"], "println(args)"), ok("[a]\n"));
+    assert_eq!(
+        with_input(&scratch, &["run", "-", "a"], "println(args)"),
+        ok("[a]\n")
+    );
+}
+
+#[test]
+fn a_new_project_runs_and_passes_its_test() {
+    let scratch = Scratch::new("init");
+    let (status, out, _) = scratch.run(&["init", "app"]);
+    assert_eq!(status, 0);
+    assert!(out.contains("aether.toml"), "{out}");
+    let within = |args: &[&str]| {
+        let output = scratch
+            .command(args)
+            .current_dir(scratch.path().join("app"))
+            .output();
+        status_and_output(output.unwrap())
+    };
+    assert_eq!(within(&["run"]), text((0, "Hello, world!\n", "")));
+    assert_eq!(within(&["test"]).0, 0);
+    assert_eq!(within(&["check"]).0, 0);
+    assert_eq!(within(&["fmt", "--check", "."]), text((0, "", "")));
+    assert_eq!(within(&["init"]).0, 1);
+    let (status, out, _) = within(&["info", "--json"]);
+    assert_eq!(status, 0);
+    let info: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(info["version"], aether::VERSION);
+    assert!(
+        info["paths"]["project"]
+            .as_str()
+            .unwrap()
+            .ends_with("app/aether.toml")
+    );
+}
+
+#[test]
+fn a_project_names_directories_of_modules() {
+    let scratch = Scratch::new("modules");
+    fs::create_dir_all(scratch.path().join("lib")).unwrap();
+    scratch
+        .file("aether.toml", "[paths]\nmodules = [\"lib\"]\n")
+        .file("lib/tool.ae", "fn f() { return 7 }\n")
+        .file("main.ae", "import tool\nprintln(tool.f())\n");
+    assert_eq!(scratch.run(&["main.ae"]), text((0, "7\n", "")));
+    scratch.file("aether.toml", "[paths\n");
+    let (status, _, err) = scratch.run(&["main.ae"]);
+    assert_eq!(status, 1);
+    assert!(
+        err.starts_with("Error: ") && err.contains("aether.toml:1: "),
+        "{err}"
+    );
+}
+
+#[test]
+fn diagnostics_are_explained_and_shells_complete() {
+    let scratch = Scratch::new("explain");
+    let (status, out, _) = scratch.run(&["explain", "e0107"]);
+    assert_eq!(status, 0);
+    assert!(out.starts_with("E0107: "), "{out}");
+    assert_eq!(scratch.run(&["explain", "unused-binding"]).0, 0);
+    assert_eq!(scratch.run(&["explain", "E9999"]).0, 1);
+    assert!(scratch.run(&["explain", "lints"]).1.lines().count() > 10);
+    for shell in ["bash", "zsh", "fish", "powershell"] {
+        let (status, out, _) = scratch.run(&["completions", shell]);
+        assert_eq!(status, 0);
+        assert!(
+            out.contains("--mem-baseline") || out.contains("mem-baseline"),
+            "{shell}"
+        );
+    }
+}
