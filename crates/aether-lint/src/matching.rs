@@ -5,7 +5,8 @@ use aether_source::Diagnostic;
 
 use crate::Program;
 
-/// Matches whose arms all name variants of one enum of this file, but not all of them.
+/// Matches whose arms all name variants of one enum of this file, but not all of them; as statements, only if they name
+/// most of them.
 pub(crate) fn missing_cases(program: &Program<'_>, found: &mut Vec<Diagnostic>) {
     let Program { ast, tree, .. } = program;
     let enums: Vec<(Symbol, NodeId)> = tree
@@ -43,7 +44,8 @@ pub(crate) fn missing_cases(program: &Program<'_>, found: &mut Vec<Diagnostic>) 
             .filter(|variant| !named.contains(variant))
             .map(|variant| ast.text(variant))
             .collect();
-        if missing.is_empty() {
+        // A statement that picks out a few variants means to do nothing for the rest.
+        if missing.is_empty() || (!is_value && missing.len() >= named.len()) {
             continue;
         }
         let of = ast.text(of);
