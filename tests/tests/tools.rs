@@ -583,3 +583,143 @@ fn diagnostics_are_explained_and_shells_complete() {
         );
     }
 }
+
+// --- the debugger ---
+
+const PROGRAM: &str = "\
+fn inner(a) {
+    let b = a + 1
+    return b
+}
+fn twice(items) {
+    let sum = 0
+    for x in items {
+        sum += inner(x)
+    }
+    return sum
+}
+async fn later(n) {
+    await sleep(0.001)
+    return n
+}
+fn numbers() {
+    yield 1
+    yield 2
+}
+fn main() {
+    debugger
+    println(twice([1, 2]))
+    println(await later(3))
+    for n in numbers() {
+        println(n)
+    }
+    let f = x => x * 2
+    println(f(4))
+}
+";
+
+/// The lines at which a session pauses.
+fn pauses(commands: &str) -> Vec<u32> {
+    let scratch = Scratch::new("debugger-lines");
+    scratch.file("p.ae", PROGRAM);
+    let (status, _, err) = with_input(&scratch, &["p.ae"], commands);
+    assert_eq!(status, 0, "{err}");
+    let paused = err
+        .lines()
+        .filter_map(|line| line.strip_prefix("[debugger] Paused at p.ae:"));
+    paused.map(|line| line.parse().unwrap()).collect()
+}
+
+#[test]
+fn a_session_of_the_debugger() {
+    let scratch = Scratch::new("debugger");
+    let source = "fn main() {\n    let x = 4\n    debugger\n    println(x * 2)\n}\n";
+    scratch.file("dbg.ae", source);
+    let head = "[debugger] Paused at dbg.ae:3\n\n   1: fn main() {\n   2:     let x = 4\n>  3:     debugger\n   \
+                4:     println(x * 2)\n   5: }\n\nCommands: c/continue  n/next  s/step  bt/backtrace  vars  q/quit  <expr>\n";
+    let rest = "  x = 4\n  main at dbg.ae:0\n[error] Undefined variable: nope\n";
+    assert_eq!(
+        with_input(&scratch, &["dbg.ae"], "vars\nbt\nx + nope\nc\n"),
+        text((0, "(dbg) (dbg) (dbg) (dbg) 8\n", &format!("{head}{rest}")))
+    );
+    // The end of input resumes, at once and after any command.
+    assert_eq!(
+        with_input(&scratch, &["dbg.ae"], ""),
+        text((0, "(dbg) 8\n", head))
+    );
+    let (status, out, _) = with_input(&scratch, &["dbg.ae"], "\nn");
+    assert_eq!((status, out.as_str()), (0, "(dbg) (dbg) (dbg) 8\n"));
+    assert_eq!(
+        with_input(&scratch, &["dbg.ae"], "q\n"),
+        text((0, "(dbg) ", head))
+    );
+    let (_, _, err) = with_input(&scratch, &[], "debugger\nvars\nbt\nc\n");
+    assert!(
+        err.starts_with("[debugger] Paused at <repl>:1\n\n[source not available]\n\nCommands: "),
+        "{err}"
+    );
+    assert!(err.ends_with("  (no local variables)\n  (top level)\n"), "{err}");
+}
+
+#[test]
+fn steps_go_through_calls_generators_and_awaits() {
+    assert_eq!(pauses("c\n"), [21]);
+    let next = "n\n".repeat(20);
+    assert_eq!(pauses(&next), [21, 22, 23, 24, 25, 24, 25, 24, 27, 28]);
+    let step = "s\n".repeat(60);
+    let lines = pauses(&step);
+    let expected = [
+        21, 22, 6, 7, 8, 2, 3, 7, 8, 2, 3, 7, 10, 23, 13, 14, 24, 16, 24, 17, 25, 24, 18, 25, 24, 27, 28, 27,
+    ];
+    assert_eq!(lines, expected);
+    // Next at the end of a function goes on in its caller.
+    assert_eq!(
+        pauses("s\ns\ns\ns\ns\nn\nn\nn\nc\n"),
+        [21, 22, 6, 7, 8, 2, 3, 7, 8]
+    );
+}
+
+#[test]
+fn what_is_evaluated_sees_and_changes_the_frame() {
+    let scratch = Scratch::new("debugger-evaluate");
+    let source = "\
+let top = 10
+fn main() {
+    let n = 1
+    let list = [1]
+    let shared = 0
+    let count = () => { shared += 1 }
+    count()
+    debugger
+    println(n, list, shared, top)
+}
+fn loops() { debugger  return 1 }
+";
+    scratch.file("e.ae", source);
+    let commands = "n + top\nn = 5\nlist.push(n)\nshared\nshared = 40\ncount()\ntop = 11\nlet t = 3; t * 2\n1 +\n\
+                    throw \"x\"\nloops()\nlist = \"text\"\nn = \"text\"\nvars\nc\n";
+    let (status, out, err) = with_input(&scratch, &["e.ae"], commands);
+    assert_eq!(status, 0);
+    assert!(out.ends_with("5 text 41 11\n"), "{out}");
+    let shown: Vec<&str> = err
+        .lines()
+        .skip_while(|line| !line.starts_with("Commands"))
+        .skip(1)
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "11",
+            "1",
+            "6",
+            "[error] Expected expression, found 'end of file' at line 1",
+            "[error] x",
+            "1",
+            "[error] 'n' holds no string here",
+            "  count = <fn(0)>",
+            "  list = text",
+            "  n = 5",
+            "  shared = 41",
+        ]
+    );
+}

@@ -32,4 +32,7 @@ pub use memory::{
     HeapProfile, LEAK_LIMIT, Leak, LeakPlace, LeakReport, LeakStep, MemoryWatch, ProfilePoint, RootedValue,
 };
 pub use task::{Effect, EventSource, Sender, Waiting, Waker};
-pub use vm::{DEFAULT_DEPTH as DEFAULT_MAX_DEPTH, Limits, ScriptFrame, TracePlace};
+pub use vm::{
+    Breakpoint, DEFAULT_DEPTH as DEFAULT_MAX_DEPTH, DebugFrame, Debugger, EvaluationError, Limits, Pause,
+    PauseReason, Resumption, ScriptFrame, TracePlace,
+};

@@ -482,6 +482,17 @@ impl Machine {
         Ok(text.as_str().to_owned())
     }
 
+    /// Sets who is told when the program pauses: at `debugger` statements, at the ends of steps, at breakpoints. Without
+    /// one, nothing pauses.
+    pub fn set_debugger(&mut self, debugger: Box<dyn crate::Debugger>) {
+        self.vm.set_debugger(debugger);
+    }
+
+    /// Sets the lines that pause the program, for the debugger that was set.
+    pub fn set_breakpoints(&mut self, breakpoints: Vec<crate::Breakpoint>) {
+        self.vm.set_breakpoints(breakpoints);
+    }
+
     /// Sets how many steps each call of the host may take; none for no limit.
     pub fn set_max_steps(&mut self, steps: Option<u64>) {
         self.vm.set_step_limit(steps);

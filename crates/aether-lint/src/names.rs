@@ -66,11 +66,9 @@ pub(crate) fn unused(program: &Program<'_>, found: &mut Vec<Diagnostic>) {
     let mut read_bindings: AHashSet<usize> = AHashSet::new();
     let mut read_globals: AHashSet<Symbol> = AHashSet::new();
     for &id in &tree.nodes {
-        // Patterns and types name enums and structs by text.
+        // Patterns name enums and structs by text.
         match ast.node(id) {
-            Node::VariantPattern { enum_name: name, .. }
-            | Node::StructPattern { name, .. }
-            | Node::TypeName { name, .. } => {
+            Node::VariantPattern { enum_name: name, .. } | Node::StructPattern { name, .. } => {
                 read_globals.insert(name);
                 continue;
             }
@@ -92,6 +90,11 @@ pub(crate) fn unused(program: &Program<'_>, found: &mut Vec<Diagnostic>) {
             Use::Local(_) | Use::None => {}
         }
     }
+    // Annotations stand beside the tree.
+    read_globals.extend(ast.ids().filter_map(|id| match ast.node(id) {
+        Node::TypeName { name, .. } => Some(name),
+        _ => None,
+    }));
     for (index, binding) in resolution.bindings().iter().enumerate() {
         let (name, Some(ident)) = (ast.text(binding.name), binding.ident) else {
             continue;

@@ -47,6 +47,8 @@ pub struct LocalInfo {
     pub end: u32,
     /// Whether the register holds a shared cell.
     pub cell: bool,
+    /// Whether the code knows that it may hold something counted.
+    pub counted: bool,
 }
 
 /// A compiled function.
@@ -88,6 +90,8 @@ pub struct Code {
     pub children: Box<[NonNull<Code>]>,
     /// What a closure of it captures.
     pub captures: Box<[Capture]>,
+    /// The names of these.
+    pub capture_names: Box<[Rc<Str>]>,
     /// The module it belongs to.
     pub module: u32,
     /// Named locals.
@@ -183,15 +187,15 @@ impl Code {
             + size_of_val(&*self.places)
             + size_of_val(&*self.children)
             + size_of_val(&*self.captures)
+            + size_of_val(&*self.capture_names)
             + size_of_val(&*self.locals)
             + self.switches.iter().map(Switch::size).sum::<usize>()
     }
 
     /// Takes the names away, which are heap objects, at the heap's end.
-    pub(crate) fn take_names(&mut self) -> (Box<[Rc<Str>]>, Box<[LocalInfo]>) {
-        (
-            std::mem::take(&mut self.param_names),
-            std::mem::take(&mut self.locals),
-        )
+    pub(crate) fn take_names(&mut self) -> ([Box<[Rc<Str>]>; 2], Box<[LocalInfo]>) {
+        let parameters = std::mem::take(&mut self.param_names);
+        let captures = std::mem::take(&mut self.capture_names);
+        ([parameters, captures], std::mem::take(&mut self.locals))
     }
 }

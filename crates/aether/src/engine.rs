@@ -7,8 +7,8 @@
 
 use aether_ast::{Ast, Node};
 use aether_eval::{
-    BuiltinDef, HeapProfile, Host, LeakReport, Machine, MachineOptions, MemoryWatch, Place, Prepared,
-    TracePlace,
+    Breakpoint, BuiltinDef, Debugger, HeapProfile, Host, LeakReport, Machine, MachineOptions, MemoryWatch,
+    Place, Prepared, TracePlace,
 };
 use aether_parser::ParseOptions;
 use aether_source::SourceFile;
@@ -481,6 +481,17 @@ impl Engine {
     /// Sets the limit of activations.
     pub fn set_max_depth(&mut self, activations: usize) {
         self.machine.set_max_depth(activations);
+    }
+
+    /// Sets who is told when a program pauses: at `debugger` statements, at the ends of steps, at breakpoints. Without
+    /// one, nothing pauses.
+    pub fn set_debugger(&mut self, debugger: impl Debugger + 'static) {
+        self.machine.set_debugger(Box::new(debugger));
+    }
+
+    /// Sets the lines that pause a program, for the debugger that was set.
+    pub fn set_breakpoints(&mut self, breakpoints: Vec<Breakpoint>) {
+        self.machine.set_breakpoints(breakpoints);
     }
 
     /// Sets how many steps each call of the host may take from now on; none for no limit. See

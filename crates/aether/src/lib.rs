@@ -57,9 +57,9 @@ pub use error::Error;
 pub use host::{DenyHost, MemoryHost, Output, SystemHost};
 
 pub use aether_eval::{
-    Args, Background, BuiltinDef, Ctx, DEFAULT_MAX_DEPTH, Effect, Event, HeapProfile, Host, LEAK_LIMIT,
-    LeakReport, MemoryWatch, Names, OpenFile, Permission, Run, RuntimeError, Step, TracePlace, Until,
-    Waiting, Waker,
+    Args, Background, Breakpoint, BuiltinDef, Ctx, DEFAULT_MAX_DEPTH, DebugFrame, Debugger, Effect,
+    EvaluationError, Event, HeapProfile, Host, LEAK_LIMIT, LeakReport, MemoryWatch, Names, OpenFile, Pause,
+    PauseReason, Permission, Resumption, Run, RuntimeError, Step, TracePlace, Until, Waiting, Waker,
 };
 pub use aether_parser::{DEFAULT_MAX_NESTING, EMBEDDED_MAX_NESTING};
 pub use aether_source::{Diagnostic, Edit, Label, Severity, SourceFile, Span};

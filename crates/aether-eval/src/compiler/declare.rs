@@ -235,6 +235,7 @@ impl Compiler<'_> {
                 start,
                 end: u32::MAX,
                 cell: info.cell,
+                counted: info.cell || !self.scalars[binding.index()],
             });
         }
     }

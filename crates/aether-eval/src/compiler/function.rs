@@ -649,10 +649,20 @@ impl Compiler<'_> {
         template: CodeParts,
         captures: Vec<Capture>,
     ) -> Result<NonNull<Code>> {
-        let state = &mut self.function;
-        if state.overflow {
+        if self.function.overflow {
             return self.too_large("Function too large", template.span);
         }
+        let captured = &self.resolution.function(self.function.index).captures;
+        let mut capture_names = Vec::with_capacity(captured.len());
+        for &binding in captured {
+            let name = self.resolution.binding(binding).name;
+            capture_names.push(
+                self.heap
+                    .intern(self.ast.text(name))
+                    .map_err(super::CompileError::Raise)?,
+            );
+        }
+        let state = &mut self.function;
         let code = Code {
             name: template.name.map(String::into_boxed_str),
             doc: template.doc,
@@ -675,6 +685,7 @@ impl Compiler<'_> {
             file: self.file.clone(),
             children: std::mem::take(&mut state.children).into_boxed_slice(),
             captures: captures.into_boxed_slice(),
+            capture_names: capture_names.into_boxed_slice(),
             module: self.module,
             locals: std::mem::take(&mut state.locals).into_boxed_slice(),
             switches: std::mem::take(&mut state.switches).into_boxed_slice(),

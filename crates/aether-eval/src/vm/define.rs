@@ -298,7 +298,7 @@ impl Vm {
     ///
     /// # Safety
     /// The window holds `count + 1` values; `site` is a literal's.
-    #[inline]
+    #[inline(always)]
     pub(super) unsafe fn make_instance(
         &mut self,
         window: *mut Raw,

@@ -95,11 +95,32 @@ fn remainder(left: i64, right: i64) -> i64 {
 ///
 /// # Safety
 /// `vm.ip` and `vm.base` are a function's entry and registers on the current coroutine's stack.
+pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
+    loop {
+        // SAFETY: the caller's; where one loop has ended for the other, the machine stands at the next instruction.
+        let result = unsafe {
+            if vm.is_stepping() {
+                run_loop::<true>(vm)
+            } else {
+                run_loop::<false>(vm)
+            }
+        };
+        if !std::mem::take(&mut vm.switches_loop) {
+            return result;
+        }
+    }
+}
+
+/// The loop; with `STEPPED`, the machine is asked before each instruction. Ends early, with `vm.switches_loop` set, where
+/// the other one has to go on.
+///
+/// # Safety
+/// See [`run`].
 #[allow(
     clippy::needless_continue,
     reason = "every arm says where it goes on, wherever it stands"
 )]
-pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
+unsafe fn run_loop<const STEPPED: bool>(vm: &mut Vm) -> Result<Value, Raise> {
     // SAFETY: see the module: operands, jumps and ownership are the compiler's promises, stack bounds are checked
     // when frames are made, and pointers into the stack are read again after anything that may move it.
     unsafe {
@@ -1249,7 +1270,18 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
                     }};
                 }
 
+                if STEPPED {
+                    vm.ip = ip;
+                    vm.base = base;
+                    check!(vm.before_instruction());
+                    if !vm.is_stepping() {
+                        vm.switches_loop = true;
+                        return Ok(Value::Null);
+                    }
+                }
                 let op: Op = std::mem::transmute::<u16, Op>(*ip.cast::<u16>());
+                // Pairs hide where their second instruction begins.
+                let op = if STEPPED { op.first() } else { op };
                 // The arms stand in files by theme; each adds its own to those before it.
                 macro_rules! arms {
                     ([] $vm:ident $ip:ident $base:ident $code:lifetime { $($arms:tt)* }) => {

@@ -34,6 +34,7 @@
 mod arithmetic;
 mod call;
 mod collect;
+mod debug;
 mod define;
 mod dispatch;
 pub(crate) mod generator;
@@ -56,6 +57,7 @@ pub(crate) use arithmetic::{number_operator, power_of};
 pub(crate) use call::MOST_NAMED;
 pub use call::Returned;
 pub(crate) use call::declared_parameters;
+pub use debug::{Breakpoint, DebugFrame, Debugger, EvaluationError, Pause, PauseReason, Resumption};
 pub(crate) use modules::ModuleState;
 pub use unwind::TracePlace;
 pub(crate) use unwind::{is_exit, read_slot, trace_places, trace_text, with_code};
@@ -189,6 +191,9 @@ pub(crate) struct Vm {
     pub(super) random: Option<fastrand::Rng>,
     pub(super) growth: Option<watch::GrowthCallback>,
     collections: collect::Collections,
+    pub(super) debug: Option<Box<debug::Debug>>,
+    /// Whether the loop has ended for the other one to go on, at `ip`.
+    pub(super) switches_loop: bool,
     pub(super) recorder_context: Option<Box<watch::RecorderContext>>,
     /// Who wants a profile when this flag is set.
     profile_request: Option<(
@@ -263,6 +268,8 @@ impl Vm {
             random: None,
             growth: None,
             collections: collect::Collections::default(),
+            debug: None,
+            switches_loop: false,
             recorder_context: None,
             profile_request: None,
             stubs: ahash::AHashMap::new(),

@@ -132,6 +132,7 @@ impl Vm {
             file: std::rc::Rc::new(aether_source::SourceFile::new(None, String::new())),
             children: Box::default(),
             captures: Box::default(),
+            capture_names: Box::default(),
             module: 0,
             locals: Box::default(),
             switches: Box::default(),

@@ -49,7 +49,17 @@ macro_rules! control {
                 break $code $vm.rethrow(value);
             }
             Op::DuplicateMain => break $code Raise::duplicate_main(),
-            Op::Debugger => next!(),
+            Op::Debugger => {
+                $vm.ip = $ip;
+                $vm.base = $base;
+                check!($vm.debugger_statement());
+                if !STEPPED && $vm.is_stepping() {
+                    $vm.ip = $ip.add(1);
+                    $vm.switches_loop = true;
+                    return Ok(Value::Null);
+                }
+                next!()
+            }
         } }
     };
 }
