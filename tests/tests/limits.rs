@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a failure is the test's")]
 
-use aether::{Engine, MemoryHost, Value, ValueExt as _};
+use aether::{Engine, ErrorKind, MemoryHost, Value, ValueExt as _};
 
 fn engine() -> Engine {
     Engine::builder()
@@ -173,4 +173,74 @@ let f = fn() { return kept }
         text, "[0, 0]",
         "bytes that no row names, and bytes of pools while nothing is queued"
     );
+}
+
+/// Loops without an end, in every form that jumps back: each ends at its step limit, at the top level and in a function.
+#[test]
+fn endless_loops_end_at_their_step_limit() {
+    const HEAD: &str = "let a = 1  let b = 1  let n = null  let t = true  let f = false  let d = {1: 1}\n";
+    let conditions = [
+        "t",
+        "!f",
+        "!!t",
+        "n == null",
+        "a != null",
+        "a == b",
+        "a != 2",
+        "a < 5",
+        "!(a > 5)",
+        "a <= b",
+        "a in d",
+        "2 !in d",
+        "a && b",
+        "f || b",
+        "n ?? b",
+        "!(f && b)",
+        "!(f || n)",
+        "t ? a : f",
+        "a < 5 && !(b > 3)",
+        "a < 1.5",
+        "a == 1.0 || t",
+        "\"x\" == \"x\"",
+        "a % 2 == 1",
+        "a & 1",
+        "len([a]) == 1",
+    ];
+    let mut loops: Vec<String> = conditions
+        .iter()
+        .map(|test| format!("while ({test}) {{ }}"))
+        .collect();
+    loops.extend(
+        conditions
+            .iter()
+            .map(|test| format!("while ({test}) {{ continue }}")),
+    );
+    loops.extend(
+        conditions
+            .iter()
+            .map(|test| format!("loop {{ if ({test}) {{ continue }}  b = 2 }}")),
+    );
+    let others = [
+        "loop { }",
+        "loop { continue }",
+        "loop { if (f) { break } else { continue } }",
+        "x: loop { loop { continue x } }",
+        "x: while (t) { loop { continue x } }",
+        "x: loop { for i in 0..3 { continue x } }",
+        "loop { try { continue } finally { } }",
+        "loop { try { throw 1 } catch (e) { continue } }",
+        "loop { match a { 1 => continue, _ => 2 } }",
+        "loop { let z = match a { 1 => { continue } _ => 2 } }",
+        "while (a < 5) { try { continue } finally { a = 1 } }",
+        "for x in 0..9223372036854775806 { continue }",
+        "loop { let q = [1]  if (q.length > 0) { continue } }",
+    ];
+    loops.extend(others.map(str::to_owned));
+    for text in loops {
+        for program in [format!("{HEAD}{text}"), format!("fn main() {{ {HEAD}{text} }}")] {
+            let mut engine = Engine::builder().max_steps(Some(20_000)).build().unwrap();
+            let error = engine.run_text("loop.ae", program.as_str()).unwrap_err();
+            assert_eq!(error.kind(), Some(ErrorKind::StepLimit), "{program}: {error}");
+        }
+    }
 }

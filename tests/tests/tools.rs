@@ -462,6 +462,16 @@ fn the_session_outlives_errors_and_awaits() {
 }
 
 #[test]
+fn constants_stay_constant_in_later_inputs() {
+    let scratch = Scratch::new("repl-constants");
+    let input = "const N = 1\nN = 2\nlet N = 3\nfn f() { N = 4 }\nN\nconst M = nope\nconst M = 5\nM\n{ let N = 6\n}\n";
+    let (status, out, err) = with_input(&scratch, &[], input);
+    assert_eq!((status, out), (0, format!("{BANNER}1\n5\n")));
+    let constant = "Error: Cannot assign to constant 'N' at line 1\n".repeat(3);
+    assert_eq!(err, constant + "Error: Undefined variable: nope\n");
+}
+
+#[test]
 fn the_environment_is_listed() {
     let scratch = Scratch::new("repl-env");
     let input = "let zeta = [1, 2]\nlet alpha = \"a\"\nfn two(a, ...b) { }\nasync fn one() { }\n_env\n";
@@ -477,9 +487,7 @@ fn the_environment_is_listed() {
 fn hundreds_of_pasted_lines_work() {
     let scratch = Scratch::new("repl-paste");
     let mut input = String::from("fn big(n) {\n    let sum = 0\n");
-    for number in 0..600 {
-        input.push_str(&format!("    if (n > {number}) {{ sum += {number} }}\n"));
-    }
+    input.extend((0..600).map(|number| format!("    if (n > {number}) {{ sum += {number} }}\n")));
     input.push_str("    return sum\n}\nbig(600)\n");
     let (status, out, err) = with_input(&scratch, &[], &input);
     assert_eq!((status, err.as_str()), (0, ""));

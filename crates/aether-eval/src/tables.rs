@@ -60,6 +60,8 @@ pub(crate) struct ModuleNames {
     slots: AHashMap<Box<str>, u32>,
     /// Slots in the order in which names were first met.
     order: Vec<u32>,
+    /// Slots that fragments have declared constant.
+    constants: Vec<u32>,
 }
 
 /// The tables.
@@ -123,7 +125,7 @@ impl Tables {
         fn map<K, V>(map: &AHashMap<K, V>) -> usize {
             map.capacity() * 8 / 7 * (size_of::<(K, V)>() + 1)
         }
-        let names = |module: &ModuleNames| map(&module.slots) + list(&module.order);
+        let names = |module: &ModuleNames| map(&module.slots) + list(&module.order) + list(&module.constants);
         map(&self.strings)
             + map(&self.ints)
             + map(&self.floats)
@@ -252,6 +254,25 @@ impl Tables {
     /// All names of the prelude, in no order.
     pub(crate) fn prelude_names(&self) -> impl Iterator<Item = &'static str> {
         self.prelude.keys().copied()
+    }
+
+    /// Notes that a fragment declares these names constant.
+    pub(crate) fn add_constants<'a>(&mut self, module: u32, names: impl Iterator<Item = &'a str>) {
+        let module = &mut self.modules[module as usize];
+        for name in names {
+            if let Some(&slot) = module.slots.get(name)
+                && !module.constants.contains(&slot)
+            {
+                module.constants.push(slot);
+            }
+        }
+    }
+
+    /// Whether a fragment has declared the name constant, and come to it.
+    pub(crate) fn is_constant(&self, module: u32, name: &str) -> bool {
+        let names = &self.modules[module as usize];
+        let slot = names.slots.get(name);
+        slot.is_some_and(|slot| names.constants.contains(slot) && self.declared[*slot as usize])
     }
 
     /// The slot of a name in a module, made at its first mention.

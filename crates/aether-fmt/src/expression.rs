@@ -375,7 +375,7 @@ impl Printer<'_> {
     /// One link of a chain.
     fn link(&mut self, id: NodeId) {
         match self.ast.node(id) {
-            Node::Call { args, .. } => self.arguments(args),
+            Node::Call { args, .. } => self.arguments(args, self.ast.span(id).end),
             Node::Member { .. } => {
                 self.token();
                 self.token();
@@ -408,13 +408,19 @@ impl Printer<'_> {
     }
 
     /// Arguments in parentheses. Brackets around a single one break for themselves.
-    fn arguments(&mut self, args: List) {
+    fn arguments(&mut self, args: List, end: u32) {
         let single = match *self.ast.list(args) {
-            [only] => matches!(
-                self.ast.node(only),
-                Node::Array(_) | Node::Dict(_) | Node::StructLit { .. } | Node::Call { .. }
-            )
-            .then_some(only),
+            [only] => Some(only).filter(|&only| {
+                let inner = self.ast.without_groups(only);
+                let span = self.ast.span(inner);
+                let has_brackets = matches!(
+                    self.ast.node(inner),
+                    Node::Array(_) | Node::Dict(_) | Node::StructLit { .. } | Node::Call { .. }
+                );
+                has_brackets
+                    && !self.has_comment_between(self.start(), span.start)
+                    && !self.has_comment_between(span.end, end)
+            }),
             _ => None,
         };
         let Some(only) = single else {

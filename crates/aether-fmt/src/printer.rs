@@ -129,15 +129,17 @@ impl<'a> Printer<'a> {
     /// Whether a comment stands right inside the parentheses around a node: after the first or before the last.
     pub(crate) fn has_comment_inside(&self, group: NodeId, inner: NodeId) -> bool {
         let (group, inner) = (self.ast.span(group), self.ast.span(inner));
+        self.has_comment_between(group.start, inner.start) || self.has_comment_between(inner.end, group.end)
+    }
+
+    /// Whether a comment starts between two offsets.
+    pub(crate) fn has_comment_between(&self, start: u32, end: u32) -> bool {
         let is_comment = |token: &aether_lexer::Token| {
             matches!(token.kind, TokenKind::LineComment | TokenKind::BlockComment)
         };
-        let within = |start: u32, end: u32| {
-            let first = self.index_at(start);
-            let tokens = self.lexed.tokens[first..].iter();
-            tokens.take_while(move |token| token.start < end).any(is_comment)
-        };
-        within(group.start, inner.start) || within(inner.end, group.end)
+        let first = self.index_at(start);
+        let tokens = self.lexed.tokens[first..].iter();
+        tokens.take_while(|token| token.start < end).any(is_comment)
     }
 
     /// Whether the next significant token stands right behind what comes before it.

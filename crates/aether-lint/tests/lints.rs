@@ -1,6 +1,5 @@
 //! Each lint on programs that deserve it and on programs that do not.
 #![forbid(unsafe_code)]
-#![expect(clippy::unwrap_used, reason = "a failure is the test's")]
 
 use aether_lint::{LINTS, Prelude, lint_program, undefined_names};
 use aether_parser::{ParseOptions, parse};

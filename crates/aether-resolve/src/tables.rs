@@ -138,6 +138,7 @@ pub struct Resolution {
     pub(crate) values: Vec<(BindingId, NodeId)>,
     pub(crate) opaque: Vec<BindingId>,
     pub(crate) constant_errors: Vec<NodeId>,
+    pub(crate) assigned_globals: Vec<NodeId>,
     pub(crate) global_functions: AHashMap<Symbol, FunctionId>,
     pub(crate) own_functions: AHashMap<BindingId, FunctionId>,
 }
@@ -162,6 +163,11 @@ impl Resolution {
     /// Names, in no order, that assign or declare again what is constant.
     pub fn constant_errors(&self) -> &[NodeId] {
         &self.constant_errors
+    }
+
+    /// Names of the module's or the prelude's, in no order, that are assigned.
+    pub fn assigned_globals(&self) -> &[NodeId] {
+        &self.assigned_globals
     }
 
     /// A binding.

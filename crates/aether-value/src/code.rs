@@ -193,9 +193,13 @@ impl Code {
     }
 
     /// Takes the names away, which are heap objects, at the heap's end.
-    pub(crate) fn take_names(&mut self) -> ([Box<[Rc<Str>]>; 2], Box<[LocalInfo]>) {
-        let parameters = std::mem::take(&mut self.param_names);
-        let captures = std::mem::take(&mut self.capture_names);
-        ([parameters, captures], std::mem::take(&mut self.locals))
+    pub(crate) fn take_names(&mut self) -> Vec<Rc<Str>> {
+        let parameters = std::mem::take(&mut self.param_names).into_iter();
+        let captures = std::mem::take(&mut self.capture_names).into_iter();
+        let locals = std::mem::take(&mut self.locals).into_iter();
+        parameters
+            .chain(captures)
+            .chain(locals.map(|local| local.name))
+            .collect()
     }
 }

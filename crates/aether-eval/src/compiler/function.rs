@@ -353,21 +353,21 @@ impl Compiler<'_> {
         }
     }
 
-    /// Jumps to a label, forwards.
+    /// Jumps to a label; backwards, it spends fuel.
     pub(super) fn jump(&mut self, label: Label) {
         if self.function.reachable {
             let word = self.here();
-            self.emit(Op::Jump, 0, 0, 0);
+            let op = self.jump_to(label);
+            self.emit(op, 0, 0, 0);
             self.refer(label, Patch::Wide { word, shift: 0 });
         }
     }
 
-    /// Jumps back to a label, spending fuel.
-    pub(super) fn loop_back(&mut self, label: Label) {
-        if self.function.reachable {
-            let word = self.here();
-            self.emit(Op::Loop, 0, 0, 0);
-            self.refer(label, Patch::Wide { word, shift: 0 });
+    /// The jump to a label: the one that spends fuel where the label is behind.
+    fn jump_to(&self, label: Label) -> Op {
+        match self.function.labels[label.0 as usize].at {
+            Some(_) => Op::Loop,
+            None => Op::Jump,
         }
     }
 
@@ -419,7 +419,7 @@ impl Compiler<'_> {
         self.apply(&patch, word + length + 1);
         self.push(encode(Op::Jump, 0, 2, 0));
         let far = self.here();
-        self.push(encode(Op::Jump, 0, 0, 0));
+        self.push(encode(self.jump_to(label), 0, 0, 0));
         self.refer(label, Patch::Wide { word: far, shift: 0 });
     }
 

@@ -157,7 +157,7 @@ impl Compiler<'_> {
                 self.branch(condition, true, top, over)?;
             }
         } else {
-            self.loop_back(top);
+            self.jump(top);
         }
         self.function.reachable = !always;
         self.bind(end);
@@ -281,10 +281,10 @@ impl Compiler<'_> {
         self.jump(exit);
         self.function.reachable = true;
         self.instance_iteration(state, item, on_break)?;
-        self.loop_back(top);
+        self.jump(top);
         if !near {
             self.bind(again);
-            self.loop_back(top);
+            self.jump(top);
         }
         self.bind(on_break);
         self.at(id);

@@ -26,7 +26,7 @@ mod tries;
 mod types;
 
 use aether_ast::{Ast, NodeId};
-use aether_resolve::{FunctionIndex, Resolution};
+use aether_resolve::{BindingKind, FunctionIndex, Resolution};
 use aether_source::{Diagnostic, SourceFile, Span};
 use aether_value::{Code, Heap, Raise, Rc, Str};
 use std::ptr::NonNull;
@@ -72,11 +72,11 @@ pub(crate) fn compile(
     module: u32,
     kind: Kind,
 ) -> Result<NonNull<Code>> {
-    if let Some(&place) = resolution
-        .constant_errors()
-        .iter()
-        .min_by_key(|&&place| ast.span(place).start)
-    {
+    let mut constant_errors = resolution.constant_errors().to_vec();
+    if kind == Kind::Fragment {
+        constant_errors.extend(assigned_constants(ast, resolution, tables, module));
+    }
+    if let Some(&place) = constant_errors.iter().min_by_key(|&&place| ast.span(place).start) {
         return Err(constant_error(ast, &file, place));
     }
     let declared = resolution.globals().iter().map(|global| global.name).collect();
@@ -106,12 +106,28 @@ pub(crate) fn compile(
         .tables
         .set_module_doc(module, ast.module_doc().map(|doc| ast.text(doc)));
     drop(compiler);
+    if kind == Kind::Fragment && code.is_ok() {
+        let constants = resolution.globals().iter();
+        let constants = constants.filter(|global| global.kind == BindingKind::Constant);
+        tables.add_constants(module, constants.map(|global| ast.text(global.name)));
+    }
     // `kept` took the place of the compiler's; a further owner is code, which says where it is.
     if std::rc::Rc::strong_count(&kept) > owners {
         heap.keep_for_code(kept.size());
     }
     heap.keep_for_code(tables.size().saturating_sub(before));
     code
+}
+
+/// Names that assign or declare again what an earlier fragment has declared constant.
+fn assigned_constants(ast: &Ast, resolution: &Resolution, tables: &Tables, module: u32) -> Vec<NodeId> {
+    let is_constant = |id: &NodeId| {
+        ast.name_of(*id)
+            .is_some_and(|name| tables.is_constant(module, ast.text(name)))
+    };
+    let declared = resolution.globals().iter().map(|global| global.ident);
+    let assigned = resolution.assigned_globals().iter().copied();
+    declared.chain(assigned).filter(is_constant).collect()
 }
 
 /// The error of a name that assigns or declares again what is constant.

@@ -138,13 +138,13 @@ impl Compiler<'_> {
         let start = self.here() as u32;
         self.emit(Op::CallTop, window, 0, 0);
         self.emit(Op::Drop, window, 0, 0);
-        self.loop_back(next);
+        self.jump(next);
         let end = self.here() as u32;
         self.handler(start, end, window, window + 1, true);
         self.emit(Op::Drop, value, 0, 0);
         self.emit(Op::Move, value, window, 0);
         self.load_int(i64::from(RAISED), kind);
-        self.loop_back(next);
+        self.jump(next);
         // An interruption may arrive at either jump back.
         let end = self.here() as u32;
         if let Some(handler) = self.function.handlers.last_mut() {

@@ -412,18 +412,16 @@ impl Vm {
 fn wrap(ast: &aether_ast::Ast, text: &str, names: &[&str]) -> String {
     let list = names.join(", ");
     let mut out = format!("(fn({list}) {{\n");
-    let value = match ast.root().last().map(|&last| (last, ast.node(last))) {
-        Some((last, Node::ExprStmt(value))) => {
-            let (statement, value) = (ast.span(last), ast.span(value));
-            out.push_str(&text[..statement.start as usize]);
-            // Writing to a string cannot fail.
-            let _ = write!(out, "\nlet {RESULT} = ({}\n)\n", &text[value.range()]);
-            RESULT
-        }
-        _ => {
-            out.push_str(text);
-            "null"
-        }
+    let last = ast.root().last().map(|&last| (last, ast.node(last)));
+    let value = if let Some((last, Node::ExprStmt(value))) = last {
+        let (statement, value) = (ast.span(last), ast.span(value));
+        out.push_str(&text[..statement.start as usize]);
+        // Writing to a string cannot fail.
+        let _ = write!(out, "\nlet {RESULT} = ({}\n)\n", &text[value.range()]);
+        RESULT
+    } else {
+        out.push_str(text);
+        "null"
     };
     let _ = write!(
         out,
@@ -444,6 +442,7 @@ fn set(visible: &Visible, value: Value) -> Result<(), EvaluationError> {
     match visible.place {
         // SAFETY: the frame is paused, its registers and cells are as they were.
         Place::Cell(cell) => unsafe { (*cell).set(value) },
+        // SAFETY: as above; the register owns a count of what it holds.
         Place::Register(register, counted) => unsafe {
             if Raw::of_value(&value).is_counted() && !counted {
                 // The code of the function may not release what it knows to be plain.

@@ -97,6 +97,7 @@ pub(crate) fn code(heap: &Heap, params: u16) -> NonNull<Code> {
         file: std::rc::Rc::new(SourceFile::new(None, "a\nb".into())),
         children: Box::default(),
         captures: Box::default(),
+        capture_names: Box::default(),
         module: 0,
         locals: Box::default(),
         switches: Box::default(),

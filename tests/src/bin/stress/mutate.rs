@@ -3,12 +3,16 @@
 //!
 //! A change takes, doubles, swaps or moves lines or words, puts a word of another program, a number at a limit or a
 //! single character in, or cuts the text off. Mutants have a small budget of memory, depth and steps, no network, and
-//! files of their own only. Their output means nothing.
+//! files of their own only. Their output means nothing. The formatter and the lints read every one of them: what they
+//! format is the same program, and stays as it is when it is formatted again.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use aether::{Engine, MemoryHost};
+use aether::parts::{parser, resolve};
+use aether::{Engine, MemoryHost, SourceFile};
+use aether_fmt::{FormatError, Options, format};
+use aether_lint::{Prelude, lint_program, undefined_names};
 
 use crate::Work;
 
@@ -117,7 +121,7 @@ pub(crate) fn run(work: &Work, count: usize) {
                     }
                     let text = mutant(texts, number as u64);
                     work.note(worker, &format!("mutant {number}:\n{text}"));
-                    let result = std::panic::catch_unwind(|| execute(&text));
+                    let result = std::panic::catch_unwind(|| read(&text).and_then(|()| execute(&text)));
                     match result {
                         Ok(Ok(ran)) => drop(compiled.fetch_add(usize::from(ran), Ordering::Relaxed)),
                         Ok(Err(alive)) => work.add_violation(format!("mutant {number}: {alive}\n{text}")),
@@ -133,6 +137,50 @@ pub(crate) fn run(work: &Work, count: usize) {
         compiled.load(Ordering::Relaxed),
         started.elapsed().as_secs_f64()
     );
+}
+
+/// No names: what lints say of a mutant means nothing.
+struct Nothing;
+
+impl Prelude for Nothing {
+    fn has(&self, _: &str) -> bool {
+        false
+    }
+
+    fn names(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    fn arity(&self, _: &str) -> Option<(usize, Option<usize>)> {
+        None
+    }
+}
+
+/// Has the tools read a text; an error if the formatter does not do what it promises.
+fn read(text: &str) -> Result<(), String> {
+    let file = SourceFile::new(None, text.to_owned());
+    for width in [None, Some(60)] {
+        let options = Options { width };
+        let once = match format(&file, options) {
+            Ok(once) => once,
+            Err(FormatError::Syntax(_)) => return Ok(()),
+            Err(error) => return Err(format!("{width:?}: {error}")),
+        };
+        match format(&SourceFile::new(None, once.clone()), options) {
+            Ok(twice) if twice == once => {}
+            Ok(twice) => {
+                return Err(format!(
+                    "{width:?}: formatted twice it becomes\n{twice}\n--- from\n"
+                ));
+            }
+            Err(error) => return Err(format!("{width:?}: the second time: {error}")),
+        }
+    }
+    let parsed = parser::parse(&file, parser::ParseOptions::default());
+    let resolution = resolve::resolve(&parsed.ast, true);
+    drop(undefined_names(&file, &parsed.ast, &resolution, &Nothing));
+    drop(lint_program(&file, &parsed.ast, &resolution, &Nothing));
+    Ok(())
 }
 
 /// Whether the text compiled; an error if something is alive after it.

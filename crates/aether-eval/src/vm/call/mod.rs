@@ -243,9 +243,13 @@ impl Vm {
         unsafe {
             while record > current.frames() {
                 record = record.sub(1);
-                let callee = &mut *base.sub(16).cast::<Raw>();
-                if f(callee, &mut *record) {
-                    break;
+                // A built-in that is just running has its record above the base of whoever called it; no built-in's
+                // callee is counted.
+                if (*record).flags & flags::IS_BUILTIN == 0 {
+                    let callee = &mut *base.sub(16).cast::<Raw>();
+                    if f(callee, &mut *record) {
+                        break;
+                    }
                 }
                 base = self.registers.add((*record).base as usize);
             }
