@@ -244,3 +244,33 @@ fn endless_loops_end_at_their_step_limit() {
         }
     }
 }
+
+/// Programs that reach the limit of activations wherever they are at the moment leave nothing behind.
+#[test]
+fn nothing_is_left_at_any_depth_limit() {
+    let programs = [
+        "fn f(n) { defer println(n)  defer println(n + 1) }\nf(1)",
+        "async fn f(n) { defer println(n)  defer { await f(n) } }\nawait f(1)",
+        "fn f(n) { try { f(n) } finally { (() => n)() } }\nf(1)",
+        "fn f(n) { return [n].map(x => f(x)) }\nf(1)",
+        "fn g(n) { yield n  for x in g(n) { yield x } }\nfor x in g([1]) { println(x) }",
+        "struct S { v  fn m(self) { return S { v: self }.m() } }\nS { v: 1 }.m()",
+        "fn f(n) { return sort([n, n], (a, b) => f([a])) }\nf(1)",
+        "fn f(n, k = f([n])) { return k }\nf(1)",
+        "fn f(n) { return match [n] { [x] if f(x) => 1, _ => 2 } }\nf(1)",
+        "fn f(n) { return \"${f([n])}\" }\nf(1)",
+    ];
+    for text in programs {
+        for depth in 1..12 {
+            let mut engine = Engine::builder()
+                .host(MemoryHost::new())
+                .max_depth(depth)
+                .build()
+                .unwrap();
+            if let Err(error) = engine.run_text("deep.ae", text) {
+                assert_eq!(error.kind(), Some(ErrorKind::Recursion), "{text}: {error}");
+            }
+            assert_eq!(engine.shut_down().live_objects, 0, "{depth}: {text}");
+        }
+    }
+}

@@ -96,8 +96,18 @@ impl Printer<'_> {
         });
     }
 
-    /// `name`, `name: T` or `name: T = e`.
+    /// `name`, `name: T` or `name: T = e`, and a comma where the name would begin a declaration with the next one.
     fn field(&mut self, id: NodeId) {
+        let begins = matches!(self.kind(), T::Struct | T::Enum | T::Import);
+        self.field_parts(id);
+        if begins && self.kind() == T::Comma {
+            self.token();
+        } else if begins && self.kind() == T::Ident {
+            self.owned(",");
+        }
+    }
+
+    fn field_parts(&mut self, id: NodeId) {
         let Node::DefaultPattern { target, default } = self.ast.node(id) else {
             return self.pattern(id);
         };

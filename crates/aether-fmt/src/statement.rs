@@ -65,10 +65,16 @@ impl Printer<'_> {
     /// Drops what separates statements, but for what keeps the next arm or field from being read as the rest of this one.
     /// A statement that would be gets parentheses instead.
     fn separators(&mut self, next: Option<NodeId>) {
-        let is_statement =
-            next.is_some_and(|id| !matches!(self.ast.node(id), Node::Arm { .. } | Node::Ident(_)));
+        let is_statement = next.is_some_and(|id| {
+            !matches!(
+                self.ast.node(id),
+                Node::Arm { .. } | Node::Ident(_) | Node::DefaultPattern { .. } | Node::Variant { .. }
+            )
+        });
         while matches!(self.kind(), T::Semicolon | T::Comma) {
-            if !continues(self.kind_after()) {
+            // What documents a field stays in front of the comma.
+            let documents = self.has_comment() && self.kind() == T::Comma;
+            if !continues(self.kind_after()) && !documents {
                 self.drop_token();
             } else if is_statement {
                 self.sign_needs_parentheses = self.kind_after() == T::Minus;

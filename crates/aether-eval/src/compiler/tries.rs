@@ -140,7 +140,8 @@ impl Compiler<'_> {
         self.emit(Op::Drop, window, 0, 0);
         self.jump(next);
         let end = self.here() as u32;
-        self.handler(start, end, window, window + 1, true);
+        // A call that fails to begin leaves its callee in the window.
+        self.handler(start, end, window, window, true);
         self.emit(Op::Drop, value, 0, 0);
         self.emit(Op::Move, value, window, 0);
         self.load_int(i64::from(RAISED), kind);
