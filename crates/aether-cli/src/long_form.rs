@@ -18,7 +18,8 @@ pub(crate) fn render(error: &Error, engine: Option<&Engine>, unnamed: &str, colo
         Error::Syntax { file, diagnostics } => self::diagnostics(file, diagnostics, unnamed, colour),
         Error::Runtime(raised) => {
             let help = engine.and_then(|engine| engine.help_for(error));
-            let mut out = runtime(raised, help, unnamed, colour);
+            let note = engine.and_then(|engine| engine.note_for(error));
+            let mut out = runtime(raised, help, note, unnamed, colour);
             let trace = error.full_trace();
             if !trace.is_empty() {
                 let _ = writeln!(out, "stack trace:\n{}", trace.join("\n"));
@@ -52,7 +53,13 @@ pub(crate) fn diagnostics(
     out
 }
 
-fn runtime(error: &RuntimeError, help: Option<String>, unnamed: &str, colour: bool) -> String {
+fn runtime(
+    error: &RuntimeError,
+    help: Option<String>,
+    note: Option<String>,
+    unnamed: &str,
+    colour: bool,
+) -> String {
     let mut out = String::new();
     let Some(place) = error.places.first() else {
         let _ = writeln!(out, "error[{}]: {}", code_of(error.kind), error.message);
@@ -60,6 +67,9 @@ fn runtime(error: &RuntimeError, help: Option<String>, unnamed: &str, colour: bo
     };
     let mut diagnostic = Diagnostic::error(code_of(error.kind), error.message.clone(), place.span);
     diagnostic.help = help;
+    if let Some(note) = note {
+        diagnostic = diagnostic.with_label(place.span, note);
+    }
     show(&mut out, &place.file, &diagnostic, unnamed, colour);
     if let Some((file, diagnostics)) = &error.module {
         out.push_str(&self::diagnostics(file, diagnostics, unnamed, colour));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aether::parts::eval::{Place, all_builtins};
 use aether::parts::stdlib;
-use aether::{Engine, MemoryHost};
+use aether::{BuiltinDef, Engine, MemoryHost};
 use aether_lint::Prelude;
 
 /// Modules whose members every full engine has by name.
@@ -13,7 +13,7 @@ const EMBEDDED: &[&str] = &["core", "collections", "math", "string", "testing"];
 /// What a full engine has.
 pub(crate) struct FullPrelude {
     names: BTreeSet<String>,
-    arities: BTreeMap<&'static str, (usize, Option<usize>)>,
+    functions: BTreeMap<&'static str, &'static BuiltinDef>,
 }
 
 impl FullPrelude {
@@ -31,13 +31,10 @@ impl FullPrelude {
             Place::Namespace(_) | Place::Method(_) | Place::EveryValue => false,
         });
         let library = stdlib::ALL.iter().copied().flatten();
-        let arities = own.map(|(_, def)| def).chain(library).map(|def| {
-            let most = (def.info.max_args != u8::MAX).then_some(usize::from(def.info.max_args));
-            (def.info.name, (usize::from(def.info.min_args), most))
-        });
+        let functions = own.map(|(_, def)| def).chain(library);
         Self {
             names,
-            arities: arities.collect(),
+            functions: functions.map(|def| (def.info.name, def)).collect(),
         }
     }
 }
@@ -52,6 +49,13 @@ impl Prelude for FullPrelude {
     }
 
     fn arity(&self, name: &str) -> Option<(usize, Option<usize>)> {
-        self.arities.get(name).copied()
+        let info = &self.functions.get(name)?.info;
+        let most = (info.max_args != u8::MAX).then_some(usize::from(info.max_args));
+        Some((usize::from(info.min_args), most))
+    }
+
+    fn parameters(&self, name: &str) -> Vec<&str> {
+        let found = self.functions.get(name);
+        found.map_or_else(Vec::new, |def| def.info.params.to_vec())
     }
 }

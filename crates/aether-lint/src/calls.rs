@@ -62,7 +62,10 @@ pub(crate) fn argument_counts(program: &Program<'_>, found: &mut Vec<Diagnostic>
                     format!("'{name}' takes {}, got {given}", arguments(wanted)),
                     ast.span(id),
                 )
-                .with_help(format!("aether doc {name} tells what it takes")),
+                .with_help(format!(
+                    "it is called as {name}({})",
+                    prelude.parameters(name).join(", ")
+                )),
             );
         }
     }

@@ -31,6 +31,8 @@ pub trait Prelude {
     fn names(&self) -> Vec<&str>;
     /// The least and the most arguments of a built-in function, none for no limit.
     fn arity(&self, name: &str) -> Option<(usize, Option<usize>)>;
+    /// The names of its parameters.
+    fn parameters(&self, name: &str) -> Vec<&str>;
 }
 
 /// A lint: what it is called, and what it is about.

@@ -25,6 +25,10 @@ impl Prelude for Names {
             _ => None,
         }
     }
+
+    fn parameters(&self, _: &str) -> Vec<&str> {
+        vec!["value"]
+    }
 }
 
 /// The findings of a program: line, code, message.

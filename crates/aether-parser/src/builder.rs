@@ -387,7 +387,12 @@ impl<'t> Builder<'t> {
                 "this '{text}' may be the one that is not closed: its block is closed by a '}}' that is indented differently"
             )
         };
-        error.with_label(opener.span(), label)
+        let mut error = error.with_label(opener.span(), label);
+        if error.help.is_none() && !closed_later {
+            let line = self.file.line(opener.start);
+            error.help = Some(format!("the '{text}' in line {line} is not closed"));
+        }
+        error
     }
 
     /// The same, with this help instead of a guessed one.

@@ -68,7 +68,7 @@ fn word_operator(state: &Builder<'_>, at: usize) -> Option<&'static str> {
 pub(crate) fn help(state: &Builder<'_>, at: usize, what: &str) -> Option<String> {
     let found = state.lexeme(at);
     specific(state, at, found, what)
-        .or_else(|| by_expectation(found, what))
+        .or_else(|| by_expectation(state, found, what))
         .or_else(|| by_found(found, what))
         .map(str::to_owned)
         .or_else(|| reserved_word(state, found, what))
@@ -173,6 +173,9 @@ fn habit(
         ("=", T::Comma) if at >= 2 && state.kind(at - 2) == T::Let => {
             Some("several variables are declared with let [a, b] = …")
         }
+        ("=", T::Minus) if at >= 2 && state.kind(at - 2) == T::Let => {
+            Some("a name has letters, digits and _: my_name")
+        }
         ("=", T::Ident) if word(1) == "mut" => Some("every variable can be assigned: leave 'mut' out"),
         ("catch", T::Ident) if matches!(state.slice(found), "except" | "rescue" | "ensure") => {
             Some("what follows a try block is catch (e) { … } or finally { … }")
@@ -188,6 +191,21 @@ fn habit(
         ("type", T::Assign) => Some("a variable is declared with let x = …, or let x: int = … with its type"),
         ("type", _) => Some("a type is a name such as int, string, array[int] or Point, T? or T | U"),
         ("]" | "}", T::Colon) if in_let_pattern(state, at) => Some("names in a pattern have no types"),
+        ("expression", T::Dot) if state.kind(at + 1) == T::Int => {
+            Some("a number has a digit before its point: 0.5")
+        }
+        ("property name", _) if at >= 2 && state.kind(at - 2) == T::Int => {
+            Some("a number has a digit behind its point: 5.0")
+        }
+        ("module name", T::Dot | T::Slash) => Some(
+            "a module is named without a path: it is found beside the file, or in [paths] of aether.toml",
+        ),
+        (")" | "]" | "}", T::If) => Some("a choice is written condition ? a : b"),
+        (":", _) if has_question(state, at) => Some("a choice has two results: condition ? a : b"),
+        ("expression", T::EndOfFile) => Some("the text ends before the statement is complete"),
+        ("expression", T::InterpolationEnd) if previous != Some(T::InterpolationStart) => {
+            Some("the expression in this placeholder is not complete")
+        }
         ("expression", T::Comma) if previous == Some(T::Ident) => {
             Some("one variable is assigned at a time; to exchange two: let t = a; a = b; b = t")
         }
@@ -218,6 +236,15 @@ fn habit(
     }
 }
 
+/// Whether a `?` without its `:` stands shortly before.
+fn has_question(state: &Builder<'_>, at: usize) -> bool {
+    /// Tokens to look back at most.
+    const NEAR: usize = 16;
+    let before = (at.saturating_sub(NEAR)..at).rev().map(|at| state.kind(at));
+    let mut before = before.skip_while(|kind| !matches!(kind, T::Question | T::Colon | T::LeftBrace));
+    before.next() == Some(T::Question)
+}
+
 /// Help for a colon that stands within square brackets and does not belong there.
 fn within_brackets(state: &Builder<'_>, at: usize) -> Option<&'static str> {
     /// Tokens to look back at most.
@@ -235,7 +262,8 @@ fn within_brackets(state: &Builder<'_>, at: usize) -> Option<&'static str> {
 }
 
 /// Help that follows from what was expected.
-fn by_expectation(found: Lexeme, what: &str) -> Option<&'static str> {
+fn by_expectation(state: &Builder<'_>, found: Lexeme, what: &str) -> Option<&'static str> {
+    let is_of = state.slice(found) == "of";
     match (what, found.kind) {
         ("variable name", T::LeftParen) => {
             Some("write for x in items { … }, without parentheses; to count, for i in 0..n { … }")
@@ -245,6 +273,7 @@ fn by_expectation(found: Lexeme, what: &str) -> Option<&'static str> {
         ("in", T::Comma) => {
             Some("a loop has one variable or two; take more apart with 'for [a, b, c] in items { … }'")
         }
+        ("in", T::Ident) if is_of => Some("a loop is written with in: for x in items { … }"),
         ("in", T::Ident) => Some("a loop over two variables is written 'for k, v in items { … }'"),
         ("in", _) => Some("a loop is written 'for x in items { … }'"),
         ("=", _) => Some("a variable needs an initial value; write = null if there is none yet"),

@@ -29,7 +29,10 @@ pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let allowed = 2 * (name.chars().count() / 3).clamp(1, 3);
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates {
-        if candidate == name {
+        // A single letter is like any other.
+        let is_letter = |text: &str| text.chars().count() == 1;
+        let differs = !candidate.eq_ignore_ascii_case(name);
+        if candidate == name || (differs && (is_letter(name) || is_letter(candidate))) {
             continue;
         }
         let distance = if candidate.eq_ignore_ascii_case(name) {
@@ -95,6 +98,10 @@ pub fn written_here(name: &str) -> Option<&'static str> {
         "Math" => "the functions of mathematics have no prefix: sqrt(x), floor(x)",
         "require" | "include" | "use" => "modules are loaded with import",
         "process" => "a program's arguments are in args",
+        "switch" | "case" => "cases are written with match: match x { 1 => …, _ => … }",
+        "fetch" => "a page is read with http_get(url)",
+        "exit" | "quit" => "a program ends where main ends; return leaves it earlier, throw with an error",
+        "sleep_ms" | "setTimeout" => "time passes with await sleep(seconds)",
         _ => return None,
     })
 }

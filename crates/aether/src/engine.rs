@@ -5,21 +5,19 @@
 //! - Whatever ran, output is flushed before a method that runs code returns.
 //! - [`Engine::shut_down`] and dropping let go of everything, outstanding promises included, without waiting.
 
-use aether_ast::{Ast, Node};
 use aether_eval::{
     Breakpoint, BuiltinDef, Debugger, HeapProfile, Host, LeakReport, Machine, MachineOptions, MemoryWatch,
-    Place, Prepared, TracePlace,
+    Prepared,
 };
-use aether_parser::ParseOptions;
 use aether_source::SourceFile;
-use aether_value::{ErrorKind, Heap, PromiseState, Value};
+use aether_value::{Heap, PromiseState, Value};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::convert::{Arguments, admitted};
 use crate::host::DenyHost;
-use crate::{DEFAULT_MAX_NESTING, EMBEDDED_MAX_NESTING, Error, error};
+use crate::{EMBEDDED_MAX_NESTING, Error, error};
 
 /// The most script arguments.
 pub const MAX_ARGS: usize = 100;
@@ -529,49 +527,21 @@ impl Engine {
         lines
     }
 
-    /// Advice for a runtime error: the name that was probably meant, if an undefined one was used, or how what other
-    /// languages call so is written here.
+    /// What is to be said at the place of a runtime error beside its message, where its source is shown.
+    pub fn note_for(&self, error: &Error) -> Option<String> {
+        match error {
+            Error::Runtime(raised) => crate::help::note_for(raised),
+            _ => None,
+        }
+    }
+
+    /// Advice for a runtime error: the name that was probably meant, the value that was null, how what other languages
+    /// call so is written here.
     pub fn help_for(&self, error: &Error) -> Option<String> {
         let Error::Runtime(raised) = error else {
             return None;
         };
-        if raised.kind == ErrorKind::Property {
-            let rest = raised.message.strip_prefix("Method '")?;
-            let (name, of_type) = rest.split_once("' does not exist on type ")?;
-            if let Some(text) = aether_resolve::method_here(name) {
-                return Some(text.to_owned());
-            }
-            return (of_type == "'iterator'" && arrays_have(name))
-                .then(|| format!("arrays have it: write collect().{name}(…)"));
-        }
-        if let Some(text) = habit_help(raised.kind, &raised.message) {
-            return Some(text.to_owned());
-        }
-        let name = raised
-            .message
-            .strip_prefix("Undefined variable: ")
-            .filter(|_| raised.kind == ErrorKind::Name)?;
-        if let Some(text) = aether_resolve::written_here(name) {
-            return Some(text.to_owned());
-        }
-        let mut known = self.known_names();
-        if let Some(place) = raised.places.first() {
-            let options = ParseOptions {
-                max_nesting: DEFAULT_MAX_NESTING,
-            };
-            let parsed = aether_parser::parse(&place.file, options);
-            if is_dict_key(&parsed.ast, place, name) {
-                return Some(format!(
-                    "the keys of a dict are expressions; write {{\"{name}\": …}}"
-                ));
-            }
-            let resolution = aether_resolve::resolve(&parsed.ast, true);
-            let locals = resolution.bindings().iter().map(|binding| binding.name);
-            let globals = resolution.globals().iter().map(|global| global.name);
-            known.extend(locals.chain(globals).map(|name| parsed.ast.text(name).to_owned()));
-        }
-        let meant = aether_resolve::suggest(name, known.iter().map(String::as_str))?;
-        Some(format!("did you mean '{meant}'?"))
+        crate::help::help_for(self, raised)
     }
 
     /// The heap: its accounts, and a way to make values.
@@ -668,47 +638,5 @@ fn output_error(error: io::Error) -> Error {
         Error::Exit
     } else {
         Error::Output(error)
-    }
-}
-
-/// Whether arrays have a built-in method of this name.
-fn arrays_have(name: &str) -> bool {
-    aether_eval::all_builtins()
-        .any(|(place, def)| place == Place::Method(aether_value::tag::ARRAY) && def.info.name == name)
-}
-
-/// Whether the name is the key of an entry of a dict literal on the line of `place`.
-fn is_dict_key(ast: &Ast, place: &TracePlace, name: &str) -> bool {
-    let line = place.file.line(place.span.start);
-    ast.ids().any(|id| {
-        let Node::Dict(entries) = ast.node(id) else {
-            return false;
-        };
-        ast.list(entries).iter().step_by(2).any(|&key| {
-            place.file.line(ast.span(key).start) == line
-                && ast.name_of(key).is_some_and(|symbol| ast.text(symbol) == name)
-        })
-    })
-}
-
-/// Advice for what means something else in other languages.
-fn habit_help(kind: ErrorKind, message: &str) -> Option<&'static str> {
-    match kind {
-        ErrorKind::Index if message.starts_with("Index -") => {
-            Some("indices count from 0; the last element is a.last(), or a.get(-1)")
-        }
-        ErrorKind::Type if message == "Type error: expected function, got struct" => {
-            Some("instances are written Name { field: value }")
-        }
-        ErrorKind::Type if message == "Type error: expected function, got enum" => {
-            Some("values of an enum are written Name.Variant or Name.Variant(value)")
-        }
-        ErrorKind::Type if message == "Type error: expected number, got string and int" => {
-            Some("a text is repeated with text.repeat(n)")
-        }
-        ErrorKind::Type if message.starts_with("Type error: expected integer, got string and") => {
-            Some("values are put into a text with \"${value}\" or format(\"{}\", value)")
-        }
-        _ => None,
     }
 }

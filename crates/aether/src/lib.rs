@@ -49,6 +49,7 @@ mod engine;
 
 mod convert;
 mod error;
+mod help;
 mod host;
 
 pub use convert::{Arguments, FromValue, IntoValue, Pairs, ValueExt};

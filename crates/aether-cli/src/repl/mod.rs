@@ -220,7 +220,8 @@ impl Session {
             streams::write_out("\n");
         }
         if error.kind() == Some(ErrorKind::Interrupted) {
-            streams::write_out("^C\n");
+            // A terminal has shown the key itself.
+            streams::write_out(if self.is_terminal { "\n" } else { "^C\n" });
             return;
         }
         if report::is_long(self.color) && self.is_terminal || self.color == Color::Always {

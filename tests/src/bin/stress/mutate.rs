@@ -154,6 +154,10 @@ impl Prelude for Nothing {
     fn arity(&self, _: &str) -> Option<(usize, Option<usize>)> {
         None
     }
+
+    fn parameters(&self, _: &str) -> Vec<&str> {
+        Vec::new()
+    }
 }
 
 /// Has the tools read a text; an error if the formatter does not do what it promises.

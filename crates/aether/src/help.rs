@@ -1,0 +1,798 @@
+//! Help beside runtime errors: the value that was null, the names that exist, what to write instead.
+//!
+//! Everything here is worked out after the error has left the program, from its message, its place in the source, the
+//! globals that are left and what declarations say. So it costs a running program nothing, and knows no local values.
+//!
+//! Invariant: nothing is suggested that is not certain to exist or to mean what is said.
+
+use aether_ast::{Ast, BinaryOp, Node, NodeId};
+use aether_eval::{Place, RuntimeError};
+use aether_parser::ParseOptions;
+use aether_resolve::{method_here, suggest, written_here};
+use aether_source::{SourceFile, Span};
+use aether_value::{ErrorKind, Value};
+
+use crate::{DEFAULT_MAX_NESTING, Engine};
+
+/// Modules of the standard library, for names of modules that are not found.
+const MODULES: &[&str] = &[
+    "core",
+    "collections",
+    "math",
+    "string",
+    "testing",
+    "heap",
+    "io",
+    "log",
+];
+
+/// Advice for an error, if there is any.
+pub(crate) fn help_for(engine: &Engine, raised: &RuntimeError) -> Option<String> {
+    let place = raised.places.first();
+    let site = place.map(|place| Site::new(&place.file, place.span));
+    let helper = Helper {
+        engine,
+        message: &raised.message,
+        site: site.as_ref(),
+    };
+    match raised.kind {
+        ErrorKind::Name => helper.name(),
+        ErrorKind::Property => helper.property(),
+        ErrorKind::Key => helper.key(),
+        ErrorKind::Index => helper.index(),
+        ErrorKind::Arity => helper.arity(),
+        ErrorKind::Type => helper.types(),
+        ErrorKind::ZeroDivision => helper.division(),
+        ErrorKind::Overflow => Some(
+            "ints have 64 bits; floats reach further: float(x) * y, or write one number with a point"
+                .to_owned(),
+        ),
+        ErrorKind::Conversion => helper.conversion(),
+        ErrorKind::Import => helper.import(),
+        ErrorKind::Io => helper.io(),
+        ErrorKind::Value => helper.value(),
+        ErrorKind::Thrown
+        | ErrorKind::Recursion
+        | ErrorKind::OutOfMemory
+        | ErrorKind::Permission
+        | ErrorKind::Cancelled
+        | ErrorKind::Timeout
+        | ErrorKind::StepLimit
+        | ErrorKind::TimeLimit
+        | ErrorKind::Interrupted
+        | ErrorKind::Exit
+        | ErrorKind::GeneratorExit => None,
+    }
+}
+
+/// What stands at the error's place where its source is shown.
+pub(crate) fn note_for(raised: &RuntimeError) -> Option<String> {
+    match raised.kind {
+        ErrorKind::Index => index_note(&raised.message),
+        ErrorKind::Name => Some("nothing here is called so".to_owned()),
+        ErrorKind::ZeroDivision => Some("ints cannot be divided by zero; floats give inf or nan".to_owned()),
+        ErrorKind::Recursion => {
+            Some("a function calls itself again and again; it needs a case in which it does not".to_owned())
+        }
+        ErrorKind::Import if raised.message.starts_with("Module not found") => Some(
+            "looked for beside this file, in the working directory, in modules/ of both, and in AETHER_PATH"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+fn index_note(message: &str) -> Option<String> {
+    let rest = message.strip_prefix("Index ")?;
+    let (_, length) = rest.split_once(" out of bounds for array of length ")?;
+    Some(match length.parse::<usize>().ok()? {
+        0 => "it is empty: there is no element to take".to_owned(),
+        1 => "the only index is 0; ?.[i] gives null where there is no element".to_owned(),
+        length => format!(
+            "indices go from 0 to {}; ?.[i] gives null where there is no element",
+            length - 1
+        ),
+    })
+}
+
+/// The source around an error.
+struct Site {
+    ast: Ast,
+    text: String,
+    line: u32,
+    span: Span,
+    /// Nodes within the span or around it, outermost first.
+    nodes: Vec<NodeId>,
+}
+
+impl Site {
+    fn new(file: &SourceFile, span: Span) -> Self {
+        let options = ParseOptions {
+            max_nesting: DEFAULT_MAX_NESTING,
+        };
+        let ast = aether_parser::parse(file, options).ast;
+        let mut nodes: Vec<NodeId> = ast
+            .ids()
+            .filter(|&id| {
+                let own = ast.span(id);
+                own.start <= span.start && span.end <= own.end
+            })
+            .collect();
+        nodes.sort_by_key(|&id| {
+            let own = ast.span(id);
+            (own.start, std::cmp::Reverse(own.end))
+        });
+        Self {
+            ast,
+            text: file.text().to_owned(),
+            line: file.line(span.start),
+            span,
+            nodes,
+        }
+    }
+
+    fn text_of(&self, id: NodeId) -> &str {
+        self.text.get(self.ast.span(id).range()).unwrap_or_default()
+    }
+
+    /// The text of a node if it fits into a sentence.
+    fn short_text(&self, id: NodeId) -> Option<&str> {
+        Some(self.text_of(id)).filter(|text| !text.contains('\n') && text.chars().count() <= 40)
+    }
+
+    /// The line of the error as it is written.
+    fn line_text(&self) -> &str {
+        self.text.lines().nth(self.line as usize - 1).unwrap_or_default()
+    }
+
+    /// The node of the error: the outermost one that covers exactly its span, else the innermost around it.
+    fn node(&self) -> Option<NodeId> {
+        let exact = self
+            .nodes
+            .iter()
+            .copied()
+            .find(|&id| self.ast.span(id) == self.span);
+        exact.or_else(|| self.nodes.last().copied())
+    }
+
+    /// The first node, from the inside, that `wanted` takes.
+    fn around<T>(&self, wanted: impl Fn(&Ast, NodeId) -> Option<T>) -> Option<T> {
+        self.nodes.iter().rev().find_map(|&id| wanted(&self.ast, id))
+    }
+
+    /// A node on the error's line that `wanted` takes.
+    fn on_line<T>(&self, wanted: impl Fn(&Ast, NodeId) -> Option<T>) -> Option<T> {
+        let before = self.text[..self.span.start as usize].rfind('\n');
+        let start = before.map_or(0, |at| at as u32 + 1);
+        let end = start + self.line_text().len() as u32;
+        let own = self
+            .ast
+            .ids()
+            .filter(|&id| (start..=end).contains(&self.ast.span(id).start));
+        let mut found = own.filter_map(|id| wanted(&self.ast, id));
+        found.next()
+    }
+
+    /// The line that a node starts in.
+    fn line_of(&self, id: NodeId) -> u32 {
+        let start = self.ast.span(id).start as usize;
+        self.text[..start].matches('\n').count() as u32 + 1
+    }
+}
+
+struct Helper<'a> {
+    engine: &'a Engine,
+    message: &'a str,
+    site: Option<&'a Site>,
+}
+
+/// The text between single quotes at the beginning of `text`.
+fn quoted(text: &str) -> Option<(&str, &str)> {
+    text.strip_prefix('\'')?.split_once('\'')
+}
+
+fn meant(name: &str, candidates: &[String]) -> Option<String> {
+    let meant = suggest(name, candidates.iter().map(String::as_str))?;
+    Some(format!("did you mean '{meant}'?"))
+}
+
+impl Helper<'_> {
+    // --- names ---
+
+    fn name(&self) -> Option<String> {
+        if let Some(rest) = self.message.strip_prefix("Enum '") {
+            let (of, rest) = rest.split_once("' has no variant '")?;
+            let Some(Value::EnumDef(_)) = self.engine.global(of) else {
+                return None;
+            };
+            let members = self.engine.members(&self.engine.global(of)?);
+            return meant(rest.strip_suffix('\'')?, &members)
+                .or_else(|| Some(format!("{of} has {}", members.join(", "))));
+        }
+        let name = self.message.strip_prefix("Undefined variable: ")?;
+        if let Some(text) = written_here(name) {
+            return Some(text.to_owned());
+        }
+        let Some(site) = self.site else {
+            return meant(name, &self.engine.known_names());
+        };
+        if site.line_text().trim_start().starts_with("--") {
+            return Some("comments start with //".to_owned());
+        }
+        if is_dict_key(site, name) {
+            return Some(format!(
+                "the keys of a dict are expressions; write {{\"{name}\": …}}"
+            ));
+        }
+        if site.line_text().contains(&format!("{{ {name} = ")) {
+            return Some(format!("fields are given with a colon: {name}: value"));
+        }
+        if let Some(text) = field_of_method(site, name) {
+            return Some(text);
+        }
+        let mut known = self.engine.known_names();
+        let resolution = aether_resolve::resolve(&site.ast, true);
+        let locals = resolution.bindings().iter().map(|binding| binding.name);
+        let globals = resolution.globals().iter().map(|global| global.name);
+        known.extend(locals.chain(globals).map(|name| site.ast.text(name).to_owned()));
+        if let Some(text) = meant(name, &known) {
+            return Some(text);
+        }
+        let is_assigned = site.on_line(|ast, id| match ast.node(id) {
+            Node::Assign { target, .. }
+                if ast.name_of(target).is_some_and(|symbol| ast.text(symbol) == name) =>
+            {
+                Some(())
+            }
+            _ => None,
+        });
+        is_assigned.map(|()| format!("a variable is declared with let {name} = …"))
+    }
+
+    fn import(&self) -> Option<String> {
+        if let Some(rest) = self.message.strip_prefix("Module not found: ") {
+            let (name, _) = quoted(rest)?;
+            if let Some(meant) = suggest(name, MODULES.iter().copied()) {
+                return Some(format!("did you mean '{meant}'?"));
+            }
+            return None;
+        }
+        self.module_member()
+    }
+
+    fn module_member(&self) -> Option<String> {
+        let rest = self.message.strip_prefix("Module ")?;
+        let (module, rest) = quoted(rest)?;
+        let (name, _) = quoted(rest.strip_prefix(" has no property ")?)?;
+        let members: Vec<String> = match self.engine.global(module) {
+            Some(value @ Value::Module(_)) => self.engine.members(&value),
+            _ => aether_eval::all_builtins()
+                .filter(|(place, _)| *place == Place::Module(module_name(module)))
+                .map(|(_, def)| def.info.name.to_owned())
+                .collect(),
+        };
+        meant(name, &members)
+            .or_else(|| name.contains("sqrt").then(|| "did you mean 'sqrt'?".to_owned()))
+            .or_else(|| {
+                let shown: Vec<&str> = members.iter().take(8).map(String::as_str).collect();
+                (!shown.is_empty()).then(|| {
+                    let more = if members.len() > shown.len() { ", …" } else { "" };
+                    format!("it has {}{more}", shown.join(", "))
+                })
+            })
+    }
+
+    // --- members and keys ---
+
+    fn property(&self) -> Option<String> {
+        if let Some(rest) = self.message.strip_prefix("Method ") {
+            let (name, rest) = quoted(rest)?;
+            let (of, _) = quoted(rest.strip_prefix(" does not exist on type ")?)?;
+            return self.method(name, of);
+        }
+        if let Some(text) = self.module_member() {
+            return Some(text);
+        }
+        if self.message.starts_with("Enum '") {
+            return self.name();
+        }
+        let (of, rest) = quoted(self.message)?;
+        let (name, _) = quoted(rest.strip_prefix(" has no property ")?)?;
+        if of == "null" {
+            return self.null_object(name);
+        }
+        if let Some(members) = self.members_of(of) {
+            return meant(name, &members)
+                .or_else(|| (!members.is_empty()).then(|| format!("{of} has {}", members.join(", "))));
+        }
+        match (of, name) {
+            ("int" | "float" | "bool", "length" | "len" | "size") => {
+                Some("numbers have no length; str(x).length counts the characters of its text".to_owned())
+            }
+            ("int" | "float" | "bool", _) => Some(format!("values of type {of} have no properties")),
+            _ => method_here(name).map(str::to_owned),
+        }
+    }
+
+    /// The members that a struct or enum of the program declares.
+    fn members_of(&self, type_name: &str) -> Option<Vec<String>> {
+        match self.engine.global(type_name)? {
+            Value::StructDef(definition) => {
+                let fields = definition.fields().iter().map(|name| name.as_str().to_owned());
+                let methods = definition
+                    .methods()
+                    .iter()
+                    .map(|(name, _)| name.as_str().to_owned());
+                Some(fields.chain(methods).collect())
+            }
+            value @ Value::EnumDef(_) => Some(self.engine.members(&value)),
+            _ => None,
+        }
+    }
+
+    fn method(&self, name: &str, of: &str) -> Option<String> {
+        if of == "null" {
+            return self.null_object(name);
+        }
+        if let Some(members) = self.members_of(of) {
+            return meant(name, &members)
+                .or_else(|| (!members.is_empty()).then(|| format!("{of} has {}", members.join(", "))));
+        }
+        match (of, name) {
+            ("dict", "push" | "add" | "append" | "insert" | "put" | "set") => {
+                return Some("an entry is set with d[key] = value".to_owned());
+            }
+            ("set", "push" | "append") => return Some("an element is added with add(x)".to_owned()),
+            _ => {}
+        }
+        if let Some(text) = method_here(name) {
+            return Some(text.to_owned());
+        }
+        let methods = methods_of(of);
+        if of == "iterator"
+            && !methods.iter().any(|method| method == name)
+            && methods_of("array").iter().any(|method| method == name)
+        {
+            return Some(format!("arrays have it: write collect().{name}(…)"));
+        }
+        meant(name, &methods)
+    }
+
+    /// What was null where a member of it was wanted.
+    fn null_object(&self, name: &str) -> Option<String> {
+        let site = self.site?;
+        let member = |ast: &Ast, id| match ast.node(id) {
+            Node::Member {
+                object,
+                name: symbol,
+                optional: false,
+            } if ast.text(symbol) == name => Some(object),
+            _ => None,
+        };
+        let object = site.around(member).or_else(|| site.on_line(member))?;
+        let text = site.short_text(object)?;
+        Some(match site.ast.node(object) {
+            Node::Null => return None,
+            Node::Call { callee, .. } => {
+                let called = site.short_text(callee).unwrap_or("the function");
+                format!(
+                    "{text} gave null: {called} returned nothing here; {text}?.{name} gives null instead of an error"
+                )
+            }
+            _ => format!("{text} is null here; {text}?.{name} gives null instead of an error"),
+        })
+    }
+
+    fn key(&self) -> Option<String> {
+        let message = self
+            .message
+            .strip_prefix("Invalid operation: ")
+            .unwrap_or(self.message);
+        let (key, is_member) = match message.strip_prefix("Key '") {
+            Some(rest) => (rest.split_once("' not found")?.0, true),
+            None => (message.strip_prefix("Key ")?.split_once(" not found")?.0, false),
+        };
+        let site = self.site?;
+        let mut keys: Vec<String> = Vec::new();
+        for id in site.ast.ids() {
+            match site.ast.node(id) {
+                Node::Dict(entries) => {
+                    let texts = site.ast.list(entries).iter().step_by(2);
+                    keys.extend(texts.filter_map(|&key| match site.ast.node(key) {
+                        Node::Str(symbol) => Some(site.ast.text(symbol).to_owned()),
+                        _ => None,
+                    }));
+                }
+                Node::Assign { target, .. } => {
+                    if let Node::Index { index, .. } = site.ast.node(target)
+                        && let Node::Str(symbol) = site.ast.node(index)
+                    {
+                        keys.push(site.ast.text(symbol).to_owned());
+                    }
+                }
+                _ => {}
+            }
+        }
+        if let Some(text) = meant(key, &keys) {
+            return Some(text);
+        }
+        Some(if is_member {
+            format!("d?.{key} gives null where there is no such key, d.get(\"{key}\", x) gives x")
+        } else {
+            "d?.[key] gives null where there is no such key, d.get(key, x) gives x; key in d tests".to_owned()
+        })
+    }
+
+    fn index(&self) -> Option<String> {
+        let rest = self.message.strip_prefix("Index ")?;
+        let (index, rest) = rest.split_once(" out of bounds for array of length ")?;
+        let _: usize = rest.parse().ok()?;
+        index
+            .starts_with('-')
+            .then(|| "indices count from 0; the last element is a.last(), or a.get(-1)".to_owned())
+    }
+
+    // --- calls ---
+
+    fn arity(&self) -> Option<String> {
+        if let Some(rest) = self.message.strip_prefix("Unknown argument ") {
+            let (name, _) = quoted(rest)?;
+            let (declared, names) = self.parameters()?;
+            let given: Vec<String> = names
+                .iter()
+                .map(|name| name.trim_start_matches('.').to_owned())
+                .collect();
+            return meant(name, &given).or(Some(format!("it is declared as {declared}")));
+        }
+        if self.message.starts_with("Argument ") {
+            return Some("it is given by position and by name; leave one of the two out".to_owned());
+        }
+        if let Some((declared, _)) = self.parameters() {
+            return Some(format!("it is declared as {declared}"));
+        }
+        let site = self.site?;
+        let callee = self.callee()?;
+        let name = match site.ast.node(callee) {
+            Node::Name(symbol) => site.ast.text(symbol),
+            Node::Member { name, object, .. } => {
+                if let Some(Value::EnumDef(definition)) = self.global_of(object)
+                    && let Some(variant) = definition
+                        .variants()
+                        .iter()
+                        .find(|variant| variant.name.as_str() == site.ast.text(name))
+                {
+                    let fields: Vec<&str> = variant.fields.iter().map(|field| field.as_str()).collect();
+                    return Some(format!("the variant has the fields ({})", fields.join(", ")));
+                }
+                site.ast.text(name)
+            }
+            _ => return None,
+        };
+        let found = aether_eval::all_builtins()
+            .map(|(_, def)| def)
+            .chain(aether_stdlib::ALL.iter().copied().flatten())
+            .find(|def| def.info.name == name && !def.info.params.is_empty())?;
+        Some(format!(
+            "it is called as {name}({})",
+            found.info.params.join(", ")
+        ))
+    }
+
+    /// What is called at the error's place.
+    fn callee(&self) -> Option<NodeId> {
+        let site = self.site?;
+        let call = |ast: &Ast, id| match ast.node(id) {
+            Node::Call { callee, .. } => Some(ast.without_groups(callee)),
+            _ => None,
+        };
+        let own = site.node().and_then(|id| call(&site.ast, id));
+        own.or_else(|| site.around(call)).or_else(|| site.on_line(call))
+    }
+
+    /// The value of an expression that is the name of a global.
+    fn global_of(&self, id: NodeId) -> Option<Value> {
+        let site = self.site?;
+        match site.ast.node(id) {
+            Node::Name(symbol) => self.engine.global(site.ast.text(symbol)),
+            _ => None,
+        }
+    }
+
+    /// How the function that is called is declared, with its line, and its parameters.
+    fn parameters(&self) -> Option<(String, Vec<String>)> {
+        let callee = self.callee()?;
+        let value = self.global_of(callee)?;
+        let signature = self.engine.signature(&value)?;
+        let site = self.site?;
+        let name = site.text_of(callee);
+        let declaration = site.ast.ids().find(|&id| match site.ast.node(id) {
+            Node::FunctionDecl(function) => {
+                let declared = site
+                    .ast
+                    .function(function)
+                    .name
+                    .and_then(|name| site.ast.name_of(name));
+                declared.is_some_and(|declared| site.ast.text(declared) == name)
+            }
+            _ => false,
+        });
+        let place = declaration.map_or_else(String::new, |id| format!(" in line {}", site.line_of(id)));
+        let names = signature.split(", ").map(str::to_owned).collect();
+        Some((format!("{name}({signature}){place}"), names))
+    }
+
+    // --- types ---
+
+    fn types(&self) -> Option<String> {
+        let rest = self.message.strip_prefix("Type error: expected ")?;
+        let (expected, got) = rest.split_once(", got ")?;
+        if let Some((got, name)) = got.split_once(" for '") {
+            return Some(Self::annotated(expected, got, name.trim_end_matches('\'')));
+        }
+        if got.contains("promise") {
+            return Some("the value of a promise comes with await: await f(x)".to_owned());
+        }
+        if let Some(text) = self.null_operand(got) {
+            return Some(text);
+        }
+        let text = match (expected, got) {
+            ("function", "struct") => "instances are written Name { field: value }",
+            ("function", "enum") => "values of an enum are written Name.Variant or Name.Variant(value)",
+            ("function", "null") => {
+                "what is called here is null; a function is declared with fn name(…) { … }"
+            }
+            ("function", got) => return self.not_callable(got),
+            ("number", "string and int") => "a text is repeated with text.repeat(n)",
+            ("number", got) if got.contains("string") => "int(text) or float(text) makes a number of a text",
+            ("number or string", "array and array") => "arrays are joined with [...a, ...b], or a.concat(b)",
+            ("number or string", "dict and dict") => "dicts are joined with a.merge(b)",
+            ("number or string", "set and set") => "sets are joined with a.union(b)",
+            ("number or string", got) if got.starts_with("array and") => "an element is added with a.push(x)",
+            ("int", got) if got.contains("bool") => return self.bit_operator(),
+            ("int", got) if got.contains("float") => "int(x) cuts a float off, round(x) rounds it",
+            ("array", "string") => {
+                "a text does not change; a new one is made of its parts: s[:i] + \"x\" + s[i + 1:]"
+            }
+            ("array", got) if !got.contains(' ') && self.message.ends_with(got) => {
+                "a pattern [a, b] takes an array apart; dicts are taken apart with {a, b}"
+            }
+            ("dict", "null") => "a pattern {a, b} takes a dict apart, and this is null",
+            ("array or string with integer index", got) if got.starts_with("set") => {
+                "a set has no order: x in s tests, s.to_array() gives an array"
+            }
+            ("array or string with integer index", got) if got.ends_with("float") => {
+                "an index is an int: a[int(x)]"
+            }
+            ("array or string with integer index", got) if got.ends_with("string") => {
+                "an index is an int; only dicts and instances have names"
+            }
+            ("comparable types", _) => {
+                "only numbers with numbers and texts with texts have an order; convert one: int(x), str(x)"
+            }
+            (expected, "array (not hashable)") if expected.starts_with("hashable") => {
+                "an array cannot be a key or an element of a set; a text of it can: str(a)"
+            }
+            (expected, _) if expected.starts_with("hashable") => {
+                "only values that never change can be keys or elements of a set; str(x) makes a text"
+            }
+            (expected, "int") if expected.starts_with("iterable") => "to count, write for i in 0..n { … }",
+            (expected, "null") if expected.starts_with("iterable") => {
+                "there is nothing to go through: it is null; x ?? [] gives an empty array instead"
+            }
+            (expected, got) if expected.starts_with("integer") && got.starts_with("string and") => {
+                "values are put into a text with \"${value}\" or format(\"{}\", value)"
+            }
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+
+    /// A value that does not fit an annotation.
+    fn annotated(expected: &str, got: &str, name: &str) -> String {
+        if got == "null" {
+            return format!(
+                "'{name}' is declared {expected}: give it a value, or declare it {expected}? so that null is allowed"
+            );
+        }
+        match (expected, got) {
+            ("int", "string") => format!("'{name}' is declared int; int(text) makes one of a text"),
+            ("float" | "number", "string") => {
+                format!("'{name}' is declared {expected}; float(text) makes one of a text")
+            }
+            ("int", "float") => {
+                format!("'{name}' is declared int; int(x) cuts a float off, round(x) rounds it")
+            }
+            ("string", _) => format!("'{name}' is declared string; str(x) makes a text"),
+            _ => format!("'{name}' is declared {expected}; give it one, or declare it {expected} | {got}"),
+        }
+    }
+
+    /// Which operand of an operator was null.
+    fn null_operand(&self, got: &str) -> Option<String> {
+        let (left, right) = got.split_once(" and ")?;
+        let site = self.site?;
+        let sides = site.around(|ast, id| match ast.node(id) {
+            Node::Binary { lhs, rhs, .. } => Some((lhs, rhs)),
+            Node::CompoundAssign { target, value, .. } => Some((target, value)),
+            Node::Index { object, index, .. } => Some((object, index)),
+            _ => None,
+        });
+        let (lhs, rhs) = sides?;
+        let side = match (left, right) {
+            ("null", _) => lhs,
+            (_, "null") => rhs,
+            _ => return None,
+        };
+        let text = site.short_text(side)?;
+        Some(match site.ast.node(side) {
+            Node::Call { callee, .. } => {
+                let called = site.short_text(callee).unwrap_or("the function");
+                format!("{text} gave null: {called} returned nothing here")
+            }
+            Node::Name(_) => format!("'{text}' is null here; an argument that is not given is null too"),
+            _ => format!("{text} is null here; {text} ?? x gives x instead"),
+        })
+    }
+
+    fn not_callable(&self, got: &str) -> Option<String> {
+        let callee = self.callee()?;
+        let text = self.site?.short_text(callee)?;
+        Some(format!(
+            "{text} holds a value of type {got} here, which cannot be called"
+        ))
+    }
+
+    /// A bool as the operand of `&`, `|` or `^`.
+    fn bit_operator(&self) -> Option<String> {
+        let site = self.site?;
+        let (op, lhs, rhs) = site.around(|ast, id| match ast.node(id) {
+            Node::Binary { op, lhs, rhs }
+                if matches!(op, BinaryOp::BitAnd | BinaryOp::BitOr | BinaryOp::BitXor) =>
+            {
+                Some((op, lhs, rhs))
+            }
+            _ => None,
+        })?;
+        let sign = op.as_str();
+        if let Node::Binary {
+            op: comparison,
+            lhs: left,
+            rhs: right,
+        } = site.ast.node(rhs)
+            && comparison.is_comparison()
+        {
+            let (a, b, c) = (
+                site.short_text(lhs)?,
+                site.short_text(left)?,
+                site.short_text(right)?,
+            );
+            let comparison = comparison.as_str();
+            return Some(format!(
+                "{comparison} binds tighter than {sign}; write ({a} {sign} {b}) {comparison} {c}"
+            ));
+        }
+        Some(format!(
+            "{sign} works on the bits of ints; for conditions write && and ||"
+        ))
+    }
+
+    // --- values ---
+
+    fn division(&self) -> Option<String> {
+        let site = self.site?;
+        let divisor = site.around(|ast, id| match ast.node(id) {
+            Node::Binary {
+                op: BinaryOp::Divide | BinaryOp::Remainder,
+                rhs,
+                ..
+            } => Some(rhs),
+            Node::CompoundAssign {
+                op: BinaryOp::Divide | BinaryOp::Remainder,
+                value,
+                ..
+            } => Some(value),
+            _ => None,
+        })?;
+        let text = site.short_text(divisor).filter(|text| *text != "0")?;
+        Some(format!(
+            "{text} is 0 here; test it before, or divide floats, which gives inf or nan"
+        ))
+    }
+
+    fn conversion(&self) -> Option<String> {
+        let rest = self.message.strip_prefix("Cannot convert string ")?;
+        let (text, rest) = quoted(rest)?;
+        let wanted = rest.strip_prefix(" to ")?;
+        Some(if text.trim().is_empty() {
+            "the text is empty; test it before, or catch the error with try".to_owned()
+        } else if text.contains(',') && wanted == "float" {
+            format!(
+                "a decimal point is written '.': \"{}\"",
+                text.replacen(',', ".", 1)
+            )
+        } else if wanted == "int" && text.trim().parse::<f64>().is_ok() {
+            "it is a float: int(float(text)) cuts it off".to_owned()
+        } else {
+            "the text has to be a number as a whole; catch the error with try { … } catch (e) { … }"
+                .to_owned()
+        })
+    }
+
+    fn io(&self) -> Option<String> {
+        if self.message.contains("No such file or directory") {
+            return Some(
+                "a path is looked for from the working directory; file_exists(path) tests it".to_owned(),
+            );
+        }
+        if self.message.contains("Is a directory") {
+            return Some("list_dir(path) gives the names in a directory".to_owned());
+        }
+        None
+    }
+
+    fn value(&self) -> Option<String> {
+        if self.message.starts_with("No match arm for value") {
+            return Some("add an arm for it, or _ => … for all the rest".to_owned());
+        }
+        if self.message.starts_with("Parse error (JSON)") {
+            return Some("JSON writes keys and texts in double quotes: {\"name\": \"Ada\"}".to_owned());
+        }
+        None
+    }
+}
+
+/// A module's name as the built-ins have it.
+fn module_name(name: &str) -> &'static str {
+    MODULES
+        .iter()
+        .copied()
+        .find(|module| *module == name)
+        .unwrap_or_default()
+}
+
+/// The built-in methods of a type.
+fn methods_of(type_name: &str) -> Vec<String> {
+    let methods = aether_eval::all_builtins().filter(|(place, _)| match place {
+        Place::Method(tag) => aether_value::tag::name(*tag) == type_name,
+        _ => false,
+    });
+    methods.map(|(_, def)| def.info.name.to_owned()).collect()
+}
+
+/// Whether the name is the key of an entry of a dict literal on the error's line.
+fn is_dict_key(site: &Site, name: &str) -> bool {
+    let key = site.on_line(|ast, id| {
+        let Node::Dict(entries) = ast.node(id) else {
+            return None;
+        };
+        ast.list(entries)
+            .iter()
+            .step_by(2)
+            .find(|&&key| ast.name_of(key).is_some_and(|symbol| ast.text(symbol) == name))
+            .copied()
+    });
+    key.is_some()
+}
+
+/// Whether the name is a field of the struct whose method uses it.
+fn field_of_method(site: &Site, name: &str) -> Option<String> {
+    site.around(|ast, id| {
+        let Node::Struct(definition) = ast.node(id) else {
+            return None;
+        };
+        let definition = ast.structure(definition);
+        let names = |id: NodeId| match ast.node(id) {
+            Node::DefaultPattern { target, .. } => ast.name_of(target),
+            Node::FunctionDecl(function) => ast.function(function).name.and_then(|name| ast.name_of(name)),
+            _ => ast.name_of(id),
+        };
+        let members = ast
+            .list(definition.fields)
+            .iter()
+            .chain(ast.list(definition.methods));
+        members
+            .filter_map(|&member| names(member))
+            .any(|member| ast.text(member) == name)
+            .then(|| format!("a member of the instance is written self.{name}"))
+    })
+}
