@@ -13,11 +13,13 @@ mod dump;
 mod kind;
 mod modes;
 mod scan;
+mod spelling;
 mod text;
 mod token;
 
 pub use dump::dump;
 pub use kind::TokenKind;
 pub use modes::lex;
+pub use spelling::{CONTEXTUAL_WORDS, RESERVED_WORDS, SIGNS};
 pub use text::{TextError, int_value, string_text};
 pub use token::{Lexed, MAX_SOURCE_BYTES, Token, TokenFlags};
