@@ -38,6 +38,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("annotate-snippets", &["cli"]),
     ("rustyline", &["cli"]),
+    ("inferno", &["cli"]),
     ("similar", &["cli"]),
     ("toml", &["cli"]),
     ("libloading", &["stdlib"]),

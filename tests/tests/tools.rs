@@ -731,3 +731,61 @@ fn loops() { debugger  return 1 }
         ]
     );
 }
+
+// --- pictures ---
+
+#[test]
+fn cycles_and_heap_profiles_are_drawn() {
+    let scratch = Scratch::new("pictures");
+    let source = "\
+struct Node { peer, parent }
+fn pair() {
+    let a = Node { }
+    let b = Node { peer: a }
+    a.parent = b
+}
+fn main() {
+    for i in 0..3 { pair() }
+    let kept = [n * 2 for n in 0..1000]
+    println(kept.length)
+}
+";
+    scratch.file("l.ae", source);
+    let read = |name: &str| fs::read_to_string(scratch.path().join(name)).unwrap();
+    let (status, out, _) = scratch.run(&["run", "--graph", "g.svg", "l.ae"]);
+    assert_eq!((status, out.as_str()), (0, "1000\n"));
+    let svg = read("g.svg");
+    assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
+    assert!(svg.contains("cycle 1: 3 times, 6 objects"), "{svg}");
+    assert!(svg.contains(".parent: make this weak"), "{svg}");
+    assert_eq!(
+        scratch
+            .run(&["run", "--leak-check", "--graph", "g.dot", "l.ae"])
+            .0,
+        0
+    );
+    let dot = read("g.dot");
+    assert!(
+        dot.contains("[label=\".parent\", color=red, style=dashed];"),
+        "{dot}"
+    );
+    assert_eq!(dot.matches('{').count(), dot.matches('}').count());
+    let (status, _, err) = scratch.run(&["run", "--graph", "none/g.svg", "l.ae"]);
+    assert_eq!(status, 1);
+    assert!(err.contains("cannot write none/g.svg"), "{err}");
+
+    assert_eq!(scratch.run(&["run", "--heap-profile", "p.json", "l.ae"]).0, 0);
+    for at in ["peak", "end", "total"] {
+        assert_eq!(
+            scratch.run(&["heap", "p.json", "--flame", "f.svg", "--at", at]),
+            text((0, "", ""))
+        );
+        let svg = read("f.svg");
+        assert!(
+            svg.contains("<svg ") && svg.contains("main (l.ae:"),
+            "{at}: {svg}"
+        );
+    }
+    scratch.file("bad.json", "{}");
+    assert_eq!(scratch.run(&["heap", "bad.json", "--flame", "f.svg"]).0, 1);
+}

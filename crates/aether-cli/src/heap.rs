@@ -6,10 +6,11 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::options::Profiles;
+use crate::options::{Moment, Profiles};
 use crate::streams;
 
 /// What a site allocated. Negative in a difference.
@@ -38,6 +39,15 @@ pub(crate) type Sites = BTreeMap<String, SiteTotals>;
 #[cold]
 #[inline(never)]
 pub(crate) fn show(asked: &Profiles) -> u8 {
+    if let (Some(out), [file]) = (&asked.flame, asked.files.as_slice()) {
+        return match flame(file, out, asked.at) {
+            Ok(()) => 0,
+            Err(message) => {
+                streams::write_err(&format!("heap: {message}\n"));
+                1
+            }
+        };
+    }
     let profiles: Result<Vec<Sites>, String> = asked.files.iter().map(|file| read(file)).collect();
     let text = profiles.map(|profiles| match profiles.as_slice() {
         [before, after] => growth(before, after, asked),
@@ -56,15 +66,53 @@ pub(crate) fn show(asked: &Profiles) -> u8 {
     }
 }
 
-/// The sites of a profile.
-pub(crate) fn read(file: &str) -> Result<Sites, String> {
-    let bytes = std::fs::read(file).map_err(|error| format!("cannot read '{file}': {error}"))?;
-    let profile: Value =
-        serde_json::from_slice(&bytes).map_err(|error| format!("{file}: not a heap profile: {error}"))?;
-    sites(&profile).ok_or_else(|| format!("{file}: not a heap profile of version 2"))
+/// Draws the bytes of a profile by call path.
+fn flame(file: &str, out: &Path, at: Moment) -> Result<(), String> {
+    let profile = parse(file)?;
+    let wrong = || format!("{file}: not a heap profile of version 2");
+    let (figure, what) = match at {
+        Moment::Peak => ("gb", "at the peak"),
+        Moment::End => ("eb", "at the end"),
+        Moment::Total => ("tb", "in all"),
+    };
+    let mut lines = Vec::new();
+    for (stack, point) in points(&profile).ok_or_else(wrong)? {
+        let bytes = point.get(figure).and_then(Value::as_i64).unwrap_or(0);
+        if bytes <= 0 {
+            continue;
+        }
+        // Innermost first in the profile, outermost first in the picture; a semicolon separates frames.
+        let frames: Vec<String> = stack.iter().rev().map(|frame| frame.replace(';', ",")).collect();
+        let path = if frames.is_empty() {
+            "[engine]".to_owned()
+        } else {
+            frames.join(";")
+        };
+        lines.push(format!("{path} {bytes}"));
+    }
+    if lines.is_empty() {
+        return Err(format!("{file}: nothing was allocated {what}"));
+    }
+    lines.sort();
+    let mut options = inferno::flamegraph::Options::default();
+    options.title = format!("{file}: bytes {what}");
+    "bytes".clone_into(&mut options.count_name);
+    options.colors = inferno::flamegraph::Palette::Basic(inferno::flamegraph::color::BasicPalette::Mem);
+    options.hash = true;
+    let mut svg = Vec::new();
+    inferno::flamegraph::from_lines(&mut options, lines.iter().map(String::as_str), &mut svg)
+        .map_err(|error| format!("{file}: {error}"))?;
+    std::fs::write(out, svg).map_err(|error| format!("cannot write '{}': {error}", out.display()))
 }
 
-fn sites(profile: &Value) -> Option<Sites> {
+/// The profile in a file.
+fn parse(file: &str) -> Result<Value, String> {
+    let bytes = std::fs::read(file).map_err(|error| format!("cannot read '{file}': {error}"))?;
+    serde_json::from_slice(&bytes).map_err(|error| format!("{file}: not a heap profile: {error}"))
+}
+
+/// The allocation points of a profile with their stacks, innermost frame first.
+fn points(profile: &Value) -> Option<Vec<(Vec<&str>, &Value)>> {
     if profile.get("dhatFileVersion")?.as_i64()? != 2 {
         return None;
     }
@@ -75,12 +123,25 @@ fn sites(profile: &Value) -> Option<Sites> {
         .map(Value::as_str)
         .collect();
     let frames = frames?;
-    let mut sites = Sites::new();
+    let mut found = Vec::new();
     for point in profile.get("pps")?.as_array()? {
         let mut stack = Vec::new();
         for frame in point.get("fs")?.as_array()? {
             stack.push(*frames.get(usize::try_from(frame.as_u64()?).ok()?)?);
         }
+        found.push((stack, point));
+    }
+    Some(found)
+}
+
+/// The sites of a profile.
+pub(crate) fn read(file: &str) -> Result<Sites, String> {
+    sites(&parse(file)?).ok_or_else(|| format!("{file}: not a heap profile of version 2"))
+}
+
+fn sites(profile: &Value) -> Option<Sites> {
+    let mut sites = Sites::new();
+    for (stack, point) in points(profile)? {
         // Profiles without lifetimes have no peak and no end.
         let figure = |name: &str| point.get(name).and_then(Value::as_i64).unwrap_or(0);
         let figures = SiteTotals {

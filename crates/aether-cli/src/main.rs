@@ -31,6 +31,7 @@ mod init;
 
 mod debugger;
 mod json;
+mod leak_graph;
 mod long_form;
 mod memory;
 mod prelude;

@@ -8,7 +8,7 @@ use aether::{Engine, HeapProfile, MemoryWatch};
 
 use crate::settings::{Color, LeakLevel, Reports};
 use crate::status::{FAILED, LEAKS};
-use crate::{interrupt, report, streams};
+use crate::{interrupt, leak_graph, report, streams};
 
 /// Before the run: records what the reports need. `path` is the script's.
 pub(crate) fn begin(reports: &Reports, engine: &mut Engine, path: &str) {
@@ -55,6 +55,12 @@ pub(crate) fn end(reports: &Reports, engine: &mut Engine, path: &str, status: u8
             found.text(reports.leak_limit, level == LeakLevel::All)
         };
         streams::write_err(&text);
+        if let Some(file) = &reports.graph
+            && let Err(error) = std::fs::write(file, leak_graph::draw(&found, file))
+        {
+            streams::write_err(&format!("leak-check: cannot write {}: {error}\n", file.display()));
+            status = status.max(FAILED);
+        }
         if level == LeakLevel::Error && found.has_leaks() {
             status = LEAKS;
         }

@@ -15,7 +15,8 @@ use crate::{check, completions, explain, fmt, info, init, test};
 /// The usage line.
 pub(crate) const USAGE: &str = "Usage: aether [OPTIONS] [SUBCOMMAND] [script] [args...]";
 
-const HEAP_USAGE: &str = "Usage: aether heap [--top N] [--json] FILE, or aether heap --diff A B";
+const HEAP_USAGE: &str =
+    "Usage: aether heap [--top N] [--json] [--flame OUT.svg] FILE, or aether heap --diff A B";
 
 /// First arguments that are not scripts.
 pub(crate) const SUBCOMMANDS: &[&str] = &[
@@ -147,7 +148,9 @@ enum Subcommands {
         file: String,
     },
     /// Print the sites of a heap profile with most bytes, or how they grew from one profile to another.
-    #[command(override_usage = "aether heap [--top N] [--json] FILE\n       aether heap --diff A B")]
+    #[command(
+        override_usage = "aether heap [--top N] [--json] [--flame OUT.svg [--at peak|end|total]] FILE\n       aether heap --diff A B"
+    )]
     Heap(Profiles),
     /// Explain a diagnostic by its code.
     #[command(override_usage = "aether explain CODE|lints")]
@@ -183,6 +186,9 @@ struct RunWords {
     /// Most groups that a leak report shows.
     #[arg(long, value_name = "N", default_value_t = aether::LEAK_LIMIT)]
     leak_limit: usize,
+    /// Draw the cycles of the leak report as SVG, or write them for Graphviz if the name ends in .dot.
+    #[arg(long, value_name = "FILE")]
+    graph: Option<std::path::PathBuf>,
     /// Write the leak report as JSON.
     #[arg(long)]
     json: bool,
@@ -279,12 +285,30 @@ pub(crate) struct Profiles {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Draw the bytes by call path as a flame graph.
+    #[arg(long, value_name = "OUT.svg")]
+    pub(crate) flame: Option<std::path::PathBuf>,
+    /// Which bytes the flame graph shows.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) at: Moment,
     /// Show growth by site from the first profile to the second.
     #[arg(long)]
     pub(crate) diff: bool,
     /// The profiles: one, or two with --diff.
     #[arg(required = true)]
     pub(crate) files: Vec<String>,
+}
+
+/// Bytes of a moment, or all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Moment {
+    /// Live at the peak.
+    #[default]
+    Peak,
+    /// Live at the end.
+    End,
+    /// Allocated in all.
+    Total,
 }
 
 /// A view for people who work on the implementation.
@@ -322,7 +346,8 @@ pub(crate) fn parse(arguments: &[OsString]) -> Parsed {
                 depth: run.max_depth,
                 steps: run.max_steps,
                 reports: Reports {
-                    leak_check: run.leak_check,
+                    leak_check: run.leak_check.or(run.graph.as_ref().map(|_| LeakLevel::Cycles)),
+                    graph: run.graph,
                     leak_limit: run.leak_limit,
                     json: run.json,
                     heap_profile: run.heap_profile,

@@ -48,6 +48,8 @@ pub(crate) struct Reports {
     pub(crate) leak_check: Option<LeakLevel>,
     /// Most groups to show.
     pub(crate) leak_limit: usize,
+    /// Where to draw the cycles.
+    pub(crate) graph: Option<PathBuf>,
     /// Whether the leak report is JSON.
     pub(crate) json: bool,
     /// Where to write a profile.

@@ -153,24 +153,30 @@ pub struct LeakReport {
 
 /// Names of fields that usually point back.
 const BACKWARD: &[&str] = &[
-    ".parent",
-    ".owner",
-    ".prev",
-    ".previous",
-    ".back",
-    ".root",
-    ".container",
-    ".peer",
-    ".self",
-    ".this",
-    ".up",
+    "parent",
+    "owner",
+    "prev",
+    "previous",
+    "back",
+    "root",
+    "container",
+    "peer",
+    "self",
+    "this",
+    "up",
 ];
+
+/// The name in an edge: of a field, or of a dict's entry.
+fn name_of_edge(edge: &str) -> &str {
+    let entry = edge.strip_prefix("[\"").and_then(|rest| rest.strip_suffix("\"]"));
+    entry.or_else(|| edge.strip_prefix('.')).unwrap_or(edge)
+}
 
 /// The edge that points back: one with a telling name, else the last.
 fn weak_edge(path: &[LeakStep]) -> usize {
     let telling = path
         .iter()
-        .position(|step| BACKWARD.contains(&step.edge.as_str()));
+        .position(|step| BACKWARD.contains(&name_of_edge(&step.edge)));
     telling.unwrap_or(path.len().saturating_sub(1))
 }
 

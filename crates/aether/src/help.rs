@@ -309,7 +309,6 @@ impl Helper<'_> {
             ("int" | "float" | "bool", "length" | "len" | "size") => {
                 Some("numbers have no length; str(x).length counts the characters of its text".to_owned())
             }
-            ("int" | "float" | "bool", _) => Some(format!("values of type {of} have no properties")),
             _ => method_here(name).map(str::to_owned),
         }
     }

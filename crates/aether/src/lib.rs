@@ -59,8 +59,9 @@ pub use host::{DenyHost, MemoryHost, Output, SystemHost};
 
 pub use aether_eval::{
     Args, Background, Breakpoint, BuiltinDef, Ctx, DEFAULT_MAX_DEPTH, DebugFrame, Debugger, Effect,
-    EvaluationError, Event, HeapProfile, Host, LEAK_LIMIT, LeakReport, MemoryWatch, Names, OpenFile, Pause,
-    PauseReason, Permission, Resumption, Run, RuntimeError, Step, TracePlace, Until, Waiting, Waker,
+    EvaluationError, Event, HeapProfile, Host, LEAK_LIMIT, Leak, LeakPlace, LeakReport, LeakStep,
+    MemoryWatch, Names, OpenFile, Pause, PauseReason, Permission, Resumption, Run, RuntimeError, Step,
+    TracePlace, Until, Waiting, Waker,
 };
 pub use aether_parser::{DEFAULT_MAX_NESTING, EMBEDDED_MAX_NESTING};
 pub use aether_source::{Diagnostic, Edit, Label, Severity, SourceFile, Span};
