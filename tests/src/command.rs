@@ -64,6 +64,8 @@ impl Scratch {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(binary());
         command.args(args).current_dir(&self.0).stdin(Stdio::null());
+        // What a session remembers stays here.
+        command.env("HOME", &self.0);
         for name in [
             "AETHER_BACKTRACE",
             "AETHER_CALL_DEPTH",

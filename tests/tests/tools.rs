@@ -4,23 +4,7 @@
 
 use aether_tests::{Scratch, status_and_output};
 use std::fs;
-use std::io::Write as _;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
-
-/// Status, standard output and standard error of the command with an input.
-fn with_input(scratch: &Scratch, args: &[&str], input: &str) -> (i32, String, String) {
-    let mut child = scratch
-        .command(args)
-        .env("HOME", scratch.path())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    status_and_output(child.wait_with_output().unwrap())
-}
 
 fn text(parts: (i32, &str, &str)) -> (i32, String, String) {
     (parts.0, parts.1.to_owned(), parts.2.to_owned())
@@ -204,18 +188,18 @@ fn fmt_rewrites_and_checks() {
     assert_eq!(scratch.run(&["fmt", "f.ae"]), text((0, "", "")));
     assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), before);
     assert_eq!(
-        with_input(&scratch, &["fmt", "-"], "f( 1 )"),
+        scratch.run_with_input(&["fmt", "-"], "f( 1 )"),
         text((0, "f(1)\n", ""))
     );
     scratch.file("aether.toml", "[fmt]\nwidth = 12\n");
     let wrapped = "f(\n    aaaa,\n    bbbb,\n    cccc\n)\n";
     assert_eq!(
-        with_input(&scratch, &["fmt", "-"], "f(aaaa, bbbb, cccc)"),
+        scratch.run_with_input(&["fmt", "-"], "f(aaaa, bbbb, cccc)"),
         text((0, wrapped, ""))
     );
     let long = "f(aaaa, bbbb, cccc)\n";
     assert_eq!(
-        with_input(&scratch, &["fmt", "--width", "80", "-"], wrapped),
+        scratch.run_with_input(&["fmt", "--width", "80", "-"], wrapped),
         text((0, long, ""))
     );
 }
@@ -431,14 +415,14 @@ fn the_prompt_runs_inputs_one_after_the_other() {
     let input = "let n = 6\nn * 7\nfn sq(v) {\n    return v * v\n}\nsq(n)\nnull\nmissing\n_nope\n";
     let expected = format!("{BANNER}42\n36\n");
     let errors = "Error: Undefined variable: missing\nUnknown command: _nope. Type '_help' for help.\n";
-    assert_eq!(with_input(&scratch, &[], input), text((0, &expected, errors)));
+    assert_eq!(scratch.run_with_input(&[], input), text((0, &expected, errors)));
 }
 
 #[test]
 fn inputs_go_on_while_brackets_are_open() {
     let scratch = Scratch::new("repl-lines");
     let input = "[1,\n2,\n3]\n\"(\"\n// {\n'[' + \"\\\"{\"\nlet s = \"\"\"a\nb\"\"\"\ns\n)\n1 + 1\n{\n";
-    let (status, out, err) = with_input(&scratch, &[], input);
+    let (status, out, err) = scratch.run_with_input(&[], input);
     assert_eq!(status, 0);
     assert_eq!(out, format!("{BANNER}[1, 2, 3]\n(\n[\"{{\na\nb\n2\n"));
     assert_eq!(err.lines().count(), 2, "{err}");
@@ -453,7 +437,7 @@ fn the_session_outlives_errors_and_awaits() {
     let scratch = Scratch::new("repl-session");
     let input = "let a = 1; throw \"x\"; let b = 2\na\nb\nasync fn f() { await sleep(0.01)  return 5 }\nawait f()\n\
                  fn deep(n) { return deep(n + 1) }\ndeep(0)\na + 1\nlet _env = 3\n_env\n_exit\n99\n";
-    let (status, out, err) = with_input(&scratch, &[], input);
+    let (status, out, err) = scratch.run_with_input(&[], input);
     assert_eq!((status, out), (0, format!("{BANNER}1\n5\n2\n3\n")));
     assert_eq!(
         err.lines().take(2).collect::<Vec<_>>(),
@@ -465,7 +449,7 @@ fn the_session_outlives_errors_and_awaits() {
 fn constants_stay_constant_in_later_inputs() {
     let scratch = Scratch::new("repl-constants");
     let input = "const N = 1\nN = 2\nlet N = 3\nfn f() { N = 4 }\nN\nconst M = nope\nconst M = 5\nM\n{ let N = 6\n}\n";
-    let (status, out, err) = with_input(&scratch, &[], input);
+    let (status, out, err) = scratch.run_with_input(&[], input);
     assert_eq!((status, out), (0, format!("{BANNER}1\n5\n")));
     let constant = "Error: Cannot assign to constant 'N' at line 1\n".repeat(3);
     assert_eq!(err, constant + "Error: Undefined variable: nope\n");
@@ -475,7 +459,7 @@ fn constants_stay_constant_in_later_inputs() {
 fn the_environment_is_listed() {
     let scratch = Scratch::new("repl-env");
     let input = "let zeta = [1, 2]\nlet alpha = \"a\"\nfn two(a, ...b) { }\nasync fn one() { }\n_env\n";
-    let (_, out, _) = with_input(&scratch, &[], input);
+    let (_, out, _) = scratch.run_with_input(&[], input);
     let head = format!(
         "{BANNER}Variables:\n  alpha                a\n  zeta                 [1, 2]\nFunctions:\n  fn one()\n  \
          fn two(a, ...b)\nBuilt-ins:\n"
@@ -489,7 +473,7 @@ fn hundreds_of_pasted_lines_work() {
     let mut input = String::from("fn big(n) {\n    let sum = 0\n");
     input.extend((0..600).map(|number| format!("    if (n > {number}) {{ sum += {number} }}\n")));
     input.push_str("    return sum\n}\nbig(600)\n");
-    let (status, out, err) = with_input(&scratch, &[], &input);
+    let (status, out, err) = scratch.run_with_input(&[], &input);
     assert_eq!((status, err.as_str()), (0, ""));
     assert_eq!(out, format!("{BANNER}{}\n", 599 * 600 / 2));
 }
@@ -499,7 +483,7 @@ fn hundreds_of_pasted_lines_work() {
 #[test]
 fn fragments_run_for_each_line() {
     let scratch = Scratch::new("eval-lines");
-    let run = |args: &[&str], input| with_input(&scratch, args, input);
+    let run = |args: &[&str], input| scratch.run_with_input(args, input);
     let ok = |out| text((0, out, ""));
     assert_eq!(
         run(&["eval", "-p", "int(line) * nr"], "5\n6\n7"),
@@ -518,9 +502,9 @@ fn fragments_run_for_each_line() {
     let (status, _, err) = run(&["eval", "-p", "int(line)"], "1\nx\n");
     assert_eq!(status, 1);
     assert!(err.starts_with("Error: [line 1] "), "{err}");
-    assert_eq!(with_input(&scratch, &["-", "a"], "println(args)"), ok("[a]\n"));
+    assert_eq!(scratch.run_with_input(&["-", "a"], "println(args)"), ok("[a]\n"));
     assert_eq!(
-        with_input(&scratch, &["run", "-", "a"], "println(args)"),
+        scratch.run_with_input(&["run", "-", "a"], "println(args)"),
         ok("[a]\n")
     );
 }
@@ -630,7 +614,7 @@ fn main() {
 fn pauses(commands: &str) -> Vec<u32> {
     let scratch = Scratch::new("debugger-lines");
     scratch.file("p.ae", PROGRAM);
-    let (status, _, err) = with_input(&scratch, &["p.ae"], commands);
+    let (status, _, err) = scratch.run_with_input(&["p.ae"], commands);
     assert_eq!(status, 0, "{err}");
     let paused = err
         .lines()
@@ -647,21 +631,21 @@ fn a_session_of_the_debugger() {
                 4:     println(x * 2)\n   5: }\n\nCommands: c/continue  n/next  s/step  bt/backtrace  vars  q/quit  <expr>\n";
     let rest = "  x = 4\n  main at dbg.ae:0\n[error] Undefined variable: nope\n";
     assert_eq!(
-        with_input(&scratch, &["dbg.ae"], "vars\nbt\nx + nope\nc\n"),
+        scratch.run_with_input(&["dbg.ae"], "vars\nbt\nx + nope\nc\n"),
         text((0, "(dbg) (dbg) (dbg) (dbg) 8\n", &format!("{head}{rest}")))
     );
     // The end of input resumes, at once and after any command.
     assert_eq!(
-        with_input(&scratch, &["dbg.ae"], ""),
+        scratch.run_with_input(&["dbg.ae"], ""),
         text((0, "(dbg) 8\n", head))
     );
-    let (status, out, _) = with_input(&scratch, &["dbg.ae"], "\nn");
+    let (status, out, _) = scratch.run_with_input(&["dbg.ae"], "\nn");
     assert_eq!((status, out.as_str()), (0, "(dbg) (dbg) (dbg) 8\n"));
     assert_eq!(
-        with_input(&scratch, &["dbg.ae"], "q\n"),
+        scratch.run_with_input(&["dbg.ae"], "q\n"),
         text((0, "(dbg) ", head))
     );
-    let (_, _, err) = with_input(&scratch, &[], "debugger\nvars\nbt\nc\n");
+    let (_, _, err) = scratch.run_with_input(&[], "debugger\nvars\nbt\nc\n");
     assert!(
         err.starts_with("[debugger] Paused at <repl>:1\n\n[source not available]\n\nCommands: "),
         "{err}"
@@ -706,7 +690,7 @@ fn loops() { debugger  return 1 }
     scratch.file("e.ae", source);
     let commands = "n + top\nn = 5\nlist.push(n)\nshared\nshared = 40\ncount()\ntop = 11\nlet t = 3; t * 2\n1 +\n\
                     throw \"x\"\nloops()\nlist = \"text\"\nn = \"text\"\nvars\nc\n";
-    let (status, out, err) = with_input(&scratch, &["e.ae"], commands);
+    let (status, out, err) = scratch.run_with_input(&["e.ae"], commands);
     assert_eq!(status, 0);
     assert!(out.ends_with("5 text 41 11\n"), "{out}");
     let shown: Vec<&str> = err

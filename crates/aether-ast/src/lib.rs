@@ -14,6 +14,7 @@ mod node;
 
 mod build;
 mod dump;
+mod power;
 mod print;
 mod shape;
 mod stack;
@@ -25,5 +26,6 @@ pub use node::{
     BinaryOp, Enum, EnumId, Function, FunctionId, FunctionKind, List, LogicalOp, Node, NodeId, Struct,
     StructId, Symbol, UnaryOp,
 };
+pub use power::Power;
 pub use print::print;
 pub use stack::ensure_stack;

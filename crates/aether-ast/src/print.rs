@@ -11,54 +11,9 @@
 use std::fmt::Write as _;
 
 use crate::build::Ast;
-use crate::node::{BinaryOp, Function, FunctionKind, List, LogicalOp, Node, NodeId, UnaryOp};
+use crate::node::{Function, FunctionKind, List, Node, NodeId, UnaryOp};
+use crate::power::Power;
 use crate::shape::float_text;
-
-/// How tightly a node holds together; the order is that of the language reference, "Precedence".
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Power {
-    Arrow,
-    Coalesce,
-    Ternary,
-    Or,
-    And,
-    BitOr,
-    BitXor,
-    BitAnd,
-    Equality,
-    Comparison,
-    Range,
-    Shift,
-    Additive,
-    Term,
-    Exponent,
-    Prefix,
-    Primary,
-}
-
-fn binary_power(op: BinaryOp) -> Power {
-    match op {
-        BinaryOp::Add | BinaryOp::Subtract => Power::Additive,
-        BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Remainder => Power::Term,
-        BinaryOp::Power => Power::Exponent,
-        BinaryOp::ShiftLeft | BinaryOp::ShiftRight => Power::Shift,
-        BinaryOp::BitAnd => Power::BitAnd,
-        BinaryOp::BitXor => Power::BitXor,
-        BinaryOp::BitOr => Power::BitOr,
-        BinaryOp::Equal | BinaryOp::NotEqual => Power::Equality,
-        BinaryOp::Less | BinaryOp::LessEqual | BinaryOp::Greater | BinaryOp::GreaterEqual => {
-            Power::Comparison
-        }
-    }
-}
-
-fn logical_power(op: LogicalOp) -> Power {
-    match op {
-        LogicalOp::And => Power::And,
-        LogicalOp::Or => Power::Or,
-        LogicalOp::Coalesce => Power::Coalesce,
-    }
-}
 
 /// What remains to be written.
 enum Work {
@@ -218,24 +173,9 @@ impl Printer<'_> {
         }
     }
 
-    fn power(&self, id: NodeId) -> Power {
-        match self.ast.node(id) {
-            Node::Unary { .. } => Power::Prefix,
-            Node::Binary { op, .. } => binary_power(op),
-            Node::Membership { .. } => Power::Comparison,
-            Node::Range { .. } => Power::Range,
-            Node::Logical { op, .. } => logical_power(op),
-            Node::Ternary { .. } => Power::Ternary,
-            Node::Function(function) if self.ast.function(function).kind == FunctionKind::Arrow => {
-                Power::Arrow
-            }
-            _ => Power::Primary,
-        }
-    }
-
     /// An operand, in parentheses if it holds together less tightly than `least`.
     fn operand(&mut self, id: NodeId, least: Power) {
-        if self.power(id) < least {
+        if Power::of(self.ast, id) < least {
             self.parenthesised(id);
         } else {
             self.child(id);
@@ -252,7 +192,7 @@ impl Printer<'_> {
         let (left, right) = if power == Power::Exponent {
             (Power::Prefix, power)
         } else {
-            (power, above(power))
+            (power, power.above())
         };
         self.operand(lhs, left);
         self.text(" ");
@@ -466,8 +406,8 @@ impl Printer<'_> {
                 self.text(if op == UnaryOp::Await { " " } else { "" });
                 self.operand(operand, Power::Prefix);
             }
-            Node::Binary { op, lhs, rhs } => self.infix(lhs, op.as_str(), rhs, binary_power(op)),
-            Node::Logical { op, lhs, rhs } => self.infix(lhs, op.as_str(), rhs, logical_power(op)),
+            Node::Binary { op, lhs, rhs } => self.infix(lhs, op.as_str(), rhs, Power::of_binary(op)),
+            Node::Logical { op, lhs, rhs } => self.infix(lhs, op.as_str(), rhs, Power::of_logical(op)),
             Node::Ternary {
                 condition,
                 then,
@@ -769,28 +709,6 @@ impl Printer<'_> {
         } else {
             self.child(id);
         }
-    }
-}
-
-/// The next tighter power.
-fn above(power: Power) -> Power {
-    match power {
-        Power::Arrow => Power::Coalesce,
-        Power::Coalesce => Power::Ternary,
-        Power::Ternary => Power::Or,
-        Power::Or => Power::And,
-        Power::And => Power::BitOr,
-        Power::BitOr => Power::BitXor,
-        Power::BitXor => Power::BitAnd,
-        Power::BitAnd => Power::Equality,
-        Power::Equality => Power::Comparison,
-        Power::Comparison => Power::Range,
-        Power::Range => Power::Shift,
-        Power::Shift => Power::Additive,
-        Power::Additive => Power::Term,
-        Power::Term => Power::Exponent,
-        Power::Exponent => Power::Prefix,
-        Power::Prefix | Power::Primary => Power::Primary,
     }
 }
 

@@ -8,6 +8,8 @@ use std::path::Path;
 
 use aether::{Leak, LeakPlace, LeakReport};
 
+use crate::xml::escaped;
+
 /// Most cycles that are drawn.
 const MAX_CARDS: usize = 60;
 /// Cards in a row.
@@ -64,21 +66,6 @@ fn cut(text: &str, most: usize) -> String {
     }
     let kept: String = text.chars().take(most - 1).collect();
     kept + "…"
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for found in text.chars() {
-        match found {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            control if control.is_control() => out.push(' '),
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 fn height(leak: &Leak) -> usize {

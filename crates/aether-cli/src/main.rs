@@ -41,6 +41,7 @@ mod settings;
 mod sources;
 mod status;
 mod streams;
+mod xml;
 
 use std::ffi::OsString;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};

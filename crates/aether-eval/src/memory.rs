@@ -151,21 +151,6 @@ pub struct LeakReport {
     pub peak_bytes: usize,
 }
 
-/// Names of fields that usually point back.
-const BACKWARD: &[&str] = &[
-    "parent",
-    "owner",
-    "prev",
-    "previous",
-    "back",
-    "root",
-    "container",
-    "peer",
-    "self",
-    "this",
-    "up",
-];
-
 /// The name in an edge: of a field, or of a dict's entry.
 fn name_of_edge(edge: &str) -> &str {
     let entry = edge.strip_prefix("[\"").and_then(|rest| rest.strip_suffix("\"]"));
@@ -176,7 +161,7 @@ fn name_of_edge(edge: &str) -> &str {
 fn weak_edge(path: &[LeakStep]) -> usize {
     let telling = path
         .iter()
-        .position(|step| BACKWARD.contains(&name_of_edge(&step.edge)));
+        .position(|step| aether_resolve::BACKWARD_MEMBERS.contains(&name_of_edge(&step.edge)));
     telling.unwrap_or(path.len().saturating_sub(1))
 }
 

@@ -1,11 +1,10 @@
 //! Functions, structs, enums, patterns and annotations.
 
-use aether_ast::{EnumId, FunctionId, Node, NodeId, StructId};
+use aether_ast::{EnumId, FunctionId, Node, NodeId, Power, StructId};
 use aether_lexer::TokenKind as T;
 
 use crate::expression::Place;
 use crate::layout::Command;
-use crate::parens::Power;
 use crate::printer::Printer;
 
 impl Printer<'_> {

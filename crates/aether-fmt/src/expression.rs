@@ -3,11 +3,11 @@
 //! Chains to the left (operators, calls, members, ternaries) are walked by loops; everything else that nests is bounded
 //! by the parser's limit.
 
-use aether_ast::{FunctionId, FunctionKind, List, Node, NodeId, UnaryOp, ensure_stack};
+use aether_ast::{FunctionId, FunctionKind, List, Node, NodeId, Power, UnaryOp, ensure_stack};
 use aether_lexer::TokenKind as T;
 
 use crate::layout::Command;
-use crate::parens::{Power, is_single};
+use crate::parens::{is_single, power_within};
 use crate::printer::Printer;
 
 /// Calls in a row from which on a chain of methods may break before each.
@@ -97,7 +97,7 @@ impl Printer<'_> {
             return true;
         }
         let innermost = self.ast.without_groups(inner);
-        if Power::of(self.ast, innermost) < least {
+        if power_within(self.ast, innermost) < least {
             return true;
         }
         let span = self.ast.span(innermost);

@@ -14,6 +14,7 @@ use crate::layout::Command;
 use crate::text;
 
 /// Writes commands.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(crate) struct Printer<'a> {
     pub(crate) ast: &'a Ast,
     pub(crate) file: &'a SourceFile,
@@ -26,6 +27,8 @@ pub(crate) struct Printer<'a> {
     next: usize,
     /// Open groups: positions of their commands, `None` where a block begins.
     groups: Vec<Option<usize>>,
+    /// Whether a comment has ended a line, so that what goes on with another token has to be broken.
+    force_at_next: bool,
     /// Whether long lines are wrapped.
     wraps: bool,
     /// Whether the minus that the next statement starts with would continue the one before it.
@@ -56,6 +59,7 @@ impl<'a> Printer<'a> {
             next: 0,
             groups: Vec::new(),
             wraps,
+            force_at_next: false,
             sign_needs_parentheses: false,
             single_quotes: false,
         };
@@ -258,6 +262,9 @@ impl<'a> Printer<'a> {
     }
 
     fn token_text(&mut self, kind: TokenKind, span: Span) {
+        if std::mem::take(&mut self.force_at_next) {
+            self.force();
+        }
         let raw = self.file.slice(span);
         let written: Cow<'_, str> = match kind {
             TokenKind::String if raw.starts_with('\'') => {
@@ -317,7 +324,7 @@ impl<'a> Printer<'a> {
                     self.space();
                     self.comment_text();
                     self.command(Command::NeedLine);
-                    self.force();
+                    self.force_at_next = true;
                 }
                 TokenKind::BlockComment => {
                     self.space();
@@ -389,6 +396,7 @@ impl<'a> Printer<'a> {
 
     /// What stands in the gap before the next comment or significant token, which is left.
     pub(crate) fn take_break(&mut self) -> Break {
+        self.force_at_next = false;
         let mut found = Break::None;
         while self.in_gap() {
             let token = self.lexed.tokens[self.at];

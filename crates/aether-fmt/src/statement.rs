@@ -1,11 +1,10 @@
 //! Statements and the lists of them.
 
-use aether_ast::{Node, NodeId, ensure_stack};
+use aether_ast::{Node, NodeId, Power, ensure_stack};
 use aether_lexer::TokenKind as T;
 
 use crate::expression::Place;
 use crate::layout::Command;
-use crate::parens::Power;
 use crate::printer::{Break, Printer};
 
 /// Turns formatting off for the statements that follow in the same list.

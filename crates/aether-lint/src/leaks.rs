@@ -5,24 +5,12 @@
 //! program does, unless the store is undone in the same function.
 
 use aether_ast::{Node, NodeId, Symbol};
-use aether_resolve::{BindingId, FunctionIndex, Use};
+use aether_resolve::{BACKWARD_MEMBERS, BindingId, FunctionIndex, Use};
 use aether_source::Diagnostic;
 use ahash::{AHashMap, AHashSet};
 
 use crate::Program;
-
-/// Members that usually lead back to what holds an object.
-const BACKWARD: &[&str] = &[
-    "parent",
-    "owner",
-    "prev",
-    "previous",
-    "back",
-    "up",
-    "container",
-    "outer",
-    "root",
-];
+use crate::tree::is_plain_literal;
 
 /// A variable, wherever it lives.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -200,19 +188,8 @@ impl<'a> Undone<'a> {
                 _ => {}
             }
         }
-        let is_literal = |value: NodeId| {
-            matches!(
-                ast.node(value),
-                Node::Null
-                    | Node::Bool(_)
-                    | Node::Int(_)
-                    | Node::Float(_)
-                    | Node::Str(_)
-                    | Node::Interpolation(_)
-            )
-        };
         for &(binding, value) in resolution.values() {
-            if !is_literal(value) {
+            if !is_plain_literal(ast, value) {
                 undone.data.remove(&binding);
             }
         }
@@ -273,7 +250,7 @@ pub(crate) fn cycles(program: &Program<'_>, found: &mut Vec<Diagnostic>) {
         let leads_back = |store: &Store| {
             store
                 .member
-                .is_some_and(|member| BACKWARD.contains(&ast.text(member)))
+                .is_some_and(|member| BACKWARD_MEMBERS.contains(&ast.text(member)))
         };
         let (weak, other) =
             if leads_back(before) || (before.assigned && !leads_back(store) && !store.assigned) {

@@ -6,6 +6,7 @@ use aether_source::Diagnostic;
 use ahash::{AHashMap, AHashSet};
 
 use crate::Program;
+use crate::tree::is_plain_literal;
 
 /// See [`crate::undefined_names`].
 pub(crate) fn undefined(program: &Program<'_>) -> Vec<(u32, Diagnostic)> {
@@ -211,17 +212,8 @@ pub(crate) fn shadowed(program: &Program<'_>, found: &mut Vec<Diagnostic>) {
             .map(|&(_, value)| value)
             .collect();
         let is_data = |&value: &NodeId| {
-            matches!(
-                ast.node(ast.without_groups(value)),
-                Node::Null
-                    | Node::Bool(_)
-                    | Node::Int(_)
-                    | Node::Float(_)
-                    | Node::Str(_)
-                    | Node::Interpolation(_)
-                    | Node::Array(_)
-                    | Node::Dict(_)
-            )
+            let value = ast.without_groups(value);
+            is_plain_literal(ast, value) || matches!(ast.node(value), Node::Array(_) | Node::Dict(_))
         };
         if values.is_empty() || !values.iter().all(is_data) {
             continue;

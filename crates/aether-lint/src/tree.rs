@@ -85,3 +85,11 @@ pub(crate) fn is_statement(node: Node) -> bool {
             | Node::Debugger
     )
 }
+
+/// Whether a node is a literal that holds no other values.
+pub(crate) fn is_plain_literal(ast: &Ast, id: NodeId) -> bool {
+    matches!(
+        ast.node(id),
+        Node::Null | Node::Bool(_) | Node::Int(_) | Node::Float(_) | Node::Str(_) | Node::Interpolation(_)
+    )
+}

@@ -131,6 +131,22 @@ pub fn method_here(name: &str) -> Option<&'static str> {
     })
 }
 
+/// Names of members that usually lead back to what holds an object.
+pub const BACKWARD_MEMBERS: &[&str] = &[
+    "parent",
+    "owner",
+    "prev",
+    "previous",
+    "back",
+    "root",
+    "container",
+    "outer",
+    "peer",
+    "self",
+    "this",
+    "up",
+];
+
 #[cfg(test)]
 mod tests {
     use super::suggest;

@@ -196,6 +196,11 @@ fn meant(name: &str, candidates: &[String]) -> Option<String> {
     Some(format!("did you mean '{meant}'?"))
 }
 
+/// The member that was probably meant, else all that there are.
+fn meant_or_all(name: &str, of: &str, members: &[String]) -> Option<String> {
+    meant(name, members).or_else(|| (!members.is_empty()).then(|| format!("{of} has {}", members.join(", "))))
+}
+
 impl Helper<'_> {
     // --- names ---
 
@@ -206,8 +211,7 @@ impl Helper<'_> {
                 return None;
             };
             let members = self.engine.members(&self.engine.global(of)?);
-            return meant(rest.strip_suffix('\'')?, &members)
-                .or_else(|| Some(format!("{of} has {}", members.join(", "))));
+            return meant_or_all(rest.strip_suffix('\'')?, of, &members);
         }
         let name = self.message.strip_prefix("Undefined variable: ")?;
         if let Some(text) = written_here(name) {

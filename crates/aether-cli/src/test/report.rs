@@ -8,6 +8,7 @@ use serde_json::json;
 use super::Reporter;
 use super::process::Outcome;
 use crate::streams;
+use crate::xml::escaped;
 
 /// How wide the rule above the summary is.
 const RULE: usize = 50;
@@ -219,37 +220,4 @@ fn suite(file: &str, outcome: &Outcome) -> String {
     }
     out.push_str("  </testsuite>\n");
     out
-}
-
-/// A text in XML; characters that XML does not know are replaced.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for found in text.chars() {
-        match found {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' => out.push_str("&#10;"),
-            '\t' => out.push('\t'),
-            control if control.is_control() || matches!(control, '\u{fffe}' | '\u{ffff}') => {
-                out.push('\u{fffd}');
-            }
-            other => out.push(other),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::escaped;
-
-    #[test]
-    fn texts_are_escaped_for_xml() {
-        assert_eq!(
-            escaped("a<b> & \"c\"\u{1}"),
-            "a&lt;b&gt; &amp; &quot;c&quot;\u{fffd}"
-        );
-    }
 }

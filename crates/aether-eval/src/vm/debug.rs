@@ -21,7 +21,7 @@ use aether_value::{Cell, Closure, Code, ErrorKind, Raise, Raw, Value, tag};
 
 use super::Vm;
 use super::unwind::{code_of, is_top_level, word_of};
-use crate::compiler::{self, CompileError, Kind};
+use crate::compiler::{CompileError, Kind};
 use crate::host::Host;
 
 /// The name under which an evaluated text hands out its value.
@@ -386,21 +386,7 @@ impl Vm {
         if !parse.diagnostics.is_empty() {
             return Err(EvaluationError::Syntax(parse.diagnostics));
         }
-        let resolution = aether_resolve::resolve(&parse.ast, self.tables.optimizations.copy_captures);
-        let heap = self.heap.clone();
-        let compiled = heap.for_host(|| {
-            let tables = &mut self.tables;
-            compiler::compile(
-                &parse.ast,
-                &resolution,
-                file,
-                &heap,
-                tables,
-                module,
-                Kind::Fragment,
-            )
-        });
-        self.refresh_tables();
+        let compiled = self.compile_for_host(&parse.ast, file, module, Kind::Fragment);
         compiled.map_err(|error| match error {
             CompileError::Diagnostic(diagnostic) => EvaluationError::Syntax(vec![*diagnostic]),
             CompileError::Raise(raise) => EvaluationError::Raised(raise.message().to_owned()),

@@ -59,26 +59,28 @@ impl Vm {
             .ok_or_else(|| super::call::internal("a function of the library is missing"))
     }
 
+    /// Compiles a tree of the machine's own, whose memory is the host's.
+    pub(super) fn compile_for_host(
+        &mut self,
+        ast: &aether_ast::Ast,
+        file: std::rc::Rc<SourceFile>,
+        module: u32,
+        kind: Kind,
+    ) -> Result<std::ptr::NonNull<aether_value::Code>, CompileError> {
+        let resolution = aether_resolve::resolve(ast, self.tables.optimizations.copy_captures);
+        let heap = self.heap.clone();
+        let tables = &mut self.tables;
+        let code = heap.for_host(|| compiler::compile(ast, &resolution, file, &heap, tables, module, kind));
+        self.refresh_tables();
+        code
+    }
+
     #[cold]
     fn load_library(&mut self) -> Result<u32, Raise> {
         let file = std::rc::Rc::new(SourceFile::new(None, LIBRARY.to_owned()));
         let parse = aether_parser::parse(&file, ParseOptions::default());
-        let resolution = aether_resolve::resolve(&parse.ast, self.tables.optimizations.copy_captures);
-        let heap = self.heap.clone();
         let module = self.tables.add_module();
-        let code = heap.for_host(|| {
-            let tables = &mut self.tables;
-            compiler::compile(
-                &parse.ast,
-                &resolution,
-                file,
-                &heap,
-                tables,
-                module,
-                Kind::Library,
-            )
-        });
-        self.refresh_tables();
+        let code = self.compile_for_host(&parse.ast, file, module, Kind::Library);
         let code = code.map_err(|error| match error {
             CompileError::Raise(raise) => raise,
             CompileError::Diagnostic(found) => super::call::internal(&found.message),
