@@ -1,7 +1,6 @@
 //! What formatted programs look like. `layout.txt` holds programs, each behind a line `===` with its width, and
 //! `layout.out` how they are written; `UPDATE_EXPECT=1` records that anew, to be read like code.
 #![forbid(unsafe_code)]
-#![expect(clippy::unwrap_used, reason = "a failure is the test's")]
 
 use aether_fmt::{Options, format};
 use aether_source::SourceFile;
