@@ -1,5 +1,6 @@
 //! The grammar reads what the parser reads, and knows the words and signs of the lexer.
 #![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a failure is the test's")]
 
 use aether_lexer::{CONTEXTUAL_WORDS, RESERVED_WORDS, SIGNS};
 use aether_parser::{ParseOptions, parse};
