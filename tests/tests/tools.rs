@@ -773,3 +773,34 @@ fn main() {
     scratch.file("bad.json", "{}");
     assert_eq!(scratch.run(&["heap", "bad.json", "--flame", "f.svg"]).0, 1);
 }
+
+#[test]
+fn errors_of_runs_are_told_as_json_when_asked_for() {
+    let scratch = Scratch::new("json");
+    scratch
+        .file("r.ae", "let d = {\"name\": 1}\nprintln(d.nmae)\n")
+        .file("s.ae", "let = 1\nlet x = )\n")
+        .file("o.ae", "println(1)\n");
+    let objects = |out: &str| -> Vec<serde_json::Value> {
+        out.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    };
+    let (status, out, err) = scratch.run(&["run", "--json", "r.ae"]);
+    assert_eq!((status, err.as_str()), (1, ""));
+    let found = &objects(&out)[0];
+    assert_eq!(found["code"], "R0007");
+    assert_eq!(found["start"]["line"], 2);
+    assert_eq!(found["help"], "did you mean 'name'?");
+    let (status, out, _) = scratch.run(&["run", "--json", "s.ae"]);
+    assert_eq!((status, objects(&out).len()), (1, 2));
+    assert_eq!(scratch.run(&["run", "--json", "o.ae"]), text((0, "1\n", "")));
+    // Every subcommand takes the options that all have.
+    for args in [
+        ["explain", "-q", "E0101"],
+        ["info", "-q", "--json"],
+        ["ast", "--json", "o.ae"],
+    ] {
+        assert_eq!(scratch.run(&args).0, 0, "{args:?}");
+    }
+}

@@ -78,7 +78,7 @@ fn runtime(
 }
 
 /// The stable code of a runtime error.
-const fn code_of(kind: ErrorKind) -> &'static str {
+pub(crate) const fn code_of(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Thrown => "R0001",
         ErrorKind::Name => "R0002",

@@ -114,6 +114,12 @@ pub(crate) struct CommandLine {
         hide_possible_values = false
     )]
     color: Color,
+    /// Print less; for subcommands that have nothing to leave out, nothing changes.
+    #[arg(short, long, global = true, hide = true)]
+    quiet: bool,
+    /// Print JSON; for subcommands without data, nothing changes.
+    #[arg(long, global = true, hide = true)]
+    json: bool,
     #[command(subcommand)]
     command: Option<Subcommands>,
 }

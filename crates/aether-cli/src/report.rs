@@ -5,11 +5,11 @@
 
 use std::io::{self, IsTerminal};
 
-use aether::{Diagnostic, Engine, Error, ErrorKind, SourceFile};
+use aether::{Diagnostic, Engine, Error, ErrorKind, SourceFile, Span};
 
 use crate::settings::Color;
 use crate::status::{BUDGET_EXCEEDED, FAILED, INTERRUPTED};
-use crate::{long_form, streams};
+use crate::{json, long_form, streams};
 
 /// Writes an error and gives the exit status.
 #[cold]
@@ -33,6 +33,11 @@ pub(crate) fn failure(error: &Error, engine: Option<&Engine>, color: Color) -> u
         text.push('\n');
         streams::write_err(&text);
     }
+    status(error, engine)
+}
+
+/// The exit status of an error that is told.
+fn status(error: &Error, engine: Option<&Engine>) -> u8 {
     match error.kind() {
         Some(ErrorKind::StepLimit) => BUDGET_EXCEEDED,
         Some(ErrorKind::OutOfMemory) if engine.is_none_or(|engine| engine.heap().limit().is_some()) => {
@@ -40,6 +45,39 @@ pub(crate) fn failure(error: &Error, engine: Option<&Engine>, color: Color) -> u
         }
         _ => FAILED,
     }
+}
+
+/// Whether an error ends a run without a word.
+pub(crate) fn is_silent(error: &Error) -> bool {
+    matches!(error, Error::Exit) || error.kind() == Some(ErrorKind::Interrupted)
+}
+
+/// Writes an error as JSON to standard output and gives the exit status.
+#[cold]
+#[inline(never)]
+pub(crate) fn failure_as_json(error: &Error, engine: &Engine) -> u8 {
+    let lines = match error {
+        Error::Syntax { file, diagnostics } => {
+            diagnostics.iter().map(|found| json::line(file, found)).collect()
+        }
+        Error::Runtime(raised) => {
+            let mut found = Diagnostic::error(
+                long_form::code_of(raised.kind),
+                raised.message.clone(),
+                raised.places.first().map_or(Span::at(0), |place| place.span),
+            );
+            found.help = engine.help_for(error);
+            let nowhere = SourceFile::new(None, String::new());
+            let file = raised.places.first().map_or(&nowhere, |place| &place.file);
+            json::line(file, &found)
+        }
+        other => {
+            let found = Diagnostic::error("E0001", other.to_string(), Span::at(0));
+            json::line(&SourceFile::new(None, String::new()), &found)
+        }
+    };
+    streams::write_out(&lines);
+    status(error, Some(engine))
 }
 
 /// Writes diagnostics of one file in their long form.

@@ -32,7 +32,12 @@ pub(crate) fn script(file: &OsStr, args: &[OsString], limits: &Limits, color: Co
     } else {
         engine.run(&path)
     };
-    let status = conclude(result, &engine, color);
+    let status = match result {
+        Err(error) if limits.reports.json && !report::is_silent(&error) => {
+            report::failure_as_json(&error, &engine)
+        }
+        result => conclude(result, &engine, color),
+    };
     memory::end(&limits.reports, &mut engine, &path, status, color)
 }
 
