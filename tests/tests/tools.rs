@@ -146,6 +146,9 @@ fn lints_are_shown_denied_allowed_and_fixed() {
     assert_eq!((status, out.as_str()), (1, ""));
     assert_eq!(err, "l.ae:3: error: the key \"a\" stands here twice [W0108]\n");
     assert_eq!(scratch.run(&["check", "-D", "all", "-A", "all", "l.ae"]).0, 1);
+    let both = "l.ae:2: error: 'unused' is never used [W0101]\nl.ae:3: error: the key \"a\" stands here twice [W0108]\n";
+    assert_eq!(scratch.run(&["check", "-D", "l.ae"]), text((1, "", both)));
+    assert_eq!(scratch.run(&["check", "l.ae", "-D"]), text((1, "", both)));
     let (status, _, err) = scratch.run(&["check", "-D", "nonsense", "l.ae"]);
     assert_eq!(status, 2);
     assert!(err.contains("nonsense"));
@@ -413,6 +416,10 @@ fn the_first_failure_may_be_the_last() {
 fn the_prompt_runs_inputs_one_after_the_other() {
     let scratch = Scratch::new("repl");
     let input = "let n = 6\nn * 7\nfn sq(v) {\n    return v * v\n}\nsq(n)\nnull\nmissing\n_nope\n";
+    assert_eq!(
+        scratch.run_with_input(&["--color=never"], "1 + 1\n").1,
+        format!("{BANNER}2\n")
+    );
     let expected = format!("{BANNER}42\n36\n");
     let errors = "Error: Undefined variable: missing\nUnknown command: _nope. Type '_help' for help.\n";
     assert_eq!(scratch.run_with_input(&[], input), text((0, &expected, errors)));

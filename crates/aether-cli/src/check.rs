@@ -24,10 +24,10 @@ const FIX_ROUNDS: usize = 10;
 
 /// What `check` is asked.
 #[expect(clippy::struct_excessive_bools, reason = "independent switches")]
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Words {
-    /// Count this lint as an error, by code or name; 'all' for every one.
-    #[arg(short = 'D', long, value_name = "LINT")]
+    /// Count this lint as an error, by code or name; every one without a name.
+    #[arg(short = 'D', long, value_name = "LINT", num_args = 0..=1, default_missing_value = "all")]
     deny: Vec<String>,
     /// Do not report this lint, by code or name; 'all' for every one.
     #[arg(short = 'A', long, value_name = "LINT")]
@@ -49,10 +49,26 @@ pub(crate) struct Words {
     path: String,
 }
 
+impl Words {
+    /// `-D FILE` names a file, not a lint.
+    fn settled(&self) -> Self {
+        let mut settled = self.clone();
+        if let Some(last) = settled.deny.last_mut()
+            && settled.path == "."
+            && codes(std::slice::from_ref(last)).is_err()
+            && (sources::is_script(last) || Path::new(last).is_dir())
+        {
+            settled.path = std::mem::replace(last, "all".to_owned());
+        }
+        settled
+    }
+}
+
 /// Checks and gives the exit status.
 #[cold]
 #[inline(never)]
 pub(crate) fn run(words: &Words, color: Color) -> u8 {
+    let words = &words.settled();
     let settings = match Settings::new(words, color) {
         Ok(settings) => settings,
         Err(message) => {

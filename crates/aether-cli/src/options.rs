@@ -344,7 +344,7 @@ pub(crate) fn parse(arguments: &[OsString]) -> Parsed {
         Err(error) => return explain(&error, arguments),
     };
     let command = match words.command {
-        None => return wrong("aether: no script given", Some(USAGE), WRONG_USAGE),
+        None => Ok(Command::Repl),
         Some(Subcommands::Script(words)) => script(words, Limits::default(), "aether"),
         Some(Subcommands::Run(run)) => {
             let limits = Limits {
