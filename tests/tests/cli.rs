@@ -159,6 +159,28 @@ fn what_is_no_script_is_told_clearly() {
 }
 
 #[test]
+fn what_was_meant_by_a_missing_script_is_suggested() {
+    let scratch = Scratch::new("meant");
+    fs::create_dir(scratch.path().join("folder")).unwrap();
+    scratch.file("hello.ae", "").file("folder/counter.ae", "");
+    for (path, meant) in [
+        ("hello", "hello.ae"),
+        ("helo.ae", "hello.ae"),
+        ("./helo", "./hello.ae"),
+        ("folder/conuter.ae", "folder/counter.ae"),
+        ("chek", "aether check"),
+    ] {
+        let text = format!(
+            "Error: Failed to read file '{path}': No such file or directory (os error 2)\n  \
+             help: did you mean '{meant}'?\n"
+        );
+        assert_eq!(scratch.run(&[path]), failed(1, &text));
+    }
+    let text = "Error: Failed to read file 'other.ae': No such file or directory (os error 2)\n";
+    assert_eq!(scratch.run(&["other.ae"]), failed(1, text));
+}
+
+#[test]
 fn more_than_a_hundred_arguments_are_refused() {
     let scratch = Scratch::new("many");
     scratch.file("a.ae", "println(len(args))");

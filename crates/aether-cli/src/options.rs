@@ -6,7 +6,7 @@
 use std::ffi::{OsStr, OsString};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::settings::{Color, LeakLevel, Limits, Reports, size};
 use crate::status::{FAILED, WRONG_USAGE};
@@ -474,8 +474,10 @@ fn explain(error: &clap::Error, arguments: &[OsString]) -> Parsed {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Parsed::Text(error.to_string()),
         ErrorKind::UnknownArgument => {
             let option = context(ContextKind::InvalidArg).unwrap_or_default();
-            let help = context(ContextKind::SuggestedArg);
-            let help = help.map(|meant| format!("help: did you mean '{meant}'?"));
+            let help = context(ContextKind::SuggestedArg)
+                .map(|meant| format!("did you mean '{meant}'?"))
+                .or_else(|| owner_of(&option, subcommand))
+                .map(|help| format!("help: {help}"));
             wrong(
                 &format!("{subcommand}: unknown option '{option}'"),
                 help.as_deref(),
@@ -487,11 +489,11 @@ fn explain(error: &clap::Error, arguments: &[OsString]) -> Parsed {
         }
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
             let option = context(ContextKind::InvalidArg).unwrap_or_default();
-            let name = option.split_whitespace().next().unwrap_or_default().to_owned();
+            let name = option.split([' ', '[']).next().unwrap_or_default().to_owned();
             match context(ContextKind::InvalidValue) {
                 Some(value) if !value.is_empty() => wrong(
                     &format!("{subcommand}: invalid value '{value}' for {name}"),
-                    None,
+                    Some(&format!("help: {}", wanted_value(error))),
                     status,
                 ),
                 _ if name == "--output" => {
@@ -509,6 +511,40 @@ fn explain(error: &clap::Error, arguments: &[OsString]) -> Parsed {
                 status,
             )
         }
+    }
+}
+
+/// Where an option belongs that `subcommand` does not have.
+fn owner_of(option: &str, subcommand: &str) -> Option<String> {
+    if matches!(option, "-e" | "-c" | "-p" | "-n" | "-M" | "-E") && subcommand != "eval" {
+        let option = match option {
+            "-n" | "-p" | "-M" => format!("{option} "),
+            _ => String::new(),
+        };
+        return Some(format!(
+            "'aether eval {option}CODE' runs code of the command line"
+        ));
+    }
+    let name = option.strip_prefix("--")?.split('=').next()?;
+    let has = |command: &clap::Command| {
+        command
+            .get_arguments()
+            .any(|argument| argument.get_long() == Some(name))
+    };
+    let commands = CommandLine::command();
+    let owner = commands.get_subcommands().find(|command| has(command))?;
+    Some(format!("'aether {} --{name}' has this option", owner.get_name()))
+}
+
+/// What values the option takes whose value is refused.
+fn wanted_value(error: &clap::Error) -> String {
+    if let Some(ContextValue::Strings(values)) = error.get(ContextKind::ValidValue) {
+        return format!("it is one of {}", values.join(", "));
+    }
+    let reason = std::error::Error::source(error).map(ToString::to_string);
+    match reason.as_deref().and_then(|reason| reason.split_once("; ")) {
+        Some((_, wanted)) => wanted.to_owned(),
+        None => "it is a whole number".to_owned(),
     }
 }
 
@@ -596,9 +632,36 @@ mod tests {
         );
         assert_eq!(
             complaint("run --max-memory 5X a.ae"),
-            ("run: invalid value '5X' for --max-memory\n".into(), 2)
+            (
+                "run: invalid value '5X' for --max-memory\n\
+                 help: a size is bytes, or a number with K, M or G, such as 64M\n"
+                    .into(),
+                2
+            )
         );
-        assert_eq!(complaint("--bogus").1, 2);
+        assert_eq!(
+            complaint("run --leak-check=some a.ae"),
+            (
+                "run: invalid value 'some' for --leak-check\nhelp: it is one of cycles, all, error\n".into(),
+                2
+            )
+        );
+        assert_eq!(
+            complaint("run --max-depth deep a.ae").0,
+            "run: invalid value 'deep' for --max-depth\nhelp: it is a whole number\n"
+        );
+        assert_eq!(
+            complaint("--bogus"),
+            ("aether: unknown option '--bogus'\n".into(), 2)
+        );
+        assert_eq!(
+            complaint("--max-memory 5M a.ae").0,
+            "aether: unknown option '--max-memory'\nhelp: 'aether run --max-memory' has this option\n"
+        );
+        assert_eq!(
+            complaint("-e 1+1").0,
+            "aether: unknown option '-e'\nhelp: 'aether eval CODE' runs code of the command line\n"
+        );
         assert_eq!(
             complaint("fmt --bogus a.ae"),
             ("fmt: unknown option '--bogus'\n".into(), 1)

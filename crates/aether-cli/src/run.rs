@@ -1,10 +1,14 @@
 //! `aether FILE` and `aether run`: a script, its top level, its `main`.
 
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::mem::ManuallyDrop;
+use std::path::Path;
 
+use aether::parts::resolve::suggest;
 use aether::{DEFAULT_MAX_NESTING, Engine, EngineBuilder, Error};
 
+use crate::options::SUBCOMMANDS;
 use crate::project::Project;
 use crate::settings::{Color, Limits, size};
 use crate::status::{FAILED, WRONG_USAGE};
@@ -36,9 +40,51 @@ pub(crate) fn script(file: &OsStr, args: &[OsString], limits: &Limits, color: Co
         Err(error) if limits.reports.json && !report::is_silent(&error) => {
             report::failure_as_json(&error, &engine)
         }
-        result => conclude(result, &engine, color),
+        result => {
+            let help = match &result {
+                Err(Error::Read { path: unread, .. }) if *unread == path => missing_script_help(&path),
+                _ => None,
+            };
+            let status = conclude(result, &engine, color);
+            if let Some(help) = help {
+                streams::write_err(&format!("  help: {help}\n"));
+            }
+            status
+        }
     };
     memory::end(&limits.reports, &mut engine, &path, status, color)
+}
+
+/// What was probably meant by the path of a script that does not exist: the same name with its ending, a script
+/// beside it with a name like it, or a subcommand.
+#[cold]
+#[inline(never)]
+fn missing_script_help(path: &str) -> Option<String> {
+    let path = Path::new(path);
+    if path.exists() {
+        return None;
+    }
+    let did_you_mean = |meant: &Path| format!("did you mean '{}'?", meant.display());
+    let name = path.file_name()?.to_str()?;
+    let with_ending = path.with_file_name(format!("{name}.ae"));
+    if with_ending.is_file() {
+        return Some(did_you_mean(&with_ending));
+    }
+    let stem = path.file_stem()?.to_str()?;
+    let is_bare = stem == path.as_os_str();
+    let subcommand = suggest(stem, SUBCOMMANDS.iter().copied()).filter(|_| is_bare);
+    if let Some(subcommand) = subcommand {
+        return Some(did_you_mean(Path::new(&format!("aether {subcommand}"))));
+    }
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let entries = fs::read_dir(directory.unwrap_or(Path::new("."))).ok()?;
+    let names: Vec<String> = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    let stems = names.iter().filter_map(|name| name.strip_suffix(".ae"));
+    let meant = suggest(stem, stems)?;
+    Some(did_you_mean(&path.with_file_name(format!("{meant}.ae"))))
 }
 
 /// Runs the program on standard input.

@@ -60,7 +60,8 @@ pub(crate) struct Reports {
 
 /// A number of bytes: digits, then nothing or K, M or G.
 pub(crate) fn size(text: &str) -> Result<usize, String> {
-    let invalid = || format!("'{text}' is not a size");
+    let invalid =
+        || format!("'{text}' is not a size; a size is bytes, or a number with K, M or G, such as 64M");
     let split = text
         .find(|found: char| !found.is_ascii_digit())
         .unwrap_or(text.len());
@@ -78,7 +79,7 @@ pub(crate) fn size(text: &str) -> Result<usize, String> {
 
 /// A length of time: a number, perhaps with a fraction, and `ms`, `s` or `m`; seconds without a unit.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let invalid = || format!("'{text}' is not a time");
+    let invalid = || format!("'{text}' is not a time; a time is a number with ms, s, m or h, such as 500ms");
     let split = text
         .find(|found: char| !found.is_ascii_digit() && found != '.')
         .unwrap_or(text.len());
