@@ -4,6 +4,7 @@
 
 use aether_tests::{Scratch, status_and_output};
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 fn text(parts: (i32, &str, &str)) -> (i32, String, String) {
@@ -127,6 +128,62 @@ fn check_walks_directories() {
     let sub = "app/sub/c.ae: ok\n";
     let warning = "warning: no main() entry point found in 'app/sub'\n";
     assert_eq!(scratch.run(&["check", "app/sub"]), text((0, sub, warning)));
+}
+
+/// The examples deserve no other finding than they are about. Of the conformance programs, which misuse what they test, those findings are looked
+/// at that say what happens at run time: what was printed must bear them out.
+#[test]
+fn findings_are_no_false_alarms() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let findings = |directory: &str| -> Vec<serde_json::Value> {
+        let scratch = Scratch::new("alarms");
+        let directory = root.join(directory);
+        let (_, out, _) = scratch.run(&["check", "--json", "-D", directory.to_str().unwrap()]);
+        let objects = out.lines().filter(|line| line.starts_with('{'));
+        objects.map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    // Two examples show what is said to a name that does not exist.
+    let messages: Vec<String> = findings("examples")
+        .iter()
+        .map(|found| found["message"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        messages,
+        [
+            "undefined variable 'undefined_name'",
+            "'does_not_exist' is imported but never used"
+        ]
+    );
+    // These catch the error without printing its text, or are modules of a program that does.
+    let silent = [
+        "block-comments-span-lines",
+        "shebang-line-is-skipped",
+        "_looks_for_secret",
+        "error-kinds",
+        "stack-trace-at-module-level",
+    ];
+    let mut seen = 0;
+    for found in findings("tests/conformance") {
+        let path = PathBuf::from(found["file"].as_str().unwrap());
+        let message = found["message"].as_str().unwrap();
+        let wanted = match found["code"].as_str().unwrap() {
+            "E0201" => message
+                .replace("undefined variable '", "Undefined variable: ")
+                .replace('\'', ""),
+            "W0109" => "rgument".to_owned(),
+            _ => continue,
+        };
+        if silent.contains(&path.file_stem().unwrap().to_str().unwrap()) {
+            continue;
+        }
+        seen += 1;
+        let printed: String = ["out", "err"]
+            .iter()
+            .filter_map(|ending| fs::read_to_string(path.with_extension(ending)).ok())
+            .collect();
+        assert!(printed.contains(&wanted), "{}: {message}", path.display());
+    }
+    assert!(seen >= 50, "only {seen} findings");
 }
 
 #[test]

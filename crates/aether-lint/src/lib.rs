@@ -59,6 +59,7 @@ pub const LINTS: &[Lint] = &[
     lint("W0111", "reference-cycle"),
     lint("W0112", "closure-cycle"),
     lint("W0113", "unknown-field"),
+    lint("W0114", "variant-as-name"),
 ];
 
 const fn lint(code: &'static str, name: &'static str) -> Lint {
@@ -115,6 +116,7 @@ pub fn lint_program(
     conditions::constant(&program, &mut found);
     conditions::precedence(&program, &mut found);
     matching::missing_cases(&program, &mut found);
+    matching::catch_alls(&program, &mut found);
     literals::duplicate_keys(&program, &mut found);
     literals::unknown_fields(&program, &mut found);
     calls::argument_counts(&program, &mut found);

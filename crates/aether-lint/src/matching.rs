@@ -1,7 +1,8 @@
-//! Matches over the variants of an enum that leave some out.
+//! Match arms: variants of an enum that are left out or not named as such, and arms that are never tried.
 
 use aether_ast::{Node, NodeId, Symbol};
 use aether_source::Diagnostic;
+use ahash::AHashMap;
 
 use crate::Program;
 
@@ -9,14 +10,7 @@ use crate::Program;
 /// most of them.
 pub(crate) fn missing_cases(program: &Program<'_>, found: &mut Vec<Diagnostic>) {
     let Program { ast, tree, .. } = program;
-    let enums: Vec<(Symbol, NodeId)> = tree
-        .nodes
-        .iter()
-        .filter_map(|&id| match ast.node(id) {
-            Node::Enum(definition) => Some((ast.name_of(ast.enumeration(definition).name)?, id)),
-            _ => None,
-        })
-        .collect();
+    let enums: Vec<(Symbol, NodeId)> = enums(program).collect();
     for &id in &tree.nodes {
         let (subject, arms, is_value) = match ast.node(id) {
             Node::Match { subject, arms } => (subject, arms, false),
@@ -33,14 +27,8 @@ pub(crate) fn missing_cases(program: &Program<'_>, found: &mut Vec<Diagnostic>) 
         let Node::Enum(definition) = ast.node(declaration) else {
             continue;
         };
-        let definition = ast.enumeration(definition);
-        let missing: Vec<&str> = ast
-            .list(definition.variants)
-            .iter()
-            .filter_map(|&variant| match ast.node(variant) {
-                Node::Variant { name, .. } => ast.name_of(name),
-                _ => None,
-            })
+        let name = ast.enumeration(definition).name;
+        let missing: Vec<&str> = variants_of(program, declaration)
             .filter(|variant| !named.contains(variant))
             .map(|variant| ast.text(variant))
             .collect();
@@ -57,12 +45,124 @@ pub(crate) fn missing_cases(program: &Program<'_>, found: &mut Vec<Diagnostic>) 
                 format!("no arm for {}", list.join(", ")),
                 ast.span(subject),
             )
-            .with_label(ast.span(definition.name), format!("{of} is declared here"))
+            .with_label(ast.span(name), format!("{of} is declared here"))
             .with_help(format!(
                 "add the arm, or _ => … for the rest; without one the match {what}"
             )),
         );
     }
+}
+
+/// Names in patterns that a variant of one of this file's enums has, where they bind anything; and arms behind one that
+/// takes anything.
+pub(crate) fn catch_alls(program: &Program<'_>, found: &mut Vec<Diagnostic>) {
+    let Program { ast, tree, .. } = program;
+    let mut owners: AHashMap<Symbol, Symbol> = AHashMap::new();
+    for (of, declaration) in enums(program) {
+        for variant in variants_of(program, declaration) {
+            // What starts with a small letter may well be meant as a name.
+            if ast.text(variant).starts_with(char::is_uppercase) {
+                owners.entry(variant).or_insert(of);
+            }
+        }
+    }
+    for &id in &tree.nodes {
+        let (Node::Match { arms, .. } | Node::MatchExpr { arms, .. }) = ast.node(id) else {
+            continue;
+        };
+        let arms = ast.list(arms);
+        let mut catch_all = None;
+        for &arm in arms {
+            let Node::Arm { pattern, guard, .. } = ast.node(arm) else {
+                continue;
+            };
+            if let Some(earlier) = catch_all {
+                found.push(
+                    Diagnostic::warning("W0103", "this arm is never tried", ast.span(pattern))
+                        .with_label(ast.span(earlier), "this pattern matches anything")
+                        .with_help("put the arm that takes the rest last"),
+                );
+                break;
+            }
+            let before = found.len();
+            misnamed_variants(program, pattern, &owners, found);
+            // Such a name explains the arms behind it.
+            if guard.is_none() && found.len() == before {
+                catch_all = takes_anything(program, pattern);
+            }
+        }
+    }
+}
+
+fn misnamed_variants(
+    program: &Program<'_>,
+    pattern: NodeId,
+    owners: &AHashMap<Symbol, Symbol>,
+    found: &mut Vec<Diagnostic>,
+) {
+    let ast = program.ast;
+    let mut work = vec![pattern];
+    while let Some(pattern) = work.pop() {
+        match ast.node(pattern) {
+            Node::OrPattern(items) | Node::ArrayPattern(items) => work.extend(ast.list(items)),
+            Node::AsPattern { pattern, .. } => work.push(pattern),
+            Node::VariantPattern { fields, .. }
+            | Node::StructPattern { fields, .. }
+            | Node::DictPattern(fields) => work.extend(ast.list(fields)),
+            // `{Name}` names a key.
+            Node::EntryPattern { key, target, .. } if key != target => work.push(target),
+            Node::Ident(name) => {
+                let Some(&of) = owners.get(&name) else { continue };
+                let (name, of) = (ast.text(name), ast.text(of));
+                found.push(
+                    Diagnostic::warning(
+                        "W0114",
+                        format!("'{name}' matches anything here and names it"),
+                        ast.span(pattern),
+                    )
+                    .with_help(format!("the variant is written {of}.{name}")),
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The part of a pattern that takes any value.
+fn takes_anything(program: &Program<'_>, pattern: NodeId) -> Option<NodeId> {
+    let ast = program.ast;
+    let mut work = vec![pattern];
+    while let Some(pattern) = work.pop() {
+        match ast.node(pattern) {
+            Node::Ident(_) | Node::Wildcard => return Some(pattern),
+            Node::OrPattern(items) => work.extend(ast.list(items)),
+            Node::AsPattern { pattern, .. } => work.push(pattern),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The enums of a file by name.
+fn enums<'a>(program: &'a Program<'_>) -> impl Iterator<Item = (Symbol, NodeId)> + 'a {
+    let ast = program.ast;
+    program.tree.nodes.iter().filter_map(|&id| match ast.node(id) {
+        Node::Enum(definition) => Some((ast.name_of(ast.enumeration(definition).name)?, id)),
+        _ => None,
+    })
+}
+
+/// The variants of an enum by name.
+fn variants_of<'a>(program: &'a Program<'_>, declaration: NodeId) -> impl Iterator<Item = Symbol> + 'a {
+    let ast = program.ast;
+    let variants: &[NodeId] = match ast.node(declaration) {
+        Node::Enum(definition) => ast.list(ast.enumeration(definition).variants),
+        _ => &[],
+    };
+    variants.iter().filter_map(|&variant| match ast.node(variant) {
+        Node::Variant { name, .. } => ast.name_of(name),
+        _ => None,
+    })
 }
 
 /// The enum whose variants all arms name, and which those are; `None` if some arm takes anything else.

@@ -192,6 +192,44 @@ fn matches_that_leave_out_variants_are_told() {
 }
 
 #[test]
+fn patterns_that_take_anything_are_told() {
+    let with = |arms: &str| format!("enum E {{ A, B(x), small }}\nfn f(e) {{ return match e {{ {arms} }} }}");
+    let found = findings(&with("A => 1, E.B(x) => x"));
+    assert_eq!(
+        found,
+        [(2, "W0114", "'A' matches anything here and names it".to_owned())]
+    );
+    for arms in [
+        "E.B(A) => 1, _ => 2",
+        "[A, 1] => 1, _ => 2",
+        "{k: A} => 1, _ => 2",
+        "E.small | A => 1",
+        "A if e == 1 => 1, _ => 2",
+        "A as x => x",
+    ] {
+        assert_eq!(codes(&with(arms)), ["W0114"], "{arms}");
+    }
+    for arms in [
+        "_ => 1, 2 => 3",
+        "x => x, 2 => 3",
+        "1 | _ => 1, 2 => 3, 4 => 5",
+        "x as y => y, 2 => 3",
+    ] {
+        assert_eq!(codes(&with(arms)), ["W0103"], "{arms}");
+    }
+    for arms in [
+        "x if x == 1 => x, 2 => 3",
+        "[x] => x, 2 => 3",
+        "small => 1",
+        "{A} => A, _ => 1",
+        "E.A => 1, E.B(_) => 2, E.small => 3",
+        "1 => 1, _ => 2",
+    ] {
+        assert_eq!(codes(&with(arms)), [""; 0], "{arms}");
+    }
+}
+
+#[test]
 fn keys_and_fields_are_compared() {
     assert_eq!(codes("println({\"a\": 1, \"a\": 2})"), ["W0108"]);
     assert_eq!(codes("println({1: 1, 1: 2, true: 3})"), ["W0108"]);

@@ -282,10 +282,17 @@ fn by_expectation(state: &Builder<'_>, found: Lexeme, what: &str) -> Option<&'st
         ("{", _) => Some("a body stands in braces"),
         ("catch", _) => Some("a try block needs a catch or a finally after it"),
         ("=>", T::Colon | T::Arrow | T::Assign) => Some("an arm is written 'pattern => body'"),
+        ("=>", T::LeftParen) => {
+            Some("a variant is written with its enum: Shape.Circle(r); an instance is Point { x, y }")
+        }
         ("=>", _) => Some("an arm is written 'pattern => body', alternatives are separated by |"),
         ("pattern", T::StringStart) => Some("a string in a pattern cannot hold placeholders"),
         ("pattern", T::LeftParen) => Some("a pattern has no parentheses of its own: a | b as name, [a, b]"),
         ("variable name", T::String) => Some("a key in a pattern is written without quotes: {key: pattern}"),
+        (
+            "pattern",
+            T::Less | T::LessEqual | T::Greater | T::GreaterEqual | T::Equal | T::NotEqual | T::Bang,
+        ) => Some("a comparison is written as a guard: n if n > 5 => …"),
         ("pattern", T::Else) => Some("the arm that matches everything else is written _ => …"),
         ("name to import", T::Star) => {
             Some("name what is imported: from m import a, b; or import m and write m.a")
