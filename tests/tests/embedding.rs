@@ -270,3 +270,97 @@ fn a_host_collects_in_its_idle_time() {
     assert!(pauses.total > before.total && pauses.longest <= pauses.total);
     assert_eq!(engine.shut_down().live_objects, 0);
 }
+
+/// Values of every kind, modules of every origin among them, list what may stand behind their dot; a name that is not
+/// there is an error with its place, and asking for help about it is safe.
+#[test]
+fn any_value_can_be_asked_for_its_members() {
+    let scratch = Scratch::new("members");
+    scratch.file("shapes.ae", "fn area(w, h) { return w * h }\nlet unit = 1\n");
+    let mut engine = Engine::builder()
+        .host(SystemHost::new())
+        .directory(format!("{}/", scratch.path().display()))
+        .build()
+        .unwrap();
+    let modules = [
+        "core",
+        "collections",
+        "math",
+        "string",
+        "testing",
+        "heap",
+        "io",
+        "log",
+        "shapes",
+    ];
+    for module in modules {
+        engine.eval(format!("import {module}")).unwrap();
+    }
+    engine
+        .eval(
+            "struct Point { x, fn sum(self) { return self.x } }\nenum Shape { Circle(r), Dot }\n\
+             let caught = null\ntry { throw 1 } catch (e) { caught = e }\nlet held = [1]\n\
+             async fn later() { }\nfn gen() { yield 1 }",
+        )
+        .unwrap();
+    let others = [
+        "null",
+        "true",
+        "1",
+        "1.5",
+        "\"text\"",
+        "[1]",
+        "{\"key\": 1}",
+        "set([1])",
+        "0..3",
+        "Point",
+        "Point { x: 1 }",
+        "Point { x: 1 }.sum",
+        "Shape",
+        "Shape.Dot",
+        "Shape.Circle(1)",
+        "Shape.Circle",
+        "caught",
+        "make_weak(held)",
+        "later",
+        "later()",
+        "gen",
+        "gen()",
+        "len",
+        "Promise",
+        "dict",
+        "x => x",
+        "[1].map(x => x)",
+        "event_loop",
+    ];
+    for value in modules.iter().chain(&others) {
+        let held = engine.eval(format!("({value})")).unwrap();
+        let members = engine.members(&held);
+        for member in &members {
+            // Methods are no data; what a module has is.
+            let data = engine.member_value(&held, member);
+            assert!(
+                data.is_some() || !matches!(held, Value::Module(_)),
+                "{value}.{member}"
+            );
+        }
+        assert!(engine.member_value(&held, "absent").is_none(), "{value}");
+        let is_module = matches!(held, Value::Module(_));
+        assert!(!is_module || !members.is_empty(), "{value}");
+        for code in [
+            format!("let v = {value}\nv.absent"),
+            format!("let v = {value}\nv.absent()"),
+            format!("({value}).absent"),
+        ] {
+            // A dict and an instance are open.
+            if let Err(error) = engine.eval(code.clone()) {
+                engine.help_for(&error);
+                assert!(error.to_string().contains("absent"), "{code}: {error}");
+            }
+        }
+        if let Some(first) = members.first().filter(|_| is_module) {
+            let error = engine.eval(format!("{value}.{first}_")).unwrap_err();
+            assert!(engine.help_for(&error).is_some(), "{value}.{first}_");
+        }
+    }
+}

@@ -4,14 +4,13 @@
 use aether_value::{Closure, ErrorObject, Value, tag};
 
 use crate::builtins::{self, Place};
-use crate::tables::Tables;
 use crate::vm::Vm;
 
 /// The names that may stand behind a value's dot: fields, variants, keys and methods, sorted.
 pub(crate) fn names_of(vm: &Vm, value: &Value) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     match value {
-        Value::Module(module) => names.extend(module_names(&vm.tables, module.id())),
+        Value::Module(module) => names.extend(vm.names_of_module(module.id())),
         Value::Instance(instance) => {
             let definition = instance.definition();
             names.extend(definition.fields().iter().map(|name| name.as_str().to_owned()));
@@ -72,7 +71,7 @@ fn error_members(_: &ErrorObject) -> impl Iterator<Item = String> {
 /// What a value holds under a name, as far as that is data: nothing runs.
 pub(crate) fn data_of(vm: &Vm, value: &Value, name: &str) -> Option<Value> {
     match value {
-        Value::Module(module) => vm.declared_global(module.id(), name),
+        Value::Module(module) => vm.member_of_module(module.id(), name),
         Value::Instance(instance) => {
             let definition = instance.definition();
             if let Some(slot) = definition.slot_str(name) {
@@ -86,14 +85,6 @@ pub(crate) fn data_of(vm: &Vm, value: &Value, name: &str) -> Option<Value> {
         Value::Dict(dict) => dict.get_str_value(name),
         _ => None,
     }
-}
-
-/// What a module exports.
-fn module_names(tables: &Tables, module: u32) -> Vec<String> {
-    let slots = tables.declared_slots(module);
-    slots
-        .map(|slot| tables.slot_name(slot).as_str().to_owned())
-        .collect()
 }
 
 /// Whether a key may be written behind a dot.

@@ -259,7 +259,7 @@ impl Helper<'_> {
             if let Some(meant) = suggest(name, MODULES.iter().copied()) {
                 return Some(format!("did you mean '{meant}'?"));
             }
-            return None;
+            return built_in_without_module(name).map(str::to_owned);
         }
         self.module_member()
     }
@@ -268,7 +268,11 @@ impl Helper<'_> {
         let rest = self.message.strip_prefix("Module ")?;
         let (module, rest) = quoted(rest)?;
         let (name, _) = quoted(rest.strip_prefix(" has no property ")?)?;
-        let members: Vec<String> = match self.engine.global(module) {
+        let value = self
+            .engine
+            .global(module)
+            .or_else(|| self.engine.prelude_value(module));
+        let members: Vec<String> = match value {
             Some(value @ Value::Module(_)) => self.engine.members(&value),
             _ => aether_eval::all_builtins()
                 .filter(|(place, _)| *place == Place::Module(module_name(module)))
@@ -313,7 +317,9 @@ impl Helper<'_> {
             ("int" | "float" | "bool", "length" | "len" | "size") => {
                 Some("numbers have no length; str(x).length counts the characters of its text".to_owned())
             }
-            _ => method_here(name).map(str::to_owned),
+            _ => method_here(name)
+                .map(str::to_owned)
+                .or_else(|| built_in_property(of, name)),
         }
     }
 
@@ -742,6 +748,39 @@ impl Helper<'_> {
         }
         None
     }
+}
+
+/// What was probably meant by a property that a value of a built-in type does not have.
+fn built_in_property(of: &str, name: &str) -> Option<String> {
+    let mut members = methods_of(of);
+    if members.iter().any(|method| method == name) {
+        return Some(format!("'{name}' is a method, which is called: {name}(…)"));
+    }
+    match of {
+        "array" | "string" | "set" => members.push("length".to_owned()),
+        "error" => members.extend(["message", "kind", "line", "value", "stack_trace"].map(str::to_owned)),
+        _ => {}
+    }
+    meant(name, &members)
+}
+
+/// What does the work of a module that other languages have and Aether does not.
+fn built_in_without_module(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "json" => "nothing is imported for JSON: json_parse(text) reads it, json_stringify(value) writes it",
+        "csv" => "nothing is imported for CSV: csv_parse(text) reads it, csv_stringify(rows) writes it",
+        "fs" | "os" | "path" | "pathlib" | "file" => {
+            "nothing is imported for files: read_file(path), write_file(path, text), list_dir(path), path_join(a, b)"
+        }
+        "sys" => "nothing is imported for it: args holds the script's arguments",
+        "http" | "https" | "requests" | "urllib" => {
+            "nothing is imported for HTTP: http_get(url) and http_post(url, body) are there"
+        }
+        "time" | "datetime" => "nothing is imported for it: clock() gives seconds, sleep(seconds) waits",
+        "random" => "nothing is imported for it: random() gives a float, rand_int(n) an int below n",
+        "asyncio" => "nothing is imported for it: async fn, await and Promise are there",
+        _ => return None,
+    })
 }
 
 /// A module's name as the built-ins have it.

@@ -6,7 +6,7 @@
 
 use aether_parser::ParseOptions;
 use aether_source::{Diagnostic, SourceFile};
-use aether_value::{Module, Raise, Raw, Rc, Str, Value, tag};
+use aether_value::{Module, Raise, Raw, Rc, Str, Value};
 
 use super::call::take;
 use super::{Flow, Vm, flags};
@@ -343,31 +343,39 @@ impl Vm {
     pub(super) fn module_member(&mut self, module: &Rc<Module>, name: &Rc<Str>) -> Result<Value, Raise> {
         let text = name.as_str();
         let missing = || Raise::no_module_property(module.name().as_str(), text);
-        let id = module.id();
-        if let Some(&(_, members)) = builtins::NAMESPACES.get((NAMESPACE - id) as usize) {
-            let def = members.iter().find(|def| def.info.name == text);
-            return def
-                .map(super::super::builtins::BuiltinDef::value)
-                .ok_or_else(missing);
+        self.member_of_module(module.id(), text).ok_or_else(missing)
+    }
+
+    /// A member of a module by the module's id.
+    pub(crate) fn member_of_module(&self, id: u32, name: &str) -> Option<Value> {
+        match Members::of(id) {
+            Members::Namespace(members) => members
+                .iter()
+                .find(|def| def.info.name == name)
+                .map(builtins::BuiltinDef::value),
+            Members::Library(module) => library_member(module, name),
+            Members::Declared => self.declared_global(id, name),
         }
-        if id & EMBEDDED != 0 {
-            let index = (id & !(EMBEDDED | EXTENSION)) as usize;
-            let modules = if id & EXTENSION == 0 {
-                builtins::LIBRARY
-            } else {
-                builtins::EXTENSIONS
-            };
-            return library_member(&modules[index], text).ok_or_else(missing);
-        }
-        let slot = self
-            .tables
-            .find_slot(id, text)
-            .filter(|&slot| self.tables.is_declared(slot));
-        let raw = slot.map(|slot| self.tables.globals[slot as usize]);
-        match raw {
-            // SAFETY: a declared slot holds a value.
-            Some(raw) if raw.tag != tag::UNSET => Ok(unsafe { raw.clone_value() }),
-            _ => Err(missing()),
+    }
+
+    /// The names of a module's members.
+    pub(crate) fn names_of_module(&self, id: u32) -> Vec<String> {
+        let of_builtins = |defs: &[builtins::BuiltinDef]| -> Vec<String> {
+            defs.iter().map(|def| def.info.name.to_owned()).collect()
+        };
+        match Members::of(id) {
+            Members::Namespace(members) => of_builtins(members),
+            Members::Library(module) => {
+                let mut names = of_builtins(module.functions);
+                names.extend(module.constants.iter().map(|(name, _)| (*name).to_owned()));
+                names
+            }
+            Members::Declared => {
+                let slots = self.tables.declared_slots(id);
+                slots
+                    .map(|slot| self.tables.slot_name(slot).as_str().to_owned())
+                    .collect()
+            }
         }
     }
 
@@ -381,6 +389,33 @@ impl Vm {
             return Err(super::call::internal("an import gave no module"));
         };
         self.module_member(&module, &name).map(Raw::from_value)
+    }
+}
+
+/// Where a module's members are, which its id says.
+enum Members {
+    /// In a table of built-ins, as those of `Promise` are.
+    Namespace(&'static [builtins::BuiltinDef]),
+    /// In the embedded library or an extension.
+    Library(&'static LibraryModule),
+    /// In the slots of a module from a file.
+    Declared,
+}
+
+impl Members {
+    fn of(id: u32) -> Self {
+        if let Some(&(_, members)) = builtins::NAMESPACES.get((NAMESPACE - id) as usize) {
+            return Self::Namespace(members);
+        }
+        if id & EMBEDDED == 0 {
+            return Self::Declared;
+        }
+        let modules = if id & EXTENSION == 0 {
+            builtins::LIBRARY
+        } else {
+            builtins::EXTENSIONS
+        };
+        Self::Library(&modules[(id & !(EMBEDDED | EXTENSION)) as usize])
     }
 }
 
