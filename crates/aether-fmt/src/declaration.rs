@@ -19,7 +19,7 @@ impl Printer<'_> {
             self.space();
             self.token();
         }
-        self.list(function.params, Command::SoftLine, Self::parameter);
+        self.list(function.params, Self::pattern);
         if self.kind() == T::Arrow {
             self.space();
             self.token();
@@ -28,11 +28,6 @@ impl Printer<'_> {
         }
         self.space();
         self.statement_block(function.body);
-    }
-
-    /// `a`, `a: T = e` or `...a`.
-    pub(crate) fn parameter(&mut self, id: NodeId) {
-        self.pattern(id);
     }
 
     /// The annotation of a declared name, if it has one.
@@ -75,21 +70,9 @@ impl Printer<'_> {
         members.extend(self.ast.list(definition.methods));
         members.sort_by_key(|&id| self.ast.span(id).start);
         // Fields come first, an empty line, then methods; where they are mixed, each change is set apart.
-        let kinds: Vec<(NodeId, bool)> = members
-            .windows(2)
-            .map(|pair| (pair[1], self.is_method(pair[0]) != self.is_method(pair[1])))
-            .collect();
-        let changes =
-            move |_: &Self, id: NodeId| kinds.iter().any(|&(member, changes)| member == id && changes);
-        self.members(&members, end, changes);
-    }
-
-    fn is_method(&self, id: NodeId) -> bool {
-        matches!(self.ast.node(id), Node::FunctionDecl(_))
-    }
-
-    fn members(&mut self, members: &[NodeId], end: u32, apart: impl Fn(&Self, NodeId) -> bool) {
-        self.braced_lines(members, end, apart, |printer, id| match printer.ast.node(id) {
+        let is_method = |printer: &Self, id| matches!(printer.ast.node(id), Node::FunctionDecl(_));
+        let changes = |printer: &Self, before, id| is_method(printer, before) != is_method(printer, id);
+        self.braced_lines(&members, end, changes, |printer, id| match printer.ast.node(id) {
             Node::FunctionDecl(function) => printer.function(function),
             _ => printer.field(id),
         });
@@ -131,14 +114,14 @@ impl Printer<'_> {
         self.braced_lines(
             &variants,
             end,
-            |_, _| false,
+            |_, _, _| false,
             |printer, id| {
                 let Node::Variant { fields, .. } = printer.ast.node(id) else {
                     return;
                 };
                 printer.token();
                 if printer.kind() == T::LeftParen {
-                    printer.list(fields, Command::SoftLine, Self::pattern);
+                    printer.list(fields, Self::pattern);
                 }
             },
         );
@@ -157,7 +140,7 @@ impl Printer<'_> {
                 self.token();
                 self.token();
                 if self.kind() == T::LeftParen {
-                    self.list(fields, Command::SoftLine, Self::pattern);
+                    self.list(fields, Self::pattern);
                 }
             }
             Node::OrPattern(items) => {
@@ -194,7 +177,7 @@ impl Printer<'_> {
                 self.braces(&fields, |printer, &field| printer.pattern(field));
             }
             Node::ArrayPattern(items) | Node::DictPattern(items) => {
-                self.list(items, Command::SoftLine, Self::pattern);
+                self.list(items, Self::pattern);
             }
             Node::PairPattern { first, second } => {
                 self.pattern(first);

@@ -71,7 +71,7 @@ impl Printer<'_> {
             | Node::Slice { .. }
             | Node::StructLit { .. } => self.postfix(id, place),
             Node::Unary { op, operand } => self.unary(op, operand, place),
-            Node::Array(items) => self.list(items, Command::SoftLine, Self::element),
+            Node::Array(items) => self.list(items, Self::element),
             Node::Dict(items) => self.dict(items),
             Node::ArrayComprehension { element, clauses } => {
                 self.comprehension(clauses, |printer| {
@@ -137,16 +137,7 @@ impl Printer<'_> {
 
     /// `( e )`.
     fn grouped(&mut self, inner: NodeId) {
-        self.token();
-        self.group(|printer| {
-            printer.command(Command::IndentBroken);
-            printer.command(Command::SoftLine);
-            printer.expression(inner);
-            printer.comments_before();
-            printer.command(Command::Dedent);
-            printer.command(Command::SoftLine);
-        });
-        self.token();
+        self.bracketed(|printer| printer.expression(inner));
     }
 
     /// Takes off parentheses that are not needed: how many there were.
@@ -424,7 +415,7 @@ impl Printer<'_> {
             _ => None,
         };
         let Some(only) = single else {
-            return self.list(args, Command::SoftLine, Self::element);
+            return self.list(args, Self::element);
         };
         self.token();
         self.expression(only);
@@ -456,10 +447,9 @@ impl Printer<'_> {
     }
 
     /// Items between brackets.
-    pub(crate) fn list(&mut self, items: List, edge: Command, item: impl FnMut(&mut Self, NodeId)) {
+    pub(crate) fn list(&mut self, items: List, mut item: impl FnMut(&mut Self, NodeId)) {
         let items = self.ast.list(items).to_vec();
-        let mut item = item;
-        self.items(&items, edge, |printer, &id| item(printer, id));
+        self.items(&items, Command::SoftLine, |printer, &id| item(printer, id));
     }
 
     /// Items between brackets, separated by commas; a comma behind the last is dropped.
@@ -570,7 +560,7 @@ impl Printer<'_> {
             self.space();
         }
         if self.kind() == T::LeftParen {
-            self.list(function.params, Command::SoftLine, Self::parameter);
+            self.list(function.params, Self::pattern);
         } else {
             self.token();
         }

@@ -215,10 +215,13 @@ impl<'a> Printer<'a> {
 
     /// Breaks the innermost group if lines may be wrapped and what was written from `before` on has lines of its own.
     pub(crate) fn break_around_lines(&mut self, before: usize) {
+        let Some(&Some(at)) = self.groups.last().filter(|_| self.wraps) else {
+            return;
+        };
         let has_lines = self.commands[before..]
             .iter()
             .any(|command| matches!(command, Command::HardLine | Command::BlankLine));
-        if let (true, true, Some(&Some(at))) = (self.wraps, has_lines, self.groups.last()) {
+        if has_lines {
             self.commands[at] = Command::Group { forced: true };
         }
     }

@@ -17,7 +17,8 @@ impl Printer<'_> {
     pub(crate) fn program(&mut self) {
         let root = self.ast.root().to_vec();
         let end = self.file.text().len() as u32;
-        self.statements(&root, end, Self::is_set_apart, Self::statement);
+        let apart = |printer: &Self, before, id| printer.is_set_apart(before) || printer.is_set_apart(id);
+        self.statements(&root, end, apart, Self::statement);
         // What is left is semicolons and comments.
         self.drop_all(T::Semicolon);
         self.comments_before();
@@ -32,12 +33,12 @@ impl Printer<'_> {
     }
 
     /// A list of statements, members or arms, each on its line, with the comments around them up to `end`. The first one
-    /// starts a line, and nothing ends the last one.
+    /// starts a line, and nothing ends the last one. `apart` says whether an empty line separates two neighbours.
     pub(crate) fn statements(
         &mut self,
         items: &[NodeId],
         end: u32,
-        apart: impl Fn(&Self, NodeId) -> bool,
+        apart: impl Fn(&Self, NodeId, NodeId) -> bool,
         mut write: impl FnMut(&mut Self, NodeId),
     ) {
         let mut first = true;
@@ -47,7 +48,7 @@ impl Printer<'_> {
                 continue;
             }
             self.separators(Some(id));
-            let wanted = at > 0 && (apart(self, id) || apart(self, items[at - 1]));
+            let wanted = at > 0 && apart(self, items[at - 1], id);
             if let Some(offset) = self.gap(&mut first, wanted, end) {
                 skip_to = Some(offset);
                 if self.ast.span(id).start < offset {
@@ -164,7 +165,7 @@ impl Printer<'_> {
             return self.statement(id);
         };
         let items = self.ast.list(list).to_vec();
-        self.braced_lines(&items, self.ast.span(id).end, |_, _| false, Self::statement);
+        self.braced_lines(&items, self.ast.span(id).end, |_, _, _| false, Self::statement);
     }
 
     /// Lines between braces; `end` is just behind the closing one.
@@ -172,7 +173,7 @@ impl Printer<'_> {
         &mut self,
         items: &[NodeId],
         end: u32,
-        apart: impl Fn(&Self, NodeId) -> bool,
+        apart: impl Fn(&Self, NodeId, NodeId) -> bool,
         write: impl FnMut(&mut Self, NodeId),
     ) {
         self.token();
@@ -396,7 +397,7 @@ impl Printer<'_> {
         let end = arms.last().map_or(self.start() + 1, |&arm| {
             self.closing_brace(self.ast.span(arm).end)
         });
-        self.braced_lines(&arms, end, |_, _| false, Self::arm);
+        self.braced_lines(&arms, end, |_, _, _| false, Self::arm);
     }
 
     fn arm(&mut self, id: NodeId) {
