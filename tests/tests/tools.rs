@@ -291,6 +291,21 @@ fn fmt_tells_what_it_cannot_do_and_leaves_the_file() {
     assert_eq!(fs::read_to_string(&path).unwrap(), "let   r = 1");
 }
 
+#[test]
+fn fixes_leave_files_alone_that_are_not_to_be_written() {
+    let scratch = Scratch::new("fix-read-only");
+    let source = "fn main() {\n    let r = 1\n}\n";
+    scratch.file("r.ae", source);
+    let path = scratch.path().join("r.ae");
+    let mut permissions = fs::metadata(&path).unwrap().permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(&path, permissions).unwrap();
+    let (status, _, err) = scratch.run(&["check", "--fix", "r.ae"]);
+    assert_eq!(status, 1);
+    assert!(err.starts_with("check: cannot write 'r.ae': "), "{err}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), source);
+}
+
 #[cfg(unix)]
 #[test]
 fn fmt_follows_links_and_keeps_them() {

@@ -3,12 +3,11 @@
 //! Off a terminal the one-line forms of errors are all that is written; lints are shown on a terminal, with
 //! `--color=always`, as JSON, and where the command line or the project speaks of them.
 
-use std::fs;
 use std::path::Path;
 
 use aether::parts::ast::{Ast, Node};
 use aether::parts::resolve::resolve;
-use aether::{Diagnostic, Error, Host, Severity, SourceFile, Span, SystemHost};
+use aether::{Diagnostic, Error, Severity, SourceFile, Span};
 use aether_lint::{LINTS, lint_program, undefined_names};
 use clap::Args;
 
@@ -347,12 +346,7 @@ fn fix(path: &str, parsed: Parsed, settings: &Settings<'_>) -> Result<Parsed, St
     if parsed.file.text() == original {
         return Ok(parsed);
     }
-    let now = fs::read(path).map_err(|error| format!("cannot read '{path}': {error}"))?;
-    if now != original.as_bytes() {
-        return Err(format!("cannot write '{path}': it has changed meanwhile"));
-    }
-    SystemHost::new()
-        .write_file(path, parsed.file.text().as_bytes())
+    sources::replace(path, &original, parsed.file.text())
         .map_err(|error| format!("cannot write '{path}': {error}"))?;
     Ok(parsed)
 }

@@ -21,14 +21,11 @@ const BINDER: &str = "let line = null\nlet nr = 0\nfn(text, number) {\n    line 
 pub(crate) fn fragment(fragment: &Fragment, color: Color) -> u8 {
     let host = interrupt::host();
     let output = host.output();
-    let directory = match &fragment.source {
-        FragmentSource::File(path) => path.rfind('/').map_or("", |at| &path[..=at]),
-        FragmentSource::Code(_) | FragmentSource::Stdin => "",
-    };
     let place = match &fragment.source {
         FragmentSource::File(path) => path,
         FragmentSource::Code(_) | FragmentSource::Stdin => ".",
     };
+    let directory = place.rfind('/').map_or("", |at| &place[..=at]);
     let modules = match run::project_modules(place) {
         Ok(modules) => modules,
         Err(message) => {
@@ -78,11 +75,8 @@ fn each_line(fragment: &Fragment, code: &str, engine: &mut Engine, output: &Outp
     let mut number = 0_i64;
     loop {
         let mut line = String::new();
-        let read = io::stdin()
-            .lock()
-            .read_line(&mut line)
-            .map_err(|error| sources::unreadable_stdin(&error))?;
-        if read == 0 {
+        let read = io::stdin().lock().read_line(&mut line);
+        if read.map_err(|error| sources::unreadable_stdin(&error))? == 0 {
             break;
         }
         number += 1;

@@ -2,11 +2,9 @@
 //!
 //! Invariant: a file is replaced as a whole or left as it is; one that has changed since it was read is left.
 
-use std::fs;
-use std::io::{self, Read};
 use std::path::Path;
 
-use aether::{Diagnostic, Host, SourceFile, Span, SystemHost};
+use aether::{Diagnostic, Error, SourceFile, Span};
 use aether_fmt::{FormatError, Options, format};
 use clap::Args;
 use similar::TextDiff;
@@ -55,12 +53,9 @@ pub(crate) fn run(words: &Words, color: Color) -> u8 {
     }
     let mut status = 0;
     for argument in &words.files {
-        status = status.max(if argument == "-" {
-            stdin(words, color)
-        } else if Path::new(argument).is_dir() {
-            directory(argument, words, color)
-        } else {
-            file(argument, words, color)
+        status = status.max(match options(argument, words) {
+            Ok(options) => one(argument, options, words, color),
+            Err(message) => complain(&message),
         });
     }
     status
@@ -71,17 +66,19 @@ fn complain(text: &str) -> u8 {
     FAILED
 }
 
-fn directory(path: &str, words: &Words, color: Color) -> u8 {
-    match sources::files_below(path, sources::is_script) {
-        Ok(files) => {
-            let statuses = files.iter().map(|path| file(path, words, color));
-            statuses.max().unwrap_or(0)
-        }
-        Err(error) => complain(&format!("cannot read '{path}': {error}")),
+fn unread(path: &str, error: &Error) -> u8 {
+    match error {
+        Error::Read { reason, .. } => complain(&format!("cannot read '{path}': {reason}")),
+        other => complain(&other.to_string()),
     }
 }
 
-fn options(path: &str, words: &Words) -> Result<Options, String> {
+/// What the command line says, or else the project that an argument belongs to.
+fn options(argument: &str, words: &Words) -> Result<Options, String> {
+    let path = match argument {
+        "-" => words.stdin_path.as_deref().unwrap_or("."),
+        path => path,
+    };
     let width = match words.width {
         Some(width) => Some(width),
         None => Project::of(path)?.number("fmt", "width")?,
@@ -89,16 +86,29 @@ fn options(path: &str, words: &Words) -> Result<Options, String> {
     Ok(Options { width })
 }
 
-fn file(path: &str, words: &Words, color: Color) -> u8 {
+fn one(argument: &str, options: Options, words: &Words, color: Color) -> u8 {
+    if argument == "-" {
+        return stdin(options, words, color);
+    }
+    if !Path::new(argument).is_dir() {
+        return file(argument, options, words, color);
+    }
+    match sources::files_below(argument, sources::is_script) {
+        Ok(files) => {
+            let statuses = files.iter().map(|path| file(path, options, words, color));
+            statuses.max().unwrap_or(0)
+        }
+        Err(error) => complain(&format!("cannot read '{argument}': {error}")),
+    }
+}
+
+fn file(path: &str, options: Options, words: &Words, color: Color) -> u8 {
     let before = match sources::read(path) {
         Ok(text) => text,
-        Err(aether::Error::Read { reason, .. }) => {
-            return complain(&format!("cannot read '{path}': {reason}"));
-        }
-        Err(other) => return complain(&other.to_string()),
+        Err(error) => return unread(path, &error),
     };
     let source = SourceFile::new(Some(path.to_owned()), before);
-    let Some(text) = formatted(&source, path, path, words, color) else {
+    let Some(text) = formatted(&source, options, path, words, color) else {
         return FAILED;
     };
     if text == source.text() {
@@ -107,21 +117,20 @@ fn file(path: &str, words: &Words, color: Color) -> u8 {
     if words.check || words.diff {
         return different(&source, &text, path, words);
     }
-    match write(path, &source, &text) {
+    match sources::replace(path, source.text(), &text) {
         Ok(()) => 0,
-        Err(reason) => complain(&format!("cannot write '{path}': {reason}")),
+        Err(error) => complain(&format!("cannot write '{path}': {error}")),
     }
 }
 
-/// The text of a source in canonical form, by the settings that hold at `settings`; errors are told.
-fn formatted(source: &SourceFile, settings: &str, path: &str, words: &Words, color: Color) -> Option<String> {
-    let options = match options(settings, words) {
-        Ok(options) => options,
-        Err(message) => {
-            complain(&message);
-            return None;
-        }
-    };
+/// The text of a source in canonical form; errors are told.
+fn formatted(
+    source: &SourceFile,
+    options: Options,
+    path: &str,
+    words: &Words,
+    color: Color,
+) -> Option<String> {
     match format(source, options) {
         Ok(text) => Some(text),
         Err(FormatError::Syntax(diagnostics)) => {
@@ -164,34 +173,15 @@ fn different(source: &SourceFile, text: &str, path: &str, words: &Words) -> u8 {
     FAILED
 }
 
-/// Replaces a file, unless it is not to be written or has changed since it was read.
-fn write(path: &str, source: &SourceFile, text: &str) -> Result<(), String> {
-    let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
-    if metadata.permissions().readonly() {
-        return Err(io::Error::from(io::ErrorKind::PermissionDenied).to_string());
-    }
-    let now = fs::read(path).map_err(|error| error.to_string())?;
-    if now != source.text().as_bytes() {
-        return Err("it has changed meanwhile".to_owned());
-    }
-    SystemHost::new()
-        .write_file(path, text.as_bytes())
-        .map_err(|error| error.to_string())
-}
-
 /// Formats standard input to standard output.
-fn stdin(words: &Words, color: Color) -> u8 {
+fn stdin(options: Options, words: &Words, color: Color) -> u8 {
     let path = words.stdin_path.as_deref().unwrap_or(sources::STDIN);
-    let mut bytes = Vec::new();
-    if let Err(error) = io::stdin().lock().read_to_end(&mut bytes) {
-        return complain(&format!("cannot read '{path}': {error}"));
-    }
-    let Ok(before) = String::from_utf8(bytes) else {
-        return complain(&format!("cannot read '{path}': invalid UTF-8"));
+    let before = match sources::read_stdin() {
+        Ok(text) => text,
+        Err(error) => return unread(path, &error),
     };
     let source = SourceFile::new(Some(path.to_owned()), before);
-    let settings = words.stdin_path.as_deref().unwrap_or(".");
-    let Some(text) = formatted(&source, settings, path, words, color) else {
+    let Some(text) = formatted(&source, options, path, words, color) else {
         return FAILED;
     };
     if words.check || words.diff {

@@ -2,10 +2,10 @@
 
 use aether::parts::{ast as tree, lexer, parser};
 use aether::{DEFAULT_MAX_NESTING, Engine, Error, Host, SourceFile, SystemHost};
-use std::rc::Rc;
 
 use crate::options::{Dump, Tree};
 use crate::settings::Color;
+use crate::sources::{self, Parsed};
 use crate::{report, streams};
 
 /// `aether ast`.
@@ -52,39 +52,28 @@ pub(crate) fn dump(what: Dump, path: &str, color: Color) -> u8 {
     }
 }
 
-fn engine() -> Result<Engine, Error> {
-    Engine::builder()
-        .host(SystemHost::new())
-        .max_nesting(DEFAULT_MAX_NESTING)
-        .max_memory(None)
-        .build()
-}
-
 fn source(path: &str) -> Result<SourceFile, Error> {
-    let text = engine()?.read(path)?;
-    Ok(SourceFile::new(Some(path.to_owned()), text))
+    Ok(SourceFile::new(Some(path.to_owned()), sources::read(path)?))
 }
 
 fn bytecode(path: &str) -> Result<String, Error> {
-    let mut engine = engine()?;
+    let mut engine = Engine::builder()
+        .host(SystemHost::new())
+        .max_nesting(DEFAULT_MAX_NESTING)
+        .max_memory(None)
+        .build()?;
     let text = engine.read(path)?;
     engine.disassemble(path, text)
 }
 
 fn parse(path: &str) -> Result<parser::Parse, Error> {
-    let file = source(path)?;
-    let parsed = parser::parse(
-        &file,
-        parser::ParseOptions {
-            max_nesting: DEFAULT_MAX_NESTING,
-        },
-    );
-    if parsed.diagnostics.is_empty() {
-        return Ok(parsed);
+    let Parsed { file, parse } = sources::parse_file(path)?;
+    if parse.diagnostics.is_empty() {
+        return Ok(parse);
     }
     Err(Error::Syntax {
-        file: Rc::new(file),
-        diagnostics: parsed.diagnostics,
+        file,
+        diagnostics: parse.diagnostics,
     })
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use aether::parts::parser::{Parse, ParseOptions, parse};
-use aether::{DEFAULT_MAX_NESTING, Error, SourceFile};
+use aether::{DEFAULT_MAX_NESTING, Error, Host, SourceFile, SystemHost, source_text};
 
 /// Every file below a directory that `wanted` takes by its name, sorted by path; `target` and hidden directories are left
 /// out, and so are links to directories.
@@ -46,16 +46,18 @@ pub(crate) fn is_script(name: &str) -> bool {
 
 /// The text of a file.
 pub(crate) fn read(path: &str) -> Result<String, Error> {
-    let failed = |reason: String| Error::Read {
-        path: path.to_owned(),
-        reason,
-    };
-    let bytes = fs::read(path).map_err(|error| failed(error.to_string()))?;
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = valid.split(|&byte| byte == b'\n').count();
-        failed(format!("invalid UTF-8 at line {line}"))
-    })
+    source_text(path, fs::read(path))
+}
+
+/// Replaces the text of a file as a whole, unless it is not to be written or has changed since `before` was read.
+pub(crate) fn replace(path: &str, before: &str, text: &str) -> io::Result<()> {
+    if fs::metadata(path)?.permissions().readonly() {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    if fs::read(path)? != before.as_bytes() {
+        return Err(io::Error::other("it has changed meanwhile"));
+    }
+    SystemHost::new().write_file(path, text.as_bytes())
 }
 
 /// A file with its tree.
@@ -84,20 +86,17 @@ pub(crate) fn parse_source(file: SourceFile) -> Parsed {
 /// What standard input is called.
 pub(crate) const STDIN: &str = "<stdin>";
 
+/// All of standard input.
+pub(crate) fn read_stdin() -> Result<String, Error> {
+    let mut bytes = Vec::new();
+    let read = io::stdin().lock().read_to_end(&mut bytes);
+    source_text(STDIN, read.map(|_| bytes))
+}
+
 /// The error of standard input that cannot be read.
 pub(crate) fn unreadable_stdin(error: &io::Error) -> Error {
     Error::Read {
         path: STDIN.to_owned(),
         reason: error.to_string(),
     }
-}
-
-/// All of standard input.
-pub(crate) fn read_stdin() -> Result<String, Error> {
-    let mut text = String::new();
-    io::stdin()
-        .lock()
-        .read_to_string(&mut text)
-        .map_err(|error| unreadable_stdin(&error))?;
-    Ok(text)
 }

@@ -321,20 +321,7 @@ impl Engine {
     /// # Errors
     /// [`Error::Read`] if it cannot be read or is not UTF-8.
     pub fn read(&mut self, path: &str) -> Result<String, Error> {
-        let failed = |reason: String| Error::Read {
-            path: path.to_owned(),
-            reason,
-        };
-        let bytes = self
-            .machine
-            .host()
-            .read_file(path)
-            .map_err(|error| failed(error.to_string()))?;
-        String::from_utf8(bytes).map_err(|error| {
-            let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            let line = valid.split(|&byte| byte == b'\n').count();
-            failed(format!("invalid UTF-8 at line {line}"))
-        })
+        error::source_text(path, self.machine.host().read_file(path))
     }
 
     /// Calls `main` if the module scope has one, and awaits it if it is async; then serves the callbacks that are

@@ -53,6 +53,23 @@ pub enum Error {
     Exit,
 }
 
+/// The text of a source file, of which reading gave these bytes.
+///
+/// # Errors
+/// [`Error::Read`] if it could not be read or is not UTF-8.
+pub fn source_text(path: &str, bytes: std::io::Result<Vec<u8>>) -> Result<String, Error> {
+    let failed = |reason: String| Error::Read {
+        path: path.to_owned(),
+        reason,
+    };
+    let bytes = bytes.map_err(|error| failed(error.to_string()))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = valid.split(|&byte| byte == b'\n').count();
+        failed(format!("invalid UTF-8 at line {line}"))
+    })
+}
+
 impl Error {
     /// The kind, if the script raised.
     pub fn kind(&self) -> Option<ErrorKind> {

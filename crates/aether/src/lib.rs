@@ -54,7 +54,7 @@ mod host;
 
 pub use convert::{Arguments, FromValue, IntoValue, Pairs, ValueExt};
 pub use engine::{EMBEDDED_MEMORY, Engine, EngineBuilder, Fragment, HeapReport, MAX_ARGS, PromiseStatus};
-pub use error::Error;
+pub use error::{Error, source_text};
 pub use host::{DenyHost, MemoryHost, Output, SystemHost};
 
 pub use aether_eval::{
