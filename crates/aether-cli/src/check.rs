@@ -8,7 +8,7 @@ use std::path::Path;
 use aether::parts::ast::{Ast, Node};
 use aether::parts::resolve::resolve;
 use aether::{Diagnostic, Error, Severity, SourceFile, Span};
-use aether_lint::{LINTS, lint_program, undefined_names};
+use aether_lint::{LINTS, Program};
 use clap::Args;
 
 use crate::prelude::FullPrelude;
@@ -256,10 +256,11 @@ fn check(path: &str, settings: &Settings<'_>) -> Found {
     }
     let ast = &parsed.parse.ast;
     let resolution = resolve(ast, true);
-    let undefined = undefined_names(file, ast, &resolution, &settings.prelude);
+    let program = Program::new(file, ast, &resolution, &settings.prelude);
+    let undefined = program.undefined_names();
     let mut failed = !undefined.is_empty();
     let mut findings: Vec<(u32, Diagnostic)> = undefined;
-    for lint in lint_program(file, ast, &resolution, &settings.prelude) {
+    for lint in program.lints() {
         let line = file.line(lint.span.start);
         if settings.deny.contains(&lint.code) {
             failed = true;
@@ -313,7 +314,8 @@ fn fix(path: &str, parsed: Parsed, settings: &Settings<'_>) -> Result<Parsed, St
     for _ in 0..FIX_ROUNDS {
         let (file, ast) = (&parsed.file, &parsed.parse.ast);
         let resolution = resolve(ast, true);
-        let mut edits: Vec<_> = lint_program(file, ast, &resolution, &settings.prelude)
+        let mut edits: Vec<_> = Program::new(file, ast, &resolution, &settings.prelude)
+            .lints()
             .into_iter()
             .filter(|lint| !settings.allow.contains(&lint.code))
             .flat_map(|lint| lint.fix)

@@ -17,17 +17,8 @@ pub(crate) fn argument_counts(program: &Program<'_>, found: &mut Vec<Diagnostic>
         ..
     } = program;
     let declared: AHashSet<Symbol> = resolution.globals().iter().map(|global| global.name).collect();
-    let assigned: AHashSet<Symbol> = tree
-        .nodes
-        .iter()
-        .filter_map(|&id| match ast.node(id) {
-            Node::Assign { target, .. } => match ast.node(target) {
-                Node::Name(symbol) => Some(symbol),
-                _ => None,
-            },
-            _ => None,
-        })
-        .collect();
+    let assigned = resolution.assigned_globals();
+    let assigned: AHashSet<Symbol> = assigned.filter_map(|name| ast.name_of(name)).collect();
     for &id in &tree.nodes {
         let Node::Call { callee, args } = ast.node(id) else {
             continue;

@@ -70,7 +70,7 @@ fn stores(program: &Program<'_>) -> Vec<Store> {
     let Program { ast, tree, .. } = program;
     let mut found = Vec::new();
     for &id in &tree.nodes {
-        let function = tree.function_of(ast, id);
+        let function = || tree.function_of(ast, id);
         match ast.node(id) {
             Node::Assign { target, value } => {
                 let (object, member) = match ast.node(target) {
@@ -85,7 +85,7 @@ fn stores(program: &Program<'_>) -> Vec<Store> {
                         place: target,
                         member,
                         assigned: true,
-                        function,
+                        function: function(),
                     });
                 }
             }
@@ -106,7 +106,7 @@ fn stores(program: &Program<'_>) -> Vec<Store> {
                     place: id,
                     member: None,
                     assigned: false,
-                    function,
+                    function: function(),
                 });
             }
             Node::Let { pattern, value } | Node::Const { pattern, value } => {
@@ -128,7 +128,7 @@ fn stores(program: &Program<'_>) -> Vec<Store> {
                         place: pair[0],
                         member: ast.name_of(pair[0]),
                         assigned: false,
-                        function,
+                        function: function(),
                     });
                 }
             }
@@ -161,7 +161,10 @@ impl<'a> Undone<'a> {
         let mut undone = Self {
             assigned: AHashMap::new(),
             removed: AHashSet::new(),
-            globals: AHashSet::new(),
+            globals: resolution
+                .assigned_globals()
+                .filter_map(|name| ast.name_of(name))
+                .collect(),
             data: resolution.values().iter().map(|&(binding, _)| binding).collect(),
         };
         for store in stores.iter().filter(|store| store.assigned) {
@@ -171,21 +174,12 @@ impl<'a> Undone<'a> {
                 .or_default() += 1;
         }
         for &id in &tree.nodes {
-            match ast.node(id) {
-                Node::Call { callee, .. } => {
-                    if let Node::Member { object, name, .. } = ast.node(callee)
-                        && matches!(ast.text(name), "remove" | "pop" | "shift" | "clear" | "delete")
-                        && let Some(holder) = base(program, object)
-                    {
-                        undone.removed.insert(holder);
-                    }
-                }
-                Node::Assign { target, .. } => {
-                    if let Node::Name(symbol) = ast.node(target) {
-                        undone.globals.insert(symbol);
-                    }
-                }
-                _ => {}
+            if let Node::Call { callee, .. } = ast.node(id)
+                && let Node::Member { object, name, .. } = ast.node(callee)
+                && matches!(ast.text(name), "remove" | "pop" | "shift" | "clear" | "delete")
+                && let Some(holder) = base(program, object)
+            {
+                undone.removed.insert(holder);
             }
         }
         for &(binding, value) in resolution.values() {
@@ -224,11 +218,17 @@ fn place_text<'a>(program: &Program<'a>, store: &Store) -> &'a str {
     }
 }
 
-/// Names that hold themselves or each other.
+/// Names that hold themselves or each other, and functions that are stored on what they capture.
 pub(crate) fn cycles(program: &Program<'_>, found: &mut Vec<Diagnostic>) {
-    let ast = program.ast;
     let stores = stores(program);
     let undone = Undone::new(program, &stores);
+    names(program, &stores, &undone, found);
+    closures(program, &stores, &undone, found);
+}
+
+/// Names that hold themselves or each other.
+fn names<'a>(program: &Program<'a>, stores: &[Store], undone: &Undone<'a>, found: &mut Vec<Diagnostic>) {
+    let ast = program.ast;
     let mut by_pair: AHashMap<(Variable, Variable, Option<NodeId>), usize> = AHashMap::new();
     for (index, store) in stores.iter().enumerate() {
         let Some(value) = variable(program, store.value) else {
@@ -284,11 +284,9 @@ fn cycle(program: &Program<'_>, store: &Store, other: Option<&Store>) -> Diagnos
 }
 
 /// Functions that are stored on what they capture.
-pub(crate) fn closures(program: &Program<'_>, found: &mut Vec<Diagnostic>) {
+fn closures<'a>(program: &Program<'a>, stores: &[Store], undone: &Undone<'a>, found: &mut Vec<Diagnostic>) {
     let Program { ast, resolution, .. } = program;
-    let stores = stores(program);
-    let undone = Undone::new(program, &stores);
-    for store in &stores {
+    for store in stores {
         let Node::Function(function) = ast.node(ast.without_groups(store.value)) else {
             continue;
         };
@@ -318,12 +316,15 @@ pub(crate) fn closures(program: &Program<'_>, found: &mut Vec<Diagnostic>) {
 
 /// The first use of a binding within a node.
 fn uses_within(program: &Program<'_>, id: NodeId, binding: BindingId) -> Option<NodeId> {
-    let span = program.ast.span(id);
-    program.tree.nodes.iter().copied().find(|&node| {
-        let at = program.ast.span(node);
-        at.start >= span.start
-            && at.end <= span.end
-            && matches!(program.ast.node(node), Node::Name(_))
-            && program.resolution.use_of(node) == Use::Local(binding)
-    })
+    let ast = program.ast;
+    let mut work = vec![id];
+    while let Some(node) = work.pop() {
+        if matches!(ast.node(node), Node::Name(_)) && program.resolution.use_of(node) == Use::Local(binding) {
+            return Some(node);
+        }
+        let from = work.len();
+        ast.for_each_child(node, |child| work.push(child));
+        work[from..].reverse();
+    }
+    None
 }

@@ -17,9 +17,10 @@ mod literals;
 mod matching;
 mod names;
 
-use aether_ast::Ast;
+use aether_ast::{Ast, Node, NodeId, Symbol};
 use aether_resolve::Resolution;
 use aether_source::{Diagnostic, SourceFile};
+use ahash::AHashMap;
 
 use tree::Tree;
 
@@ -66,8 +67,8 @@ const fn lint(code: &'static str, name: &'static str) -> Lint {
     Lint { code, name }
 }
 
-/// What a program is looked at with.
-pub(crate) struct Program<'a> {
+/// A program with what is known of it. Its tree is complete.
+pub struct Program<'a> {
     pub(crate) file: &'a SourceFile,
     pub(crate) ast: &'a Ast,
     pub(crate) resolution: &'a Resolution,
@@ -76,7 +77,13 @@ pub(crate) struct Program<'a> {
 }
 
 impl<'a> Program<'a> {
-    fn new(file: &'a SourceFile, ast: &'a Ast, resolution: &'a Resolution, prelude: &'a dyn Prelude) -> Self {
+    /// A program without syntax errors.
+    pub fn new(
+        file: &'a SourceFile,
+        ast: &'a Ast,
+        resolution: &'a Resolution,
+        prelude: &'a dyn Prelude,
+    ) -> Self {
         Self {
             file,
             ast,
@@ -85,47 +92,51 @@ impl<'a> Program<'a> {
             tree: Tree::new(ast),
         }
     }
-}
 
-/// Uses of names that nothing declares, each an error at the use with the line of its statement, in source order. The
-/// tree must be complete.
-pub fn undefined_names(
-    file: &SourceFile,
-    ast: &Ast,
-    resolution: &Resolution,
-    prelude: &dyn Prelude,
-) -> Vec<(u32, Diagnostic)> {
-    names::undefined(&Program::new(file, ast, resolution, prelude))
-}
+    /// Uses of names that nothing declares, each an error at the use with the line of its statement, in source order.
+    pub fn undefined_names(&self) -> Vec<(u32, Diagnostic)> {
+        names::undefined(self)
+    }
 
-/// What is probably a mistake, as warnings in source order. The tree must be complete.
-///
-/// `// aether: allow(W0101)`, on the line or the one above, keeps a finding from being given; so does the lint's name in
-/// place of the code.
-pub fn lint_program(
-    file: &SourceFile,
-    ast: &Ast,
-    resolution: &Resolution,
-    prelude: &dyn Prelude,
-) -> Vec<Diagnostic> {
-    let program = Program::new(file, ast, resolution, prelude);
-    let mut found = Vec::new();
-    names::unused(&program, &mut found);
-    names::shadowed(&program, &mut found);
-    conditions::unreachable(&program, &mut found);
-    conditions::constant(&program, &mut found);
-    conditions::precedence(&program, &mut found);
-    matching::missing_cases(&program, &mut found);
-    matching::catch_alls(&program, &mut found);
-    literals::duplicate_keys(&program, &mut found);
-    literals::unknown_fields(&program, &mut found);
-    calls::argument_counts(&program, &mut found);
-    calls::never_awaited(&program, &mut found);
-    leaks::cycles(&program, &mut found);
-    leaks::closures(&program, &mut found);
-    found.retain(|diagnostic| !is_allowed(file, diagnostic));
-    found.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.code));
-    found
+    /// What is probably a mistake, as warnings in source order.
+    ///
+    /// `// aether: allow(W0101)`, on the line or the one above, keeps a finding from being given; so does the lint's name
+    /// in place of the code.
+    pub fn lints(&self) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        names::unused(self, &mut found);
+        names::shadowed(self, &mut found);
+        conditions::unreachable(self, &mut found);
+        conditions::constant(self, &mut found);
+        conditions::precedence(self, &mut found);
+        matching::missing_cases(self, &mut found);
+        matching::catch_alls(self, &mut found);
+        literals::duplicate_keys(self, &mut found);
+        literals::unknown_fields(self, &mut found);
+        calls::argument_counts(self, &mut found);
+        calls::never_awaited(self, &mut found);
+        leaks::cycles(self, &mut found);
+        found.retain(|diagnostic| !is_allowed(self.file, diagnostic));
+        found.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.code));
+        found
+    }
+
+    /// The declarations that `name_of` gives a name of; `None` for a name that is declared twice, which tells nothing.
+    pub(crate) fn declared_once(
+        &self,
+        name_of: impl Fn(Node) -> Option<NodeId>,
+    ) -> AHashMap<Symbol, Option<NodeId>> {
+        let mut declared = AHashMap::new();
+        for &id in &self.tree.nodes {
+            if let Some(name) = name_of(self.ast.node(id)).and_then(|name| self.ast.name_of(name)) {
+                declared
+                    .entry(name)
+                    .and_modify(|known| *known = None)
+                    .or_insert(Some(id));
+            }
+        }
+        declared
+    }
 }
 
 /// Whether a comment on the line of a finding, or on the one above, allows it.

@@ -3,7 +3,7 @@
 use aether_ast::{Ast, Node, NodeId, Symbol};
 use aether_resolve::suggest;
 use aether_source::Diagnostic;
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 
 use crate::Program;
 
@@ -57,18 +57,10 @@ pub(crate) fn duplicate_keys(program: &Program<'_>, found: &mut Vec<Diagnostic>)
 /// Fields in a struct literal that the struct does not declare, but has one that reads alike.
 pub(crate) fn unknown_fields(program: &Program<'_>, found: &mut Vec<Diagnostic>) {
     let Program { ast, tree, .. } = program;
-    let mut structs: AHashMap<Symbol, Option<NodeId>> = AHashMap::new();
-    for &id in &tree.nodes {
-        if let Node::Struct(definition) = ast.node(id)
-            && let Some(name) = ast.name_of(ast.structure(definition).name)
-        {
-            // One that is declared twice tells nothing.
-            structs
-                .entry(name)
-                .and_modify(|known| *known = None)
-                .or_insert(Some(id));
-        }
-    }
+    let structs = program.declared_once(|node| match node {
+        Node::Struct(definition) => Some(ast.structure(definition).name),
+        _ => None,
+    });
     for &id in &tree.nodes {
         let Node::StructLit { target, fields } = ast.node(id) else {
             continue;
@@ -83,7 +75,7 @@ pub(crate) fn unknown_fields(program: &Program<'_>, found: &mut Vec<Diagnostic>)
             continue;
         };
         let definition = ast.structure(definition);
-        let declared: Vec<&str> = ast
+        let declared: AHashSet<&str> = ast
             .list(definition.fields)
             .iter()
             .filter_map(|&field| match ast.node(field) {
@@ -99,7 +91,7 @@ pub(crate) fn unknown_fields(program: &Program<'_>, found: &mut Vec<Diagnostic>)
             .filter_map(|&field| Some((field, ast.text(ast.name_of(field)?))))
             .collect();
         for &(field, text) in &given {
-            if declared.contains(&text) {
+            if declared.contains(text) {
                 continue;
             }
             // A field that is given as well was not meant.

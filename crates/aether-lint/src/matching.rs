@@ -2,7 +2,7 @@
 
 use aether_ast::{Node, NodeId, Symbol};
 use aether_source::Diagnostic;
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 
 use crate::Program;
 
@@ -10,7 +10,7 @@ use crate::Program;
 /// most of them.
 pub(crate) fn missing_cases(program: &Program<'_>, found: &mut Vec<Diagnostic>) {
     let Program { ast, tree, .. } = program;
-    let enums: Vec<(Symbol, NodeId)> = enums(program).collect();
+    let enums = enums(program);
     for &id in &tree.nodes {
         let (subject, arms, is_value) = match ast.node(id) {
             Node::Match { subject, arms } => (subject, arms, false),
@@ -20,8 +20,7 @@ pub(crate) fn missing_cases(program: &Program<'_>, found: &mut Vec<Diagnostic>) 
         let Some((of, named)) = variants(program, ast.list(arms)) else {
             continue;
         };
-        let mut declared = enums.iter().filter(|(name, _)| *name == of);
-        let (Some(&(_, declaration)), None) = (declared.next(), declared.next()) else {
+        let Some(&Some(declaration)) = enums.get(&of) else {
             continue;
         };
         let Node::Enum(definition) = ast.node(declaration) else {
@@ -58,8 +57,14 @@ pub(crate) fn missing_cases(program: &Program<'_>, found: &mut Vec<Diagnostic>) 
 pub(crate) fn catch_alls(program: &Program<'_>, found: &mut Vec<Diagnostic>) {
     let Program { ast, tree, .. } = program;
     let mut owners: AHashMap<Symbol, Symbol> = AHashMap::new();
-    for (of, declaration) in enums(program) {
-        for variant in variants_of(program, declaration) {
+    for &id in &tree.nodes {
+        let Node::Enum(definition) = ast.node(id) else {
+            continue;
+        };
+        let Some(of) = ast.name_of(ast.enumeration(definition).name) else {
+            continue;
+        };
+        for variant in variants_of(program, id) {
             // What starts with a small letter may well be meant as a name.
             if ast.text(variant).starts_with(char::is_uppercase) {
                 owners.entry(variant).or_insert(of);
@@ -144,10 +149,9 @@ fn takes_anything(program: &Program<'_>, pattern: NodeId) -> Option<NodeId> {
 }
 
 /// The enums of a file by name.
-fn enums<'a>(program: &'a Program<'_>) -> impl Iterator<Item = (Symbol, NodeId)> + 'a {
-    let ast = program.ast;
-    program.tree.nodes.iter().filter_map(|&id| match ast.node(id) {
-        Node::Enum(definition) => Some((ast.name_of(ast.enumeration(definition).name)?, id)),
+fn enums(program: &Program<'_>) -> AHashMap<Symbol, Option<NodeId>> {
+    program.declared_once(|node| match node {
+        Node::Enum(definition) => Some(program.ast.enumeration(definition).name),
         _ => None,
     })
 }
@@ -166,10 +170,10 @@ fn variants_of<'a>(program: &'a Program<'_>, declaration: NodeId) -> impl Iterat
 }
 
 /// The enum whose variants all arms name, and which those are; `None` if some arm takes anything else.
-fn variants(program: &Program<'_>, arms: &[NodeId]) -> Option<(Symbol, Vec<Symbol>)> {
+fn variants(program: &Program<'_>, arms: &[NodeId]) -> Option<(Symbol, AHashSet<Symbol>)> {
     let ast = program.ast;
     let mut of = None;
-    let mut named = Vec::new();
+    let mut named = AHashSet::new();
     let mut work = Vec::new();
     for &arm in arms {
         let Node::Arm { pattern, .. } = ast.node(arm) else {
@@ -186,7 +190,7 @@ fn variants(program: &Program<'_>, arms: &[NodeId]) -> Option<(Symbol, Vec<Symbo
                     if *of.get_or_insert(enum_name) != enum_name {
                         return None;
                     }
-                    named.push(variant);
+                    named.insert(variant);
                 }
                 _ => return None,
             }

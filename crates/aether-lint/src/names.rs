@@ -1,14 +1,14 @@
 //! Names: those that nothing declares, those that nothing uses, and those that hide what is called by them.
 
 use aether_ast::{Node, NodeId, Symbol};
-use aether_resolve::{BindingKind, Use, suggest, written_here};
+use aether_resolve::{BindingId, BindingKind, Use, undefined_help};
 use aether_source::Diagnostic;
 use ahash::{AHashMap, AHashSet};
 
 use crate::Program;
 use crate::tree::is_plain_literal;
 
-/// See [`crate::undefined_names`].
+/// See [`Program::undefined_names`].
 pub(crate) fn undefined(program: &Program<'_>) -> Vec<(u32, Diagnostic)> {
     let Program {
         ast,
@@ -17,11 +17,15 @@ pub(crate) fn undefined(program: &Program<'_>) -> Vec<(u32, Diagnostic)> {
         ..
     } = *program;
     let missing = aether_resolve::undefined_names(ast, resolution, |name| prelude.has(name));
+    if missing.is_empty() {
+        return Vec::new();
+    }
     let mut candidates: Vec<&str> = prelude.names();
     candidates.extend(resolution.globals().iter().map(|global| ast.text(global.name)));
     candidates.extend(resolution.bindings().iter().map(|binding| ast.text(binding.name)));
     candidates.sort_unstable();
     candidates.dedup();
+    let mut helps: AHashMap<(Symbol, bool), Option<String>> = AHashMap::new();
     let mut found = Vec::new();
     for id in missing {
         // What a struct literal names is looked up when it runs.
@@ -41,15 +45,10 @@ pub(crate) fn undefined(program: &Program<'_>) -> Vec<(u32, Diagnostic)> {
             .tree
             .parent(id)
             .is_some_and(|parent| matches!(ast.node(parent), Node::Assign { target, .. } if target == id));
-        diagnostic.help = if let Some(help) = written_here(name) {
-            Some(help.to_owned())
-        } else if let Some(meant) = suggest(name, candidates.iter().copied()) {
-            Some(format!("did you mean '{meant}'?"))
-        } else if is_target {
-            Some(format!("a variable is declared with let {name} = …"))
-        } else {
-            None
-        };
+        let help = helps
+            .entry((symbol, is_target))
+            .or_insert_with(|| undefined_help(name, candidates.iter().copied(), is_target));
+        diagnostic.help.clone_from(help);
         let statement = program.tree.statement_of(ast, id);
         found.push((program.file.line(ast.span(statement).start), diagnostic));
     }
@@ -192,6 +191,17 @@ pub(crate) fn shadowed(program: &Program<'_>, found: &mut Vec<Diagnostic>) {
         tree,
         ..
     } = program;
+    // Whether all values of a binding are data.
+    let mut holds_data: AHashMap<BindingId, bool> = AHashMap::new();
+    for &(binding, value) in resolution.values() {
+        let value = ast.without_groups(value);
+        let is_data =
+            is_plain_literal(ast, value) || matches!(ast.node(value), Node::Array(_) | Node::Dict(_));
+        *holds_data.entry(binding).or_insert(true) &= is_data;
+    }
+    for binding in resolution.opaque() {
+        holds_data.remove(binding);
+    }
     for &id in &tree.nodes {
         let Node::Call { callee, .. } = ast.node(id) else {
             continue;
@@ -202,20 +212,8 @@ pub(crate) fn shadowed(program: &Program<'_>, found: &mut Vec<Diagnostic>) {
         };
         let name = ast.text(symbol);
         let binding_facts = resolution.binding(binding);
-        if prelude.arity(name).is_none() || binding_facts.assigned || resolution.opaque().contains(&binding) {
-            continue;
-        }
-        let values: Vec<NodeId> = resolution
-            .values()
-            .iter()
-            .filter(|(of, _)| *of == binding)
-            .map(|&(_, value)| value)
-            .collect();
-        let is_data = |&value: &NodeId| {
-            let value = ast.without_groups(value);
-            is_plain_literal(ast, value) || matches!(ast.node(value), Node::Array(_) | Node::Dict(_))
-        };
-        if values.is_empty() || !values.iter().all(is_data) {
+        let is_certain = holds_data.get(&binding) == Some(&true) && !binding_facts.assigned;
+        if !is_certain || prelude.arity(name).is_none() {
             continue;
         }
         let warning = Diagnostic::warning(

@@ -1,7 +1,7 @@
 //! Each lint on programs that deserve it and on programs that do not.
 #![forbid(unsafe_code)]
 
-use aether_lint::{LINTS, Prelude, lint_program, undefined_names};
+use aether_lint::{LINTS, Prelude, Program};
 use aether_parser::{ParseOptions, parse};
 use aether_resolve::resolve;
 use aether_source::SourceFile;
@@ -37,7 +37,8 @@ fn findings(text: &str) -> Vec<(u32, &'static str, String)> {
     let parsed = parse(&file, ParseOptions::default());
     assert!(parsed.diagnostics.is_empty(), "{text}: {:?}", parsed.diagnostics);
     let resolution = resolve(&parsed.ast, true);
-    lint_program(&file, &parsed.ast, &resolution, &Names)
+    Program::new(&file, &parsed.ast, &resolution, &Names)
+        .lints()
         .into_iter()
         .map(|found| (file.line(found.span.start), found.code, found.message))
         .collect()
@@ -53,7 +54,8 @@ fn fixed(text: &str) -> String {
     let parsed = parse(&file, ParseOptions::default());
     let resolution = resolve(&parsed.ast, true);
     let mut out = text.to_owned();
-    let mut edits: Vec<_> = lint_program(&file, &parsed.ast, &resolution, &Names)
+    let mut edits: Vec<_> = Program::new(&file, &parsed.ast, &resolution, &Names)
+        .lints()
         .into_iter()
         .flat_map(|found| found.fix)
         .collect();
@@ -298,7 +300,7 @@ fn structures_that_hold_themselves_are_told() {
         let file = SourceFile::new(None, cyclic[3].to_owned());
         let parsed = parse(&file, ParseOptions::default());
         let resolution = resolve(&parsed.ast, true);
-        lint_program(&file, &parsed.ast, &resolution, &Names)[0]
+        Program::new(&file, &parsed.ast, &resolution, &Names).lints()[0]
             .help
             .clone()
             .unwrap()
@@ -359,7 +361,8 @@ fn undefined_names_have_their_statements_line_and_a_hint() {
     let file = SourceFile::new(None, text.to_owned());
     let parsed = parse(&file, ParseOptions::default());
     let resolution = resolve(&parsed.ast, true);
-    let found: Vec<(u32, String, Option<String>)> = undefined_names(&file, &parsed.ast, &resolution, &Names)
+    let found: Vec<(u32, String, Option<String>)> = Program::new(&file, &parsed.ast, &resolution, &Names)
+        .undefined_names()
         .into_iter()
         .map(|(line, found)| (line, found.message, found.help))
         .collect();

@@ -744,8 +744,7 @@ impl Resolver<'_> {
     fn finish(mut self) -> Resolution {
         self.check_constants();
         self.check_global_functions();
-        let is_global = |name: &NodeId| self.out.use_of(*name) == Use::Global;
-        self.out.assigned_globals = self.assigned.iter().copied().filter(is_global).collect();
+        self.out.assigned = std::mem::take(&mut self.assigned);
         let shared = self.captured_within_own();
         for (index, facts) in self.facts.iter().enumerate() {
             let (binding, id) = (&self.out.bindings[index], BindingId(index as u32));

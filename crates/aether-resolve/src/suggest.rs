@@ -31,12 +31,12 @@ pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     for candidate in candidates {
         // A single letter is like any other.
         let is_letter = |text: &str| text.chars().count() == 1;
-        let differs = !candidate.eq_ignore_ascii_case(name);
-        if candidate == name || (differs && (is_letter(name) || is_letter(candidate))) {
+        let distance = if candidate == name {
             continue;
-        }
-        let distance = if candidate.eq_ignore_ascii_case(name) {
+        } else if candidate.eq_ignore_ascii_case(name) {
             1
+        } else if is_letter(name) || is_letter(candidate) {
+            continue;
         } else {
             2 * distance(name, candidate)
         };
@@ -46,6 +46,22 @@ pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         }
     }
     best.map(|(_, candidate)| candidate)
+}
+
+/// Advice for a name that nothing declares: how what other languages call so is written, the candidate that was
+/// probably meant, or, where the name is assigned, how one is declared.
+pub fn undefined_help<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+    is_assigned: bool,
+) -> Option<String> {
+    if let Some(text) = written_here(name) {
+        return Some(text.to_owned());
+    }
+    if let Some(meant) = suggest(name, candidates) {
+        return Some(format!("did you mean '{meant}'?"));
+    }
+    is_assigned.then(|| format!("a variable is declared with let {name} = …"))
 }
 
 /// Optimal string alignment distance; names longer than 64 characters are never close.

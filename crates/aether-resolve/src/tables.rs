@@ -138,7 +138,7 @@ pub struct Resolution {
     pub(crate) values: Vec<(BindingId, NodeId)>,
     pub(crate) opaque: Vec<BindingId>,
     pub(crate) constant_errors: Vec<NodeId>,
-    pub(crate) assigned_globals: Vec<NodeId>,
+    pub(crate) assigned: Vec<NodeId>,
     pub(crate) global_functions: AHashMap<Symbol, FunctionId>,
     pub(crate) own_functions: AHashMap<BindingId, FunctionId>,
 }
@@ -166,8 +166,9 @@ impl Resolution {
     }
 
     /// Names of the module's or the prelude's, in no order, that are assigned.
-    pub fn assigned_globals(&self) -> &[NodeId] {
-        &self.assigned_globals
+    pub fn assigned_globals(&self) -> impl Iterator<Item = NodeId> + '_ {
+        let assigned = self.assigned.iter().copied();
+        assigned.filter(|&name| self.use_of(name) == Use::Global)
     }
 
     /// A binding.

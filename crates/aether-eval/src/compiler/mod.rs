@@ -126,8 +126,10 @@ fn assigned_constants(ast: &Ast, resolution: &Resolution, tables: &Tables, modul
             .is_some_and(|name| tables.is_constant(module, ast.text(name)))
     };
     let declared = resolution.globals().iter().map(|global| global.ident);
-    let assigned = resolution.assigned_globals().iter().copied();
-    declared.chain(assigned).filter(is_constant).collect()
+    declared
+        .chain(resolution.assigned_globals())
+        .filter(is_constant)
+        .collect()
 }
 
 /// The error of a name that assigns or declares again what is constant.

@@ -12,7 +12,7 @@ use std::time::Instant;
 use aether::parts::{parser, resolve};
 use aether::{Engine, MemoryHost, SourceFile};
 use aether_fmt::{FormatError, Options, format};
-use aether_lint::{Prelude, lint_program, undefined_names};
+use aether_lint::{Prelude, Program};
 
 use crate::Work;
 
@@ -182,8 +182,9 @@ fn read(text: &str) -> Result<(), String> {
     }
     let parsed = parser::parse(&file, parser::ParseOptions::default());
     let resolution = resolve::resolve(&parsed.ast, true);
-    drop(undefined_names(&file, &parsed.ast, &resolution, &Nothing));
-    drop(lint_program(&file, &parsed.ast, &resolution, &Nothing));
+    let program = Program::new(&file, &parsed.ast, &resolution, &Nothing);
+    drop(program.undefined_names());
+    drop(program.lints());
     Ok(())
 }
 
