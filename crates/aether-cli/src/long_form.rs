@@ -205,7 +205,16 @@ mod tests {
     #[test]
     fn every_place_has_its_line() {
         let far = format!("a\u{e9} b\n{}\r\nend", "x\n".repeat(60));
-        for text in ["", "\n", "a", "a\n", "\u{e9}\u{1f600}\n\nb\r\nc", "\n\n\n", "a\r\n", &far] {
+        for text in [
+            "",
+            "\n",
+            "a",
+            "a\n",
+            "\u{e9}\u{1f600}\n\nb\r\nc",
+            "\n\n\n",
+            "a\r\n",
+            &far,
+        ] {
             let file = SourceFile::new(None, text.to_owned());
             let offsets: Vec<u32> = (0..=text.len())
                 .filter(|&at| text.is_char_boundary(at))

@@ -2,13 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aether::parts::eval::{Place, all_builtins};
+use aether::parts::eval::{core_builtins, predefined_modules};
 use aether::parts::stdlib;
 use aether::{BuiltinDef, Engine, MemoryHost};
 use aether_lint::Prelude;
-
-/// Modules whose members every full engine has by name.
-const EMBEDDED: &[&str] = &["core", "collections", "math", "string", "testing"];
 
 /// What a full engine has.
 pub(crate) struct FullPrelude {
@@ -25,13 +22,9 @@ impl FullPrelude {
             .build()
             .map(|engine| engine.known_names().into_iter().collect())
             .unwrap_or_default();
-        let own = all_builtins().filter(|(place, _)| match place {
-            Place::Global => true,
-            Place::Module(module) => EMBEDDED.contains(module),
-            Place::Namespace(_) | Place::Method(_) | Place::EveryValue => false,
-        });
+        let own = core_builtins().chain(predefined_modules().iter().flat_map(|module| module.functions));
         let library = stdlib::ALL.iter().copied().flatten();
-        let functions = own.map(|(_, def)| def).chain(library);
+        let functions = own.chain(library);
         Self {
             names,
             functions: functions.map(|def| (def.info.name, def)).collect(),

@@ -22,12 +22,12 @@ mod vm;
 
 pub use builtins::{
     Args, BuiltinDef, Each, Event, LibraryModule, Pairs, Place, Resume, Returned, Run, Simple, Step, Until,
-    all_builtins, core_builtins,
+    all_builtins, core_builtins, library_modules, predefined_modules,
 };
 pub use context::Ctx;
 pub use host::{Background, Host, Names, OpenFile, Permission, Stream};
 pub use machine::{Machine, MachineOptions, Optimizations, Prepared, RunError, RuntimeError};
-pub use members::signature;
+pub use members::{methods_of, properties_of, signature};
 pub use memory::{
     HeapProfile, LEAK_LIMIT, Leak, LeakPlace, LeakReport, LeakStep, MemoryWatch, ProfilePoint, RootedValue,
 };

@@ -1,7 +1,7 @@
 //! What a value has: the names that may stand behind its dot, and how a function is called. For prompts, debuggers and
 //! messages; nothing that runs a script asks here.
 
-use aether_value::{Closure, ErrorObject, Value, tag};
+use aether_value::{Closure, Value, tag};
 
 use crate::builtins::{self, Place};
 use crate::vm::Vm;
@@ -42,30 +42,37 @@ pub(crate) fn names_of(vm: &Vm, value: &Value) -> Vec<String> {
             });
             names.extend(keys);
         }
-        Value::Error(error) => names.extend(error_members(error)),
         _ => {}
     }
-    let own_tag = value.tag();
-    let methods = builtins::all_builtins().filter(|(place, _)| match place {
-        Place::Method(tag) => *tag == own_tag && own_tag != tag::NATIVE,
-        Place::Namespace(_) | Place::Global | Place::Module(_) | Place::EveryValue => false,
-    });
-    names.extend(methods.map(|(_, def)| def.info.name.to_owned()));
-    if matches!(
-        value,
-        Value::String(_) | Value::Array(_) | Value::Set(_) | Value::Dict(_)
-    ) {
-        names.push("length".to_owned());
+    // What natives have is their own.
+    if value.tag() != tag::NATIVE {
+        let type_name = tag::name(value.tag());
+        let built_in = properties_of(type_name)
+            .iter()
+            .copied()
+            .chain(methods_of(type_name));
+        names.extend(built_in.map(str::to_owned));
     }
     names.sort();
     names.dedup();
     names
 }
 
-fn error_members(_: &ErrorObject) -> impl Iterator<Item = String> {
-    ["message", "kind", "line", "value", "stack_trace"]
-        .map(str::to_owned)
-        .into_iter()
+/// The properties of a built-in type, besides what its values hold under names.
+pub fn properties_of(type_name: &str) -> &'static [&'static str] {
+    match type_name {
+        "string" | "array" | "set" | "dict" => &["length", "size"],
+        "error" => &["message", "kind", "line", "value", "stack_trace"],
+        _ => &[],
+    }
+}
+
+/// The built-in methods of a type.
+pub fn methods_of(type_name: &str) -> impl Iterator<Item = &'static str> {
+    builtins::all_builtins().filter_map(move |(place, def)| match place {
+        Place::Method(tag) if tag::name(tag) == type_name => Some(def.info.name),
+        _ => None,
+    })
 }
 
 /// What a value holds under a name, as far as that is data: nothing runs.

@@ -6,25 +6,13 @@
 //! Invariant: nothing is suggested that is not certain to exist or to mean what is said.
 
 use aether_ast::{Ast, BinaryOp, Node, NodeId};
-use aether_eval::{Place, RuntimeError};
+use aether_eval::{LibraryModule, Place, RuntimeError, library_modules, methods_of, properties_of};
 use aether_parser::ParseOptions;
-use aether_resolve::{method_here, suggest, written_here};
+use aether_resolve::{method_here, suggest, undefined_help, written_here};
 use aether_source::{SourceFile, Span};
 use aether_value::{ErrorKind, Value};
 
 use crate::{DEFAULT_MAX_NESTING, Engine};
-
-/// Modules of the standard library, for names of modules that are not found.
-const MODULES: &[&str] = &[
-    "core",
-    "collections",
-    "math",
-    "string",
-    "testing",
-    "heap",
-    "io",
-    "log",
-];
 
 /// Advice for an error, if there is any.
 pub(crate) fn help_for(engine: &Engine, raised: &RuntimeError) -> Option<String> {
@@ -96,17 +84,16 @@ fn index_note(message: &str) -> Option<String> {
 }
 
 /// The source around an error.
-struct Site {
+struct Site<'a> {
+    file: &'a SourceFile,
     ast: Ast,
-    text: String,
-    line: u32,
     span: Span,
     /// Nodes within the span or around it, outermost first.
     nodes: Vec<NodeId>,
 }
 
-impl Site {
-    fn new(file: &SourceFile, span: Span) -> Self {
+impl<'a> Site<'a> {
+    fn new(file: &'a SourceFile, span: Span) -> Self {
         let options = ParseOptions {
             max_nesting: DEFAULT_MAX_NESTING,
         };
@@ -123,26 +110,26 @@ impl Site {
             (own.start, std::cmp::Reverse(own.end))
         });
         Self {
+            file,
             ast,
-            text: file.text().to_owned(),
-            line: file.line(span.start),
             span,
             nodes,
         }
     }
 
-    fn text_of(&self, id: NodeId) -> &str {
-        self.text.get(self.ast.span(id).range()).unwrap_or_default()
+    fn text_of(&self, id: NodeId) -> &'a str {
+        self.file.slice(self.ast.span(id))
     }
 
     /// The text of a node if it fits into a sentence.
-    fn short_text(&self, id: NodeId) -> Option<&str> {
+    fn short_text(&self, id: NodeId) -> Option<&'a str> {
         Some(self.text_of(id)).filter(|text| !text.contains('\n') && text.chars().count() <= 40)
     }
 
     /// The line of the error as it is written.
-    fn line_text(&self) -> &str {
-        self.text.lines().nth(self.line as usize - 1).unwrap_or_default()
+    fn line_text(&self) -> &'a str {
+        let line = self.file.line(self.span.start);
+        self.file.line_text(line).unwrap_or_default()
     }
 
     /// The node of the error: the outermost one that covers exactly its span, else the innermost around it.
@@ -162,28 +149,22 @@ impl Site {
 
     /// A node on the error's line that `wanted` takes.
     fn on_line<T>(&self, wanted: impl Fn(&Ast, NodeId) -> Option<T>) -> Option<T> {
-        let before = self.text[..self.span.start as usize].rfind('\n');
-        let start = before.map_or(0, |at| at as u32 + 1);
-        let end = start + self.line_text().len() as u32;
-        let own = self
-            .ast
-            .ids()
-            .filter(|&id| (start..=end).contains(&self.ast.span(id).start));
+        let line = self.file.line(self.span.start);
+        let own = self.ast.ids().filter(|&id| self.line_of(id) == line);
         let mut found = own.filter_map(|id| wanted(&self.ast, id));
         found.next()
     }
 
     /// The line that a node starts in.
     fn line_of(&self, id: NodeId) -> u32 {
-        let start = self.ast.span(id).start as usize;
-        self.text[..start].matches('\n').count() as u32 + 1
+        self.file.line(self.ast.span(id).start)
     }
 }
 
 struct Helper<'a> {
     engine: &'a Engine,
     message: &'a str,
-    site: Option<&'a Site>,
+    site: Option<&'a Site<'a>>,
 }
 
 /// The text between single quotes at the beginning of `text`.
@@ -191,14 +172,14 @@ fn quoted(text: &str) -> Option<(&str, &str)> {
     text.strip_prefix('\'')?.split_once('\'')
 }
 
-fn meant(name: &str, candidates: &[String]) -> Option<String> {
-    let meant = suggest(name, candidates.iter().map(String::as_str))?;
-    Some(format!("did you mean '{meant}'?"))
+fn meant<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    suggest(name, candidates).map(|meant| format!("did you mean '{meant}'?"))
 }
 
 /// The member that was probably meant, else all that there are.
 fn meant_or_all(name: &str, of: &str, members: &[String]) -> Option<String> {
-    meant(name, members).or_else(|| (!members.is_empty()).then(|| format!("{of} has {}", members.join(", "))))
+    let all = || (!members.is_empty()).then(|| format!("{of} has {}", members.join(", ")));
+    meant(name, members.iter().map(String::as_str)).or_else(all)
 }
 
 impl Helper<'_> {
@@ -217,8 +198,9 @@ impl Helper<'_> {
         if let Some(text) = written_here(name) {
             return Some(text.to_owned());
         }
+        let mut known = self.engine.known_names();
         let Some(site) = self.site else {
-            return meant(name, &self.engine.known_names());
+            return meant(name, known.iter().map(String::as_str));
         };
         if site.line_text().trim_start().starts_with("--") {
             return Some("comments start with //".to_owned());
@@ -234,14 +216,10 @@ impl Helper<'_> {
         if let Some(text) = field_of_method(site, name) {
             return Some(text);
         }
-        let mut known = self.engine.known_names();
         let resolution = aether_resolve::resolve(&site.ast, true);
         let locals = resolution.bindings().iter().map(|binding| binding.name);
         let globals = resolution.globals().iter().map(|global| global.name);
         known.extend(locals.chain(globals).map(|name| site.ast.text(name).to_owned()));
-        if let Some(text) = meant(name, &known) {
-            return Some(text);
-        }
         let is_assigned = site.on_line(|ast, id| match ast.node(id) {
             Node::Assign { target, .. }
                 if ast.name_of(target).is_some_and(|symbol| ast.text(symbol) == name) =>
@@ -250,16 +228,14 @@ impl Helper<'_> {
             }
             _ => None,
         });
-        is_assigned.map(|()| format!("a variable is declared with let {name} = …"))
+        undefined_help(name, known.iter().map(String::as_str), is_assigned.is_some())
     }
 
     fn import(&self) -> Option<String> {
         if let Some(rest) = self.message.strip_prefix("Module not found: ") {
             let (name, _) = quoted(rest)?;
-            if let Some(meant) = suggest(name, MODULES.iter().copied()) {
-                return Some(format!("did you mean '{meant}'?"));
-            }
-            return built_in_without_module(name).map(str::to_owned);
+            return meant(name, library_modules().map(|module| module.name))
+                .or_else(|| built_in_without_module(name).map(str::to_owned));
         }
         self.module_member()
     }
@@ -274,12 +250,13 @@ impl Helper<'_> {
             .or_else(|| self.engine.prelude_value(module));
         let members: Vec<String> = match value {
             Some(value @ Value::Module(_)) => self.engine.members(&value),
-            _ => aether_eval::all_builtins()
-                .filter(|(place, _)| *place == Place::Module(module_name(module)))
-                .map(|(_, def)| def.info.name.to_owned())
+            _ => library_modules()
+                .filter(|known| known.name == module)
+                .flat_map(LibraryModule::names)
+                .map(str::to_owned)
                 .collect(),
         };
-        meant(name, &members)
+        meant(name, members.iter().map(String::as_str))
             .or_else(|| name.contains("sqrt").then(|| "did you mean 'sqrt'?".to_owned()))
             .or_else(|| {
                 let shown: Vec<&str> = members.iter().take(8).map(String::as_str).collect();
@@ -310,8 +287,7 @@ impl Helper<'_> {
             return self.null_object(name);
         }
         if let Some(members) = self.members_of(of) {
-            return meant(name, &members)
-                .or_else(|| (!members.is_empty()).then(|| format!("{of} has {}", members.join(", "))));
+            return meant_or_all(name, of, &members);
         }
         match (of, name) {
             ("int" | "float" | "bool", "length" | "len" | "size") => {
@@ -344,8 +320,7 @@ impl Helper<'_> {
             return self.null_object(name);
         }
         if let Some(members) = self.members_of(of) {
-            return meant(name, &members)
-                .or_else(|| (!members.is_empty()).then(|| format!("{of} has {}", members.join(", "))));
+            return meant_or_all(name, of, &members);
         }
         match (of, name) {
             ("dict", "push" | "add" | "append" | "insert" | "put" | "set") => {
@@ -357,14 +332,11 @@ impl Helper<'_> {
         if let Some(text) = method_here(name) {
             return Some(text.to_owned());
         }
-        let methods = methods_of(of);
-        if of == "iterator"
-            && !methods.iter().any(|method| method == name)
-            && methods_of("array").iter().any(|method| method == name)
-        {
+        // The type itself has no such method.
+        if of == "iterator" && methods_of("array").any(|method| method == name) {
             return Some(format!("arrays have it: write collect().{name}(…)"));
         }
-        meant(name, &methods)
+        meant(name, methods_of(of))
     }
 
     /// What was null where a member of it was wanted.
@@ -422,7 +394,7 @@ impl Helper<'_> {
                 _ => {}
             }
         }
-        if let Some(text) = meant(key, &keys) {
+        if let Some(text) = meant(key, keys.iter().map(String::as_str)) {
             return Some(text);
         }
         Some(if is_member {
@@ -447,11 +419,8 @@ impl Helper<'_> {
         if let Some(rest) = self.message.strip_prefix("Unknown argument ") {
             let (name, _) = quoted(rest)?;
             let (declared, names) = self.parameters()?;
-            let given: Vec<String> = names
-                .iter()
-                .map(|name| name.trim_start_matches('.').to_owned())
-                .collect();
-            return meant(name, &given).or(Some(format!("it is declared as {declared}")));
+            let names = names.iter().map(|name| name.trim_start_matches('.'));
+            return meant(name, names).or(Some(format!("it is declared as {declared}")));
         }
         if self.message.starts_with("Argument ") {
             return Some("it is given by position and by name; leave one of the two out".to_owned());
@@ -461,30 +430,27 @@ impl Helper<'_> {
         }
         let site = self.site?;
         let callee = self.callee()?;
-        let name = match site.ast.node(callee) {
-            Node::Name(symbol) => site.ast.text(symbol),
+        let (name, params) = match site.ast.node(callee) {
+            Node::Name(symbol) => {
+                let name = site.ast.text(symbol);
+                (name, function_params(name)?)
+            }
             Node::Member { name, object, .. } => {
-                if let Some(Value::EnumDef(definition)) = self.global_of(object)
-                    && let Some(variant) = definition
-                        .variants()
-                        .iter()
-                        .find(|variant| variant.name.as_str() == site.ast.text(name))
-                {
-                    let fields: Vec<&str> = variant.fields.iter().map(|field| field.as_str()).collect();
-                    return Some(format!("the variant has the fields ({})", fields.join(", ")));
+                let name = site.ast.text(name);
+                match self.global_of(object) {
+                    Some(Value::EnumDef(definition)) => {
+                        let mut variants = definition.variants().iter();
+                        let variant = variants.find(|variant| variant.name.as_str() == name)?;
+                        let fields: Vec<&str> = variant.fields.iter().map(|field| field.as_str()).collect();
+                        return Some(format!("the variant has the fields ({})", fields.join(", ")));
+                    }
+                    Some(Value::Module(_)) => (name, function_params(name)?),
+                    _ => (name, method_params(name)?),
                 }
-                site.ast.text(name)
             }
             _ => return None,
         };
-        let found = aether_eval::all_builtins()
-            .map(|(_, def)| def)
-            .chain(aether_stdlib::ALL.iter().copied().flatten())
-            .find(|def| def.info.name == name && !def.info.params.is_empty())?;
-        Some(format!(
-            "it is called as {name}({})",
-            found.info.params.join(", ")
-        ))
+        Some(format!("it is called as {name}({})", params.join(", ")))
     }
 
     /// What is called at the error's place.
@@ -750,18 +716,34 @@ impl Helper<'_> {
     }
 }
 
+/// The parameters of a built-in function, if they are known.
+fn function_params(name: &str) -> Option<&'static [&'static str]> {
+    let mut functions = aether_eval::core_builtins()
+        .chain(library_modules().flat_map(|module| module.functions))
+        .chain(aether_stdlib::ALL.iter().copied().flatten());
+    let found = functions.find(|def| def.info.name == name)?;
+    Some(found.info.params).filter(|params| !params.is_empty())
+}
+
+/// The parameters of a built-in method: those of the function of its name behind the first, if the types that have the
+/// method are the one that this takes, and iterators.
+fn method_params(name: &str) -> Option<&'static [&'static str]> {
+    let (receiver, params) = function_params(name)?.split_first()?;
+    let mut places = aether_eval::all_builtins().filter(|(_, def)| def.info.name == name);
+    let is_certain = places.all(|(place, _)| match place {
+        Place::Method(tag) => [*receiver, "iterator"].contains(&aether_value::tag::name(tag)),
+        Place::EveryValue | Place::Namespace(_) => false,
+        Place::Global | Place::Module(_) => true,
+    });
+    Some(params).filter(|_| is_certain)
+}
+
 /// What was probably meant by a property that a value of a built-in type does not have.
 fn built_in_property(of: &str, name: &str) -> Option<String> {
-    let mut members = methods_of(of);
-    if members.iter().any(|method| method == name) {
+    if methods_of(of).any(|method| method == name) {
         return Some(format!("'{name}' is a method, which is called: {name}(…)"));
     }
-    match of {
-        "array" | "string" | "set" => members.push("length".to_owned()),
-        "error" => members.extend(["message", "kind", "line", "value", "stack_trace"].map(str::to_owned)),
-        _ => {}
-    }
-    meant(name, &members)
+    meant(name, properties_of(of).iter().copied().chain(methods_of(of)))
 }
 
 /// What does the work of a module that other languages have and Aether does not.
@@ -783,26 +765,8 @@ fn built_in_without_module(name: &str) -> Option<&'static str> {
     })
 }
 
-/// A module's name as the built-ins have it.
-fn module_name(name: &str) -> &'static str {
-    MODULES
-        .iter()
-        .copied()
-        .find(|module| *module == name)
-        .unwrap_or_default()
-}
-
-/// The built-in methods of a type.
-fn methods_of(type_name: &str) -> Vec<String> {
-    let methods = aether_eval::all_builtins().filter(|(place, _)| match place {
-        Place::Method(tag) => aether_value::tag::name(*tag) == type_name,
-        _ => false,
-    });
-    methods.map(|(_, def)| def.info.name.to_owned()).collect()
-}
-
 /// Whether the name is the key of an entry of a dict literal on the error's line.
-fn is_dict_key(site: &Site, name: &str) -> bool {
+fn is_dict_key(site: &Site<'_>, name: &str) -> bool {
     let key = site.on_line(|ast, id| {
         let Node::Dict(entries) = ast.node(id) else {
             return None;
@@ -817,7 +781,7 @@ fn is_dict_key(site: &Site, name: &str) -> bool {
 }
 
 /// Whether the name is a field of the struct whose method uses it.
-fn field_of_method(site: &Site, name: &str) -> Option<String> {
+fn field_of_method(site: &Site<'_>, name: &str) -> Option<String> {
     site.around(|ast, id| {
         let Node::Struct(definition) = ast.node(id) else {
             return None;

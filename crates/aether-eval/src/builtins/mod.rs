@@ -392,6 +392,14 @@ pub struct LibraryModule {
     pub constants: &'static [(&'static str, f64)],
 }
 
+impl LibraryModule {
+    /// The names of its members.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let functions = self.functions.iter().map(|def| def.info.name);
+        functions.chain(self.constants.iter().map(|&(name, _)| name))
+    }
+}
+
 /// Functions that every engine has.
 pub(crate) static CORE: &[&[BuiltinDef]] = &[
     console::DEFS,
@@ -424,9 +432,19 @@ pub enum Place {
     EveryValue,
 }
 
+/// The modules whose members every full engine has by name as well.
+pub fn predefined_modules() -> &'static [LibraryModule] {
+    LIBRARY
+}
+
+/// Every module of the standard library.
+pub fn library_modules() -> impl Iterator<Item = &'static LibraryModule> {
+    LIBRARY.iter().chain(EXTENSIONS)
+}
+
 /// Every built-in of this crate and where it is found, for tools and for tests that go through all of them.
 pub fn all_builtins() -> impl Iterator<Item = (Place, &'static BuiltinDef)> {
-    let modules = LIBRARY.iter().chain(EXTENSIONS).flat_map(|module| {
+    let modules = library_modules().flat_map(|module| {
         module
             .functions
             .iter()

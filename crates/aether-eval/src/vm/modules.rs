@@ -360,16 +360,9 @@ impl Vm {
 
     /// The names of a module's members.
     pub(crate) fn names_of_module(&self, id: u32) -> Vec<String> {
-        let of_builtins = |defs: &[builtins::BuiltinDef]| -> Vec<String> {
-            defs.iter().map(|def| def.info.name.to_owned()).collect()
-        };
         match Members::of(id) {
-            Members::Namespace(members) => of_builtins(members),
-            Members::Library(module) => {
-                let mut names = of_builtins(module.functions);
-                names.extend(module.constants.iter().map(|(name, _)| (*name).to_owned()));
-                names
-            }
+            Members::Namespace(members) => members.iter().map(|def| def.info.name.to_owned()).collect(),
+            Members::Library(module) => module.names().map(str::to_owned).collect(),
             Members::Declared => {
                 let slots = self.tables.declared_slots(id);
                 slots
