@@ -69,14 +69,13 @@ pub(crate) fn show(asked: &Profiles) -> u8 {
 /// Draws the bytes of a profile by call path.
 fn flame(file: &str, out: &Path, at: Moment) -> Result<(), String> {
     let profile = parse(file)?;
-    let wrong = || format!("{file}: not a heap profile of version 2");
     let (figure, what) = match at {
         Moment::Peak => ("gb", "at the peak"),
         Moment::End => ("eb", "at the end"),
         Moment::Total => ("tb", "in all"),
     };
     let mut lines = Vec::new();
-    for (stack, point) in points(&profile).ok_or_else(wrong)? {
+    for (stack, point) in points(&profile).ok_or_else(|| wrong_version(file))? {
         let bytes = point.get(figure).and_then(Value::as_i64).unwrap_or(0);
         if bytes <= 0 {
             continue;
@@ -103,6 +102,10 @@ fn flame(file: &str, out: &Path, at: Moment) -> Result<(), String> {
     inferno::flamegraph::from_lines(&mut options, lines.iter().map(String::as_str), &mut svg)
         .map_err(|error| format!("{file}: {error}"))?;
     std::fs::write(out, svg).map_err(|error| format!("cannot write '{}': {error}", out.display()))
+}
+
+fn wrong_version(file: &str) -> String {
+    format!("{file}: not a heap profile of version 2")
 }
 
 /// The profile in a file.
@@ -136,7 +139,7 @@ fn points(profile: &Value) -> Option<Vec<(Vec<&str>, &Value)>> {
 
 /// The sites of a profile.
 pub(crate) fn read(file: &str) -> Result<Sites, String> {
-    sites(&parse(file)?).ok_or_else(|| format!("{file}: not a heap profile of version 2"))
+    sites(&parse(file)?).ok_or_else(|| wrong_version(file))
 }
 
 fn sites(profile: &Value) -> Option<Sites> {

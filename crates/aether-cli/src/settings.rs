@@ -77,7 +77,7 @@ pub(crate) fn size(text: &str) -> Result<usize, String> {
     number.checked_mul(factor).ok_or_else(invalid)
 }
 
-/// A length of time: a number, perhaps with a fraction, and `ms`, `s` or `m`; seconds without a unit.
+/// A length of time: a number, perhaps with a fraction, and `ms`, `s`, `m` or `h`; seconds without a unit.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let invalid = || format!("'{text}' is not a time; a time is a number with ms, s, m or h, such as 500ms");
     let split = text

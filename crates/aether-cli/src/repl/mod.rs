@@ -130,6 +130,7 @@ impl Session {
     /// Reads from a pipe or a file until its end.
     fn on_pipe(&mut self) -> u8 {
         let mut block = String::new();
+        let mut brackets = input::OpenBrackets::default();
         loop {
             let mut bytes = Vec::new();
             match io::stdin().lock().read_until(b'\n', &mut bytes) {
@@ -146,10 +147,11 @@ impl Session {
                 // The last line; whatever is open stays open.
                 break;
             }
-            if input::has_open_bracket(&block) {
+            if brackets.are_in(&block) {
                 continue;
             }
             let text = std::mem::take(&mut block);
+            brackets = input::OpenBrackets::default();
             if let Some(status) = self.take(text.trim_end_matches(['\n', '\r'])) {
                 return status;
             }

@@ -12,7 +12,7 @@ mod report;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -245,7 +245,7 @@ fn all(files: &[String], words: &Words, limits: &Limits, mut done: impl FnMut(&s
         .unwrap_or_else(processors)
         .min(files.len());
     let order = Mutex::new(order(files.len(), words.shuffle));
-    let (stop, running) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let stop = AtomicBool::new(false);
     let (sender, receiver) = mpsc::channel();
     let mut progress = progress::Progress::new(files.len());
     let mut waiting: BTreeMap<usize, Outcome> = BTreeMap::new();
@@ -253,12 +253,11 @@ fn all(files: &[String], words: &Words, limits: &Limits, mut done: impl FnMut(&s
     let mut ran = 0;
     thread::scope(|scope| {
         for _ in 0..jobs {
-            let (order, stop, running, sender) = (&order, &stop, &running, sender.clone());
+            let (order, stop, sender) = (&order, &stop, sender.clone());
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     let index = order.lock().ok().and_then(|mut order| order.pop());
                     let Some(index) = index else { break };
-                    running.fetch_add(1, Ordering::Relaxed);
                     let outcome = process::run(&files[index], limits);
                     if words.fail_fast && outcome.failed() > 0 {
                         stop.store(true, Ordering::Relaxed);
@@ -300,13 +299,6 @@ fn order(count: usize, shuffle: Option<u64>) -> Vec<usize> {
         seed
     };
     streams::write_err(&format!("test: shuffled with --shuffle={seed}\n"));
-    // Numerical Recipes' 64-bit generator; good enough to mix a list.
-    let mut state = seed;
-    for at in (1..count).rev() {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        order.swap(at, (state >> 33) as usize % (at + 1));
-    }
+    fastrand::Rng::with_seed(seed).shuffle(&mut order);
     order
 }

@@ -175,11 +175,6 @@ impl Vm {
         })
     }
 
-    /// Activations on this stack and those that wait for it.
-    fn debug_depth(&self) -> usize {
-        self.outer_depth + self.frames_used().saturating_sub(self.uncounted)
-    }
-
     /// The position of the innermost frame, unless it is the library's.
     fn position(&self) -> Option<(Position, bool)> {
         // SAFETY: `vm.base` is the innermost frame.
@@ -193,7 +188,7 @@ impl Vm {
         let position = Position {
             code,
             line,
-            depth: self.debug_depth(),
+            depth: self.depth(),
         };
         Some((position, begins))
     }
@@ -261,7 +256,7 @@ impl Vm {
             return Ok(());
         };
         let resume = client.paused(&mut Pause { vm: self, reason });
-        let depth = self.debug_depth();
+        let depth = self.depth();
         let Some(debug) = &mut self.debug else {
             return Ok(());
         };

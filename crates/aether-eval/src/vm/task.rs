@@ -153,7 +153,7 @@ impl Vm {
                 ),
             ));
         }
-        let outer_depth = self.outer_depth + self.frames_used().saturating_sub(self.uncounted);
+        let outer_depth = self.depth();
         if !self.base.is_null() {
             // SAFETY: the innermost frame of the stack that waits is live.
             unsafe { self.hold_callees() };
@@ -497,8 +497,7 @@ impl Vm {
         self.tick(COROUTINE_WORK)?;
         // SAFETY: the array is the promise's own, and nobody writes to it.
         let coroutine = self.new_coroutine(&function, unsafe { args.as_slice() })?;
-        let activations = self.frames_used().saturating_sub(self.uncounted);
-        let outer = self.outer_depth + activations;
+        let outer = self.depth();
         if outer >= self.limits.depth {
             return Err(Raise::recursion(outer + 1, self.limits.depth));
         }

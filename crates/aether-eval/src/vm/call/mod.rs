@@ -256,6 +256,11 @@ impl Vm {
         }
     }
 
+    /// Activations on this stack and on those that wait for it.
+    pub(in crate::vm) fn depth(&self) -> usize {
+        self.outer_depth + self.frames_used().saturating_sub(self.uncounted)
+    }
+
     /// Makes room for one more record, unless the limit of activations is reached.
     #[cold]
     #[inline(never)]
@@ -264,7 +269,7 @@ impl Vm {
             return Err(Raise::operation("no stack"));
         };
         let used = self.frames_used();
-        let depth = used - self.uncounted + self.outer_depth;
+        let depth = self.depth();
         if depth >= self.limits.depth {
             return Err(Raise::recursion(depth + 1, self.limits.depth));
         }
