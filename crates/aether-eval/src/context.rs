@@ -49,6 +49,28 @@ impl Ctx<'_> {
         display(&self.vm.heap, value, out)
     }
 
+    /// Calls a function value from within a function of the host, and gives what it returns: an async function gives
+    /// its promise. The call runs on a stack of its own, so such calls nest at most 100 deep.
+    ///
+    /// # Errors
+    /// What the function raises.
+    pub fn call(&mut self, function: &Value, args: &[Value]) -> Result<Value, Raise> {
+        self.vm.call_value(function, args, false)
+    }
+
+    /// Calls a method of a value: `object.name(args…)`.
+    ///
+    /// # Errors
+    /// That there is no such method, or what it raises.
+    pub fn call_method(&mut self, object: &Value, name: &str, args: &[Value]) -> Result<Value, Raise> {
+        self.vm.call_method_value(object, name, args)
+    }
+
+    /// What a global name of the engine's module scope holds.
+    pub fn global(&self, name: &str) -> Option<Value> {
+        self.vm.declared_global(0, name)
+    }
+
     /// Counts `work` units done inside a built-in, so that limits and interrupts hold there too.
     ///
     /// # Errors

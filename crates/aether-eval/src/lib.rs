@@ -13,6 +13,7 @@ pub mod bytecode;
 mod compiler;
 mod context;
 mod host;
+mod host_function;
 mod machine;
 mod members;
 mod memory;
@@ -26,12 +27,13 @@ pub use builtins::{
 };
 pub use context::Ctx;
 pub use host::{Background, Host, Names, OpenFile, Permission, Stream};
-pub use machine::{Machine, MachineOptions, Optimizations, Prepared, RunError, RuntimeError};
+pub use host_function::{Callable, Class, HostFunction, HostItems, guarded};
+pub use machine::{Loaded, Machine, MachineOptions, Optimizations, Parsed, Prepared, RunError, RuntimeError};
 pub use members::{methods_of, properties_of, signature};
 pub use memory::{
     HeapProfile, LEAK_LIMIT, Leak, LeakPlace, LeakReport, LeakStep, MemoryWatch, ProfilePoint, RootedValue,
 };
-pub use task::{Effect, EventSource, Sender, Waiting, Waker};
+pub use task::{Effect, EventSource, HostFinish, HostFuture, Sender, Waiting, Waker};
 pub use vm::{
     Breakpoint, DEFAULT_DEPTH as DEFAULT_MAX_DEPTH, DebugFrame, Debugger, EvaluationError, Limits, Pause,
     PauseReason, Resumption, ScriptFrame, TracePlace,

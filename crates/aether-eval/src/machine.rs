@@ -99,6 +99,8 @@ pub struct RuntimeError {
     pub stack_trace: String,
     /// Where, innermost first.
     pub places: Vec<TracePlace>,
+    /// What was thrown; null for errors of the runtime.
+    pub value: Value,
     /// If the import of a module failed because of its text: the module's file, and every error in it.
     pub module: Option<(std::rc::Rc<SourceFile>, Vec<Diagnostic>)>,
 }
@@ -125,6 +127,47 @@ pub enum RunError {
 /// A fragment that one machine has compiled, which alone may run it.
 #[derive(Debug)]
 pub struct Prepared(std::ptr::NonNull<aether_value::Code>);
+
+/// A text that has been parsed, and its names resolved: what compiling it for any machine begins with.
+pub struct Parsed {
+    file: SourceFile,
+    ast: aether_ast::Ast,
+    resolution: aether_resolve::Resolution,
+}
+
+impl Parsed {
+    /// Parses a text of at most this nesting.
+    ///
+    /// # Errors
+    /// [`RunError::Syntax`].
+    pub fn new(file: SourceFile, max_nesting: u32) -> Result<Self, RunError> {
+        let parse = aether_parser::parse(&file, ParseOptions { max_nesting });
+        if !parse.diagnostics.is_empty() {
+            return Err(RunError::Syntax {
+                file: std::rc::Rc::new(file),
+                diagnostics: parse.diagnostics,
+            });
+        }
+        let resolution = aether_resolve::resolve(&parse.ast, true);
+        Ok(Self {
+            file,
+            ast: parse.ast,
+            resolution,
+        })
+    }
+
+    /// The text.
+    pub fn file(&self) -> &SourceFile {
+        &self.file
+    }
+}
+
+/// A parsed text as one machine has compiled it, with a module scope of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Loaded {
+    code: std::ptr::NonNull<aether_value::Code>,
+    module: u32,
+}
 
 /// A virtual machine with its heap, globals and host.
 pub struct Machine {
@@ -406,13 +449,125 @@ impl Machine {
             kind,
         );
         vm.refresh_tables();
-        code.map_err(|error| match error {
-            CompileError::Diagnostic(diagnostic) => RunError::Syntax {
-                file,
-                diagnostics: vec![*diagnostic],
-            },
-            CompileError::Raise(raise) => describe(&raise).into(),
-        })
+        code.map_err(|error| compile_error(error, file))
+    }
+
+    /// Compiles a parsed text for this machine, in a module scope of its own.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub fn load(&mut self, parsed: &Parsed) -> Result<Loaded, RunError> {
+        let file = std::rc::Rc::new(parsed.file.clone());
+        let heap = self.vm.heap.clone();
+        let vm = &mut *self.vm;
+        let module = vm.tables.add_module();
+        let code = heap.for_host(|| {
+            compiler::compile(
+                &parsed.ast,
+                &parsed.resolution,
+                file.clone(),
+                &heap,
+                &mut vm.tables,
+                module,
+                Kind::Fragment,
+            )
+        });
+        vm.refresh_tables();
+        code.map(|code| Loaded { code, module })
+            .map_err(|error| compile_error(error, file))
+    }
+
+    /// Runs a loaded text with fresh globals, of which `inputs` are set before, and gives the value of a last expression
+    /// statement.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub fn run_loaded(&mut self, loaded: Loaded, inputs: &[(&str, Value)]) -> Result<Value, RunError> {
+        self.vm.begin_host_call();
+        self.vm.tables.reset_module(loaded.module);
+        for (name, value) in inputs {
+            self.set_in(loaded.module, name, value.clone())?;
+        }
+        let result = self.vm.run_code(loaded.code);
+        let result = self.leave(result);
+        self.run_deferred(result)
+    }
+
+    /// The value of a name that a loaded text has declared.
+    pub fn global_of(&self, loaded: Loaded, name: &str) -> Option<Value> {
+        self.vm.declared_global(loaded.module, name)
+    }
+
+    /// Sets a global of a loaded text.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn set_global_of(&mut self, loaded: Loaded, name: &str, value: Value) -> Result<(), RunError> {
+        self.set_in(loaded.module, name, value)
+    }
+
+    /// Sets a global of the machine's module scope.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn set_global(&mut self, name: &str, value: Value) -> Result<(), RunError> {
+        self.set_in(self.module, name, value)
+    }
+
+    fn set_in(&mut self, module: u32, name: &str, value: Value) -> Result<(), RunError> {
+        let vm = &mut *self.vm;
+        let heap = vm.heap.clone();
+        let declared = heap.for_host(|| vm.tables.declare(&heap, module, name, value));
+        vm.refresh_tables();
+        declared.map_err(|raise| describe(&raise).into())
+    }
+
+    /// Adds a value that every module finds under a name, or replaces it.
+    pub fn define(&mut self, name: &str, value: Value) {
+        self.vm.tables.add_to_prelude(name.to_owned(), value);
+    }
+
+    /// Adds a module that scripts import by name, before any other of this name.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn add_module(&mut self, name: &str, members: Vec<(String, Value)>) -> Result<(), RunError> {
+        let module = self.vm.tables.add_module();
+        for (member, value) in members {
+            self.set_in(module, &member, value)?;
+        }
+        self.vm.host_modules.insert(name.into(), module);
+        Ok(())
+    }
+
+    /// Begins the body of an async call that has not begun, so that [`Machine::poll`] goes on with it.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn begin(&mut self, promise: &Value) -> Result<(), RunError> {
+        self.vm.begin_host_call();
+        let begun = match promise {
+            Value::Promise(promise) => self.vm.begin_from_host(promise),
+            _ => Ok(()),
+        };
+        self.leave(begun)
+    }
+
+    /// Goes on with everything that is ready and waits for nothing. What happens later wakes `waker`, except that time
+    /// passes: see [`Machine::next_due`]. Answers whether anything is out that may go on.
+    ///
+    /// # Errors
+    /// What ends a program for good; what a callback throws is reported and forgotten.
+    pub fn poll(&mut self, waker: &std::task::Waker) -> Result<bool, RunError> {
+        self.vm.begin_host_call();
+        let served = self.vm.serve_outside(waker);
+        self.leave(served)
+    }
+
+    /// Nanoseconds until something is due, if anything is.
+    pub fn next_due(&mut self) -> Option<u64> {
+        let due = self.vm.scheduler.next_due()?;
+        Some(due.saturating_sub(self.vm.host.monotonic()))
     }
 
     /// The bytecode of a text, as one for a person to read.
@@ -444,7 +599,7 @@ impl Machine {
     }
 
     /// The names that every program can use, in no order.
-    pub fn prelude_names(&self) -> Vec<&'static str> {
+    pub fn prelude_names(&self) -> Vec<&str> {
         self.vm.tables.prelude_names().collect()
     }
 
@@ -566,6 +721,16 @@ impl From<Raise> for RunError {
     }
 }
 
+fn compile_error(error: CompileError, file: std::rc::Rc<SourceFile>) -> RunError {
+    match error {
+        CompileError::Diagnostic(diagnostic) => RunError::Syntax {
+            file,
+            diagnostics: vec![*diagnostic],
+        },
+        CompileError::Raise(raise) => describe(&raise).into(),
+    }
+}
+
 fn describe(raise: &Raise) -> RuntimeError {
     let (message, kind) = (raise.message().to_owned(), raise.kind());
     let error: Option<Rc<aether_value::ErrorObject>> = raise.0.error.clone();
@@ -578,6 +743,7 @@ fn describe(raise: &Raise) -> RuntimeError {
         line,
         stack_trace,
         places,
+        value: raise.0.value.clone(),
         module: None,
     }
 }

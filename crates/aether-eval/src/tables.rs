@@ -9,6 +9,7 @@ use crate::BuiltinDef;
 use crate::machine::Optimizations;
 use aether_value::{Heap, Raise, Raw, Rc, Shape, Str, TypeCheck, Value};
 use ahash::AHashMap;
+use std::borrow::Cow;
 
 /// What a struct declaration says.
 pub(crate) struct StructTemplate {
@@ -80,7 +81,7 @@ pub(crate) struct Tables {
     modules: Vec<ModuleNames>,
     /// What documents modules.
     module_docs: AHashMap<u32, Box<str>>,
-    prelude: AHashMap<&'static str, Value>,
+    prelude: AHashMap<Cow<'static, str>, Value>,
     pub(crate) structs: Vec<StructTemplate>,
     pub(crate) enums: Vec<EnumTemplate>,
     pub(crate) literals: Vec<LiteralSite>,
@@ -236,9 +237,45 @@ impl Tables {
         self.module_docs.get(&module).map(AsRef::as_ref)
     }
 
-    /// Adds a name to the prelude of modules and names met from now on.
-    pub(crate) fn add_to_prelude(&mut self, name: &'static str, value: Value) {
+    /// Adds a name to the prelude. Modules that have met the name and not declared it find the value too.
+    pub(crate) fn add_to_prelude(&mut self, name: impl Into<Cow<'static, str>>, value: Value) {
+        let name = name.into();
+        for module in &self.modules {
+            let Some(&slot) = module.slots.get(&*name) else {
+                continue;
+            };
+            if !self.declared[slot as usize] {
+                let old = std::mem::replace(
+                    &mut self.globals[slot as usize],
+                    Raw::from_value(value.clone()),
+                );
+                crate::vm::release_slot(old);
+            }
+        }
         self.prelude.insert(name, value);
+    }
+
+    /// Makes a module's scope as it was before its code ran.
+    pub(crate) fn reset_module(&mut self, module: u32) {
+        self.modules[module as usize].constants.clear();
+        // In reverse order of declaration, as scopes are left.
+        for at in (0..self.modules[module as usize].order.len()).rev() {
+            let slot = self.modules[module as usize].order[at] as usize;
+            let prelude = self.prelude.get(self.names[slot].as_str());
+            let fresh = prelude.map_or_else(Raw::unset, |value| Raw::from_value(value.clone()));
+            let old = std::mem::replace(&mut self.globals[slot], fresh);
+            self.declared[slot] = false;
+            crate::vm::release_slot(old);
+        }
+    }
+
+    /// Gives a module's own name a value, as if the module had declared it.
+    pub(crate) fn declare(&mut self, heap: &Heap, module: u32, name: &str, value: Value) -> Result<(), Raise> {
+        let slot = self.slot(heap, module, name)?;
+        let old = std::mem::replace(&mut self.globals[slot as usize], Raw::from_value(value));
+        self.declared[slot as usize] = true;
+        crate::vm::release_slot(old);
+        Ok(())
     }
 
     /// Whether the prelude has `name`.
@@ -252,8 +289,8 @@ impl Tables {
     }
 
     /// All names of the prelude, in no order.
-    pub(crate) fn prelude_names(&self) -> impl Iterator<Item = &'static str> {
-        self.prelude.keys().copied()
+    pub(crate) fn prelude_names(&self) -> impl Iterator<Item = &str> {
+        self.prelude.keys().map(AsRef::as_ref)
     }
 
     /// Notes that a fragment declares these names constant.

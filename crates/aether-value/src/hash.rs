@@ -5,13 +5,16 @@
 //! - The type takes part: 1, 1.0, "1" and true differ.
 //! - Nested enum values are hashed without recursion, each once: the hash is cached in its header.
 
-use crate::{EnumValue, Heap, Raw, Rc, Value, tag};
+use crate::{EnumValue, Heap, Native, Raw, Rc, Value, tag};
 
 /// Spreads a 32-bit hash over 64 bits for hashbrown, which reads both ends; odd, so the low half stays a permutation.
 pub(crate) const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// The cached mark of an enum value that no key may be.
 const NOT_HASHABLE: u32 = 1;
+
+/// Sets the hash of a native object apart from that of its key.
+const NATIVE: u32 = 0x5BD1_E995;
 
 /// Folds a hash to 32 bits, never 0 or 1, which have meanings.
 #[inline]
@@ -38,6 +41,7 @@ pub(crate) fn hash_key(heap: &Heap, key: &Value) -> Option<u32> {
     match key {
         Value::String(text) => Some(text.hash()),
         Value::EnumValue(value) => enum_hash(heap, value),
+        Value::Native(native) => scalar_hash(heap, native.get().key()?).map(|hash| fold(u64::from(hash ^ NATIVE))),
         _ => scalar_hash(heap, key),
     }
 }
@@ -126,6 +130,18 @@ pub(crate) fn same_key(left: &Value, right: &Value) -> bool {
         (Value::String(left), Value::String(right)) => left.equals(right),
         (Value::Float(left), Value::Float(right)) => float_key(*left) == float_key(*right),
         (Value::EnumValue(_), Value::EnumValue(_)) => crate::ops::same_enum_key(left, right),
+        (Value::Native(left), Value::Native(right)) => same_native_key(left.get(), right.get()),
         _ => Raw::of_value(left).same(Raw::of_value(right)) && left.tag() < tag::COUNTED,
     }
+}
+
+/// Whether two native objects are one key.
+fn same_native_key(left: &dyn Native, right: &dyn Native) -> bool {
+    let (Some(key), Some(other)) = (left.key(), right.key()) else {
+        return false;
+    };
+    // A key that were native itself could lead in a circle.
+    !matches!(key, Value::Native(_))
+        && left.as_any().type_id() == right.as_any().type_id()
+        && same_key(key, other)
 }

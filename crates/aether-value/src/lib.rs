@@ -66,7 +66,7 @@ pub use heap::{
 };
 pub use iter::{Iter, IterState};
 pub use module::Module;
-pub use native::{Items, Native, NativeObject};
+pub use native::{Items, Native, NativeObject, Operator};
 pub use ops::{
     compare_order, copy_shallow, deep_equals, display, display_text, equal, float_to_text, hashable_check,
     nested_order, sort_order,

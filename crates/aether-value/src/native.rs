@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::cell::Cell;
+use std::cmp::Ordering;
 use std::ptr::NonNull;
 
 use crate::heap::Visitor;
@@ -15,6 +16,37 @@ pub trait Items {
     /// # Errors
     /// What stands in the way of the next item.
     fn next(&self, heap: &Heap) -> Result<Option<Value>, Raise>;
+}
+
+/// An operator that a native object may define.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operator {
+    /// `+`
+    Add,
+    /// `-` between two values.
+    Subtract,
+    /// `*`
+    Multiply,
+    /// `/`
+    Divide,
+    /// `%`
+    Remainder,
+    /// `**`
+    Power,
+    /// `<<`
+    ShiftLeft,
+    /// `>>`
+    ShiftRight,
+    /// `&`
+    BitAnd,
+    /// `^`
+    BitXor,
+    /// `|`
+    BitOr,
+    /// `-` before a value.
+    Negate,
+    /// `~`
+    BitNot,
 }
 
 /// What a native object can do. Dropping one runs no script.
@@ -55,6 +87,11 @@ pub trait Native: 'static {
         Ok(None)
     }
 
+    /// The names of the members that are known, for prompts and messages.
+    fn member_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The method that `value.name(…)` runs: the evaluator's description of a built-in, whose first argument is the
     /// value. A name without one may still be a member that can be called.
     fn method(&self, name: &str) -> Option<Builtin> {
@@ -67,8 +104,85 @@ pub trait Native: 'static {
         None
     }
 
-    /// Its items, if it can be iterated.
+    /// Its items, if it is an iterator: they are handed out once.
     fn items(&self) -> Option<&dyn Items> {
+        None
+    }
+
+    /// Whether it is a collection, for which [`Native::iterator`] makes what `for` goes through.
+    fn is_collection(&self) -> bool {
+        false
+    }
+
+    /// What `for` goes through, if it is a collection: an array or an iterator.
+    ///
+    /// # Errors
+    /// Out of memory, or whatever beginning meets.
+    fn iterator(&self, heap: &Heap) -> Result<Option<Value>, Raise> {
+        let _ = heap;
+        Ok(None)
+    }
+
+    /// `value.name = new`; false if it has no such property that can be written.
+    ///
+    /// # Errors
+    /// Whatever writing meets.
+    fn set_member(&self, heap: &Heap, name: &str, new: &Value) -> Result<bool, Raise> {
+        let _ = (heap, name, new);
+        Ok(false)
+    }
+
+    /// `value[index]`; `None` if it cannot be indexed.
+    ///
+    /// # Errors
+    /// Whatever reading meets.
+    fn element(&self, heap: &Heap, index: &Value) -> Result<Option<Value>, Raise> {
+        let _ = (heap, index);
+        Ok(None)
+    }
+
+    /// `value[index] = new`; false if elements cannot be written.
+    ///
+    /// # Errors
+    /// Whatever writing meets.
+    fn set_element(&self, heap: &Heap, index: &Value, new: &Value) -> Result<bool, Raise> {
+        let _ = (heap, index, new);
+        Ok(false)
+    }
+
+    /// An arithmetic operator on the value and `other`, which is the value itself for operators of one operand; with
+    /// `reversed` the other is the left operand. `None` if there is no such operator.
+    ///
+    /// # Errors
+    /// Whatever computing meets.
+    fn operate(
+        &self,
+        heap: &Heap,
+        operator: Operator,
+        other: &Value,
+        reversed: bool,
+    ) -> Result<Option<Value>, Raise> {
+        let _ = (heap, operator, other, reversed);
+        Ok(None)
+    }
+
+    /// The order of the value and another; `None` if they have none.
+    ///
+    /// # Errors
+    /// Whatever comparing meets.
+    fn order(&self, other: &Value) -> Result<Option<Ordering>, Raise> {
+        let _ = other;
+        Ok(None)
+    }
+
+    /// The int, float, bool, string or null under which the object is a key of dicts and an element of sets. It never
+    /// changes. Objects of one type with one key are one key.
+    fn key(&self) -> Option<&Value> {
+        None
+    }
+
+    /// What the evaluator knows of its type: the methods that host code has given it.
+    fn class(&self) -> Option<&dyn Any> {
         None
     }
 
@@ -94,6 +208,24 @@ pub struct NativeObject {
 unsafe impl Object for NativeObject {}
 
 impl NativeObject {
+    /// What `for` goes through instead of the object, if it is a collection.
+    ///
+    /// # Errors
+    /// Out of memory, or whatever beginning meets; what it gives is itself a collection of the host.
+    pub fn iterator(&self) -> Result<Option<Value>, Raise> {
+        if !self.get().is_collection() {
+            return Ok(None);
+        }
+        let items = self.get().iterator(&Heap::of(self))?;
+        match &items {
+            // One step, so that no host can lead in a circle.
+            Some(Value::Native(native)) if native.get().is_collection() => {
+                Err(Raise::not_iterable(native.get().type_name()))
+            }
+            _ => Ok(items),
+        }
+    }
+
     /// Bytes that it holds beside itself, as charged.
     pub(crate) fn charged(&self) -> usize {
         self.charged.get()

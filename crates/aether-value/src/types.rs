@@ -86,7 +86,10 @@ impl TypeCheck {
             Value::EnumValue(variant) => {
                 is_named(variant.definition().name().as_str()).then(|| value.clone())
             }
-            Value::Native(native) => is_named(native.get().type_name()).then(|| value.clone()),
+            Value::Native(native) => {
+                let is_function = || self.admits_kind(tag::FUNCTION) && native.get().callee().is_some();
+                (is_named(native.get().type_name()) || is_function()).then(|| value.clone())
+            }
             _ => None,
         }
     }

@@ -382,7 +382,7 @@ impl Engine {
     }
 
     /// The names that every program can use, in no order.
-    pub fn prelude_names(&self) -> Vec<&'static str> {
+    pub fn prelude_names(&self) -> Vec<&str> {
         self.machine.prelude_names()
     }
 

@@ -216,6 +216,9 @@ pub(crate) fn collect_iterable(heap: &Heap, value: &Value) -> Result<Option<Rc<A
             }
             items
         }
+        Value::Native(native) if let Some(items) = native.iterator()? => {
+            return collect_iterable(heap, &items);
+        }
         Value::Instance(instance) => {
             let definition = instance.definition();
             if definition.method_str("has_next").is_some() && definition.method_str("next").is_some() {

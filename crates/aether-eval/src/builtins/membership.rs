@@ -99,6 +99,10 @@ fn begin(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
                 Some(_) => {}
             }
         },
+        Value::Native(native) if let Some(items) = native.iterator()? => {
+            slots[CONTAINER] = items;
+            return begin(ctx, slots);
+        }
         Value::Coroutine(generator) => match ask(generator)? {
             Asked::End => false,
             Asked::Item(other) if equal(&other, item) => true,

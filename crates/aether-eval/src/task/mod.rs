@@ -12,6 +12,7 @@
 //! Not here: where time and waiting come from ([`crate::Host`]).
 
 mod event_source;
+mod futures;
 mod pool;
 mod receiver;
 mod timers;
@@ -22,6 +23,8 @@ use std::collections::BTreeMap;
 
 use crate::context::Ctx;
 pub use event_source::{EventSource, Sender};
+pub use futures::{HostFinish, HostFuture};
+use futures::HostTask;
 use pool::{Pool, Task};
 pub(crate) use receiver::{Message, Receiver};
 pub use receiver::{Waiting, Waker};
@@ -97,6 +100,8 @@ pub(crate) struct Scheduler {
     pub(crate) receiver: Receiver,
     timers: Timers,
     jobs: AHashMap<u64, Job>,
+    /// Futures of the host, which this thread polls.
+    futures: AHashMap<u64, HostTask>,
     pool: Option<Pool>,
     helpers: Option<Pool>,
     callbacks: AHashMap<u64, Callback>,
@@ -132,6 +137,7 @@ impl Default for Scheduler {
             receiver: Receiver::default(),
             timers: Timers::default(),
             jobs: AHashMap::new(),
+            futures: AHashMap::new(),
             pool: None,
             helpers: None,
             callbacks: AHashMap::new(),
@@ -216,7 +222,12 @@ impl Scheduler {
 
     /// Whether any job is out.
     pub(crate) fn has_jobs(&self) -> bool {
-        !self.jobs.is_empty()
+        !self.jobs.is_empty() || !self.futures.is_empty()
+    }
+
+    /// Whether anything may still happen outside.
+    pub(crate) fn has_work(&self) -> bool {
+        self.has_jobs() || !self.timers.is_empty() || self.has_services()
     }
 
     /// Gives up the jobs that leave no trace; answers whether others are out.
@@ -231,6 +242,7 @@ impl Scheduler {
         for id in queries {
             drop(self.take_job(heap, id));
         }
+        self.drop_futures(heap);
         !self.jobs.is_empty()
     }
 
@@ -456,6 +468,9 @@ impl Scheduler {
         for job in in_order(&self.jobs) {
             held.push(("a job outside", Value::Promise(job.promise.clone())));
         }
+        for task in in_order(&self.futures) {
+            held.push(("a future of the host", Value::Promise(task.promise.clone())));
+        }
         for callback in in_order(&self.callbacks) {
             held.push(("the queue of callbacks", callback.function.clone()));
             held.push(("the queue of callbacks", Value::Promise(callback.promise.clone())));
@@ -472,6 +487,9 @@ impl Scheduler {
     pub(crate) fn mark(&self, roots: &mut Roots<'_>) {
         for job in self.jobs.values() {
             roots.object(&job.promise);
+        }
+        for task in self.futures.values() {
+            roots.object(&task.promise);
         }
         for callback in self.callbacks.values() {
             roots.value(&callback.function);
@@ -502,6 +520,7 @@ impl Scheduler {
         let jobs: usize = self.jobs.values().map(|job| job.bytes).sum();
         heap.discharge(ENTRY * entries + jobs);
         self.timers.clear(heap);
+        self.drop_futures(heap);
         drop(std::mem::take(&mut self.jobs));
         drop(std::mem::take(&mut self.callbacks));
         drop(std::mem::take(&mut self.loops));

@@ -15,6 +15,8 @@ use super::Finish;
 pub(crate) enum Message {
     /// A job is done; the function makes its value.
     Done(u64, Finish),
+    /// A future of the host wants to be polled.
+    Poll(u64),
     /// Something has happened to a source that an event source listens to.
     Event {
         /// The event source.
@@ -31,6 +33,8 @@ struct State {
     woken: bool,
     /// The engine has gone.
     closed: bool,
+    /// Who drives the engine from an event loop of the host, and is told of messages.
+    driver: Option<std::task::Waker>,
 }
 
 #[derive(Default)]
@@ -75,6 +79,11 @@ impl Receiver {
             state.messages.push(message);
             self.0.full.store(true, Ordering::Release);
             self.0.changed.notify_one();
+            let driver = state.driver.take();
+            drop(state);
+            if let Some(driver) = driver {
+                driver.wake();
+            }
         }
     }
 
@@ -83,6 +92,13 @@ impl Receiver {
         if self.0.full.swap(false, Ordering::Acquire) {
             into.append(&mut self.lock().messages);
         }
+    }
+
+    /// Has the next message, or the next wake, wake whoever drives the engine; true if there is one already.
+    pub(crate) fn tell(&self, driver: &std::task::Waker) -> bool {
+        let mut state = self.lock();
+        state.driver = Some(driver.clone());
+        !state.messages.is_empty()
     }
 
     /// Nobody listens any more.
@@ -103,8 +119,14 @@ impl Receiver {
 impl Waker {
     /// Ends the present wait, or the next one if there is none.
     pub fn wake(&self) {
-        self.0.lock().woken = true;
+        let mut state = self.0.lock();
+        state.woken = true;
+        let driver = state.driver.take();
+        drop(state);
         self.0.0.changed.notify_all();
+        if let Some(driver) = driver {
+            driver.wake();
+        }
     }
 
     /// Blocks this thread until the waker is woken, `timeout` has passed, or, with `messages`, there is a message.

@@ -5,7 +5,7 @@
 )]
 
 use aether_value::{
-    ErrorKind, Raise, Raw, Rc, Str, StrBuilder, Value, compare_order, decimal, display, equal, tag,
+    ErrorKind, Heap, Operator, Raise, Raw, Rc, Str, StrBuilder, Value, compare_order, decimal, display, equal, tag,
 };
 use std::cmp::Ordering;
 
@@ -14,24 +14,6 @@ use crate::bytecode::{Op, fields};
 
 /// Length of a text, in bytes, from which making it counts as work.
 const LONG: usize = 512;
-
-/// The operator an instruction stands for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
-    Remainder,
-    Power,
-    ShiftLeft,
-    ShiftRight,
-    BitAnd,
-    BitXor,
-    BitOr,
-    Negate,
-    BitNot,
-}
 
 /// Where the right operand of an instruction is, or the left one of the `LeftK` forms.
 #[derive(Clone, Copy)]
@@ -43,35 +25,35 @@ enum Form {
     Unary,
 }
 
-fn decode(op: Op) -> (Kind, Form) {
+fn decode(op: Op) -> (Operator, Form) {
     match op {
-        Op::Add | Op::AddB | Op::AddC | Op::AddBC => (Kind::Add, Form::Registers),
-        Op::AddK => (Kind::Add, Form::Constant),
-        Op::AddLeftK | Op::AddLeftKC => (Kind::Add, Form::LeftConstant),
-        Op::AddI => (Kind::Add, Form::Immediate),
-        Op::Subtract => (Kind::Subtract, Form::Registers),
-        Op::SubtractI => (Kind::Subtract, Form::Immediate),
-        Op::SubtractK => (Kind::Subtract, Form::Constant),
-        Op::SubtractLeftK => (Kind::Subtract, Form::LeftConstant),
-        Op::Multiply => (Kind::Multiply, Form::Registers),
-        Op::MultiplyI => (Kind::Multiply, Form::Immediate),
-        Op::MultiplyK => (Kind::Multiply, Form::Constant),
-        Op::MultiplyLeftK => (Kind::Multiply, Form::LeftConstant),
-        Op::Divide => (Kind::Divide, Form::Registers),
-        Op::DivideI => (Kind::Divide, Form::Immediate),
-        Op::DivideK => (Kind::Divide, Form::Constant),
-        Op::DivideLeftK => (Kind::Divide, Form::LeftConstant),
-        Op::Remainder => (Kind::Remainder, Form::Registers),
-        Op::RemainderI => (Kind::Remainder, Form::Immediate),
-        Op::RemainderK => (Kind::Remainder, Form::Constant),
-        Op::Power => (Kind::Power, Form::Registers),
-        Op::ShiftLeft => (Kind::ShiftLeft, Form::Registers),
-        Op::ShiftRight => (Kind::ShiftRight, Form::Registers),
-        Op::BitAnd => (Kind::BitAnd, Form::Registers),
-        Op::BitXor => (Kind::BitXor, Form::Registers),
-        Op::BitOr => (Kind::BitOr, Form::Registers),
-        Op::Negate => (Kind::Negate, Form::Unary),
-        _ => (Kind::BitNot, Form::Unary),
+        Op::Add | Op::AddB | Op::AddC | Op::AddBC => (Operator::Add, Form::Registers),
+        Op::AddK => (Operator::Add, Form::Constant),
+        Op::AddLeftK | Op::AddLeftKC => (Operator::Add, Form::LeftConstant),
+        Op::AddI => (Operator::Add, Form::Immediate),
+        Op::Subtract => (Operator::Subtract, Form::Registers),
+        Op::SubtractI => (Operator::Subtract, Form::Immediate),
+        Op::SubtractK => (Operator::Subtract, Form::Constant),
+        Op::SubtractLeftK => (Operator::Subtract, Form::LeftConstant),
+        Op::Multiply => (Operator::Multiply, Form::Registers),
+        Op::MultiplyI => (Operator::Multiply, Form::Immediate),
+        Op::MultiplyK => (Operator::Multiply, Form::Constant),
+        Op::MultiplyLeftK => (Operator::Multiply, Form::LeftConstant),
+        Op::Divide => (Operator::Divide, Form::Registers),
+        Op::DivideI => (Operator::Divide, Form::Immediate),
+        Op::DivideK => (Operator::Divide, Form::Constant),
+        Op::DivideLeftK => (Operator::Divide, Form::LeftConstant),
+        Op::Remainder => (Operator::Remainder, Form::Registers),
+        Op::RemainderI => (Operator::Remainder, Form::Immediate),
+        Op::RemainderK => (Operator::Remainder, Form::Constant),
+        Op::Power => (Operator::Power, Form::Registers),
+        Op::ShiftLeft => (Operator::ShiftLeft, Form::Registers),
+        Op::ShiftRight => (Operator::ShiftRight, Form::Registers),
+        Op::BitAnd => (Operator::BitAnd, Form::Registers),
+        Op::BitXor => (Operator::BitXor, Form::Registers),
+        Op::BitOr => (Operator::BitOr, Form::Registers),
+        Op::Negate => (Operator::Negate, Form::Unary),
+        _ => (Operator::BitNot, Form::Unary),
     }
 }
 
@@ -141,7 +123,7 @@ impl Vm {
             let (a, b, c) = fields(word);
             let register = |field: u16| base.add(field as usize).cast::<Raw>();
             let constant = |field: u16| self.constants.add(field as usize).cast_mut();
-            let (kind, form) = decode(op);
+            let (operator, form) = decode(op);
             let mut immediate = Raw::int(i64::from(c as i16));
             let (left, right) = match form {
                 Form::Registers => (register(b), register(c)),
@@ -151,7 +133,7 @@ impl Vm {
                 Form::Unary => (register(b), register(b)),
             };
             let to = register(a);
-            if kind == Kind::Add && ((*left).tag == tag::STRING || (*right).tag == tag::STRING) {
+            if operator == Operator::Add && ((*left).tag == tag::STRING || (*right).tag == tag::STRING) {
                 let in_place = matches!(form, Form::Immediate | Form::Constant) && left == to;
                 let left_dies = matches!(op, Op::AddB | Op::AddBC) || in_place;
                 let right_dies = matches!(op, Op::AddC | Op::AddBC | Op::AddLeftKC);
@@ -164,7 +146,7 @@ impl Vm {
                 *to = value;
                 return Ok(());
             }
-            *to = compute(kind, (*left).as_value(), (*right).as_value())?;
+            *to = compute(operator, (*left).as_value(), (*right).as_value())?;
             Ok(())
         }
     }
@@ -285,14 +267,14 @@ impl Vm {
                 let (mut left, mut right) = (*left, *right);
                 return self.concatenate(&raw mut left, &raw mut right, false);
             }
-            compute(Kind::Add, left.as_value(), right.as_value())
+            compute(Operator::Add, left.as_value(), right.as_value())
         }
     }
 
     /// `left - right` of any values.
     pub(super) fn subtract_values(left: &Raw, right: &Raw) -> Result<Raw, Raise> {
         // SAFETY: both are values, only read.
-        unsafe { compute(Kind::Subtract, left.as_value(), right.as_value()) }
+        unsafe { compute(Operator::Subtract, left.as_value(), right.as_value()) }
     }
 
     /// The same for a cell's value.
@@ -342,6 +324,10 @@ impl Vm {
                     let order = left.order(right);
                     self.settle_work();
                     Some(order)
+                }
+                (Value::Native(native), other) if let Some(order) = native.get().order(other)? => Some(order),
+                (other, Value::Native(native)) if let Some(order) = native.get().order(other)? => {
+                    Some(order.reverse())
                 }
                 _ => {
                     return Err(Raise::type_error2(
@@ -483,25 +469,28 @@ unsafe fn consume(ip: *mut u64, left: *mut Raw, right: *mut Raw) {
     }
 }
 
-fn compute(kind: Kind, left: &Value, right: &Value) -> Result<Raw, Raise> {
-    match kind {
-        Kind::Negate => negate(left),
-        Kind::BitNot => match left {
+fn compute(operator: Operator, left: &Value, right: &Value) -> Result<Raw, Raise> {
+    if let Some(result) = compute_native(operator, left, right)? {
+        return Ok(result);
+    }
+    match operator {
+        Operator::Negate => negate(left),
+        Operator::BitNot => match left {
             Value::Int(value) => Ok(Raw::int(!value)),
             _ => Err(Raise::type_error("int", &left.type_name())),
         },
-        Kind::ShiftLeft | Kind::ShiftRight | Kind::BitAnd | Kind::BitXor | Kind::BitOr => {
-            bits(kind, left, right)
+        Operator::ShiftLeft | Operator::ShiftRight | Operator::BitAnd | Operator::BitXor | Operator::BitOr => {
+            bits(operator, left, right)
         }
         _ => match (left, right) {
-            (Value::Int(left), Value::Int(right)) => integers(kind, *left, *right),
-            (Value::Int(left), Value::Float(right)) => floats(kind, *left as f64, *right),
-            (Value::Float(left), Value::Int(right)) => floats(kind, *left, *right as f64),
-            (Value::Float(left), Value::Float(right)) => floats(kind, *left, *right),
+            (Value::Int(left), Value::Int(right)) => integers(operator, *left, *right),
+            (Value::Int(left), Value::Float(right)) => floats(operator, *left as f64, *right),
+            (Value::Float(left), Value::Int(right)) => floats(operator, *left, *right as f64),
+            (Value::Float(left), Value::Float(right)) => floats(operator, *left, *right),
             _ => {
-                let expected = match kind {
-                    Kind::Add => "number or string",
-                    Kind::Remainder => "integer",
+                let expected = match operator {
+                    Operator::Add => "number or string",
+                    Operator::Remainder => "integer",
                     _ => "number",
                 };
                 Err(Raise::type_error2(
@@ -512,6 +501,20 @@ fn compute(kind: Kind, left: &Value, right: &Value) -> Result<Raw, Raise> {
             }
         },
     }
+}
+
+/// What a native object makes of an operator: that on the left is asked first.
+fn compute_native(operator: Operator, left: &Value, right: &Value) -> Result<Option<Raw>, Raise> {
+    for (operand, other, reversed) in [(left, right, false), (right, left, true)] {
+        if let Value::Native(native) = operand
+            && let Some(value) = native
+                .get()
+                .operate(&Heap::of(&**native), operator, other, reversed)?
+        {
+            return Ok(Some(Raw::from_value(value)));
+        }
+    }
+    Ok(None)
 }
 
 fn negate(value: &Value) -> Result<Raw, Raise> {
@@ -525,36 +528,36 @@ fn negate(value: &Value) -> Result<Raw, Raise> {
     }
 }
 
-fn bits(kind: Kind, left: &Value, right: &Value) -> Result<Raw, Raise> {
+fn bits(operator: Operator, left: &Value, right: &Value) -> Result<Raw, Raise> {
     let (Value::Int(left), Value::Int(right)) = (left, right) else {
         return Err(Raise::type_error2("int", &left.type_name(), &right.type_name()));
     };
     let (left, right) = (*left, *right);
-    if matches!(kind, Kind::ShiftLeft | Kind::ShiftRight) && !(0..64).contains(&right) {
+    if matches!(operator, Operator::ShiftLeft | Operator::ShiftRight) && !(0..64).contains(&right) {
         return Err(Raise::shift_range(right));
     }
-    Ok(Raw::int(match kind {
-        Kind::ShiftLeft => ((left as u64) << right) as i64,
-        Kind::ShiftRight => left >> right,
-        Kind::BitAnd => left & right,
-        Kind::BitXor => left ^ right,
+    Ok(Raw::int(match operator {
+        Operator::ShiftLeft => ((left as u64) << right) as i64,
+        Operator::ShiftRight => left >> right,
+        Operator::BitAnd => left & right,
+        Operator::BitXor => left ^ right,
         _ => left | right,
     }))
 }
 
-fn integers(kind: Kind, left: i64, right: i64) -> Result<Raw, Raise> {
-    let (value, operator) = match kind {
-        Kind::Add => (left.checked_add(right), "+"),
-        Kind::Subtract => (left.checked_sub(right), "-"),
-        Kind::Multiply => (left.checked_mul(right), "*"),
-        Kind::Divide | Kind::Remainder if right == 0 => return Err(Raise::division_by_zero()),
-        Kind::Divide => (left.checked_div(right), "/"),
-        Kind::Remainder => (left.checked_rem(right), "%"),
+fn integers(operator: Operator, left: i64, right: i64) -> Result<Raw, Raise> {
+    let (value, sign) = match operator {
+        Operator::Add => (left.checked_add(right), "+"),
+        Operator::Subtract => (left.checked_sub(right), "-"),
+        Operator::Multiply => (left.checked_mul(right), "*"),
+        Operator::Divide | Operator::Remainder if right == 0 => return Err(Raise::division_by_zero()),
+        Operator::Divide => (left.checked_div(right), "/"),
+        Operator::Remainder => (left.checked_rem(right), "%"),
         _ => return power(left, right),
     };
     value
         .map(Raw::int)
-        .ok_or_else(|| Raise::overflow(left, operator, right))
+        .ok_or_else(|| Raise::overflow(left, sign, right))
 }
 
 /// `left ** right`: exact for exponents from zero, a float below.
@@ -577,36 +580,36 @@ fn power(left: i64, right: i64) -> Result<Raw, Raise> {
         .ok_or_else(|| Raise::overflow(left, "**", right))
 }
 
-fn floats(kind: Kind, left: f64, right: f64) -> Result<Raw, Raise> {
-    Ok(Raw::float(match kind {
-        Kind::Add => left + right,
-        Kind::Subtract => left - right,
-        Kind::Multiply => left * right,
-        Kind::Divide | Kind::Remainder if right == 0.0 => return Err(Raise::division_by_zero()),
-        Kind::Divide => left / right,
-        Kind::Remainder => left % right,
+fn floats(operator: Operator, left: f64, right: f64) -> Result<Raw, Raise> {
+    Ok(Raw::float(match operator {
+        Operator::Add => left + right,
+        Operator::Subtract => left - right,
+        Operator::Multiply => left * right,
+        Operator::Divide | Operator::Remainder if right == 0.0 => return Err(Raise::division_by_zero()),
+        Operator::Divide => left / right,
+        Operator::Remainder => left % right,
         _ => left.powf(right),
     }))
 }
 
 /// `a ** b` for the library's `pow`.
 pub(crate) fn power_of(left: &Value, right: &Value) -> Result<Value, Raise> {
-    let raw = compute(Kind::Power, left, right)?;
+    let raw = compute(Operator::Power, left, right)?;
     // SAFETY: arithmetic gives plain values.
     Ok(unsafe { raw.into_value() })
 }
 
 /// `a + b` and `a * b` for the library.
 pub(crate) fn number_operator(operator: char, left: &Value, right: &Value) -> Result<Value, Raise> {
-    let kind = match operator {
-        '+' => Kind::Add,
-        '-' => Kind::Subtract,
-        '*' => Kind::Multiply,
-        '/' => Kind::Divide,
-        '%' => Kind::Remainder,
+    let operator = match operator {
+        '+' => Operator::Add,
+        '-' => Operator::Subtract,
+        '*' => Operator::Multiply,
+        '/' => Operator::Divide,
+        '%' => Operator::Remainder,
         _ => return Err(Raise::new(ErrorKind::Value, "unknown operator")),
     };
-    let raw = compute(kind, left, right)?;
+    let raw = compute(operator, left, right)?;
     // SAFETY: arithmetic gives plain values.
     Ok(unsafe { raw.into_value() })
 }

@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "moves values between registers and objects")]
 
 use aether_value::{
-    Array, Buffer, Closure, Dict, EnumValue, Instance, Raise, Raw, Rc, Set, Shape, Str, StructDef, Table,
+    Array, Buffer, Closure, Dict, EnumValue, Instance, NativeObject, Raise, Raw, Rc, Set, Shape, Str, StructDef, Table,
     Value, tag,
 };
 
@@ -621,6 +621,11 @@ impl Vm {
     #[cold]
     #[inline(never)]
     pub(super) fn is_instance_of(&self, value: Raw, name: u32) -> bool {
+        if value.tag == tag::NATIVE {
+            // SAFETY: by its tag.
+            let native = unsafe { value.object::<NativeObject>() };
+            return native.get().type_name() == self.tables.text(name).as_str();
+        }
         if value.tag != tag::INSTANCE {
             return false;
         }
@@ -680,7 +685,7 @@ fn is_spreadable(value: &Value) -> bool {
     match value {
         Value::String(_) | Value::Dict(_) | Value::Set(_) | Value::Iterator(_) => true,
         value if crate::builtins::Range::of(value).is_some() => true,
-        Value::Native(native) => native.get().items().is_some(),
+        Value::Native(native) => native.get().items().is_some() || native.get().is_collection(),
         _ => false,
     }
 }

@@ -56,6 +56,12 @@ impl Vm {
                     *state.add(1) = Raw::int(0);
                     return Ok(());
                 }
+                Value::Native(native) if let Some(items) = native.iterator()? => {
+                    let old = *state;
+                    *state = Raw::from_value(items);
+                    old.release();
+                    return self.iterate(state);
+                }
                 Value::Instance(instance) => {
                     let definition = instance.definition();
                     let iterates = definition.method(&self.names.has_next).is_some()

@@ -5,7 +5,7 @@
 )]
 
 use aether_value::{
-    Array, Dict, EntryIndex, EnumDef, ErrorKind, Header, Instance, Raise, Raw, Rc, Str, Value, display_text,
+    Array, Dict, EntryIndex, EnumDef, ErrorKind, Header, Heap, Instance, Raise, Raw, Rc, Str, Value, display_text,
     hashable_check, tag,
 };
 
@@ -234,6 +234,9 @@ pub(super) fn get_member(vm: &mut Vm, object: &Value, name: &Rc<Str>) -> Result<
             if let Some(value) = native.get().member(&vm.heap, text)? {
                 return Ok(value);
             }
+            if let Some(method) = crate::host_function::bound_method(&vm.heap, object, text)? {
+                return Ok(method);
+            }
         }
         _ => {}
     }
@@ -327,6 +330,9 @@ fn set_member(object: &Value, name: &Rc<Str>, value: Value) -> Result<(), Raise>
         Value::Weak(weak) => {
             let target = weak.upgrade().ok_or_else(Raise::dropped_weak)?;
             set_member(&target, name, value)
+        }
+        Value::Native(native) if native.get().set_member(&Heap::of(&**native), name.as_str(), &value)? => {
+            Ok(())
         }
         other => Err(Raise::assign_field(&other.type_name())),
     }
@@ -621,6 +627,7 @@ fn element(vm: &mut Vm, object: &Value, index: &Value) -> Result<Value, Raise> {
             let target = weak.upgrade().ok_or_else(Raise::dropped_weak)?;
             element(vm, &target, index)
         }
+        Value::Native(native) if let Some(value) = native.get().element(&vm.heap, index)? => Ok(value),
         other => Err(Raise::index_type(&other.type_name(), &index.type_name())),
     }
 }
@@ -703,6 +710,7 @@ fn set_element(object: &Value, index: &Value, value: Value) -> Result<(), Raise>
             let target = weak.upgrade().ok_or_else(Raise::dropped_weak)?;
             set_element(&target, index, value)
         }
+        Value::Native(native) if native.get().set_element(&Heap::of(&**native), index, &value)? => Ok(()),
         other => Err(Raise::type_error("array", &other.type_name())),
     }
 }

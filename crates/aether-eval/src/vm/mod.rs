@@ -60,7 +60,7 @@ pub(crate) use call::declared_parameters;
 pub use debug::{Breakpoint, DebugFrame, Debugger, EvaluationError, Pause, PauseReason, Resumption};
 pub(crate) use modules::ModuleState;
 pub use unwind::TracePlace;
-pub(crate) use unwind::{is_exit, read_slot, trace_places, trace_text, with_code};
+pub(crate) use unwind::{is_exit, read_slot, release_slot, trace_places, trace_text, with_code};
 pub use watch::ScriptFrame;
 
 /// Calls and backward jumps between two looks at limits, interrupts and the collector.
@@ -202,6 +202,10 @@ pub(crate) struct Vm {
     )>,
     /// Code for calls from outside, by number of arguments and whether the result is awaited.
     pub(super) stubs: ahash::AHashMap<(u16, bool), std::ptr::NonNull<aether_value::Code>>,
+    /// Modules of the host, by name.
+    pub(crate) host_modules: ahash::AHashMap<Box<str>, u32>,
+    /// Code that calls a method, by the constant of its name and the number of arguments.
+    pub(super) method_stubs: ahash::AHashMap<(u32, u16), std::ptr::NonNull<aether_value::Code>>,
     pub(crate) names: Names,
     /// The built-in methods by number and tag, and the numbers of two names.
     pub(super) methods: &'static [builtins::MethodRow],
@@ -273,6 +277,8 @@ impl Vm {
             recorder_context: None,
             profile_request: None,
             stubs: ahash::AHashMap::new(),
+            host_modules: ahash::AHashMap::new(),
+            method_stubs: ahash::AHashMap::new(),
             names,
             methods: builtins::method_rows(),
             push_method: builtins::method_number("push"),

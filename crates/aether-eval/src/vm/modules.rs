@@ -310,8 +310,12 @@ impl Vm {
         Ok(module)
     }
 
-    /// A module of the embedded library, if there is one of this name.
+    /// A module of the host or of the embedded library, if there is one of this name.
     fn embedded(&mut self, name: &str) -> Result<Option<Rc<Module>>, Raise> {
+        if let Some(&id) = self.host_modules.get(name) {
+            let name = self.heap.intern(name)?;
+            return self.module_value(id, &name).map(Some);
+        }
         let Some(index) = builtins::LIBRARY.iter().position(|module| module.name == name) else {
             return Ok(None);
         };

@@ -114,16 +114,55 @@ impl Vm {
             words.push(encode(Op::Await, 0, 0, 0));
         }
         words.push(encode(Op::Return, 0, 0, 0));
+        let code = self.add_stub(words, argc + 1);
+        self.stubs.insert((argc, awaited), code);
+        code
+    }
+
+    /// Calls a method of a value from outside.
+    pub(crate) fn call_method_value(
+        &mut self,
+        object: &Value,
+        name: &str,
+        args: &[Value],
+    ) -> Result<Value, Raise> {
+        let heap = self.heap.clone();
+        let name = heap.for_host(|| self.tables.string(&heap, name))?;
+        self.refresh_tables();
+        let argc = args.len() as u16;
+        let code = if let Some(&code) = self.method_stubs.get(&(name, argc)) {
+            code
+        } else {
+            let number = crate::builtins::method_number(self.tables.text(name).as_str());
+            let words = vec![
+                encode(Op::CallMethod, 0, argc, number),
+                u64::from(name) << 32,
+                0,
+                encode(Op::Return, 0, 0, 0),
+            ];
+            let code = self.add_stub(words, argc + 2);
+            self.method_stubs.insert((name, argc), code);
+            code
+        };
+        let closure = self.heap.for_host(|| self.heap.closure(code, &[], false))?;
+        // The instruction's window begins with the register of its result.
+        let mut values = vec![Value::Null, object.clone()];
+        values.extend_from_slice(args);
+        self.execute(&closure, &values)
+    }
+
+    /// Code of the machine's own that its parameters are the first registers of.
+    fn add_stub(&mut self, words: Vec<u64>, params: u16) -> NonNull<Code> {
         let code = Code {
             name: Some("".into()),
             doc: None,
             is_library: false,
             words: words.into_boxed_slice(),
-            params: argc + 1,
-            declared: argc + 1,
-            required: argc + 1,
+            params,
+            declared: params,
+            required: params,
             has_self: false,
-            registers: argc + 2,
+            registers: params + 1,
             is_async: false,
             assigns_self: false,
             param_names: Box::default(),
@@ -137,9 +176,7 @@ impl Vm {
             locals: Box::default(),
             switches: Box::default(),
         };
-        let code = self.heap.add_code(Box::new(code));
-        self.stubs.insert((argc, awaited), code);
-        code
+        self.heap.add_code(Box::new(code))
     }
 
     /// Runs a closure with exactly its parameters on a new main coroutine.
@@ -488,6 +525,11 @@ impl Vm {
     }
 
     // --- await ---
+
+    /// Begins an async call on behalf of the host.
+    pub(crate) fn begin_from_host(&mut self, promise: &Rc<Promise>) -> Result<(), Raise> {
+        self.begin(promise, false)
+    }
 
     /// Begins an async call whose body has not begun. `at_once` puts it before everything that is ready.
     pub(super) fn begin(&mut self, promise: &Rc<Promise>, at_once: bool) -> Result<(), Raise> {

@@ -317,6 +317,14 @@ pub(crate) fn with_code<R>(code: std::ptr::NonNull<Code>, use_it: impl FnOnce(&C
     use_it(unsafe { code.as_ref() })
 }
 
+/// Lets go of what a global slot held.
+pub(crate) fn release_slot(old: Raw) {
+    if old.tag != tag::UNSET {
+        // SAFETY: a slot that is not unset owns a count of its value, which the caller has replaced.
+        unsafe { old.release() };
+    }
+}
+
 /// The value in a global slot, unless it is unset.
 pub(crate) fn read_slot(slot: &Raw) -> Option<Value> {
     // SAFETY: a slot that is not unset holds a value.

@@ -20,7 +20,7 @@ use super::task::Runnable;
 use super::{Flow, Vm};
 use crate::builtins::{Step, Until};
 use crate::context::Ctx;
-use crate::task::{Effect, Event, EventSource, Finish, Message, Sender, Waiting, Waker, nanos};
+use crate::task::{Effect, Event, EventSource, Finish, HostFuture, Message, Sender, Waiting, Waker, nanos};
 
 /// In place of a coroutine's promise: it runs a callback.
 pub(super) const CALLBACK: Raw = Raw::int(1);
@@ -519,6 +519,7 @@ impl Vm {
         for message in messages.drain(..) {
             match message {
                 Message::Done(id, finish) => result = result.and(self.finish_job(id, finish)),
+                Message::Poll(id) => result = result.and(self.poll_future(id)),
                 Message::Event { event_source, source } => {
                     if let Some(event_source) = self.scheduler.event_source(event_source) {
                         event_source.push_event(source);
@@ -541,14 +542,29 @@ impl Vm {
         let Some(promise) = self.scheduler.take_job(&self.heap, id) else {
             return Ok(());
         };
-        let state = match finish(&mut Ctx { vm: self }) {
+        let outcome = finish(&mut Ctx { vm: self });
+        self.settle_with(&promise, outcome)
+    }
+
+    /// Polls a future of the host, and settles its promise when it is done.
+    fn poll_future(&mut self, id: u64) -> Result<(), Raise> {
+        let heap = self.heap.clone();
+        let Some((promise, finish)) = self.scheduler.poll_future(&heap, id) else {
+            return Ok(());
+        };
+        let outcome = finish.and_then(|finish| finish(&mut Ctx { vm: self }));
+        self.settle_with(&promise, outcome)
+    }
+
+    fn settle_with(&mut self, promise: &Rc<Promise>, outcome: Result<Value, Raise>) -> Result<(), Raise> {
+        let state = match outcome {
             Ok(value) => PromiseState::Fulfilled(value),
             Err(raise) => {
                 let heap = &self.heap;
                 PromiseState::Rejected(heap.past_the_limit(|| heap.error(raise))?)
             }
         };
-        self.settle(&promise, state);
+        self.settle(promise, state);
         Ok(())
     }
 
@@ -610,7 +626,7 @@ impl Vm {
                         drop(finish);
                         drop(self.scheduler.take_job(&self.heap, id));
                     }
-                    Message::Event { .. } => {}
+                    Message::Event { .. } | Message::Poll(_) => {}
                 }
             }
             if !self.scheduler.has_jobs() || self.host.monotonic() >= end {
@@ -649,6 +665,19 @@ impl Ctx<'_> {
             return finish(self, outcome);
         }
         self.vm.submit(effect, bytes, false, deferred(work, finish))
+    }
+
+    /// A promise that a future of the host settles. The engine polls the future on this thread, while the program
+    /// waits or when the host drives the engine; what it gives makes the value.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn await_future(&mut self, future: HostFuture) -> Result<Value, Raise> {
+        let promise = self.vm.heap.promise(PromiseState::External)?;
+        self.vm
+            .scheduler
+            .add_future(&self.vm.heap, &promise, future)?;
+        Ok(Value::Promise(promise))
     }
 
     /// Has blocking work done in the background, pool or none, and gives the promise of its outcome. For what is

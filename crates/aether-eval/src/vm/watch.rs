@@ -421,6 +421,29 @@ impl Vm {
             .map(drop)
     }
 
+    /// Goes on with everything that is ready, and waits for nothing; whether anything is out that may go on.
+    ///
+    /// # Errors
+    /// As [`Vm::run_finalizers`].
+    pub(crate) fn serve_outside(&mut self, driver: &std::task::Waker) -> Result<bool, Raise> {
+        /// Turns after which the host's event loop has its own again.
+        const TURNS: usize = 64;
+        self.run_finalizers()?;
+        for _ in 0..TURNS {
+            let has_messages = self.scheduler.receiver.tell(driver);
+            let is_due = self
+                .scheduler
+                .next_due()
+                .is_some_and(|due| due <= self.host.monotonic());
+            if !has_messages && !is_due && self.ready.is_empty() {
+                return Ok(self.scheduler.has_work());
+            }
+            self.call_value(&builtins::SERVE_READY.value(), &[], true)?;
+        }
+        driver.wake_by_ref();
+        Ok(true)
+    }
+
     /// Lets go of the data in module scopes, keeping functions, types and modules, so that finalizers of what they
     /// held can still run.
     pub(crate) fn release_data(&mut self) {

@@ -319,7 +319,9 @@ fn begin_promise(promise: &Rc<Promise>, out: &mut StrBuilder) -> Result<Option<O
 fn display_set(heap: &Heap, set: &Rc<Set>, out: &mut StrBuilder) -> Result<(), Raise> {
     let mut texts = Vec::with_capacity(set.len());
     heap.count_work(set.len());
-    for element in set.iter() {
+    // The text of a native object is code of the host: nothing of the set is borrowed while it runs.
+    let elements: Vec<Value> = set.iter().cloned().collect();
+    for element in &elements {
         texts.push(display_text(heap, element)?);
     }
     texts.sort_by(|left, right| left.order(right));

@@ -163,10 +163,13 @@ pub fn deep_equals(left: &Value, right: &Value) -> bool {
     true
 }
 
-/// Whether `.equals` looks into a value; what it does not is decided at once, so that a long flat array takes no
-/// memory to compare.
+/// Whether `.equals` looks into a value later; what it does not is decided at once, so that a long flat array takes no
+/// memory to compare. Comparing native objects runs code of the host, before which the collection has to be left.
 fn nests(value: &Value) -> bool {
-    matches!(value, Value::Array(_) | Value::Dict(_) | Value::Set(_))
+    matches!(
+        value,
+        Value::Array(_) | Value::Dict(_) | Value::Set(_) | Value::Native(_)
+    )
 }
 
 fn equal_instances(left: &Rc<Instance>, right: &Rc<Instance>) -> bool {
@@ -176,17 +179,27 @@ fn equal_instances(left: &Rc<Instance>, right: &Rc<Instance>) -> bool {
     if left.shape_id() != right.shape_id() {
         return false;
     }
+    // Code of the host, which compares native objects, runs when the instances have been left.
+    let mut natives = Vec::new();
+    let mut same = |left: &Value, right: &Value| match (left, right) {
+        (Value::Native(_), Value::Native(_)) => {
+            natives.push((left.clone(), right.clone()));
+            true
+        }
+        _ => equal(left, right),
+    };
     // SAFETY: slots hold values.
     let slots = left
         .slots()
         .iter()
         .zip(right.slots())
-        .all(|(left, right)| unsafe { equal(left.as_value(), right.as_value()) });
+        .all(|(left, right)| unsafe { same(left.as_value(), right.as_value()) });
     let (mine, theirs) = (left.extra_fields(), right.extra_fields());
     slots
         && mine.len() == theirs.len()
         && mine.iter().all(|(name, value)| {
             let other = theirs.iter().find(|(known, _)| known.as_str() == name.as_str());
-            other.is_some_and(|(_, other)| equal(value, other))
+            other.is_some_and(|(_, other)| same(value, other))
         })
+        && natives.iter().all(|(left, right)| equal(left, right))
 }

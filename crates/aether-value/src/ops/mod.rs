@@ -22,6 +22,7 @@ pub fn hashable_check(value: &Value) -> Result<(), Raise> {
     let hashable = match value {
         Value::Int(_) | Value::Float(_) | Value::String(_) | Value::Bool(_) | Value::Null => true,
         Value::EnumValue(object) => crate::hash::hash_key(&Heap::of(&**object), value).is_some(),
+        Value::Native(native) => native.get().key().is_some(),
         _ => false,
     };
     if hashable {

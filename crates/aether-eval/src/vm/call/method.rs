@@ -5,6 +5,8 @@ use aether_value::{Dict, Instance, NativeObject, Raise, Raw, Rc, Set, Value, tag
 use super::{call_simple, call_value, definition, enter, invoke, release_all, take, window_of};
 use crate::builtins::{BuiltinDef, Run, Simple};
 use crate::bytecode::{Op, name_parts};
+use crate::context::Ctx;
+use crate::host_function::Class;
 use crate::vm::{Flow, Vm, flags};
 
 /// What stands for a shape in the first extension word of a `CallMethod` whose last receiver was no instance: this and
@@ -153,6 +155,18 @@ pub(in crate::vm) unsafe fn call_method(vm: &mut Vm, ip: *mut u64, argc: u16) ->
             }
             if receiver.tag == tag::COROUTINE && number == vm.next_method && argc == 0 {
                 return vm.call_next(first);
+            }
+            if receiver.tag == tag::NATIVE
+                && let Some(class) = Class::of(receiver.object::<NativeObject>().get())
+                && let Some(method) = class.method(vm.tables.text(name).as_str())
+            {
+                let count = argc as usize + 1;
+                let arguments = std::slice::from_raw_parts(first.add(1).cast::<Value>(), count);
+                let result = Raw::from_value(method.call(&mut Ctx { vm }, arguments, 1)?);
+                vm.settle_work();
+                release_all(first.add(1), count);
+                *first = result;
+                return Ok(Flow::Next);
             }
             if let Some(def) = method_of(vm, receiver, number, name) {
                 let hidden =

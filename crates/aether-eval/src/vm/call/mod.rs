@@ -505,6 +505,26 @@ pub(super) unsafe fn call_value(vm: &mut Vm, window: u16, argc: u16, words: usiz
                 enter_bound(vm, start, argc as usize, 0, ip)?;
                 Ok(Flow::Switched)
             }
+            tag::NATIVE => {
+                let first = vm.base.add(window as usize).cast::<Raw>();
+                let native = callee.object::<aether_value::NativeObject>();
+                let Some(def) = native.get().callee() else {
+                    return Err(Raise::not_a_function(&callee.as_value().type_name()));
+                };
+                let def = definition(Raw::builtin(def.0));
+                let Run::Simple(function) = def.run else {
+                    return Err(internal("a native object is called through a frame"));
+                };
+                plan(def, argc as usize + 1, 1)?;
+                // The callee is the first argument.
+                let arguments = std::slice::from_raw_parts(first.cast::<Value>(), argc as usize + 1);
+                let result = Raw::from_value(function(&mut Ctx { vm }, arguments)?);
+                vm.settle_work();
+                release_all(first.add(1), argc as usize);
+                take(first).release();
+                *first = result;
+                Ok(Flow::Next)
+            }
             _ => {
                 let first = vm.base.add(window as usize).cast::<Raw>();
                 let value = call_plain(vm, callee, first.add(1), argc as usize, false)?;
