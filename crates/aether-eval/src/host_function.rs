@@ -50,12 +50,10 @@ impl HostFunction {
     }
 
     /// Calls it with these arguments, of which the first `receivers` are not counted.
-    pub(crate) fn call(
-        &self,
-        ctx: &mut Ctx<'_>,
-        args: &[Value],
-        receivers: usize,
-    ) -> Result<Value, Raise> {
+    ///
+    /// # Errors
+    /// A wrong number of arguments, or what the function raises.
+    pub fn call(&self, ctx: &mut Ctx<'_>, args: &[Value], receivers: usize) -> Result<Value, Raise> {
         let given = args.len() - receivers;
         let (min, max) = self.arity;
         if given < min || max.is_some_and(|max| given > max) {
@@ -79,7 +77,9 @@ pub fn guarded<T>(name: &str, code: impl FnOnce() -> Result<T, Raise>) -> Result
             .map(|text| (*text).to_owned())
             .or_else(|| payload.downcast_ref::<String>().cloned())
             .unwrap_or_else(|| "no message".to_owned());
-        Err(Raise::operation(&format!("host function '{name}' panicked: {message}")))
+        Err(Raise::operation(&format!(
+            "host function '{name}' panicked: {message}"
+        )))
     })
 }
 
@@ -129,8 +129,7 @@ pub struct Class {
 impl Class {
     /// Adds a method, whose first argument is the object and does not count. It replaces one of the same name.
     pub fn add(&mut self, method: HostFunction) {
-        self.methods
-            .insert(method.name.clone(), std::rc::Rc::new(method));
+        self.methods.insert(method.name.clone(), std::rc::Rc::new(method));
     }
 
     /// The names of the methods, in no order.

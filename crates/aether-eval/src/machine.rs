@@ -628,6 +628,16 @@ impl Machine {
         self.leave(result)
     }
 
+    /// Calls a method of a value.
+    ///
+    /// # Errors
+    /// What the method raises.
+    pub fn call_method(&mut self, object: &Value, name: &str, args: &[Value]) -> Result<Value, RunError> {
+        self.vm.begin_host_call();
+        let result = self.vm.call_method_value(object, name, args);
+        self.leave(result)
+    }
+
     /// The display text of a value.
     ///
     /// # Errors

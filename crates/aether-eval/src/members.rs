@@ -47,7 +47,11 @@ pub(crate) fn names_of(vm: &Vm, value: &Value) -> Vec<String> {
     if let Value::Native(native) = value {
         let native = native.get();
         names.extend(native.member_names());
-        names.extend(crate::Class::of(native).into_iter().flat_map(|class| class.names().map(str::to_owned)));
+        names.extend(
+            crate::Class::of(native)
+                .into_iter()
+                .flat_map(|class| class.names().map(str::to_owned)),
+        );
     } else {
         let type_name = tag::name(value.tag());
         let built_in = properties_of(type_name)

@@ -245,10 +245,7 @@ impl Tables {
                 continue;
             };
             if !self.declared[slot as usize] {
-                let old = std::mem::replace(
-                    &mut self.globals[slot as usize],
-                    Raw::from_value(value.clone()),
-                );
+                let old = std::mem::replace(&mut self.globals[slot as usize], Raw::from_value(value.clone()));
                 crate::vm::release_slot(old);
             }
         }
@@ -270,7 +267,13 @@ impl Tables {
     }
 
     /// Gives a module's own name a value, as if the module had declared it.
-    pub(crate) fn declare(&mut self, heap: &Heap, module: u32, name: &str, value: Value) -> Result<(), Raise> {
+    pub(crate) fn declare(
+        &mut self,
+        heap: &Heap,
+        module: u32,
+        name: &str,
+        value: Value,
+    ) -> Result<(), Raise> {
         let slot = self.slot(heap, module, name)?;
         let old = std::mem::replace(&mut self.globals[slot as usize], Raw::from_value(value));
         self.declared[slot as usize] = true;

@@ -41,7 +41,9 @@ pub(crate) fn hash_key(heap: &Heap, key: &Value) -> Option<u32> {
     match key {
         Value::String(text) => Some(text.hash()),
         Value::EnumValue(value) => enum_hash(heap, value),
-        Value::Native(native) => scalar_hash(heap, native.get().key()?).map(|hash| fold(u64::from(hash ^ NATIVE))),
+        Value::Native(native) => {
+            scalar_hash(heap, native.get().key()?).map(|hash| fold(u64::from(hash ^ NATIVE)))
+        }
         _ => scalar_hash(heap, key),
     }
 }

@@ -15,8 +15,12 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::convert::{Arguments, admitted};
+use crate::convert::{Arguments, FromValue, IntoValue, admitted};
+use crate::function::{Function, HostAsyncFn, HostFn};
 use crate::host::DenyHost;
+use crate::module::ModuleBuilder;
+use crate::program;
+use crate::types::{AetherType, type_value};
 use crate::{EMBEDDED_MAX_NESTING, Error, error};
 
 /// The most script arguments.
@@ -27,9 +31,11 @@ pub const EMBEDDED_MEMORY: usize = 256 << 20;
 
 /// An independent interpreter.
 pub struct Engine {
-    machine: Machine,
+    pub(crate) machine: Machine,
     /// The path of the script that was run last.
     script: Option<String>,
+    /// Programs that have been compiled for this engine.
+    pub(crate) programs: program::Loaded,
 }
 
 /// A fragment that an engine has compiled.
@@ -234,6 +240,7 @@ impl EngineBuilder {
         Ok(Engine {
             machine,
             script: None,
+            programs: program::Loaded::default(),
         })
     }
 }
@@ -280,6 +287,20 @@ impl Engine {
     pub fn eval(&mut self, code: impl Into<String>) -> Result<Value, Error> {
         let result = self.machine.evaluate(SourceFile::new(None, code.into()));
         self.finish(result.map_err(Error::from))
+    }
+
+    /// What [`Engine::eval`] gives, as a Rust value.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// assert_eq!(engine.eval_to::<Vec<String>>("\"a,b\".split(\",\")")?, ["a", "b"]);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn eval_to<T: FromValue>(&mut self, code: impl Into<String>) -> Result<T, Error> {
+        T::from_value(&self.eval(code)?)
     }
 
     /// Compiles a fragment that is to run several times; [`Engine::run_fragment`] of the same engine runs it.
@@ -354,6 +375,14 @@ impl Engine {
         self.call_value(&function, args)
     }
 
+    /// What [`Engine::call`] gives, as a Rust value.
+    ///
+    /// # Errors
+    /// See [`Engine::call`]; [`Error::Conversion`] if the result is of another type.
+    pub fn call_to<T: FromValue>(&mut self, name: &str, args: impl Arguments) -> Result<T, Error> {
+        T::from_value(&self.call(name, args)?)
+    }
+
     /// Calls a function value.
     ///
     /// # Errors
@@ -362,8 +391,175 @@ impl Engine {
         admitted(self.heap(), function)?;
         let heap = self.heap();
         let args = heap.for_host(|| args.into_arguments(heap))?;
-        let result = self.machine.call(function, &args);
+        self.call_plain(function, args.as_ref())
+    }
+
+    /// Calls a function of this engine with arguments of this engine.
+    pub(crate) fn call_plain(&mut self, function: &Value, args: &[Value]) -> Result<Value, Error> {
+        let result = self.machine.call(function, args);
         self.finish(result.map_err(Error::from))
+    }
+
+    /// Calls a method of a value: `object.name(args…)`.
+    ///
+    /// ```
+    /// use aether::{Engine, ValueExt as _};
+    ///
+    /// let mut engine = Engine::new()?;
+    /// let text = engine.eval("\"a-b-c\"")?;
+    /// let parts = engine.call_method(&text, "split", ("-",))?;
+    /// assert_eq!(parts.try_to::<Vec<String>>()?, ["a", "b", "c"]);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// That there is no such method, or what it raises.
+    pub fn call_method(&mut self, object: &Value, name: &str, args: impl Arguments) -> Result<Value, Error> {
+        admitted(self.heap(), object)?;
+        let heap = self.heap();
+        let args = heap.for_host(|| args.into_arguments(heap))?;
+        let result = self.machine.call_method(object, name, args.as_ref());
+        self.finish(result.map_err(Error::from))
+    }
+
+    /// A function of the module scope, or of those that every program has, to be called later.
+    ///
+    /// # Errors
+    /// `Undefined variable` if there is no such name, a conversion error if it is no function.
+    pub fn function<A, R>(&self, name: &str) -> Result<Function<A, R>, Error> {
+        let Some(function) = self.global(name).or_else(|| self.prelude_value(name)) else {
+            return Err(aether_value::Raise::undefined(name).into());
+        };
+        Function::from_value(&function)
+    }
+
+    /// Gives scripts a Rust function under a name: a closure or a `fn` with up to eight parameters that implement
+    /// [`FromValue`], and any result that implements [`IntoReturn`](crate::IntoReturn). It replaces a built-in of
+    /// that name. See [`HostFn`] for what else parameters may be.
+    ///
+    /// ```
+    /// use aether::Engine;
+    ///
+    /// let mut engine = Engine::new()?;
+    /// engine.register("area", |w: f64, h: f64| w * h)?;
+    /// engine.register("read_port", |text: String| text.parse::<u16>())?;
+    /// assert_eq!(engine.eval_to::<f64>("area(2, 1.5)")?, 3.0);
+    /// let error = engine.eval("read_port(\"x\")").unwrap_err();
+    /// assert_eq!(error.to_string(), "invalid digit found in string");
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The heap's budget.
+    pub fn register<Form>(&mut self, name: &str, function: impl HostFn<Form>) -> Result<(), Error> {
+        self.define_function(name, function.into_function(name))
+    }
+
+    /// Gives scripts an async Rust function: a call gives a promise at once, which the future settles. The engine polls
+    /// the future while the script waits, or when the host [polls](Engine::poll) the engine; it may be woken from any
+    /// thread. It need not be `Send`.
+    ///
+    /// ```
+    /// use aether::Engine;
+    ///
+    /// let mut engine = Engine::new()?;
+    /// engine.register_async("double", |n: i64| async move { n * 2 })?;
+    /// let four: i64 = engine.eval_to("await double(2)")?;
+    /// assert_eq!(four, 4);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The heap's budget.
+    pub fn register_async<Form>(
+        &mut self,
+        name: &str,
+        function: impl HostAsyncFn<Form>,
+    ) -> Result<(), Error> {
+        self.define_function(name, function.into_function(name))
+    }
+
+    fn define_function(&mut self, name: &str, function: aether_eval::HostFunction) -> Result<(), Error> {
+        let heap = self.heap().clone();
+        let function = heap.for_host(|| heap.native(Box::new(function)))?;
+        self.machine.define(name, Value::Native(function));
+        Ok(())
+    }
+
+    /// Gives scripts a type of the host under its name, with its constructor and functions. Values of the type convert
+    /// without this too; scripts then have no name for it. See [`AetherType`].
+    ///
+    /// # Errors
+    /// The heap's budget.
+    pub fn register_type<T: AetherType>(&mut self) -> Result<(), Error> {
+        let heap = self.heap().clone();
+        let value = heap.for_host(|| type_value::<T>(&heap))?;
+        self.machine.define(T::NAME, value);
+        Ok(())
+    }
+
+    /// Gives scripts a module of the host, which they import by name; it goes before every other of that name.
+    ///
+    /// ```
+    /// use aether::Engine;
+    ///
+    /// let mut engine = Engine::new()?;
+    /// engine.register_module("geometry", |m| {
+    ///     m.function("area", |w: f64, h: f64| w * h)?.constant("TAU", 6.283)
+    /// })?;
+    /// assert_eq!(engine.eval_to::<f64>("import geometry  geometry.area(2, 3)")?, 6.0);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The heap's budget, or what `describe` gives.
+    pub fn register_module(
+        &mut self,
+        name: &str,
+        describe: impl for<'a> FnOnce(&'a mut ModuleBuilder) -> Result<&'a mut ModuleBuilder, Error>,
+    ) -> Result<(), Error> {
+        let mut builder = ModuleBuilder::new(self.heap());
+        describe(&mut builder)?;
+        Ok(self.machine.add_module(name, builder.members)?)
+    }
+
+    /// Sets a variable of the module scope, as if the script had declared it.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// engine.set_global("limits", vec![1, 2, 3])?;
+    /// assert_eq!(engine.eval_to::<i64>("limits[0] + len(limits)")?, 4);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The heap's budget.
+    pub fn set_global(&mut self, name: &str, value: impl IntoValue) -> Result<(), Error> {
+        let heap = self.heap().clone();
+        let value = heap.for_host(|| value.into_value(&heap))?;
+        Ok(self.machine.set_global(name, value)?)
+    }
+
+    /// Adds a value to those that every module finds by name, or replaces it.
+    ///
+    /// # Errors
+    /// The heap's budget.
+    pub fn define(&mut self, name: &str, value: impl IntoValue) -> Result<(), Error> {
+        let heap = self.heap().clone();
+        let value = heap.for_host(|| value.into_value(&heap))?;
+        self.machine.define(name, value);
+        Ok(())
+    }
+
+    /// A variable of the module scope as a Rust value.
+    ///
+    /// # Errors
+    /// `Undefined variable`, or [`Error::Conversion`].
+    pub fn get<T: FromValue>(&self, name: &str) -> Result<T, Error> {
+        match self.global(name) {
+            Some(value) => T::from_value(&value),
+            None => Err(aether_value::Raise::undefined(name).into()),
+        }
     }
 
     /// The value of a name that the module scope declares.
@@ -612,7 +808,7 @@ impl Engine {
     }
 
     /// Flushes output and lets an earlier error win over one of flushing.
-    fn finish<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
+    pub(crate) fn finish<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
         let flushed = self.machine.host().flush().map_err(output_error);
         let value = result?;
         flushed?;

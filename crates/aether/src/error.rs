@@ -6,10 +6,10 @@
 use std::rc::Rc;
 
 use aether_eval::{RunError, RuntimeError, TracePlace};
-use aether_source::{Diagnostic, SourceFile};
-use aether_value::{ErrorKind, Raise};
+use aether_source::{Diagnostic, LineColumn, SourceFile, Span};
+use aether_value::{ErrorKind, Raise, Value};
 
-use crate::MAX_ARGS;
+use crate::{ConversionError, MAX_ARGS};
 
 /// Why an engine did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -38,13 +38,8 @@ pub enum Error {
     #[error(transparent)]
     Runtime(Box<RuntimeError>),
     /// A value is not of the Rust type that was asked for.
-    #[error("Type error: expected {expected}, got {found}")]
-    Conversion {
-        /// The type in the language's words.
-        expected: &'static str,
-        /// The type of the value.
-        found: String,
-    },
+    #[error(transparent)]
+    Conversion(Box<ConversionError>),
     /// Buffered output could not be written.
     #[error("Failed to write output: {0}")]
     Output(#[from] std::io::Error),
@@ -71,11 +66,141 @@ pub fn source_text(path: &str, bytes: std::io::Result<Vec<u8>>) -> Result<String
 }
 
 impl Error {
+    /// An error of kind `value` with a message of the host's own, for functions of the host to return.
+    ///
+    /// ```
+    /// use aether::{Engine, Error};
+    ///
+    /// let mut engine = Engine::new()?;
+    /// engine.register("half", |n: i64| {
+    ///     if n % 2 == 0 { Ok(n / 2) } else { Err(Error::message("odd")) }
+    /// })?;
+    /// assert_eq!(engine.eval("half(3)").unwrap_err().to_string(), "odd");
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn message(message: impl Into<String>) -> Self {
+        Raise::new(ErrorKind::Value, message).into()
+    }
+
     /// The kind, if the script raised.
     pub fn kind(&self) -> Option<ErrorKind> {
         match self {
             Self::Runtime(error) => Some(error.kind),
+            Self::Conversion(_) => Some(ErrorKind::Type),
             _ => None,
+        }
+    }
+
+    /// What the script threw; `None` for errors of the runtime.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// let error = engine.eval("throw {\"code\": 7}").unwrap_err();
+    /// let thrown = error.thrown().expect("a thrown value");
+    /// assert_eq!(engine.text(thrown)?, "{code: 7}");
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    pub fn thrown(&self) -> Option<&Value> {
+        match self {
+            Self::Runtime(error) if error.kind == ErrorKind::Thrown => Some(&error.value),
+            _ => None,
+        }
+    }
+
+    /// The file and the bytes of it that the error is about.
+    fn place(&self) -> Option<(&SourceFile, Span)> {
+        match self {
+            Self::Runtime(error) => {
+                let place = error.places.iter().find(|place| !place.file.text().is_empty())?;
+                Some((&place.file, place.span))
+            }
+            Self::Syntax { file, diagnostics } => Some((file, diagnostics.first()?.span)),
+            _ => None,
+        }
+    }
+
+    /// The line that the error is about, counted from 1.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// let error = engine.eval("let a = 1\nprintln(a + nothing)").unwrap_err();
+    /// assert_eq!((error.line(), error.column()), (Some(2), Some(13)));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    pub fn line(&self) -> Option<u32> {
+        self.place().map(|(file, span)| file.line(span.start))
+    }
+
+    /// The column, in characters and counted from 1, in which what the error is about begins.
+    pub fn column(&self) -> Option<u32> {
+        self.place()
+            .map(|(file, span)| file.line_column(span.start).column)
+    }
+
+    /// The bytes of the source that the error is about.
+    pub fn span(&self) -> Option<Span> {
+        self.place().map(|(_, span)| span)
+    }
+
+    /// The path of the file that the error is about; `None` also for a text without one.
+    pub fn file(&self) -> Option<&str> {
+        self.place().and_then(|(file, _)| file.path())
+    }
+
+    /// The error for a person: its line, the line of the source with what it is about marked, and the trace.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// let error = engine.eval("let total = 3\nprintln(totl + 1)").unwrap_err();
+    /// assert_eq!(
+    ///     error.render(),
+    ///     "Error: [line 2] Undefined variable: totl\n  2 | println(totl + 1)\n    |         ^^^^\n"
+    /// );
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    pub fn render(&self) -> String {
+        let mut text = self.lines().join("\n");
+        text.push('\n');
+        if let Some((file, span)) = self.place() {
+            let LineColumn { line, column } = file.line_column(span.start);
+            let source = file.line_text(line).unwrap_or_default().trim_end();
+            let number = line.to_string();
+            // A mark ends with its line.
+            let from = source.chars().count() as u32 + 1;
+            let marked = file
+                .slice(span)
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .chars()
+                .count() as u32;
+            let marks = marked.clamp(1, from.saturating_sub(column).max(1));
+            let indent: String = source
+                .chars()
+                .take(column as usize - 1)
+                .map(|character| if character == '\t' { '\t' } else { ' ' })
+                .collect();
+            let margin = " ".repeat(number.len());
+            let carets = "^".repeat(marks as usize);
+            text.push_str(&format!("  {number} | {source}\n  {margin} | {indent}{carets}\n"));
+        }
+        for line in self.full_trace() {
+            text.push_str(&line);
+            text.push('\n');
+        }
+        text
+    }
+
+    /// The same as plain data that can go to another thread, without the values of the script.
+    pub fn report(&self) -> ErrorReport {
+        ErrorReport {
+            message: self.to_string(),
+            kind: self.kind(),
+            file: self.file().map(str::to_owned),
+            line: self.line(),
+            column: self.column(),
+            trace: self.full_trace(),
+            rendered: self.render(),
         }
     }
 
@@ -167,6 +292,48 @@ fn syntax_lines(file: &SourceFile, diagnostics: &[Diagnostic], script: Option<&s
         lines.extend(found.help.as_ref().map(|help| format!("  help: {help}")));
     }
     lines
+}
+
+/// An error as plain data: it can go to another thread and into errors that want `Send` and `Sync`.
+///
+/// ```
+/// fn run(code: &str) -> Result<i64, Box<dyn std::error::Error + Send + Sync>> {
+///     let mut engine = aether::Engine::new().map_err(|error| error.report())?;
+///     Ok(engine.eval_to(code).map_err(|error| error.report())?)
+/// }
+///
+/// assert_eq!(run("1 / 0").unwrap_err().to_string(), "Division by zero");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+#[non_exhaustive]
+pub struct ErrorReport {
+    /// The message.
+    pub message: String,
+    /// The kind, if the script raised.
+    pub kind: Option<ErrorKind>,
+    /// The path of the file.
+    pub file: Option<String>,
+    /// The line, from 1.
+    pub line: Option<u32>,
+    /// The column in characters, from 1.
+    pub column: Option<u32>,
+    /// The trace, a line an activation, innermost first.
+    pub trace: Vec<String>,
+    /// What [`Error::render`] gives.
+    pub rendered: String,
+}
+
+impl From<Error> for Raise {
+    fn from(error: Error) -> Self {
+        let (kind, message) = (error.kind().unwrap_or(ErrorKind::Value), error.to_string());
+        match error {
+            Error::Runtime(raised) if kind == ErrorKind::Thrown => Self::thrown(raised.value, message),
+            Error::Read { .. } | Error::Output(_) => Self::new(ErrorKind::Io, message),
+            Error::Exit => Self::new(ErrorKind::Exit, message),
+            _ => Self::new(kind, message),
+        }
+    }
 }
 
 impl From<RunError> for Error {

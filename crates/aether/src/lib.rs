@@ -44,18 +44,38 @@
 //!
 //! Not here: what the language means (`aether-eval`), rendering with colours and frames (the command line).
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
-mod engine;
+#[cfg(test)]
+extern crate self as aether;
 
 mod convert;
+mod engine;
 mod error;
+mod function;
+mod futures;
 mod help;
 mod host;
+mod module;
+mod program;
+mod types;
 
-pub use convert::{Arguments, FromValue, IntoValue, Pairs, ValueExt};
+#[cfg(feature = "derive")]
+pub use aether_macros::{AetherType, FromValue, IntoValue, methods};
+pub use convert::{Arguments, ConversionError, FromValue, IntoValue, Pairs, Rest, Text, ValueExt};
+#[doc(hidden)]
+pub use convert::{Takes, field_of, nested, variant_of};
+#[cfg(feature = "serde")]
+pub use convert::{from_value, to_value};
 pub use engine::{EMBEDDED_MEMORY, Engine, EngineBuilder, Fragment, HeapReport, MAX_ARGS, PromiseStatus};
-pub use error::{Error, source_text};
+pub use error::{Error, ErrorReport, source_text};
+#[doc(hidden)]
+pub use function::WithCtx;
+pub use function::{Caller, Function, HostAsyncFn, HostFn, HostMethod, HostMethodMut, IntoReturn};
 pub use host::{DenyHost, MemoryHost, Output, SystemHost};
+pub use module::ModuleBuilder;
+pub use program::Program;
+pub use types::{AetherType, Object, Tracer, TypeBuilder, WeakObject};
 
 pub use aether_eval::{
     Args, Background, Breakpoint, BuiltinDef, Ctx, DEFAULT_MAX_DEPTH, DebugFrame, Debugger, Effect,
@@ -65,7 +85,7 @@ pub use aether_eval::{
 };
 pub use aether_parser::{DEFAULT_MAX_NESTING, EMBEDDED_MAX_NESTING};
 pub use aether_source::{Diagnostic, Edit, Label, Severity, SourceFile, Span};
-pub use aether_value::{ErrorKind, Heap, Items, Native, Raise, Value, tune_allocator};
+pub use aether_value::{ErrorKind, Heap, Items, Native, Operator, Raise, Value, tune_allocator};
 
 /// The parts, for tools that want one of them alone.
 pub mod parts {

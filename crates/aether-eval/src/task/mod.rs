@@ -23,8 +23,8 @@ use std::collections::BTreeMap;
 
 use crate::context::Ctx;
 pub use event_source::{EventSource, Sender};
-pub use futures::{HostFinish, HostFuture};
 use futures::HostTask;
+pub use futures::{HostFinish, HostFuture};
 use pool::{Pool, Task};
 pub(crate) use receiver::{Message, Receiver};
 pub use receiver::{Waiting, Waker};

@@ -5,7 +5,8 @@
 )]
 
 use aether_value::{
-    ErrorKind, Heap, Operator, Raise, Raw, Rc, Str, StrBuilder, Value, compare_order, decimal, display, equal, tag,
+    ErrorKind, Heap, Operator, Raise, Raw, Rc, Str, StrBuilder, Value, compare_order, decimal, display,
+    equal, tag,
 };
 use std::cmp::Ordering;
 
@@ -479,9 +480,11 @@ fn compute(operator: Operator, left: &Value, right: &Value) -> Result<Raw, Raise
             Value::Int(value) => Ok(Raw::int(!value)),
             _ => Err(Raise::type_error("int", &left.type_name())),
         },
-        Operator::ShiftLeft | Operator::ShiftRight | Operator::BitAnd | Operator::BitXor | Operator::BitOr => {
-            bits(operator, left, right)
-        }
+        Operator::ShiftLeft
+        | Operator::ShiftRight
+        | Operator::BitAnd
+        | Operator::BitXor
+        | Operator::BitOr => bits(operator, left, right),
         _ => match (left, right) {
             (Value::Int(left), Value::Int(right)) => integers(operator, *left, *right),
             (Value::Int(left), Value::Float(right)) => floats(operator, *left as f64, *right),

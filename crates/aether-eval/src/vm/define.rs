@@ -2,8 +2,8 @@
 #![expect(unsafe_code, reason = "moves values between registers and objects")]
 
 use aether_value::{
-    Array, Buffer, Closure, Dict, EnumValue, Instance, NativeObject, Raise, Raw, Rc, Set, Shape, Str, StructDef, Table,
-    Value, tag,
+    Array, Buffer, Closure, Dict, EnumValue, Instance, NativeObject, Raise, Raw, Rc, Set, Shape, Str,
+    StructDef, Table, Value, tag,
 };
 
 use super::call::{self, take};

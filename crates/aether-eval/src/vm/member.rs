@@ -5,8 +5,8 @@
 )]
 
 use aether_value::{
-    Array, Dict, EntryIndex, EnumDef, ErrorKind, Header, Heap, Instance, Raise, Raw, Rc, Str, Value, display_text,
-    hashable_check, tag,
+    Array, Dict, EntryIndex, EnumDef, ErrorKind, Header, Heap, Instance, Raise, Raw, Rc, Str, Value,
+    display_text, hashable_check, tag,
 };
 
 use super::{Vm, call};
@@ -331,7 +331,11 @@ fn set_member(object: &Value, name: &Rc<Str>, value: Value) -> Result<(), Raise>
             let target = weak.upgrade().ok_or_else(Raise::dropped_weak)?;
             set_member(&target, name, value)
         }
-        Value::Native(native) if native.get().set_member(&Heap::of(&**native), name.as_str(), &value)? => {
+        Value::Native(native)
+            if native
+                .get()
+                .set_member(&Heap::of(&**native), name.as_str(), &value)? =>
+        {
             Ok(())
         }
         other => Err(Raise::assign_field(&other.type_name())),

@@ -676,6 +676,7 @@ impl Vm {
         self.refresh_tables();
         self.module_values.clear();
         self.tables.clear();
+        self.heap.clear_host_types();
         self.heap.teardown();
     }
 }

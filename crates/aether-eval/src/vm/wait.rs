@@ -674,9 +674,7 @@ impl Ctx<'_> {
     /// Out of memory.
     pub fn await_future(&mut self, future: HostFuture) -> Result<Value, Raise> {
         let promise = self.vm.heap.promise(PromiseState::External)?;
-        self.vm
-            .scheduler
-            .add_future(&self.vm.heap, &promise, future)?;
+        self.vm.scheduler.add_future(&self.vm.heap, &promise, future)?;
         Ok(Value::Promise(promise))
     }
 

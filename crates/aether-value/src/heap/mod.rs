@@ -35,7 +35,8 @@ mod slowly;
 mod stats;
 mod visit;
 
-use std::cell::Cell;
+use std::any::{Any, TypeId};
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
@@ -186,6 +187,7 @@ pub(crate) struct Inner {
     hasher: RandomState,
     secret: u64,
     next_id: Cell<i64>,
+    host_types: RefCell<hashbrown::HashMap<TypeId, std::rc::Rc<dyn Any>, RandomState>>,
     counters: stats::Counters,
     /// Stand-ins for the contents of empty collections; they die after the last handle.
     empty_buffer: Buffer,
@@ -262,6 +264,7 @@ impl Heap {
             secret: hasher.hash_one(0x4165_7468_6572_u64),
             hasher,
             next_id: Cell::new(1),
+            host_types: RefCell::new(hashbrown::HashMap::with_hasher(RandomState::new())),
             counters: stats::Counters::default(),
             empty_buffer: Buffer::embedded(),
             empty_table: Table::embedded(),
@@ -312,6 +315,26 @@ impl Heap {
     pub fn admits(&self, value: &Value) -> bool {
         let raw = Raw::of_value(value);
         !raw.is_counted() || Self::of_header(raw.header_ptr()).is_same(self)
+    }
+
+    /// What host code has said of its type `K` to this heap.
+    pub fn host_type<K: 'static, T: 'static>(&self) -> Option<std::rc::Rc<T>> {
+        let types = self.inner().host_types.borrow();
+        types.get(&TypeId::of::<K>())?.clone().downcast().ok()
+    }
+
+    /// Keeps what host code says of its type `K`, in place of what it said before.
+    pub fn set_host_type<K: 'static>(&self, description: std::rc::Rc<dyn Any>) {
+        let mut types = self.inner().host_types.borrow_mut();
+        let old = types.insert(TypeId::of::<K>(), description);
+        drop(types);
+        drop(old);
+    }
+
+    /// Forgets what host code has said of its types: an engine ends.
+    pub fn clear_host_types(&self) {
+        let types = self.inner().host_types.take();
+        drop(types);
     }
 
     /// Whether both handles lead to the same heap.

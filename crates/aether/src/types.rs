@@ -1,0 +1,795 @@
+//! Types of the host as values of scripts.
+//!
+//! Invariants
+//! - An object owns its Rust value. A script never sees a reference into it; a method that borrows it twice, because a
+//!   callback leads back to it, is an error of the script.
+//! - Objects are counted, charged (`size_of` and what [`TypeBuilder::size`] says), and dropped the moment their last
+//!   reference goes, on the thread of the engine. A panic in `drop` is swallowed.
+//! - Values that an object holds are its own: the collector sees those that [`TypeBuilder::trace`] names; a cycle
+//!   through others is never freed.
+//! - The key under which an object is found in dicts and sets is settled when the object is made.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::cell::{Ref, RefCell, RefMut};
+use std::cmp::Ordering;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use aether_eval::{Class, Ctx, HostFunction, HostItems, guarded};
+use aether_value::{Heap, Native, NativeObject, Operator, Raise, Raw, Rc, StrBuilder, Value};
+use ahash::AHashMap;
+
+use crate::Error;
+use crate::convert::{FromValue, IntoValue};
+use crate::function::{HostFn, HostMethod, HostMethodMut, IntoReturn};
+
+/// A Rust type whose values scripts can hold. `#[derive(AetherType)]` writes this for a struct; by hand it is:
+///
+/// ```
+/// use aether::{AetherType, Engine, TypeBuilder};
+///
+/// struct Counter { n: i64 }
+///
+/// impl AetherType for Counter {
+///     const NAME: &'static str = "Counter";
+///
+///     fn describe(t: &mut TypeBuilder<Self>) {
+///         t.constructor(|n: i64| Counter { n })
+///             .field("n", |c| c.n, |c, n| c.n = n)
+///             .method_mut("add", |c: &mut Counter, by: i64| c.n += by);
+///     }
+/// }
+///
+/// let mut engine = Engine::new()?;
+/// engine.register_type::<Counter>()?;
+/// assert_eq!(engine.eval_to::<i64>("let c = Counter(3)  c.add(4)  c.n")?, 7);
+/// # Ok::<(), aether::Error>(())
+/// ```
+///
+/// A value of such a type converts by itself, as argument, as result, as a global: the script gets an object. Back it
+/// comes as an [`Object`], or by `Clone`.
+pub trait AetherType: Sized + 'static {
+    /// What `type(v)` gives, and the name of the type in scripts.
+    const NAME: &'static str;
+
+    /// Says what the type can do.
+    fn describe(builder: &mut TypeBuilder<Self>);
+}
+
+type Getter<T> = Box<dyn Fn(&T, &Heap) -> Result<Value, Raise>>;
+type Setter<T> = Box<dyn Fn(&mut T, &Heap, &Value) -> Result<(), Raise>>;
+type ElementSetter<T> = Box<dyn Fn(&mut T, &Heap, &Value, &Value) -> Result<(), Raise>>;
+type Operation<T> = Box<dyn Fn(&T, &Heap, &Value, bool) -> Result<Option<Value>, Raise>>;
+
+/// Says what a type of the host can do, see [`AetherType::describe`].
+pub struct TypeBuilder<T: 'static> {
+    class: Class,
+    getters: AHashMap<Box<str>, Getter<T>>,
+    setters: AHashMap<Box<str>, Setter<T>>,
+    operators: Vec<(Operator, Operation<T>)>,
+    order: Option<Box<dyn Fn(&T, &T) -> Option<Ordering>>>,
+    equals: Option<Box<dyn Fn(&T, &T) -> bool>>,
+    display: Option<Box<dyn Fn(&T) -> String>>,
+    key: Option<Getter<T>>,
+    items: Option<Getter<T>>,
+    element: Option<Box<dyn Fn(&T, &Heap, &Value) -> Result<Value, Raise>>>,
+    set_element: Option<ElementSetter<T>>,
+    size: Option<Box<dyn Fn(&T) -> usize>>,
+    trace: Option<Box<dyn Fn(&T, &mut Tracer<'_>)>>,
+    constructor: Option<HostFunction>,
+    functions: Vec<HostFunction>,
+    constants: Vec<(String, Box<dyn Fn(&Heap) -> Result<Value, Error>>)>,
+}
+
+/// Tells the collector of the values that an object holds.
+pub struct Tracer<'a>(&'a mut dyn FnMut(&Raw));
+
+impl Tracer<'_> {
+    /// The object holds this value.
+    pub fn value(&mut self, value: &Value) {
+        (self.0)(&Raw::of_value(value));
+    }
+
+    /// The object holds all these values.
+    pub fn values<'v>(&mut self, values: impl IntoIterator<Item = &'v Value>) {
+        for value in values {
+            self.value(value);
+        }
+    }
+}
+
+/// The object in the first argument.
+fn receiver<T: AetherType>(args: &[Value]) -> Result<(&NativeObject, &Instance<T>, &[Value]), Raise> {
+    if let [Value::Native(native), rest @ ..] = args
+        && let Some(instance) = native.downcast::<Instance<T>>()
+    {
+        return Ok((native, instance, rest));
+    }
+    Err(Raise::type_error(
+        T::NAME,
+        &args.first().map_or(Cow::Borrowed("nothing"), Value::type_name),
+    ))
+}
+
+impl<T: AetherType> TypeBuilder<T> {
+    fn new() -> Self {
+        Self {
+            class: Class::default(),
+            getters: AHashMap::new(),
+            setters: AHashMap::new(),
+            operators: Vec::new(),
+            order: None,
+            equals: None,
+            display: None,
+            key: None,
+            items: None,
+            element: None,
+            set_element: None,
+            size: None,
+            trace: None,
+            constructor: None,
+            functions: Vec::new(),
+            constants: Vec::new(),
+        }
+    }
+
+    /// What `Name(…)` does in a script: makes an object.
+    pub fn constructor<Form>(&mut self, function: impl HostFn<Form>) -> &mut Self {
+        self.constructor = Some(function.into_function(T::NAME));
+        self
+    }
+
+    /// A function of the type, `Name.name(…)` in a script.
+    pub fn function<Form>(&mut self, name: &str, function: impl HostFn<Form>) -> &mut Self {
+        self.functions.push(function.into_function(name));
+        self
+    }
+
+    /// A constant of the type, `Name.name` in a script.
+    pub fn constant(&mut self, name: &str, value: impl IntoValue + Clone + 'static) -> &mut Self {
+        let make = move |heap: &Heap| value.clone().into_value(heap);
+        self.constants.push((name.to_owned(), Box::new(make)));
+        self
+    }
+
+    /// A method that reads, `value.name(…)` in a script. The function's first parameter is `&T`, before which it may
+    /// take `&mut Ctx<'_>`.
+    pub fn method<Form>(&mut self, name: &str, function: impl HostMethod<T, Form>) -> &mut Self {
+        let (min, max) = arity_of(&function);
+        let called = name.to_owned();
+        self.class
+            .add(HostFunction::new(name, min, max, move |ctx, args| {
+                let (_, instance, args) = receiver::<T>(args)?;
+                function.invoke(ctx, &called, &*instance.borrow()?, args)
+            }));
+        self
+    }
+
+    /// A method that writes: the function's first parameter is `&mut T`, before which it may take `&mut Ctx<'_>`.
+    pub fn method_mut<Form>(&mut self, name: &str, function: impl HostMethodMut<T, Form>) -> &mut Self {
+        let (min, max) = arity_of_mut(&function);
+        let called = name.to_owned();
+        self.class
+            .add(HostFunction::new(name, min, max, move |ctx, args| {
+                let (native, instance, args) = receiver::<T>(args)?;
+                let result = function.invoke(ctx, &called, &mut *instance.borrow_mut()?, args)?;
+                if instance.info.size.is_some() {
+                    native.recharge()?;
+                }
+                Ok(result)
+            }));
+        self
+    }
+
+    /// A property that is read, `value.name` in a script.
+    pub fn getter<R: IntoReturn>(&mut self, name: &str, get: impl Fn(&T) -> R + 'static) -> &mut Self {
+        let get = move |value: &T, heap: &Heap| get(value).into_return(heap);
+        self.getters.insert(name.into(), Box::new(get));
+        self
+    }
+
+    /// A property that is written, `value.name = new` in a script. A `set` that returns a `Result` may refuse.
+    pub fn setter<V: FromValue, R: IntoReturn>(
+        &mut self,
+        name: &str,
+        set: impl Fn(&mut T, V) -> R + 'static,
+    ) -> &mut Self {
+        let set = move |value: &mut T, heap: &Heap, new: &Value| -> Result<(), Raise> {
+            set(value, V::from_value(new)?).into_return(heap).map(drop)
+        };
+        self.setters.insert(name.into(), Box::new(set));
+        self
+    }
+
+    /// A property that is read and written.
+    pub fn field<V: FromValue + IntoValue>(
+        &mut self,
+        name: &str,
+        get: impl Fn(&T) -> V + 'static,
+        set: impl Fn(&mut T, V) + 'static,
+    ) -> &mut Self {
+        self.getter(name, get).setter(name, set)
+    }
+
+    /// An operator of two operands whose left one is an object of the type. The right one is converted to `V`; one that
+    /// does not convert is a type error, as with numbers.
+    pub fn operator<V: FromValue, R: IntoReturn>(
+        &mut self,
+        operator: Operator,
+        operation: impl Fn(&T, V) -> R + 'static,
+    ) -> &mut Self {
+        self.operation(operator, false, operation)
+    }
+
+    /// An operator whose right operand is an object of the type and whose left one is not.
+    pub fn operator_reversed<V: FromValue, R: IntoReturn>(
+        &mut self,
+        operator: Operator,
+        operation: impl Fn(&T, V) -> R + 'static,
+    ) -> &mut Self {
+        self.operation(operator, true, operation)
+    }
+
+    fn operation<V: FromValue, R: IntoReturn>(
+        &mut self,
+        operator: Operator,
+        when_reversed: bool,
+        operation: impl Fn(&T, V) -> R + 'static,
+    ) -> &mut Self {
+        let operation = move |value: &T, heap: &Heap, other: &Value, reversed: bool| {
+            if reversed != when_reversed {
+                return Ok(None);
+            }
+            match V::from_value(other) {
+                Ok(other) => operation(value, other).into_return(heap).map(Some),
+                Err(_) => Ok(None),
+            }
+        };
+        self.operators.push((operator, Box::new(operation)));
+        self
+    }
+
+    /// An operator of one operand: [`Operator::Negate`] or [`Operator::BitNot`].
+    pub fn unary<R: IntoReturn>(
+        &mut self,
+        operator: Operator,
+        operation: impl Fn(&T) -> R + 'static,
+    ) -> &mut Self {
+        let operation =
+            move |value: &T, heap: &Heap, _: &Value, _: bool| operation(value).into_return(heap).map(Some);
+        self.operators.push((operator, Box::new(operation)));
+        self
+    }
+
+    /// `==` of two objects. Without it, an object equals itself alone. Two objects of which one is borrowed mutably at
+    /// the moment are not equal.
+    pub fn equals(&mut self, equals: impl Fn(&T, &T) -> bool + 'static) -> &mut Self {
+        self.equals = Some(Box::new(equals));
+        self
+    }
+
+    /// `<`, `<=`, `>`, `>=` of two objects.
+    pub fn order(&mut self, order: impl Fn(&T, &T) -> Option<Ordering> + 'static) -> &mut Self {
+        self.order = Some(Box::new(order));
+        self
+    }
+
+    /// The key under which objects are found in dicts and sets: a number, a text, a truth value or null. It is asked
+    /// for once, when an object is made. Without it, objects are no keys.
+    pub fn key<R: IntoReturn>(&mut self, key: impl Fn(&T) -> R + 'static) -> &mut Self {
+        self.key = Some(Box::new(move |value, heap| key(value).into_return(heap)));
+        self
+    }
+
+    /// The text of an object, for `print` and `str`. Without it, that is `<Name>`.
+    pub fn display(&mut self, display: impl Fn(&T) -> String + 'static) -> &mut Self {
+        self.display = Some(Box::new(display));
+        self
+    }
+
+    /// What `for` goes through: the iterator is made anew for each loop.
+    pub fn iterate<I>(&mut self, items: impl Fn(&T) -> I + 'static) -> &mut Self
+    where
+        I: IntoIterator,
+        I::IntoIter: 'static,
+        I::Item: IntoReturn,
+    {
+        let items = move |value: &T, heap: &Heap| {
+            let mut items = items(value).into_iter();
+            let next = move |heap: &Heap| items.next().map(|item| item.into_return(heap)).transpose();
+            Ok(Value::Native(heap.native(Box::new(HostItems::new(next)))?))
+        };
+        self.items = Some(Box::new(items));
+        self
+    }
+
+    /// `value[index]`.
+    pub fn index<K: FromValue, R: IntoReturn>(&mut self, get: impl Fn(&T, K) -> R + 'static) -> &mut Self {
+        self.element = Some(Box::new(move |value, heap, index| {
+            get(value, K::from_value(index)?).into_return(heap)
+        }));
+        self
+    }
+
+    /// `value[index] = new`.
+    pub fn index_mut<K: FromValue, V: FromValue, R: IntoReturn>(
+        &mut self,
+        set: impl Fn(&mut T, K, V) -> R + 'static,
+    ) -> &mut Self {
+        self.set_element = Some(Box::new(move |value, heap, index, new| {
+            let (index, new) = (K::from_value(index)?, V::from_value(new)?);
+            set(value, index, new).into_return(heap).map(drop)
+        }));
+        self
+    }
+
+    /// Bytes that an object holds beside its own, such as those of a buffer. They are charged when the object is made
+    /// and looked at again after each method that writes.
+    pub fn size(&mut self, size: impl Fn(&T) -> usize + 'static) -> &mut Self {
+        self.size = Some(Box::new(size));
+        self
+    }
+
+    /// Names the script's values that an object holds, so that cycles through it are found. The closure is called in
+    /// the middle of a collection: it only reads.
+    pub fn trace(&mut self, trace: impl Fn(&T, &mut Tracer<'_>) + 'static) -> &mut Self {
+        self.trace = Some(Box::new(trace));
+        self
+    }
+}
+
+fn arity_of<T, Form, F: HostMethod<T, Form>>(_: &F) -> (usize, Option<usize>) {
+    F::ARITY
+}
+
+fn arity_of_mut<T, Form, F: HostMethodMut<T, Form>>(_: &F) -> (usize, Option<usize>) {
+    F::ARITY
+}
+
+/// An object of a type of the host.
+struct Instance<T: 'static> {
+    info: std::rc::Rc<TypeBuilder<T>>,
+    /// There until the object is dropped.
+    value: Option<RefCell<T>>,
+    key: Option<Value>,
+}
+
+impl<T: AetherType> Instance<T> {
+    #[cold]
+    fn in_use() -> Raise {
+        Raise::operation(&format!("{} is in use by another call", T::NAME))
+    }
+
+    fn borrow(&self) -> Result<Ref<'_, T>, Raise> {
+        let value = self.value.as_ref();
+        value
+            .and_then(|value| value.try_borrow().ok())
+            .ok_or_else(Self::in_use)
+    }
+
+    fn borrow_mut(&self) -> Result<RefMut<'_, T>, Raise> {
+        let value = self.value.as_ref();
+        value
+            .and_then(|value| value.try_borrow_mut().ok())
+            .ok_or_else(Self::in_use)
+    }
+}
+
+impl<T: 'static> Drop for Instance<T> {
+    fn drop(&mut self) {
+        let value = self.value.take();
+        // The engine is in the middle of letting go of values: a panic must not pass through it.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(value)));
+    }
+}
+
+impl<T: AetherType> Native for Instance<T> {
+    fn type_name(&self) -> &str {
+        T::NAME
+    }
+
+    fn size(&self) -> usize {
+        let beside = match (&self.info.size, self.borrow()) {
+            (Some(size), Ok(value)) => guarded("size", || Ok(size(&value))).unwrap_or(0),
+            _ => 0,
+        };
+        size_of::<Self>().saturating_add(beside)
+    }
+
+    fn trace(&self, visit: &mut dyn FnMut(&Raw)) {
+        if let Some(key) = &self.key {
+            visit(&Raw::of_value(key));
+        }
+        // What is borrowed at the moment is only kept alive.
+        if let (Some(trace), Ok(value)) = (&self.info.trace, self.borrow()) {
+            let _ = guarded("trace", || {
+                trace(&value, &mut Tracer(visit));
+                Ok(())
+            });
+        }
+    }
+
+    fn display(&self, out: &mut StrBuilder) -> Result<(), Raise> {
+        let text = match (&self.info.display, self.borrow()) {
+            (Some(display), Ok(value)) => guarded("display", || Ok(display(&value)))?,
+            _ => format!("<{}>", T::NAME),
+        };
+        out.push_str(&text)
+    }
+
+    fn member(&self, heap: &Heap, name: &str) -> Result<Option<Value>, Raise> {
+        let Some(get) = self.info.getters.get(name) else {
+            return Ok(None);
+        };
+        let value = self.borrow()?;
+        guarded(name, || get(&value, heap)).map(Some)
+    }
+
+    fn set_member(&self, heap: &Heap, name: &str, new: &Value) -> Result<bool, Raise> {
+        let Some(set) = self.info.setters.get(name) else {
+            let known = self.info.getters.contains_key(name);
+            return Err(if known {
+                Raise::operation(&format!("property '{name}' of '{}' is read-only", T::NAME))
+            } else {
+                Raise::no_property(T::NAME, name)
+            });
+        };
+        let mut value = self.borrow_mut()?;
+        guarded(name, || set(&mut value, heap, new)).map(|()| true)
+    }
+
+    fn member_names(&self) -> Vec<String> {
+        self.info.getters.keys().map(|name| name.to_string()).collect()
+    }
+
+    fn element(&self, heap: &Heap, index: &Value) -> Result<Option<Value>, Raise> {
+        let Some(get) = &self.info.element else {
+            return Ok(None);
+        };
+        let value = self.borrow()?;
+        guarded("index", || get(&value, heap, index)).map(Some)
+    }
+
+    fn set_element(&self, heap: &Heap, index: &Value, new: &Value) -> Result<bool, Raise> {
+        let Some(set) = &self.info.set_element else {
+            return Ok(false);
+        };
+        let mut value = self.borrow_mut()?;
+        guarded("index", || set(&mut value, heap, index, new)).map(|()| true)
+    }
+
+    fn operate(
+        &self,
+        heap: &Heap,
+        operator: Operator,
+        other: &Value,
+        reversed: bool,
+    ) -> Result<Option<Value>, Raise> {
+        for (known, operation) in &self.info.operators {
+            if *known == operator
+                && let Some(value) = guarded(T::NAME, || operation(&*self.borrow()?, heap, other, reversed))?
+            {
+                return Ok(Some(value));
+            }
+        }
+        Ok(None)
+    }
+
+    fn order(&self, other: &Value) -> Result<Option<Ordering>, Raise> {
+        let (Some(order), Value::Native(other)) = (&self.info.order, other) else {
+            return Ok(None);
+        };
+        let Some(other) = other.downcast::<Self>() else {
+            return Ok(None);
+        };
+        guarded(T::NAME, || Ok(order(&*self.borrow()?, &*other.borrow()?)))
+    }
+
+    fn equals(&self, other: &dyn Native) -> bool {
+        let (Some(equals), Some(other)) = (&self.info.equals, other.as_any().downcast_ref::<Self>()) else {
+            return false;
+        };
+        guarded(T::NAME, || Ok(equals(&*self.borrow()?, &*other.borrow()?))).unwrap_or(false)
+    }
+
+    fn key(&self) -> Option<&Value> {
+        self.key.as_ref()
+    }
+
+    fn is_collection(&self) -> bool {
+        self.info.items.is_some()
+    }
+
+    fn iterator(&self, heap: &Heap) -> Result<Option<Value>, Raise> {
+        let Some(items) = &self.info.items else {
+            return Ok(None);
+        };
+        guarded(T::NAME, || items(&*self.borrow()?, heap)).map(Some)
+    }
+
+    fn class(&self) -> Option<&dyn Any> {
+        Some(&self.info.class)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// What the type can do, as it is described to this heap.
+fn description<T: AetherType>(heap: &Heap) -> std::rc::Rc<TypeBuilder<T>> {
+    heap.host_type::<T, TypeBuilder<T>>().unwrap_or_else(|| {
+        let mut builder = TypeBuilder::new();
+        T::describe(&mut builder);
+        let info = std::rc::Rc::new(builder);
+        heap.set_host_type::<T>(info.clone());
+        info
+    })
+}
+
+/// An object of a type of the host: a counted reference to the value that the script holds too.
+///
+/// ```
+/// use aether::{AetherType, Engine, Object, TypeBuilder};
+///
+/// struct Counter(i64);
+///
+/// impl AetherType for Counter {
+///     const NAME: &'static str = "Counter";
+///     fn describe(t: &mut TypeBuilder<Self>) {
+///         t.method_mut("add", |c: &mut Counter, by: i64| c.0 += by);
+///     }
+/// }
+///
+/// let mut engine = Engine::new()?;
+/// let counter = Object::new(engine.heap(), Counter(1))?;
+/// engine.set_global("counter", &counter)?;
+/// engine.eval("counter.add(41)")?;
+/// assert_eq!(counter.borrow()?.0, 42);
+/// # Ok::<(), aether::Error>(())
+/// ```
+pub struct Object<T> {
+    native: Rc<NativeObject>,
+    of: PhantomData<T>,
+}
+
+impl<T> Clone for Object<T> {
+    fn clone(&self) -> Self {
+        Self {
+            native: self.native.clone(),
+            of: PhantomData,
+        }
+    }
+}
+
+impl<T: AetherType> std::fmt::Debug for Object<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Object").field(&T::NAME).finish()
+    }
+}
+
+impl<T: AetherType> Object<T> {
+    /// An object that holds `value`.
+    ///
+    /// # Errors
+    /// The heap's budget, or a key that cannot be one.
+    pub fn new(heap: &Heap, value: T) -> Result<Self, Error> {
+        let info = description::<T>(heap);
+        let key = match &info.key {
+            None => None,
+            Some(key) => {
+                let key = guarded("key", || key(&value, heap))?;
+                if matches!(key, Value::Native(_)) {
+                    return Err(Raise::not_hashable(&key.type_name()).into());
+                }
+                aether_value::hashable_check(&key)?;
+                Some(key)
+            }
+        };
+        let instance = Instance {
+            info,
+            value: Some(RefCell::new(value)),
+            key,
+        };
+        Ok(Self {
+            native: heap.native(Box::new(instance))?,
+            of: PhantomData,
+        })
+    }
+
+    fn instance(&self) -> Result<&Instance<T>, Error> {
+        let instance = self.native.downcast::<Instance<T>>();
+        instance.ok_or_else(|| Error::conversion(T::NAME, &Value::Native(self.native.clone())))
+    }
+
+    /// The value, to read.
+    ///
+    /// # Errors
+    /// A call that is under way writes it.
+    pub fn borrow(&self) -> Result<Ref<'_, T>, Error> {
+        Ok(self.instance()?.borrow()?)
+    }
+
+    /// The value, to write.
+    ///
+    /// # Errors
+    /// A call that is under way reads or writes it.
+    pub fn borrow_mut(&self) -> Result<RefMut<'_, T>, Error> {
+        Ok(self.instance()?.borrow_mut()?)
+    }
+
+    /// Charges anew what the object holds beside its own bytes, see [`TypeBuilder::size`]; for a host that has changed
+    /// it through [`Object::borrow_mut`].
+    ///
+    /// # Errors
+    /// The heap's budget.
+    pub fn recharge(&self) -> Result<(), Error> {
+        Ok(self.native.recharge()?)
+    }
+
+    /// Whether both are the same object.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.native, &other.native)
+    }
+
+    /// The object as a value.
+    pub fn value(&self) -> Value {
+        Value::Native(self.native.clone())
+    }
+
+    /// A reference that does not keep the object alive.
+    ///
+    /// # Errors
+    /// The heap's budget.
+    pub fn downgrade(&self) -> Result<WeakObject<T>, Error> {
+        let heap = Heap::of(&*self.native);
+        let weak = heap.weak_to(&self.value())?;
+        Ok(WeakObject {
+            weak,
+            of: PhantomData,
+        })
+    }
+}
+
+/// A reference to an object that does not keep it alive.
+pub struct WeakObject<T> {
+    weak: Option<Rc<aether_value::WeakCell>>,
+    of: PhantomData<T>,
+}
+
+impl<T: AetherType> WeakObject<T> {
+    /// The object, if it is still alive.
+    pub fn upgrade(&self) -> Option<Object<T>> {
+        Object::from_value(&self.weak.as_ref()?.upgrade()?).ok()
+    }
+}
+
+impl<T: AetherType> FromValue for Object<T> {
+    fn from_value(value: &Value) -> Result<Self, Error> {
+        match value {
+            Value::Native(native) if native.downcast::<Instance<T>>().is_some() => Ok(Self {
+                native: native.clone(),
+                of: PhantomData,
+            }),
+            _ => Err(Error::conversion(T::NAME, value)),
+        }
+    }
+}
+
+impl<T: AetherType> IntoValue for Object<T> {
+    fn into_value(self, heap: &Heap) -> Result<Value, Error> {
+        self.value().into_value(heap)
+    }
+}
+
+impl<T: AetherType> IntoValue for &Object<T> {
+    fn into_value(self, heap: &Heap) -> Result<Value, Error> {
+        self.value().into_value(heap)
+    }
+}
+
+impl<T: AetherType> IntoValue for T {
+    fn into_value(self, heap: &Heap) -> Result<Value, Error> {
+        Object::new(heap, self).map(|object| object.value())
+    }
+}
+
+impl<T: AetherType + Clone> FromValue for T {
+    fn from_value(value: &Value) -> Result<Self, Error> {
+        Ok(Object::<T>::from_value(value)?.borrow()?.clone())
+    }
+}
+
+/// A type of the host in scripts: it makes objects when it is called, and has functions and constants.
+struct TypeObject {
+    name: &'static str,
+    constructor: Option<Value>,
+    members: Vec<(String, Value)>,
+}
+
+/// Calls the constructor of the type in the first argument.
+static CONSTRUCT: aether_eval::BuiltinDef = aether_eval::BuiltinDef::method("call", 0, 255, construct);
+
+fn construct(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    if let [Value::Native(native), args @ ..] = args
+        && let Some(TypeObject {
+            constructor: Some(Value::Native(constructor)),
+            ..
+        }) = native.downcast::<TypeObject>()
+        && let Some(function) = constructor.downcast::<HostFunction>()
+    {
+        return function.call(ctx, args, 0);
+    }
+    Err(Raise::operation("this type has no constructor"))
+}
+
+impl Native for TypeObject {
+    fn type_name(&self) -> &'static str {
+        "type"
+    }
+
+    fn size(&self) -> usize {
+        size_of::<Self>() + self.members.capacity() * size_of::<(String, Value)>()
+    }
+
+    fn trace(&self, visit: &mut dyn FnMut(&Raw)) {
+        for value in self
+            .constructor
+            .iter()
+            .chain(self.members.iter().map(|(_, value)| value))
+        {
+            visit(&Raw::of_value(value));
+        }
+    }
+
+    fn display(&self, out: &mut StrBuilder) -> Result<(), Raise> {
+        out.push_str("<type ")?;
+        out.push_str(self.name)?;
+        out.push_char('>')
+    }
+
+    fn member(&self, _: &Heap, name: &str) -> Result<Option<Value>, Raise> {
+        let found = self.members.iter().find(|(known, _)| known == name);
+        Ok(found.map(|(_, value)| value.clone()))
+    }
+
+    fn member_names(&self) -> Vec<String> {
+        self.members.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    fn callee(&self) -> Option<aether_value::Builtin> {
+        self.constructor
+            .as_ref()
+            .map(|_| aether_value::Builtin(&CONSTRUCT.info))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// The value that stands for a type in scripts.
+pub(crate) fn type_value<T: AetherType>(heap: &Heap) -> Result<Value, Error> {
+    let mut builder = TypeBuilder::<T>::new();
+    T::describe(&mut builder);
+    let mut members = Vec::new();
+    for function in std::mem::take(&mut builder.functions) {
+        let name = function.name().to_owned();
+        members.push((name, Value::Native(heap.native(Box::new(function))?)));
+    }
+    for (name, make) in std::mem::take(&mut builder.constants) {
+        members.push((name, make(heap)?));
+    }
+    let constructor = match builder.constructor.take() {
+        Some(function) => Some(Value::Native(heap.native(Box::new(function))?)),
+        None => None,
+    };
+    heap.set_host_type::<T>(std::rc::Rc::new(builder));
+    let object = TypeObject {
+        name: T::NAME,
+        constructor,
+        members,
+    };
+    Ok(Value::Native(heap.native(Box::new(object))?))
+}
