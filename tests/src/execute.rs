@@ -31,6 +31,8 @@ pub struct Settings {
     pub network_timeout: Option<Duration>,
     /// Whether dicts may be records.
     pub records: bool,
+    /// Whether code expects objects of the host with operators.
+    pub native_operators: bool,
 }
 
 impl Default for Settings {
@@ -40,6 +42,7 @@ impl Default for Settings {
             max_steps: MAX_STEPS,
             network_timeout: None,
             records: true,
+            native_operators: false,
         }
     }
 }
@@ -80,6 +83,7 @@ pub fn execute_watched(
         .io_workers(case.workers)
         .builtins(settings.builtins)
         .records(settings.records)
+        .native_operators(settings.native_operators)
         .max_steps(Some(settings.max_steps));
     if let Some(depth) = case.depth {
         builder = builder.max_depth(depth);

@@ -1,7 +1,7 @@
 //! One test for every program below `tests/conformance` and in `examples`; see the harness crate for the format.
 //!
-//! Each program runs twice: as it is, and with every dict a table from the beginning, which no program may be able to
-//! tell but by figures about memory.
+//! Each program runs twice: as it is, and with every dict a table from the beginning and code that expects objects of the
+//! host with operators, which no program may be able to tell but by figures about memory.
 //!
 //! `UPDATE_EXPECT=1` writes what the programs did beside them instead of comparing.
 #![forbid(unsafe_code)]
@@ -40,6 +40,7 @@ fn check(case: &Case) -> Result<(), Failed> {
     }
     let settings = Settings {
         records: false,
+        native_operators: true,
         ..Settings::default()
     };
     let (outcome, report) = execute_watched(case, &settings, |_, _, _| {})?;
@@ -47,6 +48,6 @@ fn check(case: &Case) -> Result<(), Failed> {
     if message.is_empty() {
         Ok(())
     } else {
-        Err(format!("without records: {message}").into())
+        Err(format!("without records, with called operators: {message}").into())
     }
 }

@@ -6,7 +6,6 @@
 //! Invariants
 //! - A panic of a host's function becomes an error at the place of the call.
 //! - What a host's function captures belongs to the host: the collector sees no value in it.
-#![expect(clippy::unnecessary_wraps, reason = "built-ins have one signature")]
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -217,9 +216,12 @@ fn call_bound(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     bound.method.call(ctx, &all, 1)
 }
 
+/// Gives the items of an iterator one by one.
+type NextItem = dyn FnMut(&Heap) -> Result<Option<Value>, Raise>;
+
 /// An iterator of the host.
 pub struct HostItems {
-    items: RefCell<Box<dyn FnMut(&Heap) -> Result<Option<Value>, Raise>>>,
+    items: RefCell<Box<NextItem>>,
 }
 
 impl HostItems {

@@ -37,6 +37,8 @@ pub struct MachineOptions {
     pub shutdown_timeout: f64,
     /// Directory that serves the imports of texts without a file, empty or ending in `/`.
     pub directory: String,
+    /// Whether operators are called from the beginning; see [`Machine::allow_native_operators`].
+    pub native_operators: bool,
     /// For tests: the number of the heap's charge to refuse, counted from 1.
     pub fail_charge: Option<u64>,
     /// For tests: what the compiler may do to make programs faster.
@@ -79,6 +81,7 @@ impl Default for MachineOptions {
             event_loop_timeout: None,
             shutdown_timeout: DEFAULT_GRACE,
             directory: String::new(),
+            native_operators: false,
             fail_charge: None,
             optimizations: Optimizations::default(),
         }
@@ -202,6 +205,7 @@ impl Machine {
             vm.module_path.clone_from(&options.module_path);
             vm.directory.clone_from(&options.directory);
             vm.tables.optimizations = options.optimizations;
+            vm.tables.native_operators = options.native_operators;
             if let Some(workers) = options.io_workers {
                 vm.scheduler.set_workers(workers);
             }
@@ -525,6 +529,12 @@ impl Machine {
     /// Adds a value that every module finds under a name, or replaces it.
     pub fn define(&mut self, name: &str, value: Value) {
         self.vm.tables.add_to_prelude(name.to_owned(), value);
+    }
+
+    /// Has code that is compiled from now on ask native objects for their operators. Code that is compiled already knows
+    /// that operators yield numbers or raise: for it, native objects have none.
+    pub fn allow_native_operators(&mut self) {
+        self.vm.tables.native_operators = true;
     }
 
     /// Adds a module that scripts import by name, before any other of this name.

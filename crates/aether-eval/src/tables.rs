@@ -68,6 +68,8 @@ pub(crate) struct ModuleNames {
 /// The tables.
 pub(crate) struct Tables {
     pub(crate) optimizations: Optimizations,
+    /// Types of the host have operators: arithmetic compiled from now on may meet their objects.
+    pub(crate) native_operators: bool,
     pub(crate) constants: Vec<Value>,
     strings: AHashMap<Box<str>, u32>,
     ints: AHashMap<i64, u32>,
@@ -95,6 +97,7 @@ impl Tables {
     pub(crate) fn new() -> Self {
         Self {
             optimizations: Optimizations::default(),
+            native_operators: false,
             constants: Vec::new(),
             strings: AHashMap::new(),
             ints: AHashMap::new(),

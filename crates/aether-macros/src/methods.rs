@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::{Error, FnArg, ImplItem, ImplItemFn, ItemImpl, Pat, ReceiverKind, Visibility};
+use syn::{Error, FnArg, ImplItem, ImplItemFn, ItemImpl, ReceiverKind, Visibility};
 
 use crate::convert::FieldOptions;
 
@@ -89,10 +89,7 @@ fn call(function: &ImplItemFn, options: &FieldOptions) -> Result<TokenStream, Er
             names.push(format_ident!("context"));
             continue;
         }
-        let ident = match &*parameter.pat {
-            Pat::Ident(ident) => format_ident!("arg_{}", ident.ident),
-            _ => format_ident!("arg_{at}"),
-        };
+        let ident = format_ident!("arg{at}");
         let kind = &parameter.ty;
         typed.extend(quote!(#ident: #kind,));
         names.push(ident);

@@ -8,6 +8,7 @@ use crate::convert::FieldOptions;
 
 /// What attributes say of the type.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option as it is written")]
 struct TypeOptions {
     name: Option<String>,
     key: Option<String>,

@@ -170,6 +170,14 @@ impl EngineBuilder {
         self
     }
 
+    /// For tests: whether code expects objects with operators from the beginning, which no program can tell but by time.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn native_operators(mut self, expected: bool) -> Self {
+        self.options.native_operators = expected;
+        self
+    }
+
     /// Workers of the I/O pool, under which (io) functions give promises from the start; none for no pool until the
     /// script asks for one. [`EngineBuilder::default_workers`] tells how many are sensible.
     #[must_use]
@@ -487,13 +495,17 @@ impl Engine {
     }
 
     /// Gives scripts a type of the host under its name, with its constructor and functions. Values of the type convert
-    /// without this too; scripts then have no name for it. See [`AetherType`].
+    /// without this too; scripts then have no name for it. Its arithmetic operators are known to scripts that are
+    /// compiled later. See [`AetherType`].
     ///
     /// # Errors
     /// The heap's budget.
     pub fn register_type<T: AetherType>(&mut self) -> Result<(), Error> {
         let heap = self.heap().clone();
-        let value = heap.for_host(|| type_value::<T>(&heap))?;
+        let (value, has_operators) = heap.for_host(|| type_value::<T>(&heap))?;
+        if has_operators {
+            self.machine.allow_native_operators();
+        }
         self.machine.define(T::NAME, value);
         Ok(())
     }
@@ -520,6 +532,9 @@ impl Engine {
     ) -> Result<(), Error> {
         let mut builder = ModuleBuilder::new(self.heap());
         describe(&mut builder)?;
+        if builder.has_operators {
+            self.machine.allow_native_operators();
+        }
         Ok(self.machine.add_module(name, builder.members)?)
     }
 

@@ -82,6 +82,13 @@ impl Error {
         Raise::new(ErrorKind::Value, message).into()
     }
 
+    /// Any error as one of the script: what it shows is the message. An I/O error is of kind `io`, an [`Error`] is itself,
+    /// others are of kind `value`. For `map_err` in functions of the host whose errors are of several types.
+    #[cold]
+    pub fn other(error: impl std::fmt::Display + 'static) -> Self {
+        crate::function::raise_of(error).into()
+    }
+
     /// The kind, if the script raised.
     pub fn kind(&self) -> Option<ErrorKind> {
         match self {
@@ -182,7 +189,11 @@ impl Error {
                 .collect();
             let margin = " ".repeat(number.len());
             let carets = "^".repeat(marks as usize);
-            text.push_str(&format!("  {number} | {source}\n  {margin} | {indent}{carets}\n"));
+            for part in [
+                "  ", &number, " | ", source, "\n  ", &margin, " | ", &indent, &carets, "\n",
+            ] {
+                text.push_str(part);
+            }
         }
         for line in self.full_trace() {
             text.push_str(&line);

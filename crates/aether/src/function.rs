@@ -73,14 +73,14 @@ const fn arity(takes: &[Takes]) -> (usize, Option<usize>) {
 
 /// An argument that does not fit its parameter.
 #[cold]
-fn misfit(error: Error, function: &str, at: usize) -> Raise {
+fn misfit(error: &Error, function: &str, at: usize) -> Raise {
     let place = format!("{error} for argument {} of {function}()", at + 1);
     Raise::new(error.kind().unwrap_or(ErrorKind::Type), place)
 }
 
 #[inline]
 fn argument<T: FromValue>(function: &str, args: &[Value], at: usize) -> Result<T, Raise> {
-    T::from_arguments(args, at).map_err(|error| misfit(error, function, at))
+    T::from_arguments(args, at).map_err(|error| misfit(&error, function, at))
 }
 
 /// The future of an async function of the host, as the engine polls it.

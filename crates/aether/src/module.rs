@@ -11,6 +11,8 @@ use crate::{Engine, Error};
 pub struct ModuleBuilder {
     heap: Heap,
     pub(crate) members: Vec<(String, Value)>,
+    /// Whether a type among the members has operators.
+    pub(crate) has_operators: bool,
 }
 
 impl ModuleBuilder {
@@ -18,6 +20,7 @@ impl ModuleBuilder {
         Self {
             heap: heap.clone(),
             members: Vec::new(),
+            has_operators: false,
         }
     }
 
@@ -67,7 +70,9 @@ impl ModuleBuilder {
     /// The heap's budget.
     pub fn native_type<T: AetherType>(&mut self) -> Result<&mut Self, Error> {
         let heap = self.heap.clone();
-        self.add(T::NAME, heap.for_host(|| type_value::<T>(&heap)))
+        let (value, has_operators) = heap.for_host(|| type_value::<T>(&heap))?;
+        self.has_operators |= has_operators;
+        self.add(T::NAME, Ok(value))
     }
 }
 

@@ -62,24 +62,32 @@ type Setter<T> = Box<dyn Fn(&mut T, &Heap, &Value) -> Result<(), Raise>>;
 type ElementSetter<T> = Box<dyn Fn(&mut T, &Heap, &Value, &Value) -> Result<(), Raise>>;
 type Operation<T> = Box<dyn Fn(&T, &Heap, &Value, bool) -> Result<Option<Value>, Raise>>;
 
+type Order<T> = Box<dyn Fn(&T, &T) -> Option<Ordering>>;
+type Equality<T> = Box<dyn Fn(&T, &T) -> bool>;
+type ElementGetter<T> = Box<dyn Fn(&T, &Heap, &Value) -> Result<Value, Raise>>;
+type Display<T> = Box<dyn Fn(&T) -> String>;
+type Size<T> = Box<dyn Fn(&T) -> usize>;
+type Trace<T> = Box<dyn Fn(&T, &mut Tracer<'_>)>;
+type Constant = Box<dyn Fn(&Heap) -> Result<Value, Error>>;
+
 /// Says what a type of the host can do, see [`AetherType::describe`].
 pub struct TypeBuilder<T: 'static> {
     class: Class,
     getters: AHashMap<Box<str>, Getter<T>>,
     setters: AHashMap<Box<str>, Setter<T>>,
     operators: Vec<(Operator, Operation<T>)>,
-    order: Option<Box<dyn Fn(&T, &T) -> Option<Ordering>>>,
-    equals: Option<Box<dyn Fn(&T, &T) -> bool>>,
-    display: Option<Box<dyn Fn(&T) -> String>>,
+    order: Option<Order<T>>,
+    equals: Option<Equality<T>>,
+    display: Option<Display<T>>,
     key: Option<Getter<T>>,
     items: Option<Getter<T>>,
-    element: Option<Box<dyn Fn(&T, &Heap, &Value) -> Result<Value, Raise>>>,
+    element: Option<ElementGetter<T>>,
     set_element: Option<ElementSetter<T>>,
-    size: Option<Box<dyn Fn(&T) -> usize>>,
-    trace: Option<Box<dyn Fn(&T, &mut Tracer<'_>)>>,
+    size: Option<Size<T>>,
+    trace: Option<Trace<T>>,
     constructor: Option<HostFunction>,
     functions: Vec<HostFunction>,
-    constants: Vec<(String, Box<dyn Fn(&Heap) -> Result<Value, Error>>)>,
+    constants: Vec<(String, Constant)>,
 }
 
 /// Tells the collector of the values that an object holds.
@@ -313,7 +321,7 @@ impl<T: AetherType> TypeBuilder<T> {
     }
 
     /// `value[index] = new`.
-    pub fn index_mut<K: FromValue, V: FromValue, R: IntoReturn>(
+    pub fn index_set<K: FromValue, V: FromValue, R: IntoReturn>(
         &mut self,
         set: impl Fn(&mut T, K, V) -> R + 'static,
     ) -> &mut Self {
@@ -440,7 +448,7 @@ impl<T: AetherType> Native for Instance<T> {
     }
 
     fn member_names(&self) -> Vec<String> {
-        self.info.getters.keys().map(|name| name.to_string()).collect()
+        self.info.getters.keys().map(ToString::to_string).collect()
     }
 
     fn element(&self, heap: &Heap, index: &Value) -> Result<Option<Value>, Raise> {
@@ -769,8 +777,8 @@ impl Native for TypeObject {
     }
 }
 
-/// The value that stands for a type in scripts.
-pub(crate) fn type_value<T: AetherType>(heap: &Heap) -> Result<Value, Error> {
+/// The value that stands for a type in scripts, and whether the type has arithmetic operators.
+pub(crate) fn type_value<T: AetherType>(heap: &Heap) -> Result<(Value, bool), Error> {
     let mut builder = TypeBuilder::<T>::new();
     T::describe(&mut builder);
     let mut members = Vec::new();
@@ -785,11 +793,12 @@ pub(crate) fn type_value<T: AetherType>(heap: &Heap) -> Result<Value, Error> {
         Some(function) => Some(Value::Native(heap.native(Box::new(function))?)),
         None => None,
     };
+    let has_operators = !builder.operators.is_empty();
     heap.set_host_type::<T>(std::rc::Rc::new(builder));
     let object = TypeObject {
         name: T::NAME,
         constructor,
         members,
     };
-    Ok(Value::Native(heap.native(Box::new(object))?))
+    Ok((Value::Native(heap.native(Box::new(object))?), has_operators))
 }

@@ -10,6 +10,7 @@ use aether_value::Raw;
 use super::expr::Operand;
 use super::function::Label;
 use super::{Compiler, Result};
+use crate::builtins;
 use crate::bytecode::{AS_INDEX, Op, immediate_field};
 
 /// Nodes a right side may have to count as simple.
@@ -123,6 +124,7 @@ impl Compiler<'_> {
             if matches!(self.ast.node(lhs), Node::Name(_))
                 && self.ast.name_of(lhs) == Some(name)
                 && self.resolution.use_of(lhs) == self.resolution.use_of(target)
+                && !self.is_called(BinaryOp::Add, lhs, rhs)
             {
                 return self.compound_name(id, BinaryOp::Add, target, name, rhs);
             }
@@ -169,7 +171,7 @@ impl Compiler<'_> {
                 op: BinaryOp::Add,
                 lhs,
                 rhs,
-            } if !scalar => {
+            } if !scalar && !self.is_called(BinaryOp::Add, lhs, rhs) => {
                 // `x = x + e` consumes the old value, so that a string nobody else holds is extended in place.
                 if self
                     .plain_local(self.ungroup(lhs))
@@ -238,6 +240,11 @@ impl Compiler<'_> {
     pub(super) fn compound(&mut self, id: NodeId, op: BinaryOp, target: NodeId, value: NodeId) -> Result<()> {
         let mark = self.function.next;
         let target = self.ungroup(target);
+        if self.is_called(op, target, value) {
+            self.compound_called(id, op, target, value)?;
+            self.free_to(mark);
+            return Ok(());
+        }
         match self.ast.node(target) {
             Node::Name(name) if let Some(ident) = self.annotation_of(target, name) => {
                 let left = self.allocate()?;
@@ -277,6 +284,73 @@ impl Compiler<'_> {
         }
         self.free_to(mark);
         Ok(())
+    }
+
+    /// A compound assignment whose operator is left to a built-in.
+    fn compound_called(&mut self, id: NodeId, op: BinaryOp, target: NodeId, value: NodeId) -> Result<()> {
+        match self.ast.node(target) {
+            Node::Name(name) => {
+                let result = self.operate(id, op, value, |compiler, left| compiler.expr(target, left))?;
+                if let Some(ident) = self.annotation_of(target, name) {
+                    self.check_declared(ident, result, None);
+                    return self.store_checked(target, name, result);
+                }
+                self.at(target);
+                match self.plain_local(target) {
+                    Some((register, _)) => self.emit(Op::Assign, register, result, 0),
+                    None => self.store_name(target, name, result)?,
+                }
+            }
+            Node::Index { object, index, .. } => {
+                let object = self.operand(object)?;
+                let index = self.operand(index)?;
+                let result = self.operate(id, op, value, |compiler, left| {
+                    compiler.at(target);
+                    compiler.forbid_fusion();
+                    compiler.emit(Op::GetIndex, left, object.register, index.register);
+                    Ok(())
+                })?;
+                self.at(target);
+                self.emit(Op::SetIndexMove, object.register, index.register, result);
+                self.release_operands(&[index, object]);
+            }
+            Node::Member { object, name, .. } => {
+                let constant = u64::from(self.string(self.ast.text(name))?) << 32;
+                let object = self.operand(object)?;
+                let result = self.operate(id, op, value, |compiler, left| {
+                    compiler.at(target);
+                    compiler.emit(Op::GetField, left, object.register, 0);
+                    compiler.extend(constant);
+                    Ok(())
+                })?;
+                self.at(target);
+                self.emit(Op::SetFieldMove, object.register, result, 0);
+                self.extend(constant);
+                self.release_operands(&[object]);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The built-in for an operator on what `load` puts into a register and a value; gives the register of the result.
+    fn operate(
+        &mut self,
+        id: NodeId,
+        op: BinaryOp,
+        value: NodeId,
+        load: impl FnOnce(&mut Self, u16) -> Result<()>,
+    ) -> Result<u16> {
+        let window = self.allocate()?;
+        let left = self.allocate()?;
+        load(self, left)?;
+        let right = self.allocate()?;
+        self.expr(value, right)?;
+        self.built_in(builtins::binary_operator(op), window);
+        self.at(id);
+        self.emit(Op::CallTop, window, 0, 2);
+        self.free_to(window + 1);
+        Ok(window)
     }
 
     fn compound_local(

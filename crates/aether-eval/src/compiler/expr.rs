@@ -43,7 +43,8 @@ const ARRAY_CHUNK: usize = 64;
 
 impl Compiler<'_> {
     pub(super) fn is_scalar(&self, id: NodeId) -> bool {
-        is_scalar(self.ast, self.resolution, &self.scalars, id)
+        let native_operators = self.tables.native_operators;
+        is_scalar(self.ast, self.resolution, &self.scalars, native_operators, id)
     }
 
     /// The node below any parentheses.
@@ -440,6 +441,10 @@ impl Compiler<'_> {
             self.emit(Op::Await, dst, 0, 0);
             return Ok(());
         }
+        if op != UnaryOp::Not && self.tables.native_operators && !self.is_scalar(operand) {
+            let def = builtins::unary_operator(op == UnaryOp::Negate);
+            return self.one_operand(id, def, operand, dst);
+        }
         let value = self.operand_in(operand, Some(dst))?;
         self.at(id);
         let op = match op {
@@ -449,6 +454,43 @@ impl Compiler<'_> {
         };
         self.emit(op, dst, value.register, 0);
         Ok(())
+    }
+
+    /// An operator of one operand that a built-in computes.
+    fn one_operand(
+        &mut self,
+        id: NodeId,
+        def: &'static builtins::BuiltinDef,
+        operand: NodeId,
+        dst: u16,
+    ) -> Result<()> {
+        let mark = self.function.next;
+        let window = self.window(dst)?;
+        self.free_to(window + 1);
+        let register = self.allocate()?;
+        self.expr(operand, register)?;
+        self.built_in(def, window);
+        self.at(id);
+        self.emit(Op::CallTop, window, 0, 1);
+        self.move_result(dst, window);
+        self.free_to(mark);
+        Ok(())
+    }
+
+    /// Whether an operator is left to a built-in, since an operand may be of a type of the host.
+    pub(super) fn is_called(&self, op: BinaryOp, left: NodeId, right: NodeId) -> bool {
+        self.tables.native_operators
+            && !op.is_comparison()
+            && !(op == BinaryOp::Add && (self.is_text(left) || self.is_text(right)))
+            && !(self.is_scalar(left) && self.is_scalar(right))
+    }
+
+    /// Whether an expression is written as a text: `+` with it makes a text, whatever the other operand.
+    fn is_text(&self, id: NodeId) -> bool {
+        matches!(
+            self.ast.node(self.ungroup(id)),
+            Node::Str(_) | Node::Interpolation(_)
+        )
     }
 
     /// An operator that a built-in computes, or its negation.
@@ -487,6 +529,9 @@ impl Compiler<'_> {
 
     /// A chain of infix operators to the left, of any length. With `scratch`, intermediate results may use it.
     pub(super) fn binary(&mut self, id: NodeId, dst: u16, scratch: Option<u16>) -> Result<()> {
+        if self.tables.native_operators {
+            return self.binary_called(id, dst);
+        }
         let mark = self.function.next;
         let mut steps = Vec::new();
         let mut leftmost = id;
@@ -538,6 +583,49 @@ impl Compiler<'_> {
                 scalar,
             });
         }
+        self.free_to(mark);
+        Ok(())
+    }
+
+    /// The same where types of the host may have operators: what is not certainly a number goes to a built-in.
+    fn binary_called(&mut self, id: NodeId, dst: u16) -> Result<()> {
+        let mark = self.function.next;
+        let mut steps = Vec::new();
+        let mut leftmost = id;
+        while let Node::Binary { op, lhs, rhs } = self.ast.node(leftmost) {
+            steps.push((leftmost, op, rhs));
+            leftmost = self.ungroup(lhs);
+        }
+        // The value so far is the left operand in the window of the next call.
+        let window = self.window(dst)?;
+        self.free_to(window + 1);
+        let left = self.allocate()?;
+        let mut scalar = self.is_scalar(leftmost);
+        self.expr(leftmost, left)?;
+        while let Some((node, op, rhs)) = steps.pop() {
+            let both = scalar && self.is_scalar(rhs);
+            let joins = op == BinaryOp::Add && self.is_text(rhs);
+            if !both && !joins && !op.is_comparison() {
+                let right = self.allocate()?;
+                self.expr(rhs, right)?;
+                self.built_in(builtins::binary_operator(op), window);
+                self.at(node);
+                self.emit(Op::CallTop, window, 0, 2);
+                self.emit(Op::Move, left, window, 0);
+            } else {
+                let operand = Operand {
+                    register: left,
+                    temporary: true,
+                    scalar,
+                };
+                let right = self.operand(rhs)?;
+                self.at(node);
+                self.operator_registers(op, left, operand, right);
+            }
+            self.free_to(left + 1);
+            scalar = both || op.is_comparison();
+        }
+        self.emit(Op::Move, dst, left, 0);
         self.free_to(mark);
         Ok(())
     }

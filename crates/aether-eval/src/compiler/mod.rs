@@ -83,7 +83,7 @@ pub(crate) fn compile(
     let annotated = resolution.globals().iter();
     let annotated = annotated.filter(|global| ast.annotation(global.ident).is_some());
     let annotated = annotated.map(|global| (global.name, global.ident)).collect();
-    let scalars = scalar::scalar_bindings(ast, resolution);
+    let scalars = scalar::scalar_bindings(ast, resolution, tables.native_operators);
     let owners = std::rc::Rc::strong_count(&file);
     let kept = file.clone();
     let before = tables.size();

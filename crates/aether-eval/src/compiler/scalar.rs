@@ -2,13 +2,14 @@
 //!
 //! Flow-insensitive: a binding is scalar if every expression that is ever assigned to it is. Such a binding needs
 //! no release at the end of its scope. Arithmetic other than `+` yields numbers or raises, so it is scalar whatever
-//! its operands; `+` is scalar if both sides are.
+//! its operands; `+` is scalar if both sides are. Where types of the host may have operators, that holds for all
+//! arithmetic.
 
 use aether_ast::{Ast, BinaryOp, Node, NodeId, UnaryOp, ensure_stack};
 use aether_resolve::{BindingId, Resolution, Use};
 
 /// Per binding, whether all its values are uncounted.
-pub(super) fn scalar_bindings(ast: &Ast, resolution: &Resolution) -> Vec<bool> {
+pub(super) fn scalar_bindings(ast: &Ast, resolution: &Resolution, native_operators: bool) -> Vec<bool> {
     let mut scalars = vec![true; resolution.bindings().len()];
     for &binding in resolution.opaque() {
         scalars[binding.index()] = false;
@@ -17,7 +18,7 @@ pub(super) fn scalar_bindings(ast: &Ast, resolution: &Resolution) -> Vec<bool> {
     loop {
         let mut changed = false;
         for &(binding, value) in resolution.values() {
-            if scalars[binding.index()] && !is_scalar(ast, resolution, &scalars, value) {
+            if scalars[binding.index()] && !is_scalar(ast, resolution, &scalars, native_operators, value) {
                 scalars[binding.index()] = false;
                 changed = true;
             }
@@ -29,8 +30,14 @@ pub(super) fn scalar_bindings(ast: &Ast, resolution: &Resolution) -> Vec<bool> {
 }
 
 /// Whether the value of an expression can never be counted.
-pub(super) fn is_scalar(ast: &Ast, resolution: &Resolution, scalars: &[bool], mut id: NodeId) -> bool {
-    let nested = |id| ensure_stack(|| is_scalar(ast, resolution, scalars, id));
+pub(super) fn is_scalar(
+    ast: &Ast,
+    resolution: &Resolution,
+    scalars: &[bool],
+    native_operators: bool,
+    mut id: NodeId,
+) -> bool {
+    let nested = |id| ensure_stack(|| is_scalar(ast, resolution, scalars, native_operators, id));
     let local = |id| match resolution.use_of(id) {
         Use::Local(binding) => scalars[BindingId::index(binding)],
         Use::Global | Use::None => false,
@@ -40,12 +47,16 @@ pub(super) fn is_scalar(ast: &Ast, resolution: &Resolution, scalars: &[bool], mu
             Node::Null | Node::Bool(_) | Node::Int(_) | Node::Float(_) => return true,
             Node::Group(inner) => id = inner,
             Node::Name(_) => return local(id),
+            Node::Unary { op, operand } if native_operators && op != UnaryOp::Not => {
+                if op == UnaryOp::Await {
+                    return false;
+                }
+                id = operand;
+            }
             Node::Unary { op, .. } => return op != UnaryOp::Await,
-            Node::Binary {
-                op: BinaryOp::Add,
-                lhs,
-                rhs,
-            } => {
+            Node::Binary { op, lhs, rhs }
+                if op == BinaryOp::Add || native_operators && !op.is_comparison() =>
+            {
                 if !nested(rhs) {
                     return false;
                 }
@@ -64,11 +75,9 @@ pub(super) fn is_scalar(ast: &Ast, resolution: &Resolution, scalars: &[bool], mu
                 }
                 id = otherwise;
             }
-            Node::CompoundAssign {
-                op: BinaryOp::Add,
-                target,
-                value,
-            } => return local(target) && nested(value),
+            Node::CompoundAssign { op, target, value } if op == BinaryOp::Add || native_operators => {
+                return local(target) && nested(value);
+            }
             Node::CompoundAssign { .. } | Node::Membership { .. } => return true,
             Node::LogicalAssign { target, value, .. } => return local(target) && nested(value),
             _ => return false,

@@ -168,7 +168,7 @@ mod tests {
         }
         let id = |message: &Message| match message {
             Message::Done(id, _) => *id,
-            Message::Event { .. } => unreachable!("nothing listens"),
+            Message::Event { .. } | Message::Poll(_) => unreachable!("nothing listens"),
         };
         messages.iter().map(id).collect()
     }

@@ -326,9 +326,11 @@ impl Vm {
                     self.settle_work();
                     Some(order)
                 }
-                (Value::Native(native), other) if let Some(order) = native.get().order(other)? => Some(order),
-                (other, Value::Native(native)) if let Some(order) = native.get().order(other)? => {
-                    Some(order.reverse())
+                // Only natives compare with natives: what compares with a number is one.
+                (Value::Native(native), Value::Native(_))
+                    if let Some(order) = native.get().order(right)? =>
+                {
+                    Some(order)
                 }
                 _ => {
                     return Err(Raise::type_error2(
@@ -471,9 +473,6 @@ unsafe fn consume(ip: *mut u64, left: *mut Raw, right: *mut Raw) {
 }
 
 fn compute(operator: Operator, left: &Value, right: &Value) -> Result<Raw, Raise> {
-    if let Some(result) = compute_native(operator, left, right)? {
-        return Ok(result);
-    }
     match operator {
         Operator::Negate => negate(left),
         Operator::BitNot => match left {
@@ -506,15 +505,39 @@ fn compute(operator: Operator, left: &Value, right: &Value) -> Result<Raw, Raise
     }
 }
 
+impl Vm {
+    /// An operator on any values. Code that does not call this knows that operators yield numbers, texts, or raise.
+    pub(crate) fn operate(
+        &mut self,
+        operator: Operator,
+        left: &Value,
+        right: &Value,
+    ) -> Result<Value, Raise> {
+        if let Some(result) = operate_native(operator, left, right)? {
+            return Ok(result);
+        }
+        let raw = if operator == Operator::Add {
+            self.add_values(&Raw::of_value(left), &Raw::of_value(right))?
+        } else {
+            compute(operator, left, right)?
+        };
+        // SAFETY: the result is a value that this owns.
+        Ok(unsafe { raw.into_value() })
+    }
+}
+
 /// What a native object makes of an operator: that on the left is asked first.
-fn compute_native(operator: Operator, left: &Value, right: &Value) -> Result<Option<Raw>, Raise> {
+fn operate_native(operator: Operator, left: &Value, right: &Value) -> Result<Option<Value>, Raise> {
+    if matches!((left, right), (Value::String(_), _) | (_, Value::String(_))) && operator == Operator::Add {
+        return Ok(None);
+    }
     for (operand, other, reversed) in [(left, right, false), (right, left, true)] {
         if let Value::Native(native) = operand
             && let Some(value) = native
                 .get()
                 .operate(&Heap::of(&**native), operator, other, reversed)?
         {
-            return Ok(Some(Raw::from_value(value)));
+            return Ok(Some(value));
         }
     }
     Ok(None)

@@ -174,13 +174,18 @@ impl Inner {
 }
 
 impl Heap {
-    /// The weak reference to an array, dict, set or instance, the same one each time; `None` for other values.
+    /// The weak reference to an array, dict, set, instance or object of a type of the host, the same one each time;
+    /// `None` for other values.
     ///
     /// # Errors
     /// Out of memory.
     pub fn weak_to(&self, value: &Value) -> Result<Option<Rc<WeakCell>>, Raise> {
         let raw = Raw::of_value(value);
-        if !matches!(raw.tag, tag::ARRAY | tag::DICT | tag::SET | tag::INSTANCE) {
+        let has_identity = match value {
+            Value::Native(native) => native.get().class().is_some(),
+            _ => matches!(raw.tag, tag::ARRAY | tag::DICT | tag::SET | tag::INSTANCE),
+        };
+        if !has_identity {
             return Ok(None);
         }
         let inner = self.inner();

@@ -366,20 +366,19 @@ struct Deserializer<'v> {
     value: &'v Value,
 }
 
-impl<'v> Deserializer<'v> {
+impl Deserializer<'_> {
     /// What a visitor that wants something else is told of.
     fn mismatch(&self, expected: &dyn de::Expected) -> Error {
         Error::conversion(expected.to_string(), self.value)
     }
+}
 
-    fn sequence<'de, V: Visitor<'de>>(&self, items: &[Value], visitor: V) -> Result<V::Value, Error> {
-        nested(|| {
-            let mut at = 0;
-            let items = items.iter();
-            let result = visitor.visit_seq(Sequence { items, at: &mut at });
-            result
-        })
-    }
+fn sequence<'de, V: Visitor<'de>>(items: &[Value], visitor: V) -> Result<V::Value, Error> {
+    nested(|| {
+        let mut at = 0;
+        let items = items.iter();
+        visitor.visit_seq(Sequence { items, at: &mut at })
+    })
 }
 
 /// The items of an array, with how many have been read.
@@ -499,11 +498,11 @@ impl<'de> de::Deserializer<'de> for Deserializer<'_> {
             Value::String(text) => visitor.visit_str(text.as_str()),
             Value::Array(array) => {
                 let snapshot = array.snapshot()?;
-                self.sequence(snapshot.as_slice(), visitor)
+                sequence(snapshot.as_slice(), visitor)
             }
             Value::Set(set) => {
                 let elements: Vec<Value> = set.snapshot()?.iter().cloned().collect();
-                self.sequence(&elements, visitor)
+                sequence(&elements, visitor)
             }
             Value::Dict(dict) => {
                 let snapshot = dict.snapshot()?;
