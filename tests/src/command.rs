@@ -56,7 +56,11 @@ impl Scratch {
 
     /// Puts a file into it.
     pub fn file(&self, name: &str, text: impl AsRef<[u8]>) -> &Self {
-        fs::write(self.0.join(name), text).unwrap();
+        let path = self.0.join(name);
+        if let Some(directory) = path.parent() {
+            fs::create_dir_all(directory).unwrap();
+        }
+        fs::write(path, text).unwrap();
         self
     }
 

@@ -104,6 +104,7 @@ pub(crate) const fn code_of(kind: ErrorKind) -> &'static str {
         ErrorKind::TimeLimit => "R0020",
         ErrorKind::Interrupted => "R0021",
         ErrorKind::Exit | ErrorKind::GeneratorExit => "R0022",
+        ErrorKind::Limit => "R0023",
     }
 }
 

@@ -17,6 +17,7 @@ mod eval;
 mod interrupt;
 mod repl;
 mod run;
+mod sandbox;
 
 mod check;
 mod fmt;

@@ -8,7 +8,8 @@ use std::ffi::{OsStr, OsString};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::settings::{Color, LeakLevel, Limits, Reports, size};
+use crate::sandbox::{Rules, moment};
+use crate::settings::{Color, LeakLevel, Limits, Reports, duration, size};
 use crate::status::{FAILED, WRONG_USAGE};
 use crate::{check, completions, explain, fmt, info, init, test};
 
@@ -50,12 +51,12 @@ Subcommands:
 #[derive(Debug)]
 pub(crate) enum Command {
     /// Run the project's entry.
-    RunEntry(Limits),
+    RunEntry(Box<Limits>),
     /// Run a script.
     Run {
         script: OsString,
         args: Vec<OsString>,
-        limits: Limits,
+        limits: Box<Limits>,
     },
     /// Run a fragment.
     Eval(Fragment),
@@ -186,6 +187,23 @@ struct RunWords {
     /// How many calls, backward jumps and units of work in built-ins may be executed.
     #[arg(long, value_name = "N")]
     max_steps: Option<u64>,
+    /// How long the script may take, as in 500ms, 10s or 2m; it ends with status 124.
+    #[arg(long, value_name = "T", value_parser = duration)]
+    timeout: Option<std::time::Duration>,
+    /// How many bytes the script may print.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    max_output: Option<usize>,
+    /// How many files and sockets may be open at a time.
+    #[arg(long, value_name = "N")]
+    max_open: Option<usize>,
+    /// Seed randomness, so that a run can be repeated.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Stop the clock at a moment: seconds since 1970, or a date such as 2026-01-31T12:30:00Z.
+    #[arg(long, value_name = "T", value_parser = moment, allow_negative_numbers = true)]
+    fixed_time: Option<f64>,
+    #[command(flatten)]
+    rules: Rules,
     /// Report unreachable cycles and what is still alive: cycles, all, or error for status 5 with leaks.
     #[arg(long, value_name = "LEVEL", num_args = 0..=1, require_equals = true, default_missing_value = "cycles")]
     leak_check: Option<LeakLevel>,
@@ -351,6 +369,12 @@ pub(crate) fn parse(arguments: &[OsString]) -> Parsed {
                 memory: run.max_memory,
                 depth: run.max_depth,
                 steps: run.max_steps,
+                time: run.timeout,
+                output: run.max_output,
+                open: run.max_open,
+                seed: run.seed,
+                fixed_time: run.fixed_time,
+                rules: run.rules,
                 reports: Reports {
                     leak_check: run.leak_check.or(run.graph.as_ref().map(|_| LeakLevel::Cycles)),
                     graph: run.graph,
@@ -362,7 +386,7 @@ pub(crate) fn parse(arguments: &[OsString]) -> Parsed {
             };
             let words = Rest::words(run.rest);
             if words.is_empty() {
-                Ok(Command::RunEntry(limits))
+                Ok(Command::RunEntry(limits.into()))
             } else {
                 script(words, limits, "run")
             }
@@ -409,7 +433,7 @@ fn script(words: Vec<OsString>, limits: Limits, subcommand: &str) -> Result<Comm
     Ok(Command::Run {
         script,
         args: words.collect(),
-        limits,
+        limits: limits.into(),
     })
 }
 

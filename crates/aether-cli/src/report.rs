@@ -8,7 +8,7 @@ use std::io::{self, IsTerminal};
 use aether::{Diagnostic, Engine, Error, ErrorKind, SourceFile, Span};
 
 use crate::settings::Color;
-use crate::status::{BUDGET_EXCEEDED, FAILED, INTERRUPTED};
+use crate::status::{BUDGET_EXCEEDED, FAILED, INTERRUPTED, NOT_PERMITTED, TIMED_OUT};
 use crate::{json, long_form, streams};
 
 /// Writes an error and gives the exit status.
@@ -39,7 +39,9 @@ pub(crate) fn failure(error: &Error, engine: Option<&Engine>, color: Color) -> u
 /// The exit status of an error that is told.
 fn status(error: &Error, engine: Option<&Engine>) -> u8 {
     match error.kind() {
-        Some(ErrorKind::StepLimit) => BUDGET_EXCEEDED,
+        Some(ErrorKind::StepLimit | ErrorKind::Limit) => BUDGET_EXCEEDED,
+        Some(ErrorKind::TimeLimit) => TIMED_OUT,
+        Some(ErrorKind::Permission) => NOT_PERMITTED,
         Some(ErrorKind::OutOfMemory) if engine.is_none_or(|engine| engine.heap().limit().is_some()) => {
             BUDGET_EXCEEDED
         }

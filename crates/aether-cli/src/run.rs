@@ -12,7 +12,7 @@ use crate::options::SUBCOMMANDS;
 use crate::project::Project;
 use crate::settings::{Color, Limits, size};
 use crate::status::{FAILED, WRONG_USAGE};
-use crate::{debugger, interrupt, memory, report, sources, streams};
+use crate::{debugger, interrupt, memory, report, sandbox, sources, streams};
 
 /// Runs a script and gives the exit status.
 pub(crate) fn script(file: &OsStr, args: &[OsString], limits: &Limits, color: Color) -> u8 {
@@ -24,7 +24,15 @@ pub(crate) fn script(file: &OsStr, args: &[OsString], limits: &Limits, color: Co
             return FAILED;
         }
     };
-    let engine = match builder(args, limits, modules).host(interrupt::host()).build() {
+    let permissions = match limits.rules.permissions() {
+        Ok(permissions) => permissions,
+        Err(message) => {
+            streams::write_err(&format!("run: {message}\n"));
+            return WRONG_USAGE;
+        }
+    };
+    let host = sandbox::restrict(interrupt::host(), permissions, limits.seed, limits.fixed_time);
+    let engine = match builder(args, limits, modules).host(host).build() {
         Ok(engine) => engine,
         Err(error) => return report::failure(&error, None, color),
     };
@@ -135,6 +143,9 @@ pub(crate) fn builder(args: &[OsString], limits: &Limits, modules: Vec<String>) 
         .max_nesting(DEFAULT_MAX_NESTING)
         .max_memory(memory)
         .max_steps(limits.steps)
+        .timeout(limits.time)
+        .max_output(limits.output)
+        .max_open(limits.open)
         .io_workers(setting("AETHER_IO_WORKERS", |text| text.parse().ok()))
         .event_loop_timeout(setting("AETHER_EVENT_LOOP_TIMEOUT", seconds))
         .module_path(modules.into_iter().chain(module_path()));

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use crate::sandbox::Rules;
+
 /// When colours and the long form of diagnostics are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
@@ -18,7 +20,7 @@ pub(crate) enum Color {
 }
 
 /// Limits from the command line; what is not set there comes from the environment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Limits {
     /// Heap budget in bytes.
     pub(crate) memory: Option<usize>,
@@ -26,6 +28,18 @@ pub(crate) struct Limits {
     pub(crate) depth: Option<usize>,
     /// Calls, backward jumps and units of work in built-ins.
     pub(crate) steps: Option<u64>,
+    /// Time of the run.
+    pub(crate) time: Option<Duration>,
+    /// Bytes printed.
+    pub(crate) output: Option<usize>,
+    /// Files and sockets at a time.
+    pub(crate) open: Option<usize>,
+    /// The seed of randomness.
+    pub(crate) seed: Option<u64>,
+    /// The time at which the clock stands, in seconds since the epoch.
+    pub(crate) fixed_time: Option<f64>,
+    /// What the script may reach.
+    pub(crate) rules: Rules,
     /// What to report about memory.
     pub(crate) reports: Reports,
 }
@@ -97,15 +111,5 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         Err(invalid())
     } else {
         Ok(length)
-    }
-}
-
-/// A length of time as it is written.
-pub(crate) fn duration_text(length: Duration) -> String {
-    let millis = length.as_millis();
-    match millis {
-        0..1000 => format!("{millis}ms"),
-        _ if millis.is_multiple_of(60_000) => format!("{}m", millis / 60_000),
-        _ => format!("{}s", length.as_secs_f64()),
     }
 }

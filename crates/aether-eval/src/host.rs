@@ -3,6 +3,7 @@
 //! The evaluator never prints, opens, sleeps or reads a clock by itself; it asks its [`Host`].
 
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use crate::task::{Waiting, Waker};
 
@@ -25,9 +26,32 @@ pub enum Permission {
     Net,
     /// Being connected to, and receiving.
     Listen,
+    /// Running other programs.
+    Run,
+    /// Engines on threads of their own.
+    Worker,
 }
 
 impl Permission {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 10] = [
+        Self::Read,
+        Self::Write,
+        Self::Clock,
+        Self::Random,
+        Self::Env,
+        Self::Plugin,
+        Self::Net,
+        Self::Listen,
+        Self::Run,
+        Self::Worker,
+    ];
+
+    /// Whether it can be given for some paths, hosts or names alone.
+    pub const fn is_divisible(self) -> bool {
+        !matches!(self, Self::Clock | Self::Random | Self::Worker)
+    }
+
     /// The word in messages and options.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -39,6 +63,8 @@ impl Permission {
             Self::Plugin => "plugin",
             Self::Net => "net",
             Self::Listen => "listen",
+            Self::Run => "run",
+            Self::Worker => "worker",
         }
     }
 }
@@ -53,6 +79,10 @@ pub struct OpenFile {
     /// How many bytes it had when it was opened; 0 if that cannot be said.
     pub size: u64,
 }
+
+/// Asks whether an access is allowed, from any thread: the permission, what was asked for, and the address that this
+/// leads to once that is known. The error is the text behind `Permission denied: `.
+pub type AccessCheck = Arc<dyn Fn(Permission, &str, Option<&str>) -> Result<(), String> + Send + Sync>;
 
 /// The names in a directory.
 pub type Names = Box<dyn Iterator<Item = io::Result<String>>>;
@@ -165,6 +195,14 @@ pub trait Host {
         Ok(bytes)
     }
 
+    /// The bytes of a script or module, which is read because the host or an import that is allowed asks for it.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn read_source(&mut self, path: &str) -> io::Result<Vec<u8>> {
+        self.read_file(path)
+    }
+
     /// [`Host::open_file`] as work for another thread. A host whose files cannot be reached from there does it now.
     fn opener(&mut self, path: &str) -> Background<OpenFile> {
         let opened = self.open_file(path);
@@ -269,6 +307,25 @@ pub trait Host {
     fn permits_everything(&mut self, permission: Permission) -> bool {
         let _ = permission;
         false
+    }
+
+    /// Whether an access that was permitted by name may go to `resolved`, an address that the name leads to.
+    ///
+    /// # Errors
+    /// See [`Host::permit`].
+    fn permit_resolved(&mut self, permission: Permission, what: &str, resolved: &str) -> Result<(), String> {
+        let _ = what;
+        self.permit(permission, resolved)
+    }
+
+    /// [`Host::permit`] and [`Host::permit_resolved`] for work in the background, if the host can be asked from there.
+    fn access_check(&mut self) -> Option<AccessCheck> {
+        None
+    }
+
+    /// The path behind every link and `..`, for comparisons; the path itself where the host has no links.
+    fn real_path(&mut self, path: &str) -> String {
+        path.to_owned()
     }
 
     /// A setting from the environment.

@@ -12,6 +12,7 @@ mod builtins;
 pub mod bytecode;
 mod compiler;
 mod context;
+mod handles;
 mod host;
 mod host_function;
 mod machine;
@@ -26,7 +27,8 @@ pub use builtins::{
     all_builtins, core_builtins, library_modules, predefined_modules,
 };
 pub use context::Ctx;
-pub use host::{Background, Host, Names, OpenFile, Permission, Stream};
+pub use handles::{Count, Held};
+pub use host::{AccessCheck, Background, Host, Names, OpenFile, Permission, Stream};
 pub use host_function::{Callable, Class, HostFunction, HostItems, guarded};
 pub use machine::{Loaded, Machine, MachineOptions, Optimizations, Parsed, Prepared, RunError, RuntimeError};
 pub use members::{methods_of, properties_of, signature};
@@ -36,5 +38,5 @@ pub use memory::{
 pub use task::{Effect, EventSource, HostFinish, HostFuture, Sender, Waiting, Waker};
 pub use vm::{
     Breakpoint, DEFAULT_DEPTH as DEFAULT_MAX_DEPTH, DebugFrame, Debugger, EvaluationError, Limits, Pause,
-    PauseReason, Resumption, ScriptFrame, TracePlace,
+    PauseReason, Resumption, ScriptFrame, TracePlace, duration_text,
 };

@@ -21,6 +21,12 @@ pub struct MachineOptions {
     pub max_depth: usize,
     /// Calls, backward jumps and built-in work units allowed in each call of the host; none for no limit.
     pub max_steps: Option<u64>,
+    /// How long each call of the host may take; none for no limit.
+    pub timeout: Option<std::time::Duration>,
+    /// Bytes that each call of the host may print; none for no limit.
+    pub max_output: Option<usize>,
+    /// Files, sockets and their like that may be open at a time; none for no limit.
+    pub max_open: Option<usize>,
     /// How deep source may nest.
     pub max_nesting: u32,
     /// Further directories that modules are searched in, after the working directory's.
@@ -73,6 +79,9 @@ impl Default for MachineOptions {
             max_memory: None,
             max_depth: DEFAULT_DEPTH,
             max_steps: None,
+            timeout: None,
+            max_output: None,
+            max_open: None,
             max_nesting: aether_parser::DEFAULT_MAX_NESTING,
             module_path: Vec::new(),
             args: Vec::new(),
@@ -197,10 +206,13 @@ impl Machine {
         let limits = Limits {
             depth: options.max_depth,
             steps: options.max_steps,
+            time: options.timeout,
+            output: options.max_output,
         };
         let make = || -> Result<Self, Raise> {
             let mut vm = Box::new(Vm::new(heap.clone(), host, limits)?);
             vm.is_full = options.full;
+            vm.handles.limit = options.max_open;
             vm.max_nesting = options.max_nesting;
             vm.module_path.clone_from(&options.module_path);
             vm.directory.clone_from(&options.directory);
@@ -247,6 +259,9 @@ impl Machine {
     /// # Errors
     /// See [`RunError`].
     pub fn run(&mut self, file: SourceFile) -> Result<(), RunError> {
+        self.vm.script_directory = file
+            .path()
+            .map(|path| path.rfind('/').map_or(String::new(), |at| path[..=at].to_owned()));
         self.vm.begin_host_call();
         let result = self.execute(file, Kind::Program);
         let result = result.and_then(|_| self.main_and_queue());
@@ -666,6 +681,16 @@ impl Machine {
     /// Sets the lines that pause the program, for the debugger that was set.
     pub fn set_breakpoints(&mut self, breakpoints: Vec<crate::Breakpoint>) {
         self.vm.set_breakpoints(breakpoints);
+    }
+
+    /// Sets how long each call of the host may take; none for no limit.
+    pub fn set_timeout(&mut self, time: Option<std::time::Duration>) {
+        self.vm.limits_mut().time = time;
+    }
+
+    /// Sets how many bytes each call of the host may print; none for no limit.
+    pub fn set_max_output(&mut self, bytes: Option<usize>) {
+        self.vm.limits_mut().output = bytes;
     }
 
     /// Sets how many steps each call of the host may take; none for no limit.

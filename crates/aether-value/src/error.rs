@@ -43,6 +43,8 @@ pub enum ErrorKind {
     Cancelled,
     /// An operation that took too long.
     Timeout,
+    /// The host's limit of output, or of open handles.
+    Limit,
     /// The host's limit of steps; not catchable.
     StepLimit,
     /// The host's limit of time; not catchable.
@@ -77,6 +79,7 @@ impl ErrorKind {
             Self::Permission => "permission",
             Self::Cancelled => "cancelled",
             Self::Timeout => "timeout",
+            Self::Limit => "limit",
             Self::StepLimit => "step_limit",
             Self::TimeLimit => "time_limit",
             Self::Interrupted => "interrupted",

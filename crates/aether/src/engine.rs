@@ -155,6 +155,28 @@ impl EngineBuilder {
         self
     }
 
+    /// How long each call of the host may take, native code and waiting included; none for no limit. The script cannot
+    /// catch the error, and its `finally` blocks do not run.
+    #[must_use]
+    pub fn timeout(mut self, time: Option<std::time::Duration>) -> Self {
+        self.options.timeout = time;
+        self
+    }
+
+    /// Bytes that each call of the host may print, to standard output and standard error together; none for no limit.
+    #[must_use]
+    pub fn max_output(mut self, bytes: Option<usize>) -> Self {
+        self.options.max_output = bytes;
+        self
+    }
+
+    /// How many files, sockets and their like may be open at a time; none for no limit.
+    #[must_use]
+    pub fn max_open(mut self, handles: Option<usize>) -> Self {
+        self.options.max_open = handles;
+        self
+    }
+
     /// How deep sources may nest; [`EMBEDDED_MAX_NESTING`] unless set.
     #[must_use]
     pub fn max_nesting(mut self, levels: u32) -> Self {
@@ -350,7 +372,7 @@ impl Engine {
     /// # Errors
     /// [`Error::Read`] if it cannot be read or is not UTF-8.
     pub fn read(&mut self, path: &str) -> Result<String, Error> {
-        error::source_text(path, self.machine.host().read_file(path))
+        error::source_text(path, self.machine.host().read_source(path))
     }
 
     /// Calls `main` if the module scope has one, and awaits it if it is async; then serves the callbacks that are
@@ -694,6 +716,31 @@ impl Engine {
     /// [`EngineBuilder::max_steps`].
     pub fn set_max_steps(&mut self, steps: Option<u64>) {
         self.machine.set_max_steps(steps);
+    }
+
+    /// Sets how long each call of the host may take from now on. See [`EngineBuilder::timeout`].
+    pub fn set_timeout(&mut self, time: Option<std::time::Duration>) {
+        self.machine.set_timeout(time);
+    }
+
+    /// Sets how many bytes each call of the host may print from now on. See [`EngineBuilder::max_output`].
+    pub fn set_max_output(&mut self, bytes: Option<usize>) {
+        self.machine.set_max_output(bytes);
+    }
+
+    /// Sets the heap's budget in bytes, for all that lives then and later. See [`EngineBuilder::max_memory`].
+    ///
+    /// ```
+    /// use aether::{Engine, ErrorKind};
+    ///
+    /// let mut engine = Engine::new()?;
+    /// engine.set_max_memory(Some(engine.heap().live_bytes() + 64_000));
+    /// let error = engine.eval("\"x\".repeat(100000)").unwrap_err();
+    /// assert_eq!(error.kind(), Some(ErrorKind::OutOfMemory));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    pub fn set_max_memory(&mut self, bytes: Option<usize>) {
+        self.heap().set_limit(bytes);
     }
 
     /// Steps that the latest call of the host took, whatever its end: calls, backward jumps, and units of work in

@@ -45,6 +45,7 @@ pub(crate) fn help_for(engine: &Engine, raised: &RuntimeError) -> Option<String>
         | ErrorKind::Permission
         | ErrorKind::Cancelled
         | ErrorKind::Timeout
+        | ErrorKind::Limit
         | ErrorKind::StepLimit
         | ErrorKind::TimeLimit
         | ErrorKind::Interrupted

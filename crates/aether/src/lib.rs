@@ -57,6 +57,7 @@ mod futures;
 mod help;
 mod host;
 mod module;
+mod permissions;
 mod program;
 mod types;
 
@@ -74,14 +75,15 @@ pub use function::WithCtx;
 pub use function::{Caller, Function, HostAsyncFn, HostFn, HostMethod, HostMethodMut, IntoReturn};
 pub use host::{DenyHost, MemoryHost, Output, SystemHost};
 pub use module::ModuleBuilder;
+pub use permissions::Permissions;
 pub use program::Program;
 pub use types::{AetherType, Object, Tracer, TypeBuilder, WeakObject};
 
 pub use aether_eval::{
-    Args, Background, Breakpoint, BuiltinDef, Ctx, DEFAULT_MAX_DEPTH, DebugFrame, Debugger, Effect,
-    EvaluationError, Event, HeapProfile, Host, LEAK_LIMIT, Leak, LeakPlace, LeakReport, LeakStep,
+    AccessCheck, Args, Background, Breakpoint, BuiltinDef, Ctx, DEFAULT_MAX_DEPTH, DebugFrame, Debugger,
+    Effect, EvaluationError, Event, HeapProfile, Host, LEAK_LIMIT, Leak, LeakPlace, LeakReport, LeakStep,
     MemoryWatch, Names, OpenFile, Pause, PauseReason, Permission, Resumption, Run, RuntimeError, Step,
-    TracePlace, Until, Waiting, Waker,
+    TracePlace, Until, Waiting, Waker, duration_text,
 };
 pub use aether_parser::{DEFAULT_MAX_NESTING, EMBEDDED_MAX_NESTING};
 pub use aether_source::{Diagnostic, Edit, Label, Severity, SourceFile, Span};

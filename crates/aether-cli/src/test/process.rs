@@ -143,10 +143,7 @@ fn watch(mut child: Child, limits: &Limits) -> Outcome {
     let results = results.join().unwrap_or_default();
     let mut errors = errors.join().unwrap_or_default();
     if late && let Some(timeout) = limits.timeout {
-        errors.push(format!(
-            "Timed out after {}",
-            crate::settings::duration_text(timeout)
-        ));
+        errors.push(format!("Timed out after {}", aether::duration_text(timeout)));
     } else if let Some(text) = status.and_then(signal) {
         errors.push(text);
     }

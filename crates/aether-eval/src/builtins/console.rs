@@ -45,6 +45,7 @@ fn write_to_stderr(ctx: &mut Ctx<'_>, operation: &str, args: &[Value], end: &str
     out.push_str(end)?;
     let text = out.finish()?;
     ctx.tick(text.len_bytes() / WORK_BYTES)?;
+    ctx.vm.count_output(text.len_bytes())?;
     let written = ctx.host().write_err(text.as_str());
     written.map_err(|error| output_error(operation, &error))?;
     Ok(Value::Null)
@@ -74,6 +75,7 @@ fn write_all(ctx: &mut Ctx<'_>, operation: &str, args: &[Value]) -> Result<(), R
 /// Writes to standard output for the built-in `operation`.
 pub(super) fn write(ctx: &mut Ctx<'_>, operation: &str, text: &str) -> Result<(), Raise> {
     ctx.tick(text.len() / WORK_BYTES)?;
+    ctx.vm.count_output(text.len())?;
     let written = ctx.host().write_out(text);
     written.map_err(|error| output_error(operation, &error))
 }

@@ -184,6 +184,7 @@ fn write_line(ctx: &mut Ctx<'_>, text: &str) -> Result<Step, Raise> {
     ctx.tick(text.len() / aether_value::WORK_BYTES)?;
     match ctx.vm.log.target.clone() {
         None => {
+            ctx.vm.count_output(text.len() + 1)?;
             let written = ctx.host().write_err(&format!("{text}\n"));
             written.map_err(|error| output_error("log", &error))?;
             Ok(Step::Done(Value::Null))

@@ -48,6 +48,7 @@ mod watch;
 
 use aether_value::{Array, Coroutine, ErrorKind, Frame, Heap, Module, Raise, Raw, Rc, Str, Value};
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::builtins;
 use crate::host::Host;
@@ -125,6 +126,20 @@ pub struct Limits {
     pub depth: usize,
     /// Calls, backward jumps and built-in work units; none for no limit.
     pub steps: Option<u64>,
+    /// How long each call of the host may take.
+    pub time: Option<Duration>,
+    /// Bytes that each call of the host may print.
+    pub output: Option<usize>,
+}
+
+/// A length of time as it is written in options.
+pub fn duration_text(length: Duration) -> String {
+    let millis = length.as_millis();
+    match millis {
+        0..1000 => format!("{millis}ms"),
+        _ if millis.is_multiple_of(60_000) => format!("{}m", millis / 60_000),
+        _ => format!("{}s", length.as_secs_f64()),
+    }
 }
 
 /// The machine.
@@ -202,6 +217,13 @@ pub(crate) struct Vm {
     )>,
     /// Code for calls from outside, by number of arguments and whether the result is awaited.
     pub(super) stubs: ahash::AHashMap<(u16, bool), std::ptr::NonNull<aether_value::Code>>,
+    /// When the call of the host has to end, as the host's monotonic clock counts.
+    deadline: Option<u64>,
+    /// Bytes that the call of the host has printed.
+    printed: usize,
+    pub(crate) handles: crate::handles::Handles,
+    /// Where the script lies that was run last, if it came from a file.
+    pub(crate) script_directory: Option<String>,
     /// Modules of the host, by name.
     pub(crate) host_modules: ahash::AHashMap<Box<str>, u32>,
     /// Code that calls a method, by the constant of its name and the number of arguments.
@@ -277,6 +299,10 @@ impl Vm {
             recorder_context: None,
             profile_request: None,
             stubs: ahash::AHashMap::new(),
+            deadline: None,
+            printed: 0,
+            handles: crate::handles::Handles::default(),
+            script_directory: None,
             host_modules: ahash::AHashMap::new(),
             method_stubs: ahash::AHashMap::new(),
             names,
@@ -342,6 +368,7 @@ impl Vm {
         }
         self.spend_grace(spent as i64)?;
         self.check_interrupt()?;
+        self.check_deadline()?;
         if self.heap.collection_due() || self.heap.owes_slice() {
             self.collect_due();
         }
@@ -363,6 +390,51 @@ impl Vm {
         self.steps_before = self.steps;
         self.grace = None;
         self.halting = false;
+        self.printed = 0;
+        self.deadline = self.limits.time.map(|time| {
+            let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+            self.host.monotonic().saturating_add(time)
+        });
+    }
+
+    /// Refuses to go on when the time of the call of the host is over.
+    pub(super) fn check_deadline(&mut self) -> Result<(), Raise> {
+        match self.deadline {
+            Some(deadline) if self.host.monotonic() >= deadline => {
+                let time = duration_text(self.limits.time.unwrap_or_default());
+                Err(Raise::new(
+                    ErrorKind::TimeLimit,
+                    format!("Timed out after {time}"),
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The moment at which a wait ends: what it waits for, or the time of the call of the host.
+    pub(super) fn wait_until(&self, until: Option<u64>) -> Option<u64> {
+        match (until, self.deadline) {
+            (Some(until), Some(deadline)) => Some(until.min(deadline)),
+            (until, deadline) => until.or(deadline),
+        }
+    }
+
+    /// Counts what is about to be printed.
+    pub(crate) fn count_output(&mut self, bytes: usize) -> Result<(), Raise> {
+        let printed = self.printed.saturating_add(bytes);
+        if let Some(limit) = self.limits.output
+            && printed > limit
+        {
+            let message = format!("Output limit exceeded ({limit} bytes)");
+            return Err(Raise::new(ErrorKind::Limit, message));
+        }
+        self.printed = printed;
+        Ok(())
+    }
+
+    /// The limits of each call of the host.
+    pub(crate) fn limits_mut(&mut self) -> &mut Limits {
+        &mut self.limits
     }
 
     /// Steps of the latest call of the host so far.

@@ -12,6 +12,7 @@ use super::call::take;
 use super::{Flow, Vm, flags};
 use crate::builtins::{self, LibraryModule};
 use crate::compiler::{self, CompileError, Kind};
+use crate::host::Permission;
 
 /// Module ids from here on belong to the embedded library.
 const EMBEDDED: u32 = 0x8000_0000;
@@ -211,7 +212,7 @@ impl Vm {
         let failed = |reason: &str| Raise::module_failed(path, reason);
         let bytes = self
             .host
-            .read_file(path)
+            .read_source(path)
             .map_err(|error| failed(&error.to_string()))?;
         let text = String::from_utf8(bytes).map_err(|_| failed("stream did not contain valid UTF-8"))?;
         let file = std::rc::Rc::new(SourceFile::new(Some(path.to_owned()), text));
@@ -291,11 +292,33 @@ impl Vm {
         let candidates: Vec<String> = near.into_iter().chain(far).collect();
         for path in candidates {
             if self.host.is_file(&path).unwrap_or(false) {
+                self.permit_module(&path)?;
                 let plain = path.strip_prefix("./").unwrap_or(&path);
                 return Ok(plain.to_owned());
             }
         }
         Err(Raise::module_not_found(name))
+    }
+
+    /// Refuses a module outside of the script's own directory that the host does not permit to read.
+    fn permit_module(&mut self, path: &str) -> Result<(), Raise> {
+        if self.host.permits_everything(Permission::Read) {
+            return Ok(());
+        }
+        let own = match &self.script_directory {
+            Some(directory) => directory.clone(),
+            None => self.directory.clone(),
+        };
+        let own = self.host.real_path(if own.is_empty() { "." } else { &own });
+        let real = self.host.real_path(path);
+        let is_own = real
+            .strip_prefix(&own)
+            .is_some_and(|rest| rest.starts_with('/') || own.ends_with('/'));
+        if is_own {
+            return Ok(());
+        }
+        let answer = self.host.permit(Permission::Read, path);
+        answer.map_err(|detail| Raise::permission(&detail))
     }
 
     // --- values and members ---

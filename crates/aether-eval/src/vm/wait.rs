@@ -398,19 +398,21 @@ impl Vm {
         let due = self.host.monotonic().saturating_add(nanos(seconds));
         self.flush()?;
         let waiting = Waiting {
-            until: Some(due),
+            until: self.wait_until(Some(due)),
             messages: false,
             jobs: false,
             network: false,
         };
         while self.host.monotonic() < due {
             self.check_interrupt()?;
+            self.check_deadline()?;
             if self.heap.has_leaving() && self.release_some() {
                 continue;
             }
             self.host.wait(&self.scheduler.receiver.waker(), waiting);
         }
-        self.check_interrupt()
+        self.check_interrupt()?;
+        self.check_deadline()
     }
 
     /// Blocks the program until work is done. It is done on another thread, so that the user can stop the program
@@ -443,7 +445,7 @@ impl Vm {
         });
         started.map_err(|error| Raise::operation(&format!("cannot start a thread: {error}")))?;
         let waiting = Waiting {
-            until: None,
+            until: self.wait_until(None),
             messages: false,
             jobs: true,
             network: false,
@@ -457,6 +459,7 @@ impl Vm {
                 Err(mpsc::TryRecvError::Empty) => {}
             }
             self.check_interrupt()?;
+            self.check_deadline()?;
             self.host.wait(&waker, waiting);
         }
     }
@@ -500,7 +503,7 @@ impl Vm {
         self.check_interrupt()?;
         self.spend_grace(super::FINALLY_WAIT)?;
         let waiting = Waiting {
-            until: self.scheduler.next_due(),
+            until: self.wait_until(self.scheduler.next_due()),
             messages: true,
             jobs: self.scheduler.has_jobs(),
             network: self.scheduler.has_services(),
@@ -508,7 +511,8 @@ impl Vm {
         if self.ready.is_empty() {
             self.host.wait(&self.scheduler.receiver.waker(), waiting);
         }
-        self.check_interrupt()
+        self.check_interrupt()?;
+        self.check_deadline()
     }
 
     /// Brings in what has happened outside: messages, then what is due.

@@ -28,11 +28,13 @@ static METHODS: &[BuiltinDef] = &[
 pub(super) fn lines_iter(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let path = allowed(ctx, Permission::Read, &args[0])?;
     let failed = |error: &io::Error| Raise::operation(&format!("lines_iter failed: {error}"));
+    let count = ctx.open_handle()?;
     let opened = ctx.host().open_file(path);
     let file = opened.map_err(|error| failed(&error))?;
+    let reader = Box::new(count.hold(file.reader));
     let stream = ctx
         .heap()
-        .native(Box::new(FileLines(RefCell::new(Lines::new(file.reader)))))?;
+        .native(Box::new(FileLines(RefCell::new(Lines::new(reader)))))?;
     if let Some(FileLines(lines)) = stream.downcast() {
         let mut lines = lines.borrow_mut();
         lines.first = lines.read_line(ctx.heap()).map_err(|error| match error {
@@ -112,7 +114,7 @@ impl Items for FileLines {
 /// A file and what has been read of it.
 struct Lines {
     /// `None` once it is closed.
-    reader: Option<Box<dyn Read + Send>>,
+    reader: Option<Box<dyn Read>>,
     buffer: Box<[u8]>,
     /// The bytes in the buffer that have not been handed out.
     start: usize,
@@ -146,7 +148,7 @@ fn invalid() -> io::Error {
 }
 
 impl Lines {
-    fn new(reader: Box<dyn Read + Send>) -> Self {
+    fn new(reader: Box<dyn Read>) -> Self {
         Self {
             reader: Some(reader),
             buffer: vec![0; BUFFER].into(),

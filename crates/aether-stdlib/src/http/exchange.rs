@@ -7,9 +7,13 @@ use std::io::{self, Read};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use aether_eval::{AccessCheck, Permission};
 use encoding_rs::{Encoding, UTF_8};
+use ureq::config::Config;
 use ureq::http::{Response, Uri, header};
 use ureq::tls::{RootCerts, TlsConfig};
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, Body, Error};
 
 use super::location;
@@ -23,6 +27,62 @@ pub(super) enum RedirectPolicy {
     Everywhere,
     /// To this host and port alone.
     Only(String),
+    /// Where this allows to go, the addresses of names included.
+    Checked(AccessCheck),
+}
+
+impl RedirectPolicy {
+    /// Whether a redirect may lead to a place.
+    fn check(&self, place: &str) -> Result<(), String> {
+        match self {
+            Self::Everywhere => Ok(()),
+            Self::Only(only) if only == place => Ok(()),
+            Self::Only(_) => Err(format!("net access to \"{place}\"")),
+            Self::Checked(check) => check(Permission::Net, place, None),
+        }
+    }
+}
+
+/// An address that may not be reached, on its way through the client.
+#[derive(Debug)]
+struct Refusal(String);
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// Asks for each address of a name whether it may be reached.
+struct CheckedResolver {
+    check: AccessCheck,
+    inner: DefaultResolver,
+}
+
+impl std::fmt::Debug for CheckedResolver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CheckedResolver").finish_non_exhaustive()
+    }
+}
+
+impl Resolver for CheckedResolver {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, Error> {
+        let found = self.inner.resolve(uri, config, timeout)?;
+        let place = location::place(uri);
+        for address in &found {
+            (self.check)(Permission::Net, &place, Some(&address.to_string())).map_err(|detail| {
+                Error::Io(io::Error::new(io::ErrorKind::PermissionDenied, Refusal(detail)))
+            })?;
+        }
+        Ok(found)
+    }
 }
 
 /// What is asked, as plain data.
@@ -54,7 +114,9 @@ impl From<String> for Failure {
 }
 
 /// The client. It keeps no connection: one that the server has closed meanwhile would fail the next request.
-static AGENT: LazyLock<Agent> = LazyLock::new(|| {
+static AGENT: LazyLock<Agent> = LazyLock::new(|| config().new_agent());
+
+fn config() -> Config {
     let tls = TlsConfig::builder()
         .root_certs(RootCerts::PlatformVerifier)
         .build();
@@ -66,8 +128,7 @@ static AGENT: LazyLock<Agent> = LazyLock::new(|| {
         .proxy(None)
         .tls_config(tls)
         .build()
-        .new_agent()
-});
+}
 
 /// Makes the exchange.
 pub(super) fn run(request: Request) -> Result<String, Failure> {
@@ -81,14 +142,29 @@ pub(super) fn run(request: Request) -> Result<String, Failure> {
     let deadline = request
         .timeout
         .and_then(|timeout| Instant::now().checked_add(timeout));
+    let checked = match &request.reach {
+        RedirectPolicy::Checked(check) => Some(Agent::with_parts(
+            config(),
+            DefaultConnector::default(),
+            CheckedResolver {
+                check: check.clone(),
+                inner: DefaultResolver::default(),
+            },
+        )),
+        _ => None,
+    };
+    let agent = checked.as_ref().unwrap_or(&AGENT);
     let mut body = request.body;
     for _ in 0..=MAX_REDIRECTS {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         if left.is_some_and(|left| left.is_zero()) {
             return Err(timed_out(request.timeout).into());
         }
-        let explain = |error: &Error| Failure::Http(explain(error, request.timeout));
-        let response = ask(&target, body.as_deref(), &request.user_agent, left);
+        let explain = |error: &Error| match refusal(error) {
+            Some(detail) => Failure::Refused(detail),
+            None => Failure::Http(explain(error, request.timeout)),
+        };
+        let response = ask(agent, &target, body.as_deref(), &request.user_agent, left);
         let response = response.map_err(|error| explain(&error))?;
         let status = response.status().as_u16();
         let location = response.headers().get(header::LOCATION);
@@ -103,12 +179,8 @@ pub(super) fn run(request: Request) -> Result<String, Failure> {
         };
         let location = String::from_utf8_lossy(location.as_bytes()).into_owned();
         target = location::follow(&target, &location)?;
-        if let RedirectPolicy::Only(place) = &request.reach
-            && *place != location::place(&target)
-        {
-            let other = location::place(&target);
-            return Err(Failure::Refused(format!("net access to \"{other}\"")));
-        }
+        let place = location::place(&target);
+        request.reach.check(&place).map_err(Failure::Refused)?;
         if !matches!(status, 307 | 308) {
             body = None;
         }
@@ -118,20 +190,21 @@ pub(super) fn run(request: Request) -> Result<String, Failure> {
 
 /// A single request.
 fn ask(
+    agent: &Agent,
     target: &Uri,
     body: Option<&[u8]>,
     user_agent: &str,
     timeout: Option<Duration>,
 ) -> Result<Response<Body>, Error> {
     match body {
-        None => AGENT
+        None => agent
             .get(target)
             .config()
             .timeout_global(timeout)
             .user_agent(user_agent)
             .build()
             .call(),
-        Some(body) => AGENT
+        Some(body) => agent
             .post(target)
             .config()
             .timeout_global(timeout)
@@ -173,6 +246,13 @@ fn charset(content_type: &str) -> Option<&'static Encoding> {
     };
     let label = content_type.split(';').skip(1).find_map(parameter)?;
     Encoding::for_label(label.as_bytes())
+}
+
+/// Why an address may not be reached, if that is the error.
+fn refusal(error: &Error) -> Option<String> {
+    let Error::Io(error) = error else { return None };
+    let refusal = error.get_ref()?.downcast_ref::<Refusal>()?;
+    Some(refusal.0.clone())
 }
 
 fn timed_out(timeout: Option<Duration>) -> String {

@@ -120,7 +120,10 @@ fn run(ctx: &mut Ctx<'_>, url: &str, body: Option<&str>, options: Options) -> Re
         let permitted = host.permit(Permission::Net, &place);
         permitted.map_err(|detail| Raise::permission(&detail))?;
         if !host.permits_everything(Permission::Net) {
-            reach = RedirectPolicy::Only(place);
+            reach = match host.access_check() {
+                Some(check) => RedirectPolicy::Checked(check),
+                None => RedirectPolicy::Only(place),
+            };
         }
     } else {
         // What leads nowhere is refused as anything else where nothing may be reached.

@@ -10,7 +10,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::rc::Weak;
 
-use aether_eval::BuiltinDef;
+use aether_eval::{BuiltinDef, Held};
 use aether_value::{Builtin, Heap, Native, NativeObject, Raise, Raw, Rc, StrBuilder, Value};
 use mio::net::TcpStream;
 
@@ -58,7 +58,7 @@ pub(super) struct Conn {
 )]
 pub(super) struct State {
     pub(super) phase: Phase,
-    pub(super) stream: Option<TcpStream>,
+    pub(super) stream: Option<Held<TcpStream>>,
     pub(super) watch: Option<Watch>,
     pub(super) address: Box<str>,
     /// Its place among its server's connections.
@@ -230,7 +230,7 @@ impl State {
                 && self.wrote
                 && !self.ended
             {
-                watch.linger(stream);
+                watch.linger(stream.into_inner());
             }
         }
     }

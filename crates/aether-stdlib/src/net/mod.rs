@@ -58,6 +58,12 @@ fn permit(ctx: &mut Ctx<'_>, permission: Permission, address: &str) -> Result<()
     answer.map_err(|detail| Raise::permission(&detail))
 }
 
+/// Asks the host whether a connection that it has permitted may go to an address.
+fn permit_resolved(ctx: &mut Ctx<'_>, name: &str, address: &str) -> Result<(), Raise> {
+    let answer = ctx.host().permit_resolved(Permission::Net, name, address);
+    answer.map_err(|detail| Raise::permission(&detail))
+}
+
 /// The addresses that a text names. For a name this may take long.
 fn resolve(address: &str) -> io::Result<Vec<SocketAddr>> {
     let found: Vec<SocketAddr> = address.to_socket_addrs()?.collect();

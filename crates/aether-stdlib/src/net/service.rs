@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::io;
 
-use aether_eval::{Args, Ctx, EventSource, Step};
+use aether_eval::{Args, Ctx, EventSource, Held, Step};
 use aether_value::{NativeObject, Raise, Raw, Rc, Value};
 use mio::net::TcpListener;
 
@@ -50,7 +50,7 @@ enum Action {
 
 /// What a server listens with.
 pub(super) struct Listener {
-    pub(super) socket: TcpListener,
+    pub(super) socket: Held<TcpListener>,
     pub(super) watch: Option<Watch>,
     /// When a listener that could not accept tries again.
     rests_until: Option<u64>,
@@ -58,7 +58,7 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    pub(super) fn new(socket: TcpListener) -> Self {
+    pub(super) fn new(socket: Held<TcpListener>) -> Self {
         Self {
             socket,
             watch: None,
@@ -201,7 +201,7 @@ impl Service {
         };
         if let Some(listener) = &mut *self.listener.borrow_mut() {
             let post = ctx.sender(&event_source);
-            listener.watch = Some(Watch::new(&mut listener.socket, post, LISTENER)?);
+            listener.watch = Some(Watch::new(&mut *listener.socket, post, LISTENER)?);
         }
         self.run.borrow_mut().actions.push_back(Action::Listen);
         Ok(())
@@ -305,6 +305,7 @@ impl Service {
             return Ok(());
         };
         let told = |raise: Raise| raise.message().to_owned();
+        let count = ctx.open_handle().map_err(told)?;
         let native = Conn::accepted(ctx.heap(), this, address).map_err(told)?;
         let index = {
             let mut run = self.run.borrow_mut();
@@ -325,7 +326,7 @@ impl Service {
                 let mut state = conn_of(&native).state.borrow_mut();
                 state.index = index;
                 state.watch = Some(watch);
-                state.stream = Some(stream);
+                state.stream = Some(count.hold(stream));
             }
             Err(error) => {
                 self.run.borrow_mut().free.push(index);

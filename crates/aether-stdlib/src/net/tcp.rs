@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 
-use aether_eval::{BuiltinDef, Ctx, Event, Permission, Step};
+use aether_eval::{BuiltinDef, Count, Ctx, Event, Permission, Step};
 use aether_value::{Builtin, Heap, Native, NativeObject, Raise, Raw, Rc, StrBuilder, Value};
 use mio::net::{TcpListener, TcpStream};
 
@@ -12,7 +12,7 @@ use super::bytes::with_bytes;
 use super::conn::{Conn, Owner, Phase, State, conn_of};
 use super::poller::Watch;
 use super::service::{CONNECT, DISCONNECT, ERROR, LISTEN, Listener, MESSAGE, Service, TIMEOUT};
-use super::{bind, function, permit, resolve};
+use super::{bind, function, permit, permit_resolved, resolve};
 
 static SERVER: &[BuiltinDef] = &[
     BuiltinDef::method("on_listen", 1, 1, set::<LISTEN>),
@@ -163,6 +163,7 @@ pub(super) fn tcp_listen(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Rai
     let address = crate::string(&args[0])?.as_str();
     let Options { delimiter, timeout } = options("tcp_listen", args.get(1))?;
     permit(ctx, Permission::Listen, address)?;
+    let count = ctx.open_handle()?;
     let bound = bind(address, TcpListener::bind).and_then(|socket| {
         let local = socket.local_addr()?;
         Ok((socket, local))
@@ -170,7 +171,7 @@ pub(super) fn tcp_listen(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Rai
     let (socket, local) =
         bound.map_err(|error| Raise::operation(&format!("tcp_listen: cannot bind {address}: {error}")))?;
     let service = Service::new(true, delimiter, timeout);
-    *service.listener.borrow_mut() = Some(Listener::new(socket));
+    *service.listener.borrow_mut() = Some(Listener::new(count.hold(socket)));
     let server = Server {
         service: std::rc::Rc::new(service),
         address: local,
@@ -409,9 +410,11 @@ fn connect(
         } else {
             match next_address(slots) {
                 Some(address) => {
-                    permit(ctx, Permission::Net, &address.to_string())?;
+                    let name = conn.state.borrow().address.clone();
+                    permit_resolved(ctx, &name, &address.to_string())?;
+                    let count = ctx.open_handle()?;
                     let post = ctx.sender(&event_source);
-                    dial(&mut conn.state.borrow_mut(), address, post).map(|()| false)
+                    dial(&mut conn.state.borrow_mut(), address, count, post).map(|()| false)
                 }
                 None => return give_up(ctx, slots, conn, service).map(|()| None),
             }
@@ -447,10 +450,10 @@ fn next_address(slots: &[Value]) -> Option<SocketAddr> {
     }
 }
 
-fn dial(state: &mut State, address: SocketAddr, post: aether_eval::Sender) -> io::Result<()> {
+fn dial(state: &mut State, address: SocketAddr, count: Count, post: aether_eval::Sender) -> io::Result<()> {
     let mut stream = TcpStream::connect(address)?;
     state.watch = Some(Watch::new(&mut stream, post, 0)?);
-    state.stream = Some(stream);
+    state.stream = Some(count.hold(stream));
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 
-use aether_eval::{Args, BuiltinDef, Ctx, Event, EventSource, Permission, Step};
+use aether_eval::{Args, BuiltinDef, Ctx, Event, EventSource, Held, Permission, Step};
 use aether_value::{Builtin, Heap, Native, NativeObject, Raise, Raw, Rc, StrBuilder, Value};
 use mio::net::UdpSocket;
 
@@ -48,7 +48,7 @@ struct Socket {
 }
 
 struct State {
-    socket: Option<UdpSocket>,
+    socket: Option<Held<UdpSocket>>,
     watch: Option<Watch>,
     readable: bool,
     writable: bool,
@@ -114,6 +114,7 @@ fn socket_of(native: &NativeObject) -> &Socket {
 pub(super) fn udp_bind(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let address = crate::string(&args[0])?.as_str();
     permit(ctx, Permission::Listen, address)?;
+    let count = ctx.open_handle()?;
     let bound = bind(address, UdpSocket::bind).and_then(|socket| {
         let local = socket.local_addr()?;
         Ok((socket, local))
@@ -128,7 +129,7 @@ pub(super) fn udp_bind(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise
         announces: Cell::new(true),
         event_source: RefCell::new(None),
         state: RefCell::new(State {
-            socket: Some(socket),
+            socket: Some(count.hold(socket)),
             watch: None,
             readable: false,
             writable: true,
@@ -261,7 +262,7 @@ impl Socket {
         *self.event_source.borrow_mut() = Some(event_source);
         let mut state = self.state.borrow_mut();
         if let Some(socket) = &mut state.socket {
-            let watch = Watch::new(socket, post, 0);
+            let watch = Watch::new(&mut **socket, post, 0);
             state.watch = Some(watch.map_err(|error| Raise::operation(&format!("sock.listen: {error}")))?);
         }
         Ok(())

@@ -5,7 +5,8 @@
 //!   to standard error, and by `flush`.
 //! - A closed pipe surfaces as [`io::ErrorKind::BrokenPipe`]; what to make of it is the caller's decision.
 //! - A file that is replaced holds the old bytes or the new ones, never a part.
-//! - Everything is permitted.
+//! - Everything is permitted unless [`SystemHost::with_permissions`] says otherwise; what is opened is checked by its
+//!   path and again by its handle.
 
 use std::cell::Cell;
 use std::fs::{self, File, OpenOptions};
@@ -17,9 +18,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use aether_eval::{Background, Host, Names, OpenFile, Permission, Stream, Waiting, Waker};
+use aether_eval::{AccessCheck, Background, Host, Names, OpenFile, Permission, Stream, Waiting, Waker};
 
 use super::{nanos_since, wait_on_clock};
+use crate::permissions::{self, Permissions};
 
 /// Bytes that are collected before they are written.
 const BUFFER: usize = 64 << 10;
@@ -54,6 +56,12 @@ pub struct SystemHost {
     stop: Option<Arc<AtomicBool>>,
     armed: Option<Arc<AtomicBool>>,
     waker: Option<Box<dyn FnOnce(Waker)>>,
+    /// What scripts may reach.
+    permissions: Arc<Permissions>,
+    /// The seed of randomness, if it is not the system's.
+    seed: Option<u64>,
+    /// The time, if it stands still.
+    fixed_time: Option<f64>,
 }
 
 impl Default for SystemHost {
@@ -77,6 +85,9 @@ impl SystemHost {
             stop: None,
             armed: None,
             waker: None,
+            permissions: Arc::new(Permissions::everything()),
+            seed: None,
+            fixed_time: None,
         }
     }
 
@@ -101,6 +112,37 @@ impl SystemHost {
     #[must_use]
     pub fn woken_by(mut self, waker: impl FnOnce(Waker) + 'static) -> Self {
         self.waker = Some(Box::new(waker));
+        self
+    }
+
+    /// The same host with fewer rights; without this, everything is permitted.
+    ///
+    /// ```
+    /// use aether::{Engine, ErrorKind, Permission, Permissions, SystemHost};
+    ///
+    /// let host = SystemHost::new().with_permissions(Permissions::everything().deny_only(Permission::Read, "/etc"));
+    /// let mut engine = Engine::builder().host(host).build()?;
+    /// let error = engine.eval("read_file(\"/usr/../etc/passwd\")").unwrap_err();
+    /// assert_eq!(error.kind(), Some(ErrorKind::Permission));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_permissions(mut self, permissions: Permissions) -> Self {
+        self.permissions = Arc::new(permissions);
+        self
+    }
+
+    /// The same host, whose randomness begins with this seed.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// The same host, whose clock stands at a moment, in seconds since the epoch. Waiting goes on.
+    #[must_use]
+    pub fn with_fixed_time(mut self, seconds: f64) -> Self {
+        self.fixed_time = Some(seconds);
         self
     }
 
@@ -264,6 +306,9 @@ impl Host for SystemHost {
     }
 
     fn clock(&mut self) -> f64 {
+        if let Some(time) = self.fixed_time {
+            return time;
+        }
         // Set once and counted on: it never goes back.
         self.begun_at + self.begun.elapsed().as_secs_f64()
     }
@@ -289,21 +334,31 @@ impl Host for SystemHost {
 
     fn entropy(&mut self) -> u64 {
         // The standard library seeds its hashers from the system.
-        RandomState::new().hash_one(0_u8)
+        self.seed.unwrap_or_else(|| RandomState::new().hash_one(0_u8))
     }
 
     fn open_file(&mut self, path: &str) -> io::Result<OpenFile> {
-        open(Path::new(path))
+        open(path, &self.permissions)
+    }
+
+    fn read_source(&mut self, path: &str) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let mut file = open(path, &Permissions::everything())?;
+        file.reader.read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     fn opener(&mut self, path: &str) -> Background<OpenFile> {
-        let path = path.to_owned();
-        Box::new(move || open(Path::new(&path)))
+        let (path, permissions) = (path.to_owned(), self.permissions.clone());
+        Box::new(move || open(&path, &permissions))
     }
 
     fn writer(&mut self, path: &str, bytes: Vec<u8>) -> Background<()> {
         let written = match final_place(Path::new(path)) {
-            Ok(Place::File(path)) => return Box::new(move || replace_file(&path, &bytes)),
+            Ok(Place::File(path)) => {
+                let permissions = self.permissions.clone();
+                return Box::new(move || replace_file(&path, &bytes, &permissions));
+            }
             // The streams are the interpreter's thread's, and in order with what is printed.
             Ok(Place::Output | Place::Errors) => self.write_file(path, &bytes),
             Err(error) => Err(error),
@@ -329,7 +384,7 @@ impl Host for SystemHost {
             Place::Errors => self
                 .write_buffer()
                 .and_then(|()| io::stderr().lock().write_all(bytes)),
-            Place::File(path) => replace_file(&path, bytes),
+            Place::File(path) => replace_file(&path, bytes, &self.permissions),
         }
     }
 
@@ -340,7 +395,8 @@ impl Host for SystemHost {
                 .write_buffer()
                 .and_then(|()| io::stderr().lock().write_all(bytes)),
             Place::File(path) => {
-                let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+                let mut file = OpenOptions::new().append(true).create(true).open(&path)?;
+                check_opened(&file, &path, Permission::Write, &self.permissions)?;
                 file.write_all(bytes)
             }
         }
@@ -367,22 +423,75 @@ impl Host for SystemHost {
         fs::remove_file(path)
     }
 
-    fn permits_everything(&mut self, _: Permission) -> bool {
-        true
+    fn permits_everything(&mut self, permission: Permission) -> bool {
+        self.permissions.allows_all(permission)
     }
 
     fn env(&mut self, name: &str) -> Option<String> {
         std::env::var(name).ok()
     }
 
-    fn permit(&mut self, _: Permission, _: &str) -> Result<(), String> {
-        Ok(())
+    fn permit(&mut self, permission: Permission, what: &str) -> Result<(), String> {
+        self.permissions.check(permission, what)
+    }
+
+    fn permit_resolved(&mut self, permission: Permission, what: &str, resolved: &str) -> Result<(), String> {
+        self.permissions.check_resolved(permission, what, resolved)
+    }
+
+    fn access_check(&mut self) -> Option<AccessCheck> {
+        let permissions = self.permissions.clone();
+        Some(Arc::new(move |permission, what, resolved| match resolved {
+            Some(resolved) => permissions.check_resolved(permission, what, resolved),
+            None => permissions.check(permission, what),
+        }))
+    }
+
+    fn real_path(&mut self, path: &str) -> String {
+        permissions::resolve(Path::new(path))
+            .to_string_lossy()
+            .into_owned()
     }
 }
 
+/// Checks the file that was opened under a path: between the check of the path and the opening, a link may have
+/// changed. Where the system does not tell what is behind a handle, the path has to do.
+fn check_opened(
+    file: &File,
+    path: &Path,
+    permission: Permission,
+    permissions: &Permissions,
+) -> io::Result<()> {
+    if permissions.allows_all(permission) {
+        return Ok(());
+    }
+    let Some(real) = opened_path(file) else {
+        return Ok(());
+    };
+    let (path, real) = (path.to_string_lossy(), real.to_string_lossy());
+    permissions
+        .check_resolved(permission, &path, &real)
+        .map_err(|detail| io::Error::new(io::ErrorKind::PermissionDenied, detail))
+}
+
+/// The path of an open file, where the system tells it.
+#[cfg(target_os = "linux")]
+fn opened_path(file: &File) -> Option<PathBuf> {
+    use std::os::fd::AsRawFd;
+    let path = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
+    // Pipes and sockets have no path.
+    path.is_absolute().then_some(path)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn opened_path(_: &File) -> Option<PathBuf> {
+    None
+}
+
 /// Opens a file to read it.
-fn open(path: &Path) -> io::Result<OpenFile> {
+fn open(path: &str, permissions: &Permissions) -> io::Result<OpenFile> {
     let file = File::open(path)?;
+    check_opened(&file, Path::new(path), Permission::Read, permissions)?;
     let found = file.metadata()?;
     if found.is_dir() {
         return Err(io::Error::from_raw_os_error(IS_A_DIRECTORY));
@@ -436,12 +545,15 @@ fn final_place(path: &Path) -> io::Result<Place> {
 
 /// Writes a file beside its final place and renames it. Permissions and owner are kept; what is no regular file, such
 /// as a pipe or `/dev/null`, is written to directly. The path is no link.
-fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn replace_file(path: &Path, bytes: &[u8], permissions: &Permissions) -> io::Result<()> {
     let existing = match OpenOptions::new().write(true).open(path) {
         Ok(file) => Some(file),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
+    if let Some(file) = &existing {
+        check_opened(file, path, Permission::Write, permissions)?;
+    }
     let found = existing.as_ref().map(File::metadata).transpose()?;
     if let (Some(mut file), Some(found)) = (existing, &found)
         && (!found.is_file() || path.starts_with("/proc") || path.starts_with("/sys"))
@@ -449,7 +561,9 @@ fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
         return file.write_all(bytes);
     }
     let (temporary, file) = temporary_beside(path)?;
-    let written = fill(file, bytes, found.as_ref()).and_then(|()| fs::rename(&temporary, path));
+    let written = check_opened(&file, path, Permission::Write, permissions)
+        .and_then(|()| fill(file, bytes, found.as_ref()))
+        .and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         // The first error is the one to tell.
         let _ = fs::remove_file(&temporary);
@@ -522,7 +636,7 @@ mod tests {
         let path = directory.join("file.txt");
         fs::write(&path, "old").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        replace_file(&path, b"new").unwrap();
+        replace_file(&path, b"new", &Permissions::everything()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
