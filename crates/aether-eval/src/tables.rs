@@ -11,6 +11,9 @@ use aether_value::{Heap, Raise, Raw, Rc, Shape, Str, TypeCheck, Value};
 use ahash::AHashMap;
 use std::borrow::Cow;
 
+/// Names of the prelude of a full machine, about: room that is made at once.
+const PRELUDE: usize = 200;
+
 /// What a struct declaration says.
 pub(crate) struct StructTemplate {
     pub(crate) name: Rc<Str>,
@@ -109,7 +112,7 @@ impl Tables {
             names: Vec::new(),
             modules: Vec::new(),
             module_docs: AHashMap::new(),
-            prelude: AHashMap::new(),
+            prelude: AHashMap::with_capacity(PRELUDE),
             structs: Vec::new(),
             enums: Vec::new(),
             literals: Vec::new(),

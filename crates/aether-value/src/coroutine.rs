@@ -229,6 +229,20 @@ impl Coroutine {
         unsafe { old.release() };
     }
 
+    /// Whether a stack that has ended may serve as a new one: no register holds a count any more, which a run that has
+    /// ended in peace sees to, and it settles and awaits nothing.
+    pub fn is_clear(&self) -> bool {
+        let holds_nothing =
+            self.top.get() == 0 && !self.promise.get().is_counted() && !self.awaiting.get().is_counted();
+        debug_assert!(
+            !holds_nothing
+                // SAFETY: registers are initialised, by zeros at least.
+                || (0..self.capacity()).all(|index| unsafe { !(*self.registers.get().add(index)).is_counted() }),
+            "a stack that has ended holds values"
+        );
+        holds_nothing
+    }
+
     /// Bytes of registers and frames.
     pub(crate) fn memory_bytes(&self) -> usize {
         (self.capacity() + self.frame_capacity()) * SLOT

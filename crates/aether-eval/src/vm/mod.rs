@@ -46,7 +46,7 @@ mod unwind;
 mod wait;
 mod watch;
 
-use aether_value::{Array, Coroutine, ErrorKind, Frame, Heap, Module, Raise, Raw, Rc, Str, Value};
+use aether_value::{Array, Closure, Coroutine, ErrorKind, Frame, Heap, Module, Raise, Raw, Rc, Str, Value};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -216,7 +216,9 @@ pub(crate) struct Vm {
         watch::ProfileWriter,
     )>,
     /// Code for calls from outside, by number of arguments and whether the result is awaited.
-    pub(super) stubs: ahash::AHashMap<(u16, bool), std::ptr::NonNull<aether_value::Code>>,
+    pub(super) stubs: ahash::AHashMap<(u16, bool), Rc<Closure>>,
+    /// The stack of the last call of the host, for the next.
+    pub(super) spare_stack: Option<Rc<Coroutine>>,
     /// When the call of the host has to end, as the host's monotonic clock counts.
     deadline: Option<u64>,
     /// Bytes that the call of the host has printed.
@@ -299,6 +301,7 @@ impl Vm {
             recorder_context: None,
             profile_request: None,
             stubs: ahash::AHashMap::new(),
+            spare_stack: None,
             deadline: None,
             printed: 0,
             handles: crate::handles::Handles::default(),

@@ -64,6 +64,9 @@ impl Runnable {
     }
 }
 
+/// The largest stack, in registers, that is kept for the next call of the host.
+const SPARE_REGISTERS: usize = 512;
+
 /// What it costs to make a stack, in steps.
 const COROUTINE_WORK: usize = 32;
 
@@ -87,7 +90,7 @@ impl Vm {
     /// Runs code without parameters on a stack of its own and gives its result.
     pub(crate) fn run_code(&mut self, code: NonNull<Code>) -> Result<Value, Raise> {
         let closure = self.heap.for_host(|| self.heap.closure(code, &[], false))?;
-        self.execute(&closure, &[])
+        self.execute(&closure, &[], 1)
     }
 
     /// Calls any callable from outside. With `awaited`, a promise's result is awaited.
@@ -97,17 +100,34 @@ impl Vm {
         args: &[Value],
         awaited: bool,
     ) -> Result<Value, Raise> {
-        let code = self.stub(args.len() as u16, awaited);
-        let closure = self.heap.for_host(|| self.heap.closure(code, &[], false))?;
-        let mut values = vec![function.clone()];
-        values.extend_from_slice(args);
-        self.execute(&closure, &values)
+        /// Arguments for which no list is made.
+        const FEW: usize = 7;
+        if !awaited
+            && let Value::Function(closure) = function
+            && !closure.code().has_self
+            && closure.code().params as usize == args.len()
+            && closure.code().declared as usize == args.len()
+        {
+            // Its frame is the first: nothing has to call it.
+            let closure = closure.clone();
+            return self.execute(&closure, args, 0);
+        }
+        let closure = self.stub(args.len() as u16, awaited)?;
+        if args.len() > FEW {
+            let mut values = vec![function.clone()];
+            values.extend_from_slice(args);
+            return self.execute(&closure, &values, 1);
+        }
+        let mut values = [const { Value::Null }; FEW + 1];
+        values[0] = function.clone();
+        values[1..=args.len()].clone_from_slice(args);
+        self.execute(&closure, &values[..=args.len()], 1)
     }
 
-    /// Code that calls its first argument with the other `argc`; made once for each shape of call.
-    pub(super) fn stub(&mut self, argc: u16, awaited: bool) -> NonNull<Code> {
-        if let Some(&code) = self.stubs.get(&(argc, awaited)) {
-            return code;
+    /// A function that calls its first argument with the other `argc`; made once for each shape of call.
+    pub(super) fn stub(&mut self, argc: u16, awaited: bool) -> Result<Rc<Closure>, Raise> {
+        if let Some(closure) = self.stubs.get(&(argc, awaited)) {
+            return Ok(closure.clone());
         }
         let mut words = vec![encode(Op::CallTop, 0, 0, argc)];
         if awaited {
@@ -115,8 +135,9 @@ impl Vm {
         }
         words.push(encode(Op::Return, 0, 0, 0));
         let code = self.add_stub(words, argc + 1);
-        self.stubs.insert((argc, awaited), code);
-        code
+        let closure = self.heap.for_host(|| self.heap.closure(code, &[], false))?;
+        self.stubs.insert((argc, awaited), closure.clone());
+        Ok(closure)
     }
 
     /// Calls a method of a value from outside.
@@ -148,7 +169,7 @@ impl Vm {
         // The instruction's window begins with the register of its result.
         let mut values = vec![Value::Null, object.clone()];
         values.extend_from_slice(args);
-        self.execute(&closure, &values)
+        self.execute(&closure, &values, 1)
     }
 
     /// Code of the machine's own that its parameters are the first registers of.
@@ -179,8 +200,9 @@ impl Vm {
         self.heap.add_code(Box::new(code))
     }
 
-    /// Runs a closure with exactly its parameters on a new main coroutine.
-    fn execute(&mut self, closure: &Rc<Closure>, args: &[Value]) -> Result<Value, Raise> {
+    /// Runs a closure with exactly its parameters on a new main coroutine, on which so many frames are no activations of
+    /// functions.
+    fn execute(&mut self, closure: &Rc<Closure>, args: &[Value], uncounted: u32) -> Result<Value, Raise> {
         if self.reentry >= MAX_REENTRY {
             return Err(Raise::new(
                 ErrorKind::Recursion,
@@ -210,7 +232,7 @@ impl Vm {
         let is_nested = outer_main.is_some();
         self.outer_mains.extend(outer_main);
         self.reentry += 1;
-        let result = self.execute_inner(closure, args, outer_depth);
+        let result = self.execute_inner(closure, args, outer_depth, uncounted);
         self.reentry -= 1;
         if is_nested {
             self.outer_mains.pop();
@@ -235,11 +257,19 @@ impl Vm {
         result
     }
 
-    fn execute_inner(&mut self, closure: &Rc<Closure>, args: &[Value], outer: usize) -> Result<Value, Raise> {
+    fn execute_inner(
+        &mut self,
+        closure: &Rc<Closure>,
+        args: &[Value],
+        outer: usize,
+        uncounted: u32,
+    ) -> Result<Value, Raise> {
         let heap = self.heap.clone();
-        let coroutine = heap.for_host(|| self.new_coroutine(closure, args))?;
+        let spare = self.spare_stack.take();
+        let coroutine = heap.for_host(|| self.stack_for(spare, closure, args))?;
+        let kept = (coroutine.capacity() <= SPARE_REGISTERS).then(|| coroutine.clone());
         coroutine.outer.set(outer as u32);
-        coroutine.uncounted.set(1);
+        coroutine.uncounted.set(uncounted);
         self.main = Some(coroutine.clone());
         coroutine.status.set(parked::NO);
         self.load(coroutine);
@@ -248,6 +278,12 @@ impl Vm {
         self.main = None;
         if let Some(current) = self.current.take() {
             current.top.set(0);
+        }
+        if result.is_ok() {
+            let is_spare = |kept: &Rc<Coroutine>| {
+                Rc::count(kept) == 1 && kept.capacity() <= SPARE_REGISTERS && kept.is_clear()
+            };
+            self.spare_stack = kept.filter(is_spare);
         }
         result
     }
@@ -258,9 +294,25 @@ impl Vm {
         closure: &Rc<Closure>,
         args: &[Value],
     ) -> Result<Rc<Coroutine>, Raise> {
+        self.stack_for(None, closure, args)
+    }
+
+    /// The same on a stack that an earlier run has left, if there is one.
+    fn stack_for(
+        &mut self,
+        spare: Option<Rc<Coroutine>>,
+        closure: &Rc<Closure>,
+        args: &[Value],
+    ) -> Result<Rc<Coroutine>, Raise> {
         let code = closure.code();
         let needed = code.registers as usize + args.len() + 2 + super::SLACK;
-        let coroutine = self.heap.coroutine_of(needed)?;
+        let coroutine = match spare {
+            Some(spare) => {
+                spare.grow(needed)?;
+                spare
+            }
+            None => self.heap.coroutine_of(needed)?,
+        };
         let receiver = usize::from(code.has_self);
         let rest = if code.has_rest() {
             let surplus = args.get(receiver + code.declared as usize - 1..).unwrap_or(&[]);
@@ -668,6 +720,8 @@ impl Vm {
         self.log = crate::builtins::log::Settings::default();
         self.current = None;
         self.main = None;
+        self.spare_stack = None;
+        self.stubs.clear();
         for slot in (0..self.tables.globals.len()).rev() {
             // SAFETY: a slot owns one count or none.
             unsafe { release_all(self.tables.globals.as_mut_ptr().add(slot), 1) };

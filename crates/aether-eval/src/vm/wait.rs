@@ -273,8 +273,7 @@ impl Vm {
     }
 
     fn callback_stack(&mut self, function: Value, value: Value, argc: usize) -> Result<Rc<Coroutine>, Raise> {
-        let code = self.stub(argc as u16, true);
-        let closure = self.heap.closure(code, &[], false)?;
+        let closure = self.stub(argc as u16, true)?;
         let coroutine = self.new_coroutine(&closure, &[function, value][..=argc])?;
         coroutine.uncounted.set(1);
         coroutine.set_promise(CALLBACK);
