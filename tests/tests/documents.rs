@@ -31,11 +31,13 @@ fn documents() -> Vec<PathBuf> {
         root.join("ARCHITECTURE.md"),
         root.join("CHANGELOG.md"),
     ];
-    let docs = fs::read_dir(root.join("docs")).unwrap();
-    paths.extend(
-        docs.map(|entry| entry.unwrap().path())
-            .filter(|path| path.extension().is_some_and(|e| e == "md")),
-    );
+    for directory in ["docs", "docs/embedding"] {
+        let docs = fs::read_dir(root.join(directory)).unwrap();
+        paths.extend(
+            docs.map(|entry| entry.unwrap().path())
+                .filter(|path| path.extension().is_some_and(|e| e == "md")),
+        );
+    }
     paths
 }
 
@@ -57,4 +59,23 @@ fn examples_print_what_they_say() {
         }
     }
     assert!(count > 10, "only {count} examples found");
+}
+
+/// The book's table of contents leads to every page, and every page of the book exists.
+#[test]
+fn the_book_has_every_page() {
+    let docs = repository().join("docs");
+    let contents = fs::read_to_string(docs.join("SUMMARY.md")).unwrap();
+    let mut linked: Vec<PathBuf> = contents
+        .split("](")
+        .skip(1)
+        .map(|rest| docs.join(rest.split_once(')').unwrap().0))
+        .collect();
+    linked.sort();
+    let mut pages: Vec<PathBuf> = documents()
+        .into_iter()
+        .filter(|path| path.starts_with(&docs) && !path.ends_with("SUMMARY.md"))
+        .collect();
+    pages.sort();
+    assert_eq!(linked, pages);
 }

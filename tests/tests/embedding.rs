@@ -364,3 +364,21 @@ fn any_value_can_be_asked_for_its_members() {
         }
     }
 }
+
+/// What the help for a missing key proposes does what it says.
+#[test]
+fn the_help_for_a_missing_key_is_true() {
+    let mut engine = limited(1 << 20);
+    engine.eval("let d = {\"a\": 1}  let key = \"zz\"  let x = 7").unwrap();
+    for code in ["d.zz", "d[key]"] {
+        let error = engine.eval(code).unwrap_err();
+        let help = engine.help_for(&error).unwrap();
+        let mut parts = help.split([',', ';']);
+        let (null, fallback) = (parts.next().unwrap(), parts.next().unwrap());
+        let code = |part: &str| part.trim().split(" gives ").next().unwrap().to_owned();
+        assert!(engine.eval(code(null)).unwrap().is_null(), "{help}");
+        // Its own comma is the one of the arguments.
+        let fallback = format!("{fallback},{}", parts.next().unwrap());
+        assert_eq!(engine.eval(code(&fallback)).unwrap().as_int(), Some(7), "{help}");
+    }
+}

@@ -399,7 +399,7 @@ impl Helper<'_> {
             return Some(text);
         }
         Some(if is_member {
-            format!("d?.{key} gives null where there is no such key, d.get(\"{key}\", x) gives x")
+            format!("d?.[\"{key}\"] gives null where there is no such key, d.get(\"{key}\", x) gives x")
         } else {
             "d?.[key] gives null where there is no such key, d.get(key, x) gives x; key in d tests".to_owned()
         })

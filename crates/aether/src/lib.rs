@@ -103,3 +103,27 @@ pub mod parts {
 
 /// The version of Aether.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The Rust blocks of the embedding guide, which run as tests.
+#[cfg(doctest)]
+mod guide {
+    macro_rules! chapters {
+        ($($name:ident $path:literal),* $(,)?) => {
+            $(#[doc = include_str!(concat!("../../../docs/", $path))]
+            mod $name {})*
+        };
+    }
+
+    chapters!(
+        overview "embedding.md",
+        limits "embedding/limits.md",
+        functions "embedding/functions.md",
+        values "embedding/values.md",
+        types "embedding/types.md",
+        modules "embedding/modules.md",
+        futures "embedding/async.md",
+        errors "embedding/errors.md",
+        many_scripts "embedding/many-scripts.md",
+        hot_reload "embedding/hot-reload.md",
+    );
+}
