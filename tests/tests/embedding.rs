@@ -369,7 +369,9 @@ fn any_value_can_be_asked_for_its_members() {
 #[test]
 fn the_help_for_a_missing_key_is_true() {
     let mut engine = limited(1 << 20);
-    engine.eval("let d = {\"a\": 1}  let key = \"zz\"  let x = 7").unwrap();
+    engine
+        .eval("let d = {\"a\": 1}  let key = \"zz\"  let x = 7")
+        .unwrap();
     for code in ["d.zz", "d[key]"] {
         let error = engine.eval(code).unwrap_err();
         let help = engine.help_for(&error).unwrap();

@@ -1,5 +1,5 @@
 //! Chores: `cargo xtask check | bless | memcheck | probes | stress | sanitize | bench [DIR] | bench-data | bench-net |
-//! link-order`.
+//! bench-embed | link-order | book | api`.
 //!
 //! Invariants
 //! - `check` and `.ci/run` are the same list: the one runs the other.
@@ -11,7 +11,9 @@
     reason = "chores report to a person"
 )]
 
+mod api;
 mod bench;
+mod book;
 mod data;
 mod memcheck;
 mod net;
@@ -40,6 +42,9 @@ Usage: cargo xtask CHORE
   bench pauses   times between statements beside other collectors (benches/pauses), and docs/pauses.svg
   bench-data     JSON and CSV of 50 MB beside CPython
   bench-net      an echo server beside those of Node and Python
+  bench-embed    the costs of embedding beside mlua, Rhai, Koto and Rune (builds them)
+  api            the public interfaces against docs/api (--bless)
+  book           docs/ as a book in target/book (builds mdBook once)
   link-order     which functions plain scripts use, for the linker (needs valgrind)";
 
 fn main() -> ExitCode {
@@ -64,6 +69,17 @@ fn main() -> ExitCode {
         ["bench", "pauses"] => pauses::run(),
         ["bench-data"] => data::run(),
         ["bench-net"] => net::run(),
+        ["bench-embed"] => tools::run(tools::cargo().args([
+            "run",
+            "--release",
+            "--manifest-path",
+            "benches/embed/Cargo.toml",
+            "--target-dir",
+            "target/embed",
+        ])),
+        ["book"] => book::build(),
+        ["api"] => api::run_with(false),
+        ["api", "--bless"] => api::run_with(true),
         ["link-order"] => order::run(),
         ["bench", directory] => bench::run(directory),
         _ => Err(USAGE.to_owned()),
