@@ -29,3 +29,8 @@ pub use node::{
 pub use power::Power;
 pub use print::print;
 pub use stack::ensure_stack;
+
+/// The example of the README, which runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -23,3 +23,8 @@ pub use modes::lex;
 pub use spelling::{CONTEXTUAL_WORDS, RESERVED_WORDS, SIGNS};
 pub use text::{TextError, int_value, string_text};
 pub use token::{Lexed, MAX_SOURCE_BYTES, Token, TokenFlags};
+
+/// The example of the README, which runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -77,3 +77,8 @@ pub fn parse_tokens(file: &SourceFile, lexed: &Lexed, options: ParseOptions) -> 
     statement::run_program(&lexemes, &mut builder);
     builder.finish(lexed)
 }
+
+/// The example of the README, which runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

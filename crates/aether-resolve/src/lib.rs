@@ -29,3 +29,8 @@ pub use suggest::{BACKWARD_MEMBERS, method_here, suggest, undefined_help, undefi
 pub use tables::{
     Binding, BindingId, BindingKind, FunctionIndex, FunctionInfo, GlobalDeclaration, Resolution, Use,
 };
+
+/// The example of the README, which runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

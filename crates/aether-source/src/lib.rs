@@ -14,3 +14,8 @@ mod span;
 pub use diagnostic::{Diagnostic, Edit, Label, Severity};
 pub use file::{LineColumn, SourceFile};
 pub use span::Span;
+
+/// The example of the README, which runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -82,3 +82,8 @@ pub use table::{EntryIndex, Table};
 pub use types::TypeCheck;
 pub use value::Value;
 pub use weak::WeakCell;
+
+/// The example of the README, which runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

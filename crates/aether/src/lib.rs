@@ -127,3 +127,8 @@ mod guide {
         hot_reload "embedding/hot-reload.md",
     );
 }
+
+/// The example of the README, which runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
