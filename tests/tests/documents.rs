@@ -61,6 +61,58 @@ fn examples_print_what_they_say() {
     assert!(count > 10, "only {count} examples found");
 }
 
+/// The library reference has every built-in, and each of its examples gives what stands beside it.
+#[test]
+fn the_library_reference_is_complete_and_true() {
+    let text = fs::read_to_string(repository().join("docs/library.md")).unwrap();
+    let (mut examples, mut wrong) = (0, Vec::new());
+    let mut imports = String::new();
+    for (number, line) in text.lines().enumerate() {
+        // A section of modules that have to be imported says so.
+        if line.starts_with("## ") {
+            imports.clear();
+        } else if line.starts_with("`import ") {
+            let names = line.split('`').filter(|part| part.starts_with("import "));
+            imports = names.flat_map(|import| [import, "\n"]).collect();
+        }
+        let Some(example) = line.rsplit(" | ").next().and_then(|cell| cell.strip_suffix(" |")) else {
+            continue;
+        };
+        let Some((code, expected)) = example.split_once("` → `") else {
+            continue;
+        };
+        let code = code.strip_prefix('`').unwrap();
+        let expected = expected.strip_suffix('`').unwrap().replace('⏎', "\n");
+        let host = aether::MemoryHost::new();
+        let mut engine = aether::Engine::builder()
+            .max_memory(None)
+            .host(host)
+            .build()
+            .unwrap();
+        // An array at the beginning of a line goes on with the line before.
+        let code = code.replace("  [", "\n[");
+        let value = engine.eval(format!("{imports}{code}"));
+        let given = value.and_then(|value| engine.text(&value));
+        let given = given.unwrap_or_else(|error| error.to_string());
+        if given != expected {
+            wrong.push(format!("{}: {code} gives {given}, not {expected}", number + 1));
+        }
+        examples += 1;
+    }
+    assert!(wrong.is_empty(), "docs/library.md:\n{}", wrong.join("\n"));
+    assert!(examples > 90, "only {examples} examples");
+    for def in aether::parts::eval::all_builtins()
+        .map(|(_, def)| def)
+        .chain(aether::parts::stdlib::ALL.iter().copied().flatten())
+    {
+        let name = def.info.name;
+        let is_there = ["`", ".", " `"]
+            .iter()
+            .any(|before| text.contains(&format!("{before}{name}(")));
+        assert!(is_there, "docs/library.md lacks {name}");
+    }
+}
+
 /// The book's table of contents leads to every page, and every page of the book exists.
 #[test]
 fn the_book_has_every_page() {

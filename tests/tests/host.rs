@@ -924,7 +924,11 @@ impl std::task::Wake for Unpark {
 
 #[test]
 fn timers_wake_an_executor() {
-    let mut engine = Engine::builder().host(aether::SystemHost::new()).build().unwrap();
+    let mut engine = Engine::builder()
+        .io_workers(Some(1))
+        .host(aether::SystemHost::new())
+        .build()
+        .unwrap();
     engine
         .eval("async fn nap() { await sleep(0.02)  return \"rested\" }")
         .unwrap();
