@@ -18,6 +18,7 @@ mod host_function;
 mod machine;
 mod members;
 mod memory;
+mod prelude;
 mod tables;
 mod task;
 mod vm;

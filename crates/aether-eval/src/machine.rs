@@ -4,7 +4,7 @@ use aether_parser::ParseOptions;
 use aether_source::{Diagnostic, SourceFile};
 use aether_value::{ErrorKind, Heap, HeapConfig, Raise, Rc, Value, display_text};
 
-use crate::builtins::{self, BuiltinDef};
+use crate::builtins::BuiltinDef;
 use crate::compiler::{self, CompileError, Kind};
 use crate::host::Host;
 use crate::task::{DEFAULT_GRACE, DEFAULT_QUEUE_LIMIT};
@@ -723,7 +723,11 @@ impl Drop for Machine {
 
 /// Fills the prelude.
 fn install(vm: &mut Vm, options: &MachineOptions, extra: &[&'static [BuiltinDef]]) -> Result<(), Raise> {
-    for def in builtins::CORE.iter().chain(extra).copied().flatten() {
+    vm.tables.prelude.is_full = options.full;
+    if let Some(len) = vm.tables.prelude_value("len") {
+        vm.set_len_builtin(&len);
+    }
+    for def in extra.iter().copied().flatten() {
         if def.info.name == "len" {
             vm.set_len_builtin(&def.value());
         }
@@ -731,16 +735,6 @@ fn install(vm: &mut Vm, options: &MachineOptions, extra: &[&'static [BuiltinDef]
     }
     for (name, namespace) in vm.namespaces()? {
         vm.tables.add_to_prelude(name, Value::Module(namespace));
-    }
-    if options.full {
-        for module in builtins::LIBRARY {
-            for def in module.functions {
-                vm.tables.add_to_prelude(def.info.name, def.value());
-            }
-            for &(name, value) in module.constants {
-                vm.tables.add_to_prelude(name, Value::Float(value));
-            }
-        }
     }
     let args = vm.heap.array(options.args.len())?;
     for arg in &options.args {

@@ -7,12 +7,10 @@
 
 use crate::BuiltinDef;
 use crate::machine::Optimizations;
+use crate::prelude::Prelude;
 use aether_value::{Heap, Raise, Raw, Rc, Shape, Str, TypeCheck, Value};
 use ahash::AHashMap;
 use std::borrow::Cow;
-
-/// Names of the prelude of a full machine, about: room that is made at once.
-const PRELUDE: usize = 200;
 
 /// What a struct declaration says.
 pub(crate) struct StructTemplate {
@@ -86,7 +84,7 @@ pub(crate) struct Tables {
     modules: Vec<ModuleNames>,
     /// What documents modules.
     module_docs: AHashMap<u32, Box<str>>,
-    prelude: AHashMap<Cow<'static, str>, Value>,
+    pub(crate) prelude: Prelude,
     pub(crate) structs: Vec<StructTemplate>,
     pub(crate) enums: Vec<EnumTemplate>,
     pub(crate) literals: Vec<LiteralSite>,
@@ -112,7 +110,7 @@ impl Tables {
             names: Vec::new(),
             modules: Vec::new(),
             module_docs: AHashMap::new(),
-            prelude: AHashMap::with_capacity(PRELUDE),
+            prelude: Prelude::default(),
             structs: Vec::new(),
             enums: Vec::new(),
             literals: Vec::new(),
@@ -228,7 +226,7 @@ impl Tables {
 
     /// A value of the prelude.
     pub(crate) fn prelude_value(&self, name: &str) -> Option<Value> {
-        self.prelude.get(name).cloned()
+        self.prelude.get(name)
     }
 
     /// Says what documents a module; a text without any leaves it as it is.
@@ -265,7 +263,7 @@ impl Tables {
         for at in (0..self.modules[module as usize].order.len()).rev() {
             let slot = self.modules[module as usize].order[at] as usize;
             let prelude = self.prelude.get(self.names[slot].as_str());
-            let fresh = prelude.map_or_else(Raw::unset, |value| Raw::from_value(value.clone()));
+            let fresh = prelude.map_or_else(Raw::unset, Raw::from_value);
             let old = std::mem::replace(&mut self.globals[slot], fresh);
             self.declared[slot] = false;
             crate::vm::release_slot(old);
@@ -289,17 +287,17 @@ impl Tables {
 
     /// Whether the prelude has `name`.
     pub(crate) fn in_prelude(&self, name: &str) -> bool {
-        self.prelude.contains_key(name)
+        self.prelude.contains(name)
     }
 
-    /// All values of the prelude, in no order.
+    /// All values of the prelude that are of this engine's heap, in no order.
     pub(crate) fn prelude_values(&self) -> impl Iterator<Item = &Value> {
-        self.prelude.values()
+        self.prelude.own_values()
     }
 
     /// All names of the prelude, in no order.
     pub(crate) fn prelude_names(&self) -> impl Iterator<Item = &str> {
-        self.prelude.keys().map(AsRef::as_ref)
+        self.prelude.names()
     }
 
     /// Notes that a fragment declares these names constant.

@@ -99,7 +99,7 @@ impl Game {
             .max_memory(Some(32 << 20))
             .timeout(Some(Duration::from_millis(200)))
             .build()?;
-        engine.register_type::<Entity>()?;
+        engine.register_module("game", |module| module.native_type::<Entity>())?;
         let world = Object::new(engine.heap(), World::default())?;
         let loaded = changed(&path);
         let rules = rules(&mut engine, &path)?;
