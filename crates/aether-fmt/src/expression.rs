@@ -155,9 +155,12 @@ impl Printer<'_> {
 
     /// A prefix operator and its operand.
     fn unary(&mut self, op: UnaryOp, operand: NodeId, place: Place) {
-        let parentheses = place == Place::Statement && std::mem::take(&mut self.sign_needs_parentheses);
-        if parentheses {
+        if place == Place::Statement && std::mem::take(&mut self.sign_needs_parentheses) {
+            // As parentheses that are there already, so that formatting again changes nothing.
             self.owned("(");
+            self.within_brackets(|printer| printer.unary(op, operand, Place::Plain));
+            self.owned(")");
+            return;
         }
         let sign = self.kind();
         self.token();
@@ -172,9 +175,6 @@ impl Printer<'_> {
                 self.grouped(inner);
             }
             _ => self.operand(operand, Power::Prefix, place.inside()),
-        }
-        if parentheses {
-            self.owned(")");
         }
     }
 
@@ -435,15 +435,22 @@ impl Printer<'_> {
     /// A bracket, what `inner` writes, and the closing one.
     pub(crate) fn bracketed(&mut self, inner: impl FnOnce(&mut Self)) {
         self.token();
+        self.within_brackets(|printer| {
+            inner(printer);
+            printer.comments_before();
+        });
+        self.token();
+    }
+
+    /// What stands between brackets, on lines of its own where the line is too long.
+    fn within_brackets(&mut self, inner: impl FnOnce(&mut Self)) {
         self.group(|printer| {
             printer.command(Command::IndentBroken);
             printer.command(Command::SoftLine);
             inner(printer);
-            printer.comments_before();
             printer.command(Command::Dedent);
             printer.command(Command::SoftLine);
         });
-        self.token();
     }
 
     /// Items between brackets.

@@ -1,12 +1,16 @@
-//! Every program of the repository, as it is and with comments in its gaps: the formatter keeps tree and comments,
+//! Every program of the repository, and random ones, as they are and with comments in their gaps: the formatter keeps tree and comments,
 //! which it checks itself, and formatting again changes nothing.
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a failure is the test's")]
+
+#[path = "../../aether-parser/tests/support/random_tree.rs"]
+mod random_tree;
 
 use aether_fmt::{FormatError, Options, format};
 use aether_lexer::{TokenKind, lex};
 use aether_parser::{ParseOptions, parse};
 use aether_source::SourceFile;
+use proptest::prelude::*;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -35,7 +39,11 @@ fn programs() -> Vec<(PathBuf, String)> {
 
 /// Formats twice, with and without a width; gives what is wrong, if anything.
 fn complaint(text: &str) -> Option<String> {
-    for width in [None, Some(80), Some(20)] {
+    complaint_at(text, &[None, Some(80), Some(20)])
+}
+
+fn complaint_at(text: &str, widths: &[Option<usize>]) -> Option<String> {
+    for &width in widths {
         let once = match format(&SourceFile::new(None, text.to_owned()), Options { width }) {
             Ok(once) => once,
             Err(FormatError::Syntax(_)) => return None,
@@ -143,4 +151,27 @@ fn comments_survive_in_every_gap() {
     }
     assert_eq!(failed, 0);
     assert!(formatted > 1000, "{formatted}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What the grammar allows and nobody has written.
+    #[test]
+    fn random_programs_keep_their_trees_and_comments(
+        choices in prop::collection::vec(any::<u8>(), 0..200),
+        comments in prop::sample::select(vec![" /* b */ ", " // c\n", "\n// own line\n", "\n\n/* two\n lines */\n"]),
+        every in 1..4_usize,
+    ) {
+        let printed = aether_ast::print(&random_tree::tree(&choices));
+        if let Some(complaint) = complaint(&printed) {
+            prop_assert!(false, "{complaint}\n{printed}");
+        }
+        let file = SourceFile::new(None, printed);
+        let text = commented(&file, &[comments], |number| number % every == 0);
+        // Wrapping lines that hold comments in every gap may take a second pass.
+        if let Some(complaint) = complaint_at(&text, &[None]) {
+            prop_assert!(false, "{complaint}\n{text}");
+        }
+    }
 }

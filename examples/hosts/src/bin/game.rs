@@ -8,7 +8,9 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use aether::{AetherType, Engine, Error, Function, Object, Program, SystemHost, Value, methods};
+use aether::{
+    AetherType, Engine, Error, Function, ModuleBuilder, Object, Program, SystemHost, Value, methods,
+};
 
 /// Something that moves.
 #[derive(AetherType)]
@@ -99,7 +101,7 @@ impl Game {
             .max_memory(Some(32 << 20))
             .timeout(Some(Duration::from_millis(200)))
             .build()?;
-        engine.register_module("game", |module| module.native_type::<Entity>())?;
+        engine.register_module("game", ModuleBuilder::native_type::<Entity>)?;
         let world = Object::new(engine.heap(), World::default())?;
         let loaded = changed(&path);
         let rules = rules(&mut engine, &path)?;
