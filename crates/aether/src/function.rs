@@ -144,6 +144,50 @@ pub trait HostMethodMut<T, Form>: 'static {
 #[derive(Debug)]
 pub struct WithCtx;
 
+/// Both forms of a method with these parameters, whose receiver is given in one way.
+macro_rules! methods {
+    ($trait:ident, [$($receiver:tt)+], $($name:ident $at:tt),*) => {
+        impl<Recv, Fun, Out, $($name),*> $trait<Recv, fn($($name),*) -> Out> for Fun
+        where
+            Fun: Fn($($receiver)+, $($name),*) -> Out + 'static,
+            Out: IntoReturn,
+            $($name: FromValue,)*
+        {
+            const ARITY: (usize, Option<usize>) = arity(&[$($name::TAKES),*]);
+
+            fn invoke(
+                &self,
+                ctx: &mut Ctx<'_>,
+                _name: &str,
+                receiver: $($receiver)+,
+                _args: &[Value],
+            ) -> Result<Value, Raise> {
+                self(receiver, $(argument::<$name>(_name, _args, $at)?),*).into_return(ctx.heap())
+            }
+        }
+
+        impl<Recv, Fun, Out, $($name),*> $trait<Recv, (WithCtx, fn($($name),*) -> Out)> for Fun
+        where
+            Fun: Fn(&mut Ctx<'_>, $($receiver)+, $($name),*) -> Out + 'static,
+            Out: IntoReturn,
+            $($name: FromValue,)*
+        {
+            const ARITY: (usize, Option<usize>) = arity(&[$($name::TAKES),*]);
+
+            fn invoke(
+                &self,
+                ctx: &mut Ctx<'_>,
+                _name: &str,
+                receiver: $($receiver)+,
+                _args: &[Value],
+            ) -> Result<Value, Raise> {
+                let result = self(ctx, receiver, $(argument::<$name>(_name, _args, $at)?),*);
+                result.into_return(ctx.heap())
+            }
+        }
+    };
+}
+
 macro_rules! functions {
     ($(($($name:ident $at:tt),*)),* $(,)?) => {
         $(
@@ -197,83 +241,8 @@ macro_rules! functions {
                 }
             }
 
-            impl<Recv, Fun, Out, $($name),*> HostMethod<Recv, fn($($name),*) -> Out> for Fun
-            where
-                Fun: Fn(&Recv, $($name),*) -> Out + 'static,
-                Out: IntoReturn,
-                $($name: FromValue,)*
-            {
-                const ARITY: (usize, Option<usize>) = arity(&[$($name::TAKES),*]);
-
-                fn invoke(
-                    &self,
-                    ctx: &mut Ctx<'_>,
-                    _name: &str,
-                    receiver: &Recv,
-                    _args: &[Value],
-                ) -> Result<Value, Raise> {
-                    self(receiver, $(argument::<$name>(_name, _args, $at)?),*).into_return(ctx.heap())
-                }
-            }
-
-            impl<Recv, Fun, Out, $($name),*> HostMethod<Recv, (WithCtx, fn($($name),*) -> Out)> for Fun
-            where
-                Fun: Fn(&mut Ctx<'_>, &Recv, $($name),*) -> Out + 'static,
-                Out: IntoReturn,
-                $($name: FromValue,)*
-            {
-                const ARITY: (usize, Option<usize>) = arity(&[$($name::TAKES),*]);
-
-                fn invoke(
-                    &self,
-                    ctx: &mut Ctx<'_>,
-                    _name: &str,
-                    receiver: &Recv,
-                    _args: &[Value],
-                ) -> Result<Value, Raise> {
-                    let result = self(ctx, receiver, $(argument::<$name>(_name, _args, $at)?),*);
-                    result.into_return(ctx.heap())
-                }
-            }
-
-            impl<Recv, Fun, Out, $($name),*> HostMethodMut<Recv, fn($($name),*) -> Out> for Fun
-            where
-                Fun: Fn(&mut Recv, $($name),*) -> Out + 'static,
-                Out: IntoReturn,
-                $($name: FromValue,)*
-            {
-                const ARITY: (usize, Option<usize>) = arity(&[$($name::TAKES),*]);
-
-                fn invoke(
-                    &self,
-                    ctx: &mut Ctx<'_>,
-                    _name: &str,
-                    receiver: &mut Recv,
-                    _args: &[Value],
-                ) -> Result<Value, Raise> {
-                    self(receiver, $(argument::<$name>(_name, _args, $at)?),*).into_return(ctx.heap())
-                }
-            }
-
-            impl<Recv, Fun, Out, $($name),*> HostMethodMut<Recv, (WithCtx, fn($($name),*) -> Out)> for Fun
-            where
-                Fun: Fn(&mut Ctx<'_>, &mut Recv, $($name),*) -> Out + 'static,
-                Out: IntoReturn,
-                $($name: FromValue,)*
-            {
-                const ARITY: (usize, Option<usize>) = arity(&[$($name::TAKES),*]);
-
-                fn invoke(
-                    &self,
-                    ctx: &mut Ctx<'_>,
-                    _name: &str,
-                    receiver: &mut Recv,
-                    _args: &[Value],
-                ) -> Result<Value, Raise> {
-                    let result = self(ctx, receiver, $(argument::<$name>(_name, _args, $at)?),*);
-                    result.into_return(ctx.heap())
-                }
-            }
+            methods!(HostMethod, [&Recv], $($name $at),*);
+            methods!(HostMethodMut, [&mut Recv], $($name $at),*);
         )*
     };
 }
