@@ -49,6 +49,7 @@
 #[cfg(test)]
 extern crate self as aether;
 
+mod builder;
 mod convert;
 mod engine;
 mod error;
@@ -63,12 +64,13 @@ mod types;
 
 #[cfg(feature = "derive")]
 pub use aether_macros::{AetherType, FromValue, IntoValue, methods};
+pub use builder::{EMBEDDED_MEMORY, EngineBuilder, MAX_ARGS};
 pub use convert::{Arguments, ConversionError, FromValue, IntoValue, Pairs, Rest, Text, ValueExt};
 #[doc(hidden)]
 pub use convert::{Takes, field_of, nested, variant_of};
 #[cfg(feature = "serde")]
 pub use convert::{from_value, to_value};
-pub use engine::{EMBEDDED_MEMORY, Engine, EngineBuilder, Fragment, HeapReport, MAX_ARGS, PromiseStatus};
+pub use engine::{Engine, Fragment, HeapReport, PromiseStatus};
 pub use error::{Error, ErrorReport, source_text};
 #[doc(hidden)]
 pub use function::WithCtx;
