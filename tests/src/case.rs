@@ -86,7 +86,7 @@ fn find_cases_below(directories: &[&str]) -> io::Result<Vec<Case>> {
                 .to_string_lossy()
                 .into_owned();
             if path.is_dir() {
-                if !matches!(name.as_str(), "modules" | "data" | "plugins") {
+                if !matches!(name.as_str(), "modules" | "data" | "plugins" | "hosts") {
                     pending.push(path);
                 }
             } else if path.extension().is_some_and(|found| found == "ae") && !name.starts_with('_') {

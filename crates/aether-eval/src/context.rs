@@ -80,6 +80,21 @@ impl Ctx<'_> {
         self.vm.tick(work)
     }
 
+    /// For a loop over much data whose work has been counted before: looks now and then, by the number of the item,
+    /// whether the user asks to stop or the time is over.
+    ///
+    /// # Errors
+    /// The run has to end.
+    #[inline]
+    pub fn check_at(&mut self, item: usize) -> Result<(), Raise> {
+        /// Items between two looks.
+        const MANY: usize = 1 << 16;
+        if item % MANY == MANY - 1 {
+            self.vm.check_end()?;
+        }
+        Ok(())
+    }
+
     /// Whether what the built-in that was called with `args` gives becomes the state of a `for` loop at once, so that no
     /// script ever holds it: an iterator then does for an array.
     pub(crate) fn feeds_loop(&self, args: &[Value]) -> bool {

@@ -18,7 +18,9 @@ fn csv_parse(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let text = crate::string(&args[0])?;
     let delimiter = delimiter(args.get(1))?;
     ctx.tick(text.len_bytes() / 8)?;
-    Ok(Value::Array(parse(ctx.heap(), text.as_str(), delimiter)?))
+    let heap = ctx.heap().clone();
+    let rows = parse(&heap, text.as_str(), delimiter, |row| ctx.check_at(row))?;
+    Ok(Value::Array(rows))
 }
 
 fn csv_stringify(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
@@ -57,7 +59,12 @@ struct Reader<'a> {
 }
 
 /// The rows of a text.
-fn parse(heap: &Heap, text: &str, delimiter: u8) -> Result<Rc<Array>, Raise> {
+fn parse(
+    heap: &Heap,
+    text: &str,
+    delimiter: u8,
+    mut check: impl FnMut(usize) -> Result<(), Raise>,
+) -> Result<Rc<Array>, Raise> {
     let mut reader = Reader {
         heap,
         text,
@@ -70,6 +77,7 @@ fn parse(heap: &Heap, text: &str, delimiter: u8) -> Result<Rc<Array>, Raise> {
         if reader.line_end() {
             continue;
         }
+        check(rows.len())?;
         let row = heap.array(width)?;
         loop {
             row.push(Value::String(reader.field()?))?;
@@ -207,7 +215,7 @@ mod tests {
     /// The rows with fields joined by `|`.
     fn rows(text: &str, delimiter: u8) -> Vec<String> {
         let heap = heap();
-        let rows = parse(&heap, text, delimiter).unwrap();
+        let rows = parse(&heap, text, delimiter, |_| Ok(())).unwrap();
         let rows = rows.snapshot().expect("memory");
         let fields = |row: &Value| {
             let Value::Array(row) = row else {
@@ -281,7 +289,7 @@ mod tests {
             }
             let rows = heap.array_from(rows).unwrap();
             let text = write(&heap, &rows, delimiter).unwrap();
-            let back = parse(&heap, text.as_str(), delimiter).unwrap();
+            let back = parse(&heap, text.as_str(), delimiter, |_| Ok(())).unwrap();
             prop_assert!(deep_equals(&Value::Array(rows), &Value::Array(back)), "{}", text);
         }
     }

@@ -89,6 +89,7 @@ pub(super) fn range(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
             let count = end.saturating_sub(*start).max(0) as usize;
             let items = room(ctx, count)?;
             for value in *start..*end {
+                ctx.check_at(items.len())?;
                 items.push(Value::Int(value))?;
             }
             Ok(Value::Array(items))

@@ -68,10 +68,11 @@ pub(super) fn split(
         if ctx.feeds_loop(args) {
             return pieces(ctx.heap(), text, separator);
         }
-        let heap = ctx.heap();
+        let heap = ctx.heap().clone();
         let pieces = heap.array(count)?;
         let mut rest = text.as_str();
         while let Some(at) = rest.bytes().position(|other| other == byte) {
+            ctx.check_at(pieces.len())?;
             pieces.push(Value::String(heap.piece(&rest[..at])?))?;
             rest = &rest[at + 1..];
         }
@@ -83,9 +84,10 @@ pub(super) fn split(
     if ctx.feeds_loop(args) {
         return pieces(ctx.heap(), text, separator);
     }
-    let heap = ctx.heap();
+    let heap = ctx.heap().clone();
     let pieces = heap.array(count)?;
     for piece in text.as_str().split(separator.as_str()) {
+        ctx.check_at(pieces.len())?;
         pieces.push(Value::String(heap.piece(piece)?))?;
     }
     Ok(Value::Array(pieces))
@@ -124,8 +126,10 @@ pub(super) fn join(ctx: &mut Ctx<'_>, items: &Buffer, separator: &Str) -> Result
         }
     }
     room_for(ctx.heap(), size)?;
-    let mut out = StrBuilder::with_capacity(ctx.heap(), size.unwrap_or(0))?;
+    let heap = ctx.heap().clone();
+    let mut out = StrBuilder::with_capacity(&heap, size.unwrap_or(0))?;
     for (index, item) in items.iter().enumerate() {
+        ctx.check_at(index)?;
         if index > 0 {
             out.push(separator)?;
         }

@@ -400,6 +400,14 @@ impl Vm {
         });
     }
 
+    /// Refuses to go on when the user asks to stop, or the time of the call of the host is over.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn check_end(&mut self) -> Result<(), Raise> {
+        self.check_interrupt()?;
+        self.check_deadline()
+    }
+
     /// Refuses to go on when the time of the call of the host is over.
     pub(super) fn check_deadline(&mut self) -> Result<(), Raise> {
         match self.deadline {

@@ -146,9 +146,10 @@ fn bytes(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 }
 
 /// The pieces of an iterator over parts of a text.
-fn pieces<'t>(ctx: &Ctx<'_>, parts: impl Iterator<Item = &'t str>) -> Result<Value, Raise> {
+fn pieces<'t>(ctx: &mut Ctx<'_>, parts: impl Iterator<Item = &'t str>) -> Result<Value, Raise> {
     let result = ctx.heap().array(0)?;
     for part in parts {
+        ctx.check_at(result.len())?;
         result.push(Value::String(ctx.heap().piece(part)?))?;
     }
     Ok(Value::Array(result))
