@@ -43,6 +43,13 @@ impl EngineBuilder {
     }
 
     /// Only the built-in functions, without the names of the standard library; modules can still be imported.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::builder().bare().build()?;
+    /// assert!(engine.eval("sqrt(4)").is_err());
+    /// assert_eq!(engine.eval("import math  math.sqrt(4)")?.as_int(), None);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     #[must_use]
     pub fn bare(mut self) -> Self {
         self.options.full = false;
@@ -50,6 +57,14 @@ impl EngineBuilder {
     }
 
     /// The world outside; [`DenyHost`] unless set.
+    ///
+    /// ```
+    /// let host = aether::MemoryHost::new();
+    /// let mut engine = aether::Engine::builder().host(host.clone()).build()?;
+    /// engine.eval("println(1)")?;
+    /// assert_eq!(host.stdout(), "1\n");
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     #[must_use]
     pub fn host(mut self, host: impl Host + 'static) -> Self {
         self.host = Box::new(host);
@@ -64,6 +79,12 @@ impl EngineBuilder {
     }
 
     /// What scripts find in `args`.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::builder().args(["a", "b"]).build()?;
+    /// assert_eq!(engine.eval_to::<Vec<String>>("args")?, ["a", "b"]);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     #[must_use]
     pub fn args(mut self, args: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.options.args = args.into_iter().map(Into::into).collect();
@@ -71,6 +92,13 @@ impl EngineBuilder {
     }
 
     /// The heap's budget in bytes; [`EMBEDDED_MEMORY`] unless set, none for no limit.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::builder().max_memory(Some(1 << 20)).build()?;
+    /// let error = engine.eval("let a = []  while (true) { a.push(1) }").unwrap_err();
+    /// assert_eq!(error.kind(), Some(aether::ErrorKind::OutOfMemory));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     #[must_use]
     pub fn max_memory(mut self, bytes: Option<usize>) -> Self {
         self.options.max_memory = bytes;
@@ -78,6 +106,13 @@ impl EngineBuilder {
     }
 
     /// How many activations may be active at a time.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::builder().max_depth(50).build()?;
+    /// let error = engine.eval("fn f(n) { return f(n + 1) }  f(0)").unwrap_err();
+    /// assert_eq!(error.kind(), Some(aether::ErrorKind::Recursion));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     #[must_use]
     pub fn max_depth(mut self, activations: usize) -> Self {
         self.options.max_depth = activations;
@@ -86,6 +121,13 @@ impl EngineBuilder {
 
     /// How many calls, backward jumps and units of work in built-ins each call of the host may take, be it
     /// [`Engine::run`], [`Engine::eval`] or [`Engine::call`]; none for no limit.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::builder().max_steps(Some(1000)).build()?;
+    /// let error = engine.eval("while (true) { }").unwrap_err();
+    /// assert_eq!(error.to_string(), "Step limit exceeded (1000)");
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     #[must_use]
     pub fn max_steps(mut self, steps: Option<u64>) -> Self {
         self.options.max_steps = steps;
@@ -94,6 +136,15 @@ impl EngineBuilder {
 
     /// How long each call of the host may take, native code and waiting included; none for no limit. The script cannot
     /// catch the error, and its `finally` blocks do not run.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let mut engine = aether::Engine::builder().timeout(Some(Duration::from_millis(20))).build()?;
+    /// let error = engine.eval("while (true) { }").unwrap_err();
+    /// assert_eq!(error.to_string(), "Timed out after 20ms");
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     #[must_use]
     pub fn timeout(mut self, time: Option<std::time::Duration>) -> Self {
         self.options.timeout = time;
@@ -101,6 +152,13 @@ impl EngineBuilder {
     }
 
     /// Bytes that each call of the host may print, to standard output and standard error together; none for no limit.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::builder().max_output(Some(3)).build()?;
+    /// let error = engine.eval("print(\"four\")").unwrap_err();
+    /// assert_eq!(error.to_string(), "Output limit exceeded (3 bytes)");
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     #[must_use]
     pub fn max_output(mut self, bytes: Option<usize>) -> Self {
         self.options.max_output = bytes;
@@ -108,6 +166,15 @@ impl EngineBuilder {
     }
 
     /// How many files, sockets and their like may be open at a time; none for no limit.
+    ///
+    /// ```
+    /// let host = aether::MemoryHost::new();
+    /// host.add_file("f", "a\nb\n");
+    /// let mut engine = aether::Engine::builder().host(host).max_open(Some(1)).build()?;
+    /// let error = engine.eval("let a = lines_iter(\"f\")  lines_iter(\"f\")").unwrap_err();
+    /// assert_eq!(error.to_string(), "Open handle limit exceeded (1)");
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     #[must_use]
     pub fn max_open(mut self, handles: Option<usize>) -> Self {
         self.options.max_open = handles;
@@ -115,6 +182,12 @@ impl EngineBuilder {
     }
 
     /// How deep sources may nest; [`EMBEDDED_MAX_NESTING`] unless set.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::builder().max_nesting(3).build()?;
+    /// assert!(engine.eval("((((1))))").is_err());
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     #[must_use]
     pub fn max_nesting(mut self, levels: u32) -> Self {
         self.options.max_nesting = levels;
@@ -139,6 +212,12 @@ impl EngineBuilder {
 
     /// Workers of the I/O pool, under which (io) functions give promises from the start; none for no pool until the
     /// script asks for one. [`EngineBuilder::default_workers`] tells how many are sensible.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::builder().host(aether::MemoryHost::new()).io_workers(Some(1)).build()?;
+    /// assert_eq!(engine.eval_to::<String>("type(sleep(0))")?, "promise");
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     #[must_use]
     pub fn io_workers(mut self, workers: Option<usize>) -> Self {
         self.options.io_workers = workers.filter(|&workers| workers > 0);
@@ -146,6 +225,12 @@ impl EngineBuilder {
     }
 
     /// How many callbacks may be queued.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::builder().queue_limit(10).build()?;
+    /// # engine.eval("")?;
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     #[must_use]
     pub fn queue_limit(mut self, callbacks: usize) -> Self {
         self.options.queue_limit = callbacks;
@@ -153,6 +238,12 @@ impl EngineBuilder {
     }
 
     /// Seconds that `event_loop()` takes unless told, and after which a queued callback is dropped; none for no limit.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::builder().event_loop_timeout(Some(0.5)).build()?;
+    /// engine.eval("event_loop()")?;
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     #[must_use]
     pub fn event_loop_timeout(mut self, seconds: Option<f64>) -> Self {
         self.options.event_loop_timeout = seconds;
@@ -160,6 +251,12 @@ impl EngineBuilder {
     }
 
     /// Seconds that servers have to come to an end when the user asks them to; 5 unless set.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::builder().shutdown_timeout(1.0).build()?;
+    /// # engine.eval("")?;
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     #[must_use]
     pub fn shutdown_timeout(mut self, seconds: f64) -> Self {
         self.options.shutdown_timeout = seconds;
@@ -167,6 +264,14 @@ impl EngineBuilder {
     }
 
     /// Further directories that modules are searched in, after the script's and the working one.
+    ///
+    /// ```
+    /// let host = aether::MemoryHost::new();
+    /// host.add_file("lib/tools.ae", "let one = 1");
+    /// let mut engine = aether::Engine::builder().host(host).module_path(["lib"]).build()?;
+    /// assert_eq!(engine.eval_to::<i64>("import tools  tools.one")?, 1);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     #[must_use]
     pub fn module_path(mut self, directories: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.options.module_path = directories.into_iter().map(Into::into).collect();
@@ -174,6 +279,14 @@ impl EngineBuilder {
     }
 
     /// The directory that serves imports of texts without a file.
+    ///
+    /// ```
+    /// let host = aether::MemoryHost::new();
+    /// host.add_file("app/tools.ae", "let one = 1");
+    /// let mut engine = aether::Engine::builder().host(host).directory("app").build()?;
+    /// assert_eq!(engine.eval_to::<i64>("import tools  tools.one")?, 1);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     #[must_use]
     pub fn directory(mut self, directory: impl Into<String>) -> Self {
         let mut directory = directory.into();
@@ -193,6 +306,12 @@ impl EngineBuilder {
     }
 
     /// The engine.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::builder().build()?;
+    /// assert_eq!(engine.eval_to::<i64>("1")?, 1);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Too many arguments, or a budget that does not even hold the built-ins.

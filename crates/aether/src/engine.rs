@@ -70,6 +70,12 @@ pub struct HeapReport {
 impl Engine {
     /// A full engine with the defaults of an embedder.
     ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// assert_eq!(engine.eval_to::<i64>("1 + 2")?, 3);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`EngineBuilder::build`].
     pub fn new() -> Result<Self, Error> {
@@ -77,11 +83,26 @@ impl Engine {
     }
 
     /// Sets up an engine.
+    ///
+    /// ```
+    /// let engine = aether::Engine::builder().max_memory(Some(1 << 20)).build()?;
+    /// assert_eq!(engine.heap().limit(), Some(1 << 20));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn builder() -> EngineBuilder {
         EngineBuilder::default()
     }
 
     /// Runs the script at `path`: its top level, then `main` if it has one. The host reads the file.
+    ///
+    /// ```
+    /// let host = aether::MemoryHost::new();
+    /// host.add_file("app.ae", "println(1 + 1)");
+    /// let mut engine = aether::Engine::builder().host(host.clone()).build()?;
+    /// engine.run("app.ae")?;
+    /// assert_eq!(host.stdout(), "2\n");
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Error`]; if the file cannot be read or parsed, nothing runs.
@@ -91,6 +112,13 @@ impl Engine {
     }
 
     /// Runs `text` as the script at `path`, which serves its imports and names it in traces.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// engine.run_text("app.ae", "let seen = 0  fn main() { seen = 1 }")?;
+    /// assert_eq!(engine.get::<i64>("seen")?, 1);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Engine::run`].
@@ -103,6 +131,13 @@ impl Engine {
 
     /// Runs the statements of a fragment and gives the value of its last one if that is an expression, else null.
     /// Neither calls `main` nor drains the event loop.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// let value = engine.eval("let x = 3  x * 2")?;
+    /// assert_eq!(value.as_int(), Some(6));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Error`].
@@ -126,6 +161,17 @@ impl Engine {
     }
 
     /// Compiles a fragment that is to run several times; [`Engine::run_fragment`] of the same engine runs it.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// engine.eval("let n = 0")?;
+    /// let step = engine.compile_fragment("n += 1")?;
+    /// for _ in 0..3 {
+    ///     engine.run_fragment(&step)?;
+    /// }
+    /// assert_eq!(engine.get::<i64>("n")?, 3);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Syntax errors.
@@ -152,6 +198,14 @@ impl Engine {
     /// The same with the fragment in a file, which is only read: traces say `line N`. Imports are served by the
     /// builder's [directory](EngineBuilder::directory).
     ///
+    /// ```
+    /// let host = aether::MemoryHost::new();
+    /// host.add_file("f.ae", "6 * 7");
+    /// let mut engine = aether::Engine::builder().host(host).build()?;
+    /// assert_eq!(engine.eval_file("f.ae")?.as_int(), Some(42));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Error`].
     pub fn eval_file(&mut self, path: &str) -> Result<Value, Error> {
@@ -161,6 +215,14 @@ impl Engine {
 
     /// The text of a file, as the host reads it.
     ///
+    /// ```
+    /// let host = aether::MemoryHost::new();
+    /// host.add_file("f.ae", "6 * 7");
+    /// let mut engine = aether::Engine::builder().host(host).build()?;
+    /// assert_eq!(engine.read("f.ae")?, "6 * 7");
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Read`] if it cannot be read or is not UTF-8.
     pub fn read(&mut self, path: &str) -> Result<String, Error> {
@@ -169,6 +231,14 @@ impl Engine {
 
     /// Calls `main` if the module scope has one, and awaits it if it is async; then serves the callbacks that are
     /// queued.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// engine.eval("let done = false  fn main() { done = true }")?;
+    /// engine.call_main()?;
+    /// assert!(engine.get::<bool>("done")?);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Error`].
@@ -199,6 +269,13 @@ impl Engine {
 
     /// What [`Engine::call`] gives, as a Rust value.
     ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// engine.eval("fn half(x) { return x / 2 }")?;
+    /// assert_eq!(engine.call_to::<f64>("half", (5.0,))?, 2.5);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Engine::call`]; [`Error::Conversion`] if the result is of another type.
     pub fn call_to<T: FromValue>(&mut self, name: &str, args: impl Arguments) -> Result<T, Error> {
@@ -206,6 +283,13 @@ impl Engine {
     }
 
     /// Calls a function value.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// let double = engine.eval("x => x * 2")?;
+    /// assert_eq!(engine.call_value(&double, (4,))?.as_int(), Some(8));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     ///
     /// # Errors
     /// What the function raises.
@@ -245,6 +329,14 @@ impl Engine {
     }
 
     /// A function of the module scope, or of those that every program has, to be called later.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// engine.eval("fn add(a, b) { return a + b }")?;
+    /// let add: aether::Function<(i64, i64), i64> = engine.function("add")?;
+    /// assert_eq!(add.call(&mut engine, (1, 2))?, 3);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Undefined variable` if there is no such name, a conversion error if it is no function.
@@ -371,6 +463,13 @@ impl Engine {
 
     /// Adds a value to those that every module finds by name, or replaces it.
     ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// engine.define("VAT", 0.25)?;
+    /// assert_eq!(engine.eval_to::<f64>("100 * VAT")?, 25.0);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The heap's budget.
     pub fn define(&mut self, name: &str, value: impl IntoValue) -> Result<(), Error> {
@@ -382,6 +481,13 @@ impl Engine {
 
     /// A variable of the module scope as a Rust value.
     ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// engine.eval("let names = [\"a\", \"b\"]")?;
+    /// assert_eq!(engine.get::<Vec<String>>("names")?, ["a", "b"]);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Undefined variable`, or [`Error::Conversion`].
     pub fn get<T: FromValue>(&self, name: &str) -> Result<T, Error> {
@@ -392,42 +498,100 @@ impl Engine {
     }
 
     /// The value of a name that the module scope declares.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// engine.eval("let x = 1")?;
+    /// assert!(engine.global("x").is_some() && engine.global("y").is_none());
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn global(&self, name: &str) -> Option<Value> {
         self.machine.global(name)
     }
 
     /// Every name that can be used at the module's top level, in no order.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// engine.eval("let mine = 1")?;
+    /// let names = engine.known_names();
+    /// assert!(names.contains(&"mine".to_owned()) && names.contains(&"len".to_owned()));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn known_names(&self) -> Vec<String> {
         self.machine.known_names()
     }
 
     /// The names that the module scope has declared, with their values, in order of declaration.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// engine.eval("let a = 1  let b = 2")?;
+    /// let names: Vec<String> = engine.declared().into_iter().map(|(name, _)| name).collect();
+    /// assert_eq!(names, ["a", "b"]);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn declared(&self) -> Vec<(String, Value)> {
         self.machine.declared()
     }
 
     /// The names that every program can use, in no order.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// assert!(engine.prelude_names().contains(&"println"));
+    /// # engine.eval("")?;
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn prelude_names(&self) -> Vec<&str> {
         self.machine.prelude_names()
     }
 
     /// A value of those that every program can use.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// let len = engine.prelude_value("len").expect("every program has it");
+    /// assert_eq!(engine.call_value(&len, ("abc",))?.as_int(), Some(3));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn prelude_value(&self, name: &str) -> Option<Value> {
         self.machine.prelude_value(name)
     }
 
     /// The names that may stand behind a value's dot, sorted: fields, variants, keys, methods, members of a module.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// let dict = engine.eval("let d = {\"key\": 1}  d")?;
+    /// assert!(engine.members(&dict).contains(&"key".to_owned()));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn members(&self, value: &Value) -> Vec<String> {
         self.machine.members(value)
     }
 
     /// What a value holds under a name, as far as that is data: a field, a dict's entry, a member of a module. Nothing
     /// runs.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// let dict = engine.eval("let d = {\"key\": 1}  d")?;
+    /// assert_eq!(engine.member_value(&dict, "key").and_then(|value| value.as_int()), Some(1));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn member_value(&self, value: &Value, name: &str) -> Option<Value> {
         self.machine.member_value(value, name)
     }
 
     /// The parameters of a function that a script declares, as in `a, b, ...rest`; `None` for other values.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// let function = engine.eval("fn f(a, b = 1, ...rest) { }  f")?;
+    /// assert_eq!(engine.signature(&function).as_deref(), Some("a, b, ...rest"));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn signature(&self, value: &Value) -> Option<String> {
         match value {
             Value::Function(closure) | Value::AsyncFunction(closure) => Some(aether_eval::signature(closure)),
@@ -437,6 +601,13 @@ impl Engine {
 
     /// The display text of a value.
     ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// let value = engine.eval("[1, \"a\"]")?;
+    /// assert_eq!(engine.text(&value)?, "[1, a]");
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Out of memory.
     pub fn text(&self, value: &Value) -> Result<String, Error> {
@@ -444,11 +615,25 @@ impl Engine {
     }
 
     /// What `type(value)` gives.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// let value = engine.eval("[1]")?;
+    /// assert_eq!(engine.type_name(&value), "array");
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn type_name(&self, value: &Value) -> String {
         value.type_name().into_owned()
     }
 
     /// How far a promise is; `None` for other values.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// let promise = engine.eval("async fn f() { }  f()")?;
+    /// assert_eq!(engine.promise_status(&promise), Some(aether::PromiseStatus::NotStarted));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn promise_status(&self, value: &Value) -> Option<PromiseStatus> {
         let Value::Promise(promise) = value else {
             return None;
@@ -480,6 +665,12 @@ impl Engine {
 
     /// The bytecode of a text, for people who work on the implementation.
     ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// assert!(engine.disassemble("a.ae", "1 + 2")?.contains("LoadInt"));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Syntax errors.
     pub fn disassemble(&mut self, path: &str, text: impl Into<String>) -> Result<String, Error> {
@@ -489,6 +680,14 @@ impl Engine {
     }
 
     /// Sets the limit of activations.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// engine.set_max_depth(10);
+    /// let error = engine.eval("fn f(n) { return f(n + 1) }  f(0)").unwrap_err();
+    /// assert_eq!(error.kind(), Some(aether::ErrorKind::Recursion));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn set_max_depth(&mut self, activations: usize) {
         self.machine.set_max_depth(activations);
     }
@@ -506,16 +705,42 @@ impl Engine {
 
     /// Sets how many steps each call of the host may take from now on; none for no limit. See
     /// [`EngineBuilder::max_steps`].
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// engine.set_max_steps(Some(1000));
+    /// let error = engine.eval("while (true) { }").unwrap_err();
+    /// assert_eq!(error.kind(), Some(aether::ErrorKind::StepLimit));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn set_max_steps(&mut self, steps: Option<u64>) {
         self.machine.set_max_steps(steps);
     }
 
     /// Sets how long each call of the host may take from now on. See [`EngineBuilder::timeout`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let mut engine = aether::Engine::new()?;
+    /// engine.set_timeout(Some(Duration::from_millis(20)));
+    /// let error = engine.eval("while (true) { }").unwrap_err();
+    /// assert_eq!(error.kind(), Some(aether::ErrorKind::TimeLimit));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn set_timeout(&mut self, time: Option<std::time::Duration>) {
         self.machine.set_timeout(time);
     }
 
     /// Sets how many bytes each call of the host may print from now on. See [`EngineBuilder::max_output`].
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// engine.set_max_output(Some(3));
+    /// let error = engine.eval("print(\"four\")").unwrap_err();
+    /// assert_eq!(error.kind(), Some(aether::ErrorKind::Limit));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn set_max_output(&mut self, bytes: Option<usize>) {
         self.machine.set_max_output(bytes);
     }
@@ -537,12 +762,28 @@ impl Engine {
 
     /// Steps that the latest call of the host took, whatever its end: calls, backward jumps, and units of work in
     /// built-ins.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// engine.eval("for i in 0..100 { }")?;
+    /// assert!(engine.steps_used() >= 100);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn steps_used(&self) -> u64 {
         self.machine.steps_used()
     }
 
     /// Steps of all calls of the host since the engine was made. A host that wants a limit over all of them sets
     /// what is left with [`Engine::set_max_steps`] before each call.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// engine.eval("for i in 0..100 { }")?;
+    /// let once = engine.total_steps();
+    /// engine.eval("for i in 0..100 { }")?;
+    /// assert!(engine.total_steps() > once);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn total_steps(&self) -> u64 {
         self.machine.total_steps()
     }
@@ -550,6 +791,16 @@ impl Engine {
     /// The lines in which the command line tells of an error: one for each syntax error, otherwise a single one. They
     /// name files other than the script, and give help where there is some; with `with_trace` the trace follows, whose
     /// last line is the calling one of the top level.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// let error = engine.eval("let total = 1  totl").unwrap_err();
+    /// assert_eq!(
+    ///     engine.error_lines(&error, false),
+    ///     ["Error: [line 1] Undefined variable: totl", "  help: did you mean 'total'?"]
+    /// );
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn error_lines(&self, error: &Error, with_trace: bool) -> Vec<String> {
         let help = self.help_for(error);
         let script = match error {
@@ -574,6 +825,13 @@ impl Engine {
 
     /// Advice for a runtime error: the name that was probably meant, the value that was null, how what other languages
     /// call so is written here.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// let error = engine.eval("\"abc\".lenght").unwrap_err();
+    /// assert_eq!(engine.help_for(&error).as_deref(), Some("did you mean 'length'?"));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn help_for(&self, error: &Error) -> Option<String> {
         let Error::Runtime(raised) = error else {
             return None;
@@ -582,6 +840,14 @@ impl Engine {
     }
 
     /// The heap: its accounts, and a way to make values.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// let before = engine.heap().live_bytes();
+    /// engine.eval("let a = range(1000)")?;
+    /// assert!(engine.heap().live_bytes() > before + 16_000);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn heap(&self) -> &Heap {
         self.machine.heap()
     }
@@ -591,6 +857,15 @@ impl Engine {
     /// runs. With [`Heap::set_auto_collect`] off, nothing is collected but here and when a script asks.
     ///
     /// A slice takes some tens of microseconds, by which `most` may be exceeded.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let mut engine = aether::Engine::new()?;
+    /// engine.eval("fn f() { let a = []  a.push(a) }  f()")?;
+    /// while !engine.collect_step(Duration::from_millis(1)) {}
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn collect_step(&mut self, most: std::time::Duration) -> bool {
         self.machine.collect_step(most)
     }
@@ -611,11 +886,27 @@ impl Engine {
     }
 
     /// What leaked in unreachable cycles and what globals still hold; to be asked for after the run.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// engine.watch_memory(aether::MemoryWatch::Leaks);
+    /// engine.eval("fn f() { let a = []  a.push(a) }  f()")?;
+    /// assert_eq!(engine.leak_report().cycles.len(), 1);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn leak_report(&mut self) -> LeakReport {
         self.machine.leak_report()
     }
 
     /// The profile of all allocations so far, for the viewer of DHAT.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// engine.watch_memory(aether::MemoryWatch::Profile);
+    /// engine.eval("let a = range(1000)")?;
+    /// assert!(!engine.heap_profile().points.is_empty());
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn heap_profile(&self) -> HeapProfile {
         self.machine.heap_profile()
     }
@@ -626,6 +917,14 @@ impl Engine {
     }
 
     /// Calls the queued callbacks that are ready, and waits for nothing: what a prompt does between inputs.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// engine.eval("let seen = 0  on_ready(3, x => { seen = x })")?;
+    /// engine.serve_ready()?;
+    /// assert_eq!(engine.get::<i64>("seen")?, 3);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Error`]; what a callback throws is reported to the host and forgotten.
@@ -643,6 +942,13 @@ impl Engine {
     /// The program's end: lets go of the data in its globals and runs the finalizers that wait. Dropping the engine
     /// does this too; a process that ends without it calls this.
     ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// engine.eval("let last = [1]  finalizer(last, () => println(\"gone\"))")?;
+    /// engine.end_program()?;
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// What ends a program for good, or a stream that cannot be written.
     pub fn end_program(&mut self) -> Result<(), Error> {
@@ -651,6 +957,13 @@ impl Engine {
     }
 
     /// Ends the engine and tells what its heap still holds: nothing, unless the host keeps values.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// engine.eval("let a = [1, 2]")?;
+    /// assert_eq!(engine.shut_down().live_objects, 0);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn shut_down(self) -> HeapReport {
         let heap = self.heap().clone();
         drop(self.machine);

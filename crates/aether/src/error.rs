@@ -84,12 +84,31 @@ impl Error {
 
     /// Any error as one of the script: what it shows is the message. An I/O error is of kind `io`, an [`Error`] is itself,
     /// others are of kind `value`. For `map_err` in functions of the host whose errors are of several types.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// engine.register("size", |path: String| -> Result<u64, aether::Error> {
+    ///     if path.is_empty() {
+    ///         return Err(aether::Error::message("no path"));
+    ///     }
+    ///     Ok(std::fs::metadata(path).map_err(aether::Error::other)?.len())
+    /// })?;
+    /// let error = engine.eval("size(\"/no/such/file\")").unwrap_err();
+    /// assert_eq!(error.kind(), Some(aether::ErrorKind::Io));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     #[cold]
     pub fn other(error: impl std::fmt::Display + 'static) -> Self {
         crate::function::raise_of(error).into()
     }
 
     /// The kind, if the script raised.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// assert_eq!(engine.eval("1 / 0").unwrap_err().kind(), Some(aether::ErrorKind::ZeroDivision));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn kind(&self) -> Option<ErrorKind> {
         match self {
             Self::Runtime(error) => Some(error.kind),
@@ -145,11 +164,25 @@ impl Error {
     }
 
     /// The bytes of the source that the error is about.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// let error = engine.eval("let x = 1 / 0").unwrap_err();
+    /// assert_eq!(error.span().map(|span| (span.start, span.end)), Some((8, 13)));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn span(&self) -> Option<Span> {
         self.place().map(|(_, span)| span)
     }
 
     /// The path of the file that the error is about; `None` also for a text without one.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// let error = engine.run_text("a.ae", "1 / 0").unwrap_err();
+    /// assert_eq!(error.file(), Some("a.ae"));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn file(&self) -> Option<&str> {
         self.place().and_then(|(file, _)| file.path())
     }
@@ -216,6 +249,13 @@ impl Error {
     }
 
     /// The stack trace, a line an activation, innermost first; empty if there is none.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// let error = engine.eval("fn f() { return 1 / 0 }  f()").unwrap_err();
+    /// assert_eq!(error.stack_trace(), "  at f (line 1)");
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn stack_trace(&self) -> &str {
         match self {
             Self::Runtime(error) => &error.stack_trace,
@@ -226,6 +266,12 @@ impl Error {
     /// The one-line forms of the command line, without line ends: one for each syntax error, otherwise a single one,
     /// and a line of help where there is some. [`Engine::error_lines`](crate::Engine::error_lines) knows more: which
     /// file is the script, and which name was probably meant.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// assert_eq!(engine.eval("1 / 0").unwrap_err().lines(), ["Error: [line 1] Division by zero"]);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn lines(&self) -> Vec<String> {
         let outermost = match self {
             Self::Runtime(raised) => raised.places.last().and_then(|place| place.file.path()),
@@ -236,6 +282,13 @@ impl Error {
     }
 
     /// The trace, a line an activation, innermost first, top levels included; empty for an error at the top level.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// let error = engine.eval("fn f() { return 1 / 0 }  f()").unwrap_err();
+    /// assert_eq!(error.full_trace(), ["  at f (line 1)", "  at top level (line 1)"]);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn full_trace(&self) -> Vec<String> {
         let Self::Runtime(raised) = self else {
             return Vec::new();

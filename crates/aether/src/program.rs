@@ -53,6 +53,11 @@ pub(crate) struct Loaded(AHashMap<u64, aether_eval::Loaded>);
 impl Program {
     /// A program from a text without a file.
     ///
+    /// ```
+    /// assert!(aether::Program::new("let x = ").is_err());
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Syntax`], with every error in the text.
     pub fn new(text: impl Into<String>) -> Result<Self, Error> {
@@ -60,6 +65,14 @@ impl Program {
     }
 
     /// A program from the text of the file at `path`, which traces name and whose directory serves imports.
+    ///
+    /// ```
+    /// let program = aether::Program::from_file("rules/a.ae", "1 / 0")?;
+    /// let mut engine = aether::Engine::new()?;
+    /// let error = program.run::<i64>(&mut engine).unwrap_err();
+    /// assert_eq!(error.file(), Some("rules/a.ae"));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Program::new`].
@@ -93,6 +106,13 @@ impl Program {
     /// Runs the program with fresh globals, and gives the value of its last statement if that is an expression, else
     /// null. Neither `main` is called nor the queue of callbacks served.
     ///
+    /// ```
+    /// let program = aether::Program::new("6 * 7")?;
+    /// let mut engine = aether::Engine::new()?;
+    /// assert_eq!(program.run::<i64>(&mut engine)?, 42);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Error`].
     pub fn run<T: FromValue>(&self, engine: &mut Engine) -> Result<T, Error> {
@@ -122,11 +142,28 @@ impl Program {
     }
 
     /// A global of the program, as its latest run by this engine has left it.
+    ///
+    /// ```
+    /// let program = aether::Program::new("let x = 3")?;
+    /// let mut engine = aether::Engine::new()?;
+    /// program.run::<()>(&mut engine)?;
+    /// assert_eq!(program.global(&engine, "x").and_then(|x| x.as_int()), Some(3));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn global(&self, engine: &Engine, name: &str) -> Option<Value> {
         engine.machine.global_of(self.known(engine)?, name)
     }
 
     /// Sets a global of the program, for calls of its functions; the next run begins afresh.
+    ///
+    /// ```
+    /// let program = aether::Program::new("let by = 1  fn f(x) { return x * by }")?;
+    /// let mut engine = aether::Engine::new()?;
+    /// program.run::<()>(&mut engine)?;
+    /// program.set_global(&mut engine, "by", 10)?;
+    /// assert_eq!(program.call::<i64>(&mut engine, "f", (4,))?, 40);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The heap's budget.
@@ -139,6 +176,15 @@ impl Program {
 
     /// A function that the program has declared in its latest run by this engine.
     ///
+    /// ```
+    /// let program = aether::Program::new("fn f(x) { return x + 1 }")?;
+    /// let mut engine = aether::Engine::new()?;
+    /// program.run::<()>(&mut engine)?;
+    /// let f: aether::Function<(i64,), i64> = program.function(&engine, "f")?;
+    /// assert_eq!(f.call(&mut engine, (1,))?, 2);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Undefined variable`, or that it is no function.
     pub fn function<A, R>(&self, engine: &Engine, name: &str) -> Result<Function<A, R>, Error> {
@@ -147,6 +193,14 @@ impl Program {
     }
 
     /// Calls such a function.
+    ///
+    /// ```
+    /// let program = aether::Program::new("fn f(x) { return x + 1 }")?;
+    /// let mut engine = aether::Engine::new()?;
+    /// program.run::<()>(&mut engine)?;
+    /// assert_eq!(program.call::<i64>(&mut engine, "f", (1,))?, 2);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Undefined variable`, or what the function raises.
