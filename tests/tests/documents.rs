@@ -104,6 +104,11 @@ fn the_library_reference_is_complete_and_true() {
     for def in aether::parts::eval::all_builtins()
         .map(|(_, def)| def)
         .chain(aether::parts::stdlib::ALL.iter().copied().flatten())
+        .chain(
+            aether::parts::stdlib::MODULES
+                .iter()
+                .flat_map(|module| module.functions),
+        )
     {
         let name = def.info.name;
         let is_there = ["`", ".", " `"]

@@ -65,8 +65,49 @@ impl Host for Watched {
         self.touch().is_file(path)
     }
 
+    /// Looking for a module is no access of the script's.
+    fn is_source(&mut self, path: &str) -> bool {
+        self.inner.is_source(path)
+    }
+
     fn is_dir(&mut self, path: &str) -> io::Result<bool> {
         self.touch().is_dir(path)
+    }
+
+    fn is_link(&mut self, path: &str) -> bool {
+        self.touch().is_link(path)
+    }
+
+    fn resolve_path(&mut self, path: &str) -> io::Result<String> {
+        self.touch().resolve_path(path)
+    }
+
+    fn current_dir(&mut self) -> io::Result<String> {
+        self.touch().current_dir()
+    }
+
+    fn set_current_dir(&mut self, path: &str) -> io::Result<()> {
+        self.touch().set_current_dir(path)
+    }
+
+    fn temp_dir(&mut self) -> String {
+        self.touch().temp_dir()
+    }
+
+    /// Settings of Aether are the user's words to the engine, which looks at them for itself.
+    fn env(&mut self, name: &str) -> Option<String> {
+        if name.starts_with("AETHER_") {
+            return self.inner.env(name);
+        }
+        self.touch().env(name)
+    }
+
+    fn env_all(&mut self) -> Vec<(String, String)> {
+        self.touch().env_all()
+    }
+
+    fn set_env(&mut self, name: &str, value: Option<&str>) {
+        self.touch().set_env(name, value);
     }
 
     fn exists(&mut self, path: &str) -> io::Result<bool> {
@@ -107,7 +148,7 @@ impl Host for Watched {
 }
 
 /// A call with arguments of the types that the built-in wants.
-fn call(def: &BuiltinDef) -> String {
+fn call(module: Option<&str>, def: &BuiltinDef) -> String {
     let argument = |name: &&str| match *name {
         "bytes" => "[1]",
         "n" => "1",
@@ -115,11 +156,15 @@ fn call(def: &BuiltinDef) -> String {
     };
     let needed = def.info.params.iter().take(def.info.min_args as usize);
     let args: Vec<&str> = needed.map(argument).collect();
-    format!("{}({})", def.info.name, args.join(", "))
+    let call = format!("{}({})", def.info.name, args.join(", "));
+    match module {
+        Some(module) => format!("import {module}\n{module}.{call}"),
+        None => call,
+    }
 }
 
 /// What the call throws when `denied` is denied, and how often it reached out.
-fn throws(def: &BuiltinDef, denied: Permission) -> (Option<String>, u32) {
+fn throws(module: Option<&str>, def: &BuiltinDef, denied: Permission) -> (Option<String>, u32) {
     let inner = MemoryHost::new();
     inner.add_file("file.txt", "text");
     let touched = Rc::new(RefCell::new(0));
@@ -129,7 +174,10 @@ fn throws(def: &BuiltinDef, denied: Permission) -> (Option<String>, u32) {
         touched: touched.clone(),
     };
     let mut engine = Engine::builder().host(host).build().unwrap();
-    let error = engine.eval(call(def)).err().map(|error| error.to_string());
+    let error = engine
+        .eval(call(module, def))
+        .err()
+        .map(|error| error.to_string());
     let touched = *touched.borrow();
     (error, touched)
 }
@@ -141,6 +189,16 @@ const HARMLESS: &[&str] = &[
     "csv_parse",
     "csv_stringify",
     "path_join",
+    "basename",
+    "dirname",
+    "stem",
+    "ext",
+    "join",
+    "normalize",
+    "is_absolute",
+    "split",
+    "relative",
+    "with_ext",
 ];
 
 #[test]
@@ -151,20 +209,24 @@ fn each_built_in_is_refused_its_permission() {
         .filter(|def| def.permission.is_some())
         .collect();
     assert!(core.iter().any(|def| def.info.name == "clock"));
-    for def in stdlib::ALL.iter().copied().flatten().chain(core) {
+    let global = stdlib::ALL.iter().copied().flatten().chain(core);
+    let imported = stdlib::MODULES
+        .iter()
+        .flat_map(|module| module.functions.iter().map(|def| (Some(module.name), def)));
+    for (module, def) in global.map(|def| (None, def)).chain(imported) {
         let name = def.info.name;
         let Some(permission) = def.permission else {
             assert!(HARMLESS.contains(&name), "{name} names no permission");
             continue;
         };
         asked += 1;
-        let (error, touched) = throws(def, permission);
+        let (error, touched) = throws(module, def, permission);
         let error = error.unwrap_or_default();
         let expected = format!("Permission denied: {} access to ", permission.as_str());
         assert!(error.contains(&expected), "{name}: {error}");
         assert_eq!(touched, 0, "{name} reaches out before it asks");
         for other in Permission::ALL.into_iter().filter(|other| *other != permission) {
-            let (error, _) = throws(def, other);
+            let (error, _) = throws(module, def, other);
             let error = error.unwrap_or_default();
             assert!(!error.contains("Permission denied"), "{name}: {error}");
         }

@@ -203,6 +203,11 @@ pub trait Host {
         self.read_file(path)
     }
 
+    /// Whether there is the file of a script or module. Scripts that change the working directory move none of them.
+    fn is_source(&mut self, path: &str) -> bool {
+        self.is_file(path).unwrap_or(false)
+    }
+
     /// [`Host::open_file`] as work for another thread. A host whose files cannot be reached from there does it now.
     fn opener(&mut self, path: &str) -> Background<OpenFile> {
         let opened = self.open_file(path);
@@ -323,15 +328,63 @@ pub trait Host {
         None
     }
 
-    /// The path behind every link and `..`, for comparisons; the path itself where the host has no links.
+    /// The path of a script or module behind every link and `..`, for comparisons; the path itself where the host has
+    /// no links.
     fn real_path(&mut self, path: &str) -> String {
         path.to_owned()
     }
 
-    /// A setting from the environment.
+    /// The path behind every link and `..`.
+    ///
+    /// # Errors
+    /// What the system says; there is nothing at the path.
+    fn resolve_path(&mut self, path: &str) -> io::Result<String> {
+        let _ = path;
+        Err(refused())
+    }
+
+    /// Whether there is a link at a path.
+    fn is_link(&mut self, path: &str) -> bool {
+        let _ = path;
+        false
+    }
+
+    /// The directory that relative paths begin at.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn current_dir(&mut self) -> io::Result<String> {
+        Err(refused())
+    }
+
+    /// Changes the directory that relative paths begin at, for this engine and the programs that it starts.
+    ///
+    /// # Errors
+    /// What the system says; there is no directory at the path.
+    fn set_current_dir(&mut self, path: &str) -> io::Result<()> {
+        let _ = path;
+        Err(refused())
+    }
+
+    /// The directory for temporary files.
+    fn temp_dir(&mut self) -> String {
+        "/tmp".to_owned()
+    }
+
+    /// A variable of the environment.
     fn env(&mut self, name: &str) -> Option<String> {
         let _ = name;
         None
+    }
+
+    /// All variables of the environment with their values, in no order.
+    fn env_all(&mut self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    /// Sets a variable for this engine and the programs that it starts, or takes it away.
+    fn set_env(&mut self, name: &str, value: Option<&str>) {
+        let _ = (name, value);
     }
 
     /// Whether the user has asked to stop; asked now and then while code runs.

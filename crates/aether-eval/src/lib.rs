@@ -24,8 +24,8 @@ mod task;
 mod vm;
 
 pub use builtins::{
-    Args, BuiltinDef, Each, Event, LibraryModule, Pairs, Place, Resume, Returned, Run, Simple, Step, Until,
-    all_builtins, core_builtins, library_modules, predefined_modules,
+    Args, BuiltinDef, Constant, Each, Event, LibraryModule, Pairs, Place, Resume, Returned, Run, Simple,
+    Step, Until, all_builtins, core_builtins, library_modules, predefined_modules,
 };
 pub use context::Ctx;
 pub use handles::{Count, Held};

@@ -4,7 +4,7 @@ use aether_parser::ParseOptions;
 use aether_source::{Diagnostic, SourceFile};
 use aether_value::{ErrorKind, Heap, HeapConfig, Raise, Rc, Value, display_text};
 
-use crate::builtins::BuiltinDef;
+use crate::builtins::{BuiltinDef, LibraryModule};
 use crate::compiler::{self, CompileError, Kind};
 use crate::host::Host;
 use crate::task::{DEFAULT_GRACE, DEFAULT_QUEUE_LIMIT};
@@ -231,6 +231,11 @@ impl Machine {
             Ok(Self { vm, module })
         };
         make().map_err(|raise| Box::new(describe(&raise)))
+    }
+
+    /// Sets the modules that `import` finds after all files, besides those of this crate; before code runs.
+    pub fn set_extensions(&mut self, modules: &'static [LibraryModule]) {
+        self.vm.extensions = modules;
     }
 
     /// The heap.

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use aether_value::Value;
 use ahash::AHashMap;
 
-use crate::builtins::{self, BuiltinDef};
+use crate::builtins::{self, BuiltinDef, Constant};
 
 /// A value that needs no heap.
 enum Shared {
@@ -43,7 +43,10 @@ static LIBRARY: LazyLock<Table> = LazyLock::new(|| {
         let functions = module.functions.iter();
         table.extend(functions.map(|def| (def.info.name, Shared::Function(def))));
         let constants = module.constants.iter();
-        table.extend(constants.map(|&(name, number)| (name, Shared::Number(number))));
+        table.extend(constants.filter_map(|&(name, constant)| match constant {
+            Constant::Float(number) => Some((name, Shared::Number(number))),
+            Constant::Int(_) | Constant::Text(_) => None,
+        }));
     }
     table
 });

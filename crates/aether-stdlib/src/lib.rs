@@ -1,7 +1,7 @@
-//! Built-ins beyond the language itself: JSON, CSV, files, sockets, HTTP, plugins.
+//! Built-ins beyond the language itself: JSON, CSV, files, sockets, HTTP, plugins, and modules.
 //!
-//! Each theme is a list of built-ins behind a cargo feature; an engine installs the lists it wants, [`ALL`] of them as
-//! a rule. The evaluator needs none.
+//! Each theme is a list of built-ins, or a module to be imported, behind a cargo feature; an engine installs those it
+//! wants, [`ALL`] lists and [`MODULES`] as a rule. The evaluator needs none.
 //!
 //! Invariants
 //! - The world is reached through the host alone, with the permission that the built-in names; sockets are the
@@ -16,11 +16,17 @@ mod json;
 #[cfg(feature = "csv")]
 mod csv;
 
+#[cfg(feature = "env")]
+mod env;
+
 #[cfg(feature = "files")]
 mod files;
 
 #[cfg(feature = "http")]
 mod http;
+
+#[cfg(feature = "path")]
+mod path;
 
 #[cfg(feature = "plugins")]
 mod plugins;
@@ -37,7 +43,7 @@ mod stack;
 #[cfg(any(feature = "json", feature = "csv"))]
 mod text;
 
-use aether_eval::BuiltinDef;
+use aether_eval::{BuiltinDef, LibraryModule};
 
 #[cfg(feature = "csv")]
 pub use csv::CSV;
@@ -68,6 +74,26 @@ pub static ALL: &[&[BuiltinDef]] = &[
     HTTP,
 ];
 
+/// Every module that was compiled in. Scripts import them; a file of the same name comes before.
+pub static MODULES: &[LibraryModule] = &[
+    #[cfg(feature = "env")]
+    env::ENV,
+    #[cfg(feature = "path")]
+    path::PATH,
+];
+
+/// Asks the host for an access.
+#[cfg(any(feature = "env", feature = "files"))]
+fn permit(
+    ctx: &mut aether_eval::Ctx<'_>,
+    permission: aether_eval::Permission,
+    what: &str,
+) -> Result<(), aether_value::Raise> {
+    ctx.tick(what.len() / aether_value::WORK_BYTES)?;
+    let answer = ctx.host().permit(permission, what);
+    answer.map_err(|detail| aether_value::Raise::permission(&detail))
+}
+
 /// The type error for an argument.
 #[cold]
 #[cfg(any(
@@ -76,7 +102,8 @@ pub static ALL: &[&[BuiltinDef]] = &[
     feature = "files",
     feature = "net",
     feature = "http",
-    feature = "plugins"
+    feature = "plugins",
+    feature = "env"
 ))]
 fn wrong_type(expected: &str, value: &aether_value::Value) -> aether_value::Raise {
     aether_value::Raise::type_error(expected, &value.type_name())
@@ -89,7 +116,8 @@ fn wrong_type(expected: &str, value: &aether_value::Value) -> aether_value::Rais
     feature = "files",
     feature = "net",
     feature = "http",
-    feature = "plugins"
+    feature = "plugins",
+    feature = "env"
 ))]
 fn string(value: &aether_value::Value) -> Result<&aether_value::Rc<aether_value::Str>, aether_value::Raise> {
     match value {

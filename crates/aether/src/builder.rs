@@ -322,7 +322,8 @@ impl EngineBuilder {
         }
         let mut builtins = aether_stdlib::ALL.to_vec();
         builtins.extend(self.builtins);
-        let machine = Machine::new(&self.options, self.host, &builtins).map_err(Error::Runtime)?;
+        let mut machine = Machine::new(&self.options, self.host, &builtins).map_err(Error::Runtime)?;
+        machine.set_extensions(aether_stdlib::MODULES);
         Ok(Engine {
             machine,
             script: None,

@@ -6,7 +6,7 @@
 //! Invariant: nothing is suggested that is not certain to exist or to mean what is said.
 
 use aether_ast::{Ast, BinaryOp, Node, NodeId};
-use aether_eval::{LibraryModule, Place, RuntimeError, library_modules, methods_of, properties_of};
+use aether_eval::{LibraryModule, Place, RuntimeError, methods_of, properties_of};
 use aether_parser::ParseOptions;
 use aether_resolve::{method_here, suggest, undefined_help, written_here};
 use aether_source::{SourceFile, Span};
@@ -717,6 +717,11 @@ impl Helper<'_> {
     }
 }
 
+/// Every module that comes with the engine.
+fn library_modules() -> impl Iterator<Item = &'static LibraryModule> {
+    aether_eval::library_modules().chain(aether_stdlib::MODULES)
+}
+
 /// The parameters of a built-in function, if they are known.
 fn function_params(name: &str) -> Option<&'static [&'static str]> {
     let mut functions = aether_eval::core_builtins()
@@ -747,11 +752,20 @@ fn built_in_property(of: &str, name: &str) -> Option<String> {
     meant(name, properties_of(of).iter().copied().chain(methods_of(of)))
 }
 
+/// Whether a module comes with the engine.
+fn has_module(name: &str) -> bool {
+    library_modules().any(|module| module.name == name)
+}
+
 /// What does the work of a module that other languages have and Aether does not.
 fn built_in_without_module(name: &str) -> Option<&'static str> {
     Some(match name {
         "json" => "nothing is imported for JSON: json_parse(text) reads it, json_stringify(value) writes it",
         "csv" => "nothing is imported for CSV: csv_parse(text) reads it, csv_stringify(rows) writes it",
+        "os" if has_module("env") => {
+            "import env has the environment, import path the paths; files need no import"
+        }
+        "pathlib" | "glob" if has_module("path") => "import path has join, stem, ext, glob and more",
         "fs" | "os" | "path" | "pathlib" | "file" => {
             "nothing is imported for files: read_file(path), write_file(path, text), list_dir(path), path_join(a, b)"
         }

@@ -229,7 +229,7 @@ impl Rule {
     fn covers(&self, target: &Target<'_>, resolves: bool) -> bool {
         match (self, target) {
             (Self::Path(covered), Target::Path(path)) => path.starts_with(covered),
-            (Self::Name(known), Target::Name(name)) => known == name,
+            (Self::Name(known), Target::Name(name)) => known == name || known == "*",
             (
                 Self::Host {
                     name: known,

@@ -391,7 +391,18 @@ pub struct LibraryModule {
     /// Its functions.
     pub functions: &'static [BuiltinDef],
     /// Its constants.
-    pub constants: &'static [(&'static str, f64)],
+    pub constants: &'static [(&'static str, Constant)],
+}
+
+/// A constant of a module.
+#[derive(Clone, Copy, Debug)]
+pub enum Constant {
+    /// A number.
+    Float(f64),
+    /// A number that the machine at hand determines.
+    Int(fn() -> i64),
+    /// A text.
+    Text(&'static str),
 }
 
 impl LibraryModule {
@@ -489,9 +500,9 @@ pub(crate) static LIBRARY: &[LibraryModule] = &[
         name: "math",
         functions: math::DEFS,
         constants: &[
-            ("pi", std::f64::consts::PI),
-            ("e", std::f64::consts::E),
-            ("tau", std::f64::consts::TAU),
+            ("pi", Constant::Float(std::f64::consts::PI)),
+            ("e", Constant::Float(std::f64::consts::E)),
+            ("tau", Constant::Float(std::f64::consts::TAU)),
         ],
     },
     LibraryModule {

@@ -228,6 +228,8 @@ pub(crate) struct Vm {
     pub(crate) script_directory: Option<String>,
     /// Modules of the host, by name.
     pub(crate) host_modules: ahash::AHashMap<Box<str>, u32>,
+    /// Modules that `import` finds after all files, besides those of this crate.
+    pub(crate) extensions: &'static [crate::builtins::LibraryModule],
     /// Code that calls a method, by the constant of its name and the number of arguments.
     pub(super) method_stubs: ahash::AHashMap<(u32, u16), std::ptr::NonNull<aether_value::Code>>,
     pub(crate) names: Names,
@@ -307,6 +309,7 @@ impl Vm {
             handles: crate::handles::Handles::default(),
             script_directory: None,
             host_modules: ahash::AHashMap::new(),
+            extensions: &[],
             method_stubs: ahash::AHashMap::new(),
             names,
             methods: builtins::method_rows(),

@@ -10,7 +10,7 @@ use aether_value::{Module, Raise, Raw, Rc, Str, Value};
 
 use super::call::take;
 use super::{Flow, Vm, flags};
-use crate::builtins::{self, LibraryModule};
+use crate::builtins::{self, Constant, LibraryModule};
 use crate::compiler::{self, CompileError, Kind};
 use crate::host::Permission;
 
@@ -291,7 +291,7 @@ impl Vm {
         });
         let candidates: Vec<String> = near.into_iter().chain(far).collect();
         for path in candidates {
-            if self.host.is_file(&path).unwrap_or(false) {
+            if self.host.is_source(&path) {
                 self.permit_module(&path)?;
                 let plain = path.strip_prefix("./").unwrap_or(&path);
                 return Ok(plain.to_owned());
@@ -317,7 +317,7 @@ impl Vm {
         if is_own {
             return Ok(());
         }
-        let answer = self.host.permit(Permission::Read, path);
+        let answer = self.host.permit_resolved(Permission::Read, path, &real);
         answer.map_err(|detail| Raise::permission(&detail))
     }
 
@@ -348,7 +348,8 @@ impl Vm {
 
     /// An extension module, if there is one of this name; asked for when no file serves it.
     fn extension(&mut self, name: &str) -> Result<Option<Rc<Module>>, Raise> {
-        let Some(index) = builtins::EXTENSIONS.iter().position(|module| module.name == name) else {
+        let mut modules = builtins::EXTENSIONS.iter().chain(self.extensions);
+        let Some(index) = modules.position(|module| module.name == name) else {
             return Ok(None);
         };
         let name = self.heap.intern(name)?;
@@ -375,19 +376,19 @@ impl Vm {
 
     /// A member of a module by the module's id.
     pub(crate) fn member_of_module(&self, id: u32, name: &str) -> Option<Value> {
-        match Members::of(id) {
+        match self.members_of(id) {
             Members::Namespace(members) => members
                 .iter()
                 .find(|def| def.info.name == name)
                 .map(builtins::BuiltinDef::value),
-            Members::Library(module) => library_member(module, name),
+            Members::Library(module) => self.library_member(module, name),
             Members::Declared => self.declared_global(id, name),
         }
     }
 
     /// The names of a module's members.
     pub(crate) fn names_of_module(&self, id: u32) -> Vec<String> {
-        match Members::of(id) {
+        match self.members_of(id) {
             Members::Namespace(members) => members.iter().map(|def| def.info.name.to_owned()).collect(),
             Members::Library(module) => module.names().map(str::to_owned).collect(),
             Members::Declared => {
@@ -397,6 +398,39 @@ impl Vm {
                     .collect()
             }
         }
+    }
+
+    /// Where the members of a module are.
+    fn members_of(&self, id: u32) -> Members {
+        if let Some(&(_, members)) = builtins::NAMESPACES.get((NAMESPACE - id) as usize) {
+            return Members::Namespace(members);
+        }
+        if id & EMBEDDED == 0 {
+            return Members::Declared;
+        }
+        let index = (id & !(EMBEDDED | EXTENSION)) as usize;
+        Members::Library(if id & EXTENSION == 0 {
+            &builtins::LIBRARY[index]
+        } else {
+            let added = || &self.extensions[index - builtins::EXTENSIONS.len()];
+            builtins::EXTENSIONS.get(index).unwrap_or_else(added)
+        })
+    }
+
+    /// A function or constant of a library module. Texts are the host's.
+    fn library_member(&self, module: &'static LibraryModule, name: &str) -> Option<Value> {
+        if let Some(function) = module.functions.iter().find(|def| def.info.name == name) {
+            return Some(function.value());
+        }
+        let (_, constant) = module.constants.iter().find(|(known, _)| *known == name)?;
+        Some(match constant {
+            Constant::Float(number) => Value::Float(*number),
+            Constant::Int(number) => Value::Int(number()),
+            Constant::Text(text) => {
+                let text = self.heap.for_host(|| self.heap.intern(text));
+                Value::String(text.ok()?)
+            }
+        })
     }
 
     /// `from m import name`.
@@ -420,29 +454,4 @@ enum Members {
     Library(&'static LibraryModule),
     /// In the slots of a module from a file.
     Declared,
-}
-
-impl Members {
-    fn of(id: u32) -> Self {
-        if let Some(&(_, members)) = builtins::NAMESPACES.get((NAMESPACE - id) as usize) {
-            return Self::Namespace(members);
-        }
-        if id & EMBEDDED == 0 {
-            return Self::Declared;
-        }
-        let modules = if id & EXTENSION == 0 {
-            builtins::LIBRARY
-        } else {
-            builtins::EXTENSIONS
-        };
-        Self::Library(&modules[(id & !(EMBEDDED | EXTENSION)) as usize])
-    }
-}
-
-fn library_member(module: &'static LibraryModule, name: &str) -> Option<Value> {
-    let function = module.functions.iter().find(|def| def.info.name == name);
-    let constant = || module.constants.iter().find(|(known, _)| *known == name);
-    function
-        .map(builtins::BuiltinDef::value)
-        .or_else(|| constant().map(|&(_, value)| Value::Float(value)))
 }

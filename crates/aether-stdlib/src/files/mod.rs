@@ -9,8 +9,10 @@ mod content;
 mod lines;
 
 use aether_eval::{BuiltinDef, Ctx, Permission};
-use aether_value::{Raise, StrBuilder, Value, WORK_BYTES};
+use aether_value::{Raise, StrBuilder, Value};
 use std::io;
+
+use crate::permit;
 
 /// Built-ins on files.
 pub static FILES: &[BuiltinDef] = &[
@@ -37,14 +39,6 @@ pub static FILES: &[BuiltinDef] = &[
 #[cold]
 fn failed(operation: &str, path: &str, error: &io::Error) -> Raise {
     Raise::io(operation, path, &error.to_string())
-}
-
-/// Asks the host for an access.
-fn permit(ctx: &mut Ctx<'_>, permission: Permission, path: &str) -> Result<(), Raise> {
-    ctx.tick(path.len() / WORK_BYTES)?;
-    ctx.host()
-        .permit(permission, path)
-        .map_err(|detail| Raise::permission(&detail))
 }
 
 /// The path in an argument, if the host allows the access.
@@ -112,7 +106,7 @@ fn list_dir(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     Ok(Value::Array(made?))
 }
 
-fn path_join(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+pub(crate) fn path_join(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let mut joined = StrBuilder::new(ctx.heap());
     let parts: Vec<&str> = args
         .iter()

@@ -5,7 +5,7 @@
 //! - Nothing is ever written outside memory: a written file hides the one in the directory.
 //! - The clock moves only by [`MemoryHost::advance`] and by waiting, which takes no time: it jumps to the moment that
 //!   the engine waits for, unless jobs are out, which are waited for first. The network is real, and so is time while
-//!   it is waited for. Entropy is a fixed seed.
+//!   it is waited for. Entropy is a fixed seed, and the environment begins empty.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -41,6 +41,9 @@ struct State {
     /// What a script has removed and the directory still has.
     removed: BTreeSet<String>,
     base: Option<PathBuf>,
+    /// Where relative paths begin, if it is not the base.
+    current: String,
+    variables: BTreeMap<String, String>,
     /// Nanoseconds.
     clock: u64,
     /// Nothing has come from the network for too long.
@@ -87,12 +90,15 @@ impl MemoryHost {
 
     /// Puts a file into memory.
     pub fn add_file(&self, path: &str, bytes: impl Into<Vec<u8>>) {
-        self.world.borrow_mut().files.insert(plain(path), bytes.into());
+        let mut world = self.world.borrow_mut();
+        let path = world.from_base(path);
+        world.files.insert(path, bytes.into());
     }
 
     /// A file in memory: one that was added or that a script has written.
     pub fn file(&self, path: &str) -> Option<Vec<u8>> {
-        self.world.borrow().files.get(&plain(path)).cloned()
+        let world = self.world.borrow();
+        world.files.get(&world.from_base(path)).cloned()
     }
 
     /// Bytes that the captured output, the input that waits and the files in memory take.
@@ -161,10 +167,49 @@ fn parent(path: &str) -> &str {
 }
 
 impl State {
+    /// A path without detours, from the base on where it leads there.
+    fn at(&self, path: &str) -> String {
+        if self.current.is_empty() || path.is_empty() || path.starts_with('/') {
+            return self.from_base(path);
+        }
+        self.from_base(&format!("{}/{path}", self.current))
+    }
+
+    /// [`State::at`] for what scripts that change the working directory do not move.
+    fn from_base(&self, path: &str) -> String {
+        let path = plain(path);
+        let Some(absolute) = path.strip_prefix('/') else {
+            return path;
+        };
+        // Without a base, memory begins at the root.
+        let inside = match &self.base {
+            None => Some(absolute),
+            Some(base) => path.strip_prefix(&*base.to_string_lossy()),
+        };
+        match inside {
+            Some(inside) if self.base.is_none() || inside.is_empty() || inside.starts_with('/') => {
+                inside.trim_start_matches('/').to_owned()
+            }
+            _ => path,
+        }
+    }
+
     /// The path in the directory below, unless a script has removed what was there.
     fn below_base(&self, path: &str) -> Option<PathBuf> {
         let base = self.base.as_ref()?;
         (!self.removed.contains(path)).then(|| base.join(path))
+    }
+
+    /// A path without detours, with where the base is.
+    fn absolute(&self, path: &str) -> String {
+        if path.starts_with('/') {
+            return path.to_owned();
+        }
+        let base = self
+            .base
+            .as_deref()
+            .map_or("".into(), std::path::Path::to_string_lossy);
+        plain(&format!("/{base}/{path}"))
     }
 
     /// Whether memory has files or directories below a path.
@@ -365,7 +410,8 @@ impl Host for MemoryHost {
     }
 
     fn open_file(&mut self, path: &str) -> io::Result<OpenFile> {
-        let bytes = self.world.borrow().read(&plain(path))?;
+        let world = self.world.borrow();
+        let bytes = world.read(&world.at(path))?;
         let size = bytes.len() as u64;
         Ok(OpenFile {
             reader: Box::new(io::Cursor::new(bytes)),
@@ -374,28 +420,31 @@ impl Host for MemoryHost {
     }
 
     fn is_file(&mut self, path: &str) -> io::Result<bool> {
-        Ok(self.world.borrow().find(&plain(path))? == Some(Kind::File))
+        let world = self.world.borrow();
+        Ok(world.find(&world.at(path))? == Some(Kind::File))
     }
 
     fn is_dir(&mut self, path: &str) -> io::Result<bool> {
-        Ok(self.world.borrow().find(&plain(path))? == Some(Kind::Directory))
+        let world = self.world.borrow();
+        Ok(world.find(&world.at(path))? == Some(Kind::Directory))
     }
 
     fn exists(&mut self, path: &str) -> io::Result<bool> {
-        Ok(self.world.borrow().find(&plain(path))?.is_some())
+        let world = self.world.borrow();
+        Ok(world.find(&world.at(path))?.is_some())
     }
 
     fn write_file(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
-        let path = plain(path);
         let mut world = self.world.borrow_mut();
+        let path = world.at(path);
         world.check_writable(&path)?;
         world.put(path, bytes.to_vec());
         Ok(())
     }
 
     fn append_file(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
-        let path = plain(path);
         let mut world = self.world.borrow_mut();
+        let path = world.at(path);
         world.check_writable(&path)?;
         let mut content = match world.find(&path)? {
             Some(_) => world.read(&path)?,
@@ -410,8 +459,8 @@ impl Host for MemoryHost {
         if path.is_empty() {
             return Err(os_error(NOT_FOUND));
         }
-        let path = plain(path);
         let mut world = self.world.borrow_mut();
+        let path = world.at(path);
         match world.find(&path)? {
             Some(Kind::Directory) => Ok(()),
             Some(Kind::File) => Err(os_error(EXISTS)),
@@ -423,17 +472,20 @@ impl Host for MemoryHost {
     }
 
     fn list_dir(&mut self, path: &str) -> io::Result<Names> {
-        let names = self.world.borrow().names(&plain(path))?;
+        let world = self.world.borrow();
+        let names = world.names(&world.at(path))?;
         Ok(Box::new(names.into_iter().map(Ok)))
     }
 
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
-        self.world.borrow_mut().rename(&plain(from), &plain(to))
+        let mut world = self.world.borrow_mut();
+        let (from, to) = (world.at(from), world.at(to));
+        world.rename(&from, &to)
     }
 
     fn remove_file(&mut self, path: &str) -> io::Result<()> {
-        let path = plain(path);
         let mut world = self.world.borrow_mut();
+        let path = world.at(path);
         match world.find(&path)? {
             None => Err(os_error(NOT_FOUND)),
             Some(Kind::Directory) => Err(os_error(IS_A_DIRECTORY)),
@@ -441,6 +493,61 @@ impl Host for MemoryHost {
                 world.hide(&path);
                 Ok(())
             }
+        }
+    }
+
+    fn read_source(&mut self, path: &str) -> io::Result<Vec<u8>> {
+        let world = self.world.borrow();
+        world.read(&world.from_base(path))
+    }
+
+    fn is_source(&mut self, path: &str) -> bool {
+        let world = self.world.borrow();
+        matches!(world.find(&world.from_base(path)), Ok(Some(Kind::File)))
+    }
+
+    fn resolve_path(&mut self, path: &str) -> io::Result<String> {
+        let world = self.world.borrow();
+        let path = world.at(path);
+        match world.find(&path)? {
+            Some(_) => Ok(world.absolute(&path)),
+            None => Err(os_error(NOT_FOUND)),
+        }
+    }
+
+    fn current_dir(&mut self) -> io::Result<String> {
+        let world = self.world.borrow();
+        Ok(world.absolute(&world.current))
+    }
+
+    fn set_current_dir(&mut self, path: &str) -> io::Result<()> {
+        let mut world = self.world.borrow_mut();
+        let path = world.at(path);
+        match world.find(&path)? {
+            None => return Err(os_error(NOT_FOUND)),
+            Some(Kind::File) => return Err(os_error(NOT_A_DIRECTORY)),
+            Some(Kind::Directory) => world.current = path,
+        }
+        Ok(())
+    }
+
+    fn env(&mut self, name: &str) -> Option<String> {
+        self.world.borrow().variables.get(name).cloned()
+    }
+
+    fn env_all(&mut self) -> Vec<(String, String)> {
+        let world = self.world.borrow();
+        let variables = world.variables.iter();
+        variables
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    }
+
+    fn set_env(&mut self, name: &str, value: Option<&str>) {
+        let variables = &mut self.world.borrow_mut().variables;
+        match value {
+            Some(value) => drop(variables.insert(name.to_owned(), value.to_owned())),
+            None => drop(variables.remove(name)),
         }
     }
 
@@ -466,6 +573,29 @@ mod tests {
         assert_eq!(plain("./a//b/../c.txt"), "a/c.txt");
         assert_eq!(plain("/a/../b"), "/b");
         assert_eq!(plain("../x"), "../x");
+    }
+
+    #[test]
+    fn absolute_paths_lead_to_what_relative_ones_name() {
+        for base in [None, Some("/no/such/place")] {
+            let mut host = MemoryHost::new();
+            if let Some(base) = base {
+                host = host.over_directory(base);
+            }
+            host.make_dir("a/b").unwrap();
+            host.write_file("a/b/c.txt", b"1").unwrap();
+            host.set_current_dir("a").unwrap();
+            let here = host.current_dir().unwrap();
+            assert_eq!(here, format!("{}/a", base.unwrap_or_default()));
+            let path = host.resolve_path("b/c.txt").unwrap();
+            assert_eq!(path, format!("{here}/b/c.txt"));
+            host.set_current_dir("/").unwrap();
+            assert_eq!(host.read_file(&path).unwrap(), b"1");
+            host.set_current_dir(&here).unwrap();
+            assert_eq!(host.read_file("../a/./b/c.txt").unwrap(), b"1");
+            // Modules stay where they are.
+            assert!(host.is_source("a/b/c.txt") && !host.is_source("b/c.txt"));
+        }
     }
 
     #[test]

@@ -8,7 +8,10 @@
 //! - Everything is permitted unless [`SystemHost::with_permissions`] says otherwise; what is opened is checked by its
 //!   path and again by its handle.
 
+use std::borrow::Cow;
 use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, IsTerminal, Read, Write};
@@ -26,6 +29,8 @@ use crate::permissions::{self, Permissions};
 /// Bytes that are collected before they are written.
 const BUFFER: usize = 64 << 10;
 
+/// The number of the error for a directory that is something else.
+const NOT_A_DIRECTORY: i32 = 20;
 /// The number of the error for reading a directory.
 const IS_A_DIRECTORY: i32 = 21;
 /// The number of the error for links that lead in a circle.
@@ -62,6 +67,10 @@ pub struct SystemHost {
     seed: Option<u64>,
     /// The time, if it stands still.
     fixed_time: Option<f64>,
+    /// The directory that relative paths begin at, if it is not the process's. It is absolute.
+    directory: Option<PathBuf>,
+    /// Variables of the environment that were set or taken away.
+    variables: BTreeMap<String, Option<String>>,
 }
 
 impl Default for SystemHost {
@@ -88,6 +97,8 @@ impl SystemHost {
             permissions: Arc::new(Permissions::everything()),
             seed: None,
             fixed_time: None,
+            directory: None,
+            variables: BTreeMap::new(),
         }
     }
 
@@ -149,6 +160,14 @@ impl SystemHost {
     /// A handle that tells about the output.
     pub fn output(&self) -> Output {
         Output(self.line_start.clone())
+    }
+
+    /// A path as the process has to write it.
+    fn at<'p>(&self, path: &'p str) -> Cow<'p, str> {
+        match &self.directory {
+            Some(directory) if !path.is_empty() => directory.join(path).to_string_lossy().into_owned().into(),
+            _ => path.into(),
+        }
     }
 
     fn write_buffer(&mut self) -> io::Result<()> {
@@ -338,7 +357,11 @@ impl Host for SystemHost {
     }
 
     fn open_file(&mut self, path: &str) -> io::Result<OpenFile> {
-        open(path, &self.permissions)
+        open(&self.at(path), &self.permissions)
+    }
+
+    fn is_source(&mut self, path: &str) -> bool {
+        Path::new(path).is_file()
     }
 
     fn read_source(&mut self, path: &str) -> io::Result<Vec<u8>> {
@@ -349,12 +372,12 @@ impl Host for SystemHost {
     }
 
     fn opener(&mut self, path: &str) -> Background<OpenFile> {
-        let (path, permissions) = (path.to_owned(), self.permissions.clone());
+        let (path, permissions) = (self.at(path).into_owned(), self.permissions.clone());
         Box::new(move || open(&path, &permissions))
     }
 
     fn writer(&mut self, path: &str, bytes: Vec<u8>) -> Background<()> {
-        let written = match final_place(Path::new(path)) {
+        let written = match final_place(Path::new(&*self.at(path))) {
             Ok(Place::File(path)) => {
                 let permissions = self.permissions.clone();
                 return Box::new(move || replace_file(&path, &bytes, &permissions));
@@ -367,19 +390,19 @@ impl Host for SystemHost {
     }
 
     fn is_file(&mut self, path: &str) -> io::Result<bool> {
-        metadata(path).map(|found| found.is_some_and(|found| found.is_file()))
+        metadata(&self.at(path)).map(|found| found.is_some_and(|found| found.is_file()))
     }
 
     fn is_dir(&mut self, path: &str) -> io::Result<bool> {
-        metadata(path).map(|found| found.is_some_and(|found| found.is_dir()))
+        metadata(&self.at(path)).map(|found| found.is_some_and(|found| found.is_dir()))
     }
 
     fn exists(&mut self, path: &str) -> io::Result<bool> {
-        metadata(path).map(|found| found.is_some())
+        metadata(&self.at(path)).map(|found| found.is_some())
     }
 
     fn write_file(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
-        match final_place(Path::new(path))? {
+        match final_place(Path::new(&*self.at(path)))? {
             Place::Output => self.write_through(bytes),
             Place::Errors => self
                 .write_buffer()
@@ -389,7 +412,7 @@ impl Host for SystemHost {
     }
 
     fn append_file(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
-        match final_place(Path::new(path))? {
+        match final_place(Path::new(&*self.at(path)))? {
             Place::Output => self.write_through(bytes),
             Place::Errors => self
                 .write_buffer()
@@ -407,31 +430,95 @@ impl Host for SystemHost {
             // Making all directories of no path would succeed.
             return fs::create_dir(path);
         }
-        fs::create_dir_all(path)
+        fs::create_dir_all(&*self.at(path))
     }
 
     fn list_dir(&mut self, path: &str) -> io::Result<Names> {
         let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
-        Ok(Box::new(fs::read_dir(path)?.map(move |entry| entry.map(name))))
+        Ok(Box::new(
+            fs::read_dir(&*self.at(path))?.map(move |entry| entry.map(name)),
+        ))
     }
 
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
-        fs::rename(from, to)
+        fs::rename(&*self.at(from), &*self.at(to))
     }
 
     fn remove_file(&mut self, path: &str) -> io::Result<()> {
-        fs::remove_file(path)
+        fs::remove_file(&*self.at(path))
     }
 
     fn permits_everything(&mut self, permission: Permission) -> bool {
         self.permissions.allows_all(permission)
     }
 
+    fn resolve_path(&mut self, path: &str) -> io::Result<String> {
+        let path = fs::canonicalize(&*self.at(path))?;
+        Ok(path.to_string_lossy().into_owned())
+    }
+
+    fn is_link(&mut self, path: &str) -> bool {
+        Path::new(&*self.at(path)).is_symlink()
+    }
+
+    fn current_dir(&mut self) -> io::Result<String> {
+        let directory = match &self.directory {
+            Some(directory) => directory.clone(),
+            None => std::env::current_dir()?,
+        };
+        Ok(directory.to_string_lossy().into_owned())
+    }
+
+    fn set_current_dir(&mut self, path: &str) -> io::Result<()> {
+        let directory = fs::canonicalize(&*self.at(path))?;
+        if !directory.is_dir() {
+            return Err(io::Error::from_raw_os_error(NOT_A_DIRECTORY));
+        }
+        self.directory = Some(directory);
+        Ok(())
+    }
+
+    fn temp_dir(&mut self) -> String {
+        match self.variables.get("TMPDIR") {
+            Some(Some(directory)) => directory.clone(),
+            Some(None) => "/tmp".to_owned(),
+            None => std::env::temp_dir().to_string_lossy().into_owned(),
+        }
+    }
+
     fn env(&mut self, name: &str) -> Option<String> {
-        std::env::var(name).ok()
+        match self.variables.get(name) {
+            Some(changed) => changed.clone(),
+            None => std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()),
+        }
+    }
+
+    fn env_all(&mut self) -> Vec<(String, String)> {
+        let text = |text: OsString| text.to_string_lossy().into_owned();
+        let mut all: BTreeMap<String, String> = std::env::vars_os()
+            .map(|(name, value)| (text(name), text(value)))
+            .collect();
+        for (name, value) in &self.variables {
+            match value {
+                Some(value) => drop(all.insert(name.clone(), value.clone())),
+                None => drop(all.remove(name)),
+            }
+        }
+        all.into_iter().collect()
+    }
+
+    fn set_env(&mut self, name: &str, value: Option<&str>) {
+        self.variables.insert(name.to_owned(), value.map(str::to_owned));
     }
 
     fn permit(&mut self, permission: Permission, what: &str) -> Result<(), String> {
+        let is_path = matches!(
+            permission,
+            Permission::Read | Permission::Write | Permission::Plugin
+        );
+        if is_path && self.directory.is_some() {
+            return self.permissions.check_resolved(permission, what, &self.at(what));
+        }
         self.permissions.check(permission, what)
     }
 
