@@ -106,6 +106,36 @@ struct Q { fn m(self) { return self + that } }
 }
 
 #[test]
+fn check_takes_several_paths() {
+    let scratch = Scratch::new("check-several");
+    scratch.file("a.ae", "fn main() { }\n");
+    scratch.file("b.ae", "fn main() {\n    let x = missing\n}\n");
+    scratch.file("d/c.ae", "fn main() { }\n");
+    let out = "a.ae: ok\nd/c.ae: ok\n";
+    let found = "b.ae:2: undefined variable 'missing'\n";
+    assert_eq!(
+        scratch.run(&["check", "a.ae", "b.ae", "d"]),
+        text((1, out, found))
+    );
+    assert_eq!(scratch.run(&["check", "-D", "a.ae", "d"]), text((0, out, "")));
+    let surplus = "init: unexpected argument 'b'\nhelp: 'aether init --help' shows what it takes\n";
+    assert_eq!(scratch.run(&["init", "a", "b"]), text((2, "", surplus)));
+}
+
+/// A file that has the name of a module comes before it; what is said about its members is about the file.
+#[test]
+fn a_file_comes_before_a_module_of_its_name() {
+    let scratch = Scratch::new("module-names");
+    scratch.file("path.ae", "fn stem(p) { return \"own\" }\n");
+    scratch.file(
+        "main.ae",
+        "from path import stem\nprintln(stem(\"a.b\"))\nfrom path import ext\n",
+    );
+    let error = "Error: [line 3] Module 'path' has no property 'ext'\n";
+    assert_eq!(scratch.run(&["main.ae"]), text((1, "own\n", error)));
+}
+
+#[test]
 fn check_walks_directories() {
     let scratch = Scratch::new("check-directories");
     for directory in ["app", "app/sub", "app/target", "app/.git", "none"] {

@@ -43,9 +43,9 @@ pub(crate) struct Words {
     /// Report only what makes the status 1.
     #[arg(short, long)]
     quiet: bool,
-    /// A file or a directory.
-    #[arg(default_value = ".")]
-    path: String,
+    /// Files and directories.
+    #[arg(default_value = ".", value_name = "PATH")]
+    paths: Vec<String>,
 }
 
 impl Words {
@@ -53,11 +53,13 @@ impl Words {
     fn settled(&self) -> Self {
         let mut settled = self.clone();
         if let Some(last) = settled.deny.last_mut()
-            && settled.path == "."
             && codes(std::slice::from_ref(last)).is_err()
             && (sources::is_script(last) || Path::new(last).is_dir())
         {
-            settled.path = std::mem::replace(last, "all".to_owned());
+            if settled.paths == ["."] {
+                settled.paths.clear();
+            }
+            settled.paths.insert(0, std::mem::replace(last, "all".to_owned()));
         }
         settled
     }
@@ -68,22 +70,28 @@ impl Words {
 #[inline(never)]
 pub(crate) fn run(words: &Words, color: Color) -> u8 {
     let words = &words.settled();
-    let settings = match Settings::new(words, color) {
-        Ok(settings) => settings,
-        Err(message) => {
-            streams::write_err(&format!("check: {message}\n"));
-            return WRONG_USAGE;
-        }
-    };
-    let path = words.path.as_str();
+    let statuses = words
+        .paths
+        .iter()
+        .map(|path| match Settings::new(words, path, color) {
+            Ok(settings) => file_or_directory(path, &settings),
+            Err(message) => {
+                streams::write_err(&format!("check: {message}\n"));
+                WRONG_USAGE
+            }
+        });
+    statuses.max().unwrap_or_default()
+}
+
+fn file_or_directory(path: &str, settings: &Settings<'_>) -> u8 {
     if Path::new(path).is_dir() {
-        return directory(path, &settings);
+        return directory(path, settings);
     }
     if !sources::is_script(path) {
         streams::write_err(&format!("check: '{path}' is not an .ae file or directory\n"));
         return FAILED;
     }
-    let found = check(path, &settings);
+    let found = check(path, settings);
     if !found.failed && !found.has_main && found.was_parsed {
         settings.warn(&format!("{path}:0: warning: no main() function defined\n"));
     } else if !found.failed {
@@ -140,8 +148,8 @@ struct Settings<'a> {
 }
 
 impl<'a> Settings<'a> {
-    fn new(words: &'a Words, color: Color) -> Result<Self, String> {
-        let project = Project::of(&words.path)?;
+    fn new(words: &'a Words, path: &str, color: Color) -> Result<Self, String> {
+        let project = Project::of(path)?;
         let mut deny = codes(&project.list("check", "deny")?)?;
         let mut allow = codes(&project.list("check", "allow")?)?;
         // What the command line says wins.

@@ -498,6 +498,11 @@ fn explain(error: &clap::Error, arguments: &[OsString]) -> Parsed {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Parsed::Text(error.to_string()),
         ErrorKind::UnknownArgument => {
             let option = context(ContextKind::InvalidArg).unwrap_or_default();
+            if !option.starts_with('-') {
+                let message = format!("{subcommand}: unexpected argument '{option}'");
+                let help = format!("help: 'aether {subcommand} --help' shows what it takes");
+                return wrong(&message, Some(&help), status);
+            }
             let help = context(ContextKind::SuggestedArg)
                 .map(|meant| format!("did you mean '{meant}'?"))
                 .or_else(|| owner_of(&option, subcommand))

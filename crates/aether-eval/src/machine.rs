@@ -238,6 +238,11 @@ impl Machine {
         self.vm.extensions = modules;
     }
 
+    /// Whether a file has served an import of this name.
+    pub fn has_module_from_file(&self, name: &str) -> bool {
+        self.vm.modules.iter().any(|module| module.name() == name)
+    }
+
     /// The heap.
     pub fn heap(&self) -> &Heap {
         &self.vm.heap

@@ -559,6 +559,11 @@ impl Engine {
         self.machine.prelude_value(name)
     }
 
+    /// Whether a file has served an import of this name.
+    pub(crate) fn has_module_from_file(&self, name: &str) -> bool {
+        self.machine.has_module_from_file(name)
+    }
+
     /// The names that may stand behind a value's dot, sorted: fields, variants, keys, methods, members of a module.
     ///
     /// ```

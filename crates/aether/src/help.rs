@@ -251,6 +251,7 @@ impl Helper<'_> {
             .or_else(|| self.engine.prelude_value(module));
         let members: Vec<String> = match value {
             Some(value @ Value::Module(_)) => self.engine.members(&value),
+            _ if self.engine.has_module_from_file(module) => return None,
             _ => library_modules()
                 .filter(|known| known.name == module)
                 .flat_map(LibraryModule::names)

@@ -33,6 +33,13 @@ pub(crate) struct ModuleState {
     loaded: bool,
 }
 
+impl ModuleState {
+    /// The name that it was first imported by.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 /// What is wrong with the text of a module.
 pub(crate) struct FailedModule {
     /// The message of the import's error.

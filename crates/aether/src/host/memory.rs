@@ -91,14 +91,14 @@ impl MemoryHost {
     /// Puts a file into memory.
     pub fn add_file(&self, path: &str, bytes: impl Into<Vec<u8>>) {
         let mut world = self.world.borrow_mut();
-        let path = world.from_base(path);
+        let path = world.base_path(path);
         world.files.insert(path, bytes.into());
     }
 
     /// A file in memory: one that was added or that a script has written.
     pub fn file(&self, path: &str) -> Option<Vec<u8>> {
         let world = self.world.borrow();
-        world.files.get(&world.from_base(path)).cloned()
+        world.files.get(&world.base_path(path)).cloned()
     }
 
     /// Bytes that the captured output, the input that waits and the files in memory take.
@@ -170,13 +170,13 @@ impl State {
     /// A path without detours, from the base on where it leads there.
     fn at(&self, path: &str) -> String {
         if self.current.is_empty() || path.is_empty() || path.starts_with('/') {
-            return self.from_base(path);
+            return self.base_path(path);
         }
-        self.from_base(&format!("{}/{path}", self.current))
+        self.base_path(&format!("{}/{path}", self.current))
     }
 
     /// [`State::at`] for what scripts that change the working directory do not move.
-    fn from_base(&self, path: &str) -> String {
+    fn base_path(&self, path: &str) -> String {
         let path = plain(path);
         let Some(absolute) = path.strip_prefix('/') else {
             return path;
@@ -498,12 +498,12 @@ impl Host for MemoryHost {
 
     fn read_source(&mut self, path: &str) -> io::Result<Vec<u8>> {
         let world = self.world.borrow();
-        world.read(&world.from_base(path))
+        world.read(&world.base_path(path))
     }
 
     fn is_source(&mut self, path: &str) -> bool {
         let world = self.world.borrow();
-        matches!(world.find(&world.from_base(path)), Ok(Some(Kind::File)))
+        matches!(world.find(&world.base_path(path)), Ok(Some(Kind::File)))
     }
 
     fn resolve_path(&mut self, path: &str) -> io::Result<String> {
