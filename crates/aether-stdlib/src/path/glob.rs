@@ -7,6 +7,7 @@ use std::io;
 
 use aether_eval::{Ctx, Permission};
 use aether_value::{Raise, Value};
+use ahash::AHashSet;
 use glob::{MatchOptions, Pattern};
 
 /// How names are matched.
@@ -44,6 +45,7 @@ fn parts(pattern: &str) -> Result<Vec<Part>, Raise> {
 }
 
 /// A directory, or in the end a path, that the rest of the pattern begins at.
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct Open {
     path: String,
     /// The part that comes next.
@@ -97,8 +99,22 @@ pub(super) fn glob(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         heap: ctx.heap().clone(),
         bytes: 0,
     };
-    while let Some(Open { path, next }) = open.pop() {
+    // Behind several `**`, many ways lead to the same place, of which one is gone.
+    let is_ambiguous = parts
+        .iter()
+        .filter(|part| matches!(part, Part::Directories))
+        .count()
+        > 1;
+    let mut seen: AHashSet<Open> = AHashSet::new();
+    while let Some(place) = open.pop() {
         ctx.tick(1)?;
+        if is_ambiguous {
+            held.add(2 * size_of::<Open>() + place.path.len())?;
+            if !seen.insert(place.clone()) {
+                continue;
+            }
+        }
+        let Open { path, next } = place;
         match parts.get(next) {
             None => {
                 if !path.is_empty() {
