@@ -37,7 +37,7 @@ pub static FILES: &[BuiltinDef] = &[
 ];
 
 #[cold]
-fn failed(operation: &str, path: &str, error: &io::Error) -> Raise {
+pub(crate) fn failed(operation: &str, path: &str, error: &io::Error) -> Raise {
     Raise::io(operation, path, &error.to_string())
 }
 

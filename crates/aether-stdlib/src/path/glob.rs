@@ -10,6 +10,8 @@ use aether_value::{Raise, Value};
 use ahash::AHashSet;
 use glob::{MatchOptions, Pattern};
 
+use crate::files::failed;
+
 /// How names are matched.
 const OPTIONS: MatchOptions = MatchOptions {
     case_sensitive: true,
@@ -68,7 +70,7 @@ fn names(ctx: &mut Ctx<'_>, directory: &str) -> Result<Vec<String>, Raise> {
     let listed = match ctx.host().list_dir(directory) {
         Ok(listed) => listed,
         Err(error) if is_passed_over(&error) => return Ok(Vec::new()),
-        Err(error) => return Err(super::failed("path.glob", directory, &error)),
+        Err(error) => return Err(failed("path.glob", directory, &error)),
     };
     let mut names = Vec::new();
     for name in listed {
@@ -136,7 +138,7 @@ pub(super) fn glob(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
                     Ok(true) => open.push(Open { path, next: next + 1 }),
                     Ok(false) => {}
                     Err(error) if is_passed_over(&error) => {}
-                    Err(error) => return Err(super::failed("path.glob", &path, &error)),
+                    Err(error) => return Err(failed("path.glob", &path, &error)),
                 }
             }
             Some(Part::Pattern(wanted)) => {

@@ -7,7 +7,8 @@ mod text;
 
 use aether_eval::{BuiltinDef, Constant, Ctx, LibraryModule, Permission};
 use aether_value::{Raise, Value, WORK_BYTES};
-use std::io;
+
+use crate::files::failed;
 
 /// The module.
 pub(crate) const PATH: LibraryModule = LibraryModule {
@@ -30,11 +31,6 @@ pub(crate) const PATH: LibraryModule = LibraryModule {
     ],
     constants: &[("sep", Constant::Text(std::path::MAIN_SEPARATOR_STR))],
 };
-
-#[cold]
-fn failed(operation: &str, path: &str, error: &io::Error) -> Raise {
-    Raise::io(operation, path, &error.to_string())
-}
 
 /// The path in an argument, whose length counts as work.
 fn path<'v>(ctx: &mut Ctx<'_>, value: &'v Value) -> Result<&'v str, Raise> {

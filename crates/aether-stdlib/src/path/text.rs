@@ -2,7 +2,6 @@
 //!
 //! Separators at the end of a path are no part of its last name, and doubled ones count as one.
 
-use std::borrow::Cow;
 use std::path::{Path, is_separator};
 
 /// Where the last name of a path begins and ends.
@@ -129,11 +128,11 @@ pub(super) fn relative(from: &str, to: &str) -> Option<String> {
 }
 
 /// A path from a directory on, without detours.
-pub(super) fn absolute<'p>(directory: &str, path: &'p str) -> Cow<'p, str> {
+pub(super) fn absolute(directory: &str, path: &str) -> String {
     if is_absolute(path) {
-        normalize(path).into()
+        normalize(path)
     } else {
-        normalize(&format!("{directory}/{path}")).into()
+        normalize(&format!("{directory}/{path}"))
     }
 }
 
