@@ -14,6 +14,14 @@ pub const MAX_ARGS: usize = 100;
 pub const EMBEDDED_MEMORY: usize = 256 << 20;
 
 /// Sets up an [`Engine`].
+///
+/// ```
+/// use aether::Engine;
+///
+/// let mut engine = Engine::builder().max_memory(Some(16 << 20)).max_steps(Some(1_000_000)).build()?;
+/// assert_eq!(engine.eval_to::<i64>("6 * 7")?, 42);
+/// # Ok::<(), aether::Error>(())
+/// ```
 pub struct EngineBuilder {
     options: MachineOptions,
     host: Box<dyn Host>,
@@ -37,6 +45,14 @@ impl Default for EngineBuilder {
 
 impl EngineBuilder {
     /// A sensible number of workers on this machine: one fewer than it has processors, and at least four.
+    ///
+    /// ```
+    /// use aether::{Engine, EngineBuilder};
+    ///
+    /// let engine = Engine::builder().io_workers(Some(EngineBuilder::default_workers())).build()?;
+    /// # drop(engine);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn default_workers() -> usize {
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         (processors - 1).max(4)
@@ -72,6 +88,21 @@ impl EngineBuilder {
     }
 
     /// More built-in functions. They may replace those of the language.
+    ///
+    /// ```
+    /// use aether::parts::eval::{BuiltinDef, Ctx};
+    /// use aether::parts::value::{Raise, Value};
+    ///
+    /// fn answer(_: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
+    ///     Ok(Value::Int(42))
+    /// }
+    ///
+    /// static FUNCTIONS: &[BuiltinDef] = &[BuiltinDef::core("answer", &[], 0, 0, answer)];
+    ///
+    /// let mut engine = aether::Engine::builder().builtins(FUNCTIONS).build()?;
+    /// assert_eq!(engine.eval_to::<i64>("answer()")?, 42);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     #[must_use]
     pub fn builtins(mut self, functions: &'static [BuiltinDef]) -> Self {
         self.builtins.push(functions);

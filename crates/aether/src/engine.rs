@@ -21,6 +21,15 @@ use crate::types::{AetherType, type_value};
 use crate::{Error, error};
 
 /// An independent interpreter.
+///
+/// ```
+/// use aether::Engine;
+///
+/// let mut engine = Engine::new()?;
+/// engine.register("area", |w: f64, h: f64| w * h)?;
+/// assert_eq!(engine.eval_to::<f64>("area(2.5, 4)")?, 10.0);
+/// # Ok::<(), aether::Error>(())
+/// ```
 pub struct Engine {
     pub(crate) machine: Machine,
     /// The path of the script that was run last.
@@ -30,6 +39,19 @@ pub struct Engine {
 }
 
 /// A fragment that an engine has compiled.
+///
+/// ```
+/// use aether::{Engine, Fragment};
+///
+/// let mut engine = Engine::new()?;
+/// engine.eval("let n = 0")?;
+/// let step: Fragment = engine.compile_fragment("n += 1")?;
+/// for _ in 0..3 {
+///     engine.run_fragment(&step)?;
+/// }
+/// assert_eq!(engine.get::<i64>("n")?, 3);
+/// # Ok::<(), aether::Error>(())
+/// ```
 pub struct Fragment {
     prepared: Prepared,
     /// The engine's; it keeps the code alive.
@@ -37,6 +59,15 @@ pub struct Fragment {
 }
 
 /// How far a promise is, as [`Engine::promise_status`] tells.
+///
+/// ```
+/// use aether::{Engine, PromiseStatus};
+///
+/// let mut engine = Engine::new()?;
+/// let promise = engine.eval("async fn f() { return 1 }  f()")?;
+/// assert_eq!(engine.promise_status(&promise), Some(PromiseStatus::NotStarted));
+/// # Ok::<(), aether::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PromiseStatus {
     /// An async call whose body has not begun.
@@ -51,12 +82,28 @@ pub enum PromiseStatus {
 
 impl PromiseStatus {
     /// Whether there is an outcome.
+    ///
+    /// ```
+    /// use aether::PromiseStatus;
+    ///
+    /// assert!(PromiseStatus::Rejected.is_settled());
+    /// assert!(!PromiseStatus::Waiting.is_settled());
+    /// ```
     pub const fn is_settled(self) -> bool {
         matches!(self, Self::Fulfilled | Self::Rejected)
     }
 }
 
 /// What a heap held when its engine had let go of everything.
+///
+/// ```
+/// let mut engine = aether::Engine::new()?;
+/// engine.eval("let a = range(1000)")?;
+/// let report = engine.shut_down();
+/// assert_eq!(report.live_objects, 0);
+/// assert!(report.peak > 16_000);
+/// # Ok::<(), aether::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeapReport {
     /// Objects that live on: held by the host, or leaked.
@@ -184,6 +231,14 @@ impl Engine {
     }
 
     /// Runs a compiled fragment as [`Engine::eval`] does.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// let double = engine.compile_fragment("x * 2")?;
+    /// engine.set_global("x", 21)?;
+    /// assert_eq!(engine.run_fragment(&double)?.as_int(), Some(42));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Error`]; a fragment of another engine is refused.
@@ -403,6 +458,22 @@ impl Engine {
     /// Gives scripts a type of the host under its name, with its constructor and functions. Values of the type convert
     /// without this too; scripts then have no name for it. Its arithmetic operators are known to scripts that are
     /// compiled later. See [`AetherType`].
+    ///
+    /// ```
+    /// use aether::{AetherType, Engine};
+    ///
+    /// #[derive(AetherType)]
+    /// struct Point {
+    ///     pub x: f64,
+    ///     pub y: f64,
+    /// }
+    ///
+    /// let mut engine = Engine::new()?;
+    /// engine.register_type::<Point>()?;
+    /// engine.set_global("p", Point { x: 1.0, y: 2.0 })?;
+    /// assert_eq!(engine.eval_to::<f64>("p.x + p.y")?, 3.0);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The heap's budget.
@@ -654,6 +725,15 @@ impl Engine {
     /// Writes the display text of a value and a line end to standard output, after a line end if `at_line_start`
     /// says that the last line is unfinished.
     ///
+    /// ```
+    /// let host = aether::MemoryHost::new();
+    /// let mut engine = aether::Engine::builder().host(host.clone()).build()?;
+    /// let value = engine.eval("print(1)\n[1, 2]")?;
+    /// engine.print_result(&value, host.at_line_start())?;
+    /// assert_eq!(host.stdout(), "1\n[1, 2]\n");
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Output`], or [`Error::Exit`] if nobody reads on.
     pub fn print_result(&mut self, value: &Value, at_line_start: bool) -> Result<(), Error> {
@@ -699,11 +779,54 @@ impl Engine {
 
     /// Sets who is told when a program pauses: at `debugger` statements, at the ends of steps, at breakpoints. Without
     /// one, nothing pauses.
+    ///
+    /// ```
+    /// use aether::{Debugger, Engine, Pause, Resumption};
+    ///
+    /// /// Notes the lines in which a program pauses.
+    /// struct Notes(std::rc::Rc<std::cell::RefCell<Vec<u32>>>);
+    ///
+    /// impl Debugger for Notes {
+    ///     fn paused(&mut self, pause: &mut Pause<'_>) -> Resumption {
+    ///         self.0.borrow_mut().push(pause.frames()[0].line);
+    ///         Resumption::Continue
+    ///     }
+    /// }
+    ///
+    /// let lines = std::rc::Rc::default();
+    /// let mut engine = Engine::new()?;
+    /// engine.set_debugger(Notes(std::rc::Rc::clone(&lines)));
+    /// engine.eval("let a = 1\ndebugger\nlet b = 2")?;
+    /// assert_eq!(*lines.borrow(), [2]);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn set_debugger(&mut self, debugger: impl Debugger + 'static) {
         self.machine.set_debugger(Box::new(debugger));
     }
 
     /// Sets the lines that pause a program, for the debugger that was set.
+    ///
+    /// ```
+    /// use aether::{Breakpoint, Debugger, Engine, Pause, Resumption};
+    ///
+    /// /// Notes the lines in which a program pauses.
+    /// struct Notes(std::rc::Rc<std::cell::RefCell<Vec<u32>>>);
+    ///
+    /// impl Debugger for Notes {
+    ///     fn paused(&mut self, pause: &mut Pause<'_>) -> Resumption {
+    ///         self.0.borrow_mut().push(pause.frames()[0].line);
+    ///         Resumption::Continue
+    ///     }
+    /// }
+    ///
+    /// let lines = std::rc::Rc::default();
+    /// let mut engine = Engine::new()?;
+    /// engine.set_debugger(Notes(std::rc::Rc::clone(&lines)));
+    /// engine.set_breakpoints(vec![Breakpoint { path: "a.ae".to_owned(), line: 3 }]);
+    /// engine.run_text("a.ae", "let a = 1\nlet b = 2\nlet c = 3")?;
+    /// assert_eq!(*lines.borrow(), [3]);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn set_breakpoints(&mut self, breakpoints: Vec<Breakpoint>) {
         self.machine.set_breakpoints(breakpoints);
     }
@@ -821,6 +944,13 @@ impl Engine {
     }
 
     /// What is to be said at the place of a runtime error beside its message, where its source is shown.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// let error = engine.eval("let total = 3  println(totl)").unwrap_err();
+    /// assert!(engine.note_for(&error).is_some());
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn note_for(&self, error: &Error) -> Option<String> {
         match error {
             Error::Runtime(raised) => crate::help::note_for(raised),
@@ -876,16 +1006,41 @@ impl Engine {
     }
 
     /// For tests: slices that were forced, and passes that these have completed; see [`Heap::force_slices`].
+    ///
+    /// ```
+    /// let engine = aether::Engine::new()?;
+    /// assert_eq!(engine.forced_slices(), (0, 0));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn forced_slices(&self) -> (u64, u64) {
         self.machine.forced_slices()
     }
 
     /// The host.
+    ///
+    /// ```
+    /// let host = aether::MemoryHost::new();
+    /// let mut engine = aether::Engine::builder().host(host.clone()).build()?;
+    /// engine.host().write_out("from the host\n")?;
+    /// engine.eval("println(\"from the script\")")?;
+    /// assert_eq!(host.stdout(), "from the host\nfrom the script\n");
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn host(&mut self) -> &mut dyn Host {
         self.machine.host()
     }
 
     /// Watches memory from now on, for [`Engine::leak_report`] or [`Engine::heap_profile`].
+    ///
+    /// ```
+    /// use aether::{Engine, MemoryWatch};
+    ///
+    /// let mut engine = Engine::new()?;
+    /// engine.watch_memory(MemoryWatch::Leaks);
+    /// engine.eval("let kept = [1, 2]")?;
+    /// assert!(engine.leak_report().cycles.is_empty());
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn watch_memory(&mut self, watch: MemoryWatch) {
         self.machine.watch_memory(watch);
     }
@@ -917,6 +1072,20 @@ impl Engine {
     }
 
     /// Has `write` called with the profile so far soon after `flag` has been set, while code runs.
+    ///
+    /// ```
+    /// use aether::{Engine, MemoryWatch};
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::AtomicBool;
+    ///
+    /// let mut engine = Engine::new()?;
+    /// engine.watch_memory(MemoryWatch::Profile);
+    /// // A handler of signals would set it.
+    /// let wanted = Arc::new(AtomicBool::new(true));
+    /// engine.on_profile_request(wanted, |profile| println!("{} places", profile.points.len()));
+    /// engine.eval("for i in range(100_000) { let a = [i] }")?;
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn on_profile_request(&mut self, flag: Arc<AtomicBool>, write: impl FnMut(&HeapProfile) + 'static) {
         self.machine.on_profile_request(flag, write);
     }
@@ -940,6 +1109,13 @@ impl Engine {
 
     /// Waits until the files are written that the program has begun to write in the background, for some seconds at
     /// most. A process that ends without [`Engine::end_program`] and without dropping the engine calls this.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::builder().host(aether::MemoryHost::new()).io_workers(Some(1)).build()?;
+    /// engine.eval("write_file(\"a.txt\", 1)")?;
+    /// engine.complete_writes();
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn complete_writes(&mut self) {
         self.machine.complete_writes();
     }

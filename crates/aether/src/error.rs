@@ -12,6 +12,18 @@ use aether_value::{ErrorKind, Raise, Value};
 use crate::{ConversionError, MAX_ARGS};
 
 /// Why an engine did not do what was asked.
+///
+/// ```
+/// use aether::{Engine, Error, ErrorKind};
+///
+/// let mut engine = Engine::new()?;
+/// match engine.eval("let = 1") {
+///     Err(Error::Syntax { diagnostics, .. }) => assert_eq!(diagnostics.len(), 1),
+///     _ => panic!("the name is missing"),
+/// }
+/// assert_eq!(engine.eval("1 / 0").unwrap_err().kind(), Some(ErrorKind::ZeroDivision));
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -49,6 +61,15 @@ pub enum Error {
 }
 
 /// The text of a source file, of which reading gave these bytes.
+///
+/// ```
+/// use aether::source_text;
+///
+/// assert_eq!(source_text("a.ae", Ok(b"1 + 1".to_vec()))?, "1 + 1");
+/// let error = source_text("b.ae", Ok(b"1\n\xff".to_vec())).unwrap_err();
+/// assert_eq!(error.to_string(), "Failed to read file 'b.ae': invalid UTF-8 at line 2");
+/// # Ok::<(), aether::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Read`] if it could not be read or is not UTF-8.
@@ -158,6 +179,13 @@ impl Error {
     }
 
     /// The column, in characters and counted from 1, in which what the error is about begins.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// let error = engine.eval("let é = 1 + nothing").unwrap_err();
+    /// assert_eq!(error.column(), Some(13));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn column(&self) -> Option<u32> {
         self.place()
             .map(|(file, span)| file.line_column(span.start).column)
@@ -236,6 +264,14 @@ impl Error {
     }
 
     /// The same as plain data that can go to another thread, without the values of the script.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// let report = engine.eval("1\n+ null").unwrap_err().report();
+    /// let line = std::thread::spawn(move || report.line).join().ok().flatten();
+    /// assert_eq!(line, Some(1));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn report(&self) -> ErrorReport {
         ErrorReport {
             message: self.to_string(),

@@ -20,6 +20,15 @@ use crate::{Engine, Error};
 
 /// What a function of the host may return: any value that converts, or a `Result` with one and any error that can be
 /// shown.
+///
+/// ```
+/// let mut engine = aether::Engine::new()?;
+/// engine.register("parse", |text: String| text.parse::<i64>())?;
+/// assert_eq!(engine.eval_to::<i64>("parse(\"42\")")?, 42);
+/// let error = engine.eval("parse(\"x\")").unwrap_err();
+/// assert_eq!(error.to_string(), "invalid digit found in string");
+/// # Ok::<(), aether::Error>(())
+/// ```
 pub trait IntoReturn {
     /// The value for the script.
     ///
@@ -101,6 +110,19 @@ where
 /// be left out, and a last [`Rest`](crate::Rest) takes all further arguments.
 ///
 /// The type parameter only tells the forms apart and is always inferred.
+///
+/// ```
+/// use aether::{Ctx, Engine, Rest, Value};
+///
+/// let mut engine = Engine::new()?;
+/// engine.register("area", |w: f64, h: f64| w * h)?;
+/// engine.register("greet", |name: Option<String>| format!("Hello {}", name.unwrap_or("you".into())))?;
+/// engine.register("count", |values: Rest<Value>| values.0.len())?;
+/// engine.register("live", |ctx: &mut Ctx<'_>| ctx.heap().live_bytes())?;
+/// assert_eq!(engine.eval_to::<String>("greet()")?, "Hello you");
+/// assert_eq!(engine.eval_to::<usize>("count(1, 2, 3)")?, 3);
+/// # Ok::<(), aether::Error>(())
+/// ```
 pub trait HostFn<Form>: 'static {
     /// The function as scripts see it.
     #[doc(hidden)]
@@ -110,6 +132,13 @@ pub trait HostFn<Form>: 'static {
 /// An async Rust function that scripts can call, see [`Engine::register_async`].
 ///
 /// The type parameter only tells the forms apart and is always inferred.
+///
+/// ```
+/// let mut engine = aether::Engine::new()?;
+/// engine.register_async("fetch", |key: String| async move { key.len() })?;
+/// assert_eq!(engine.eval_to::<usize>("await fetch(\"abc\")")?, 3);
+/// # Ok::<(), aether::Error>(())
+/// ```
 pub trait HostAsyncFn<Form>: 'static {
     /// The function as scripts see it.
     #[doc(hidden)]
@@ -117,6 +146,26 @@ pub trait HostAsyncFn<Form>: 'static {
 }
 
 /// A Rust function whose first parameter is `&T`, see [`TypeBuilder::method`](crate::TypeBuilder::method).
+///
+/// ```
+/// use aether::{AetherType, Engine, TypeBuilder};
+///
+/// struct Names(Vec<String>);
+///
+/// impl AetherType for Names {
+///     const NAME: &'static str = "Names";
+///
+///     fn describe(t: &mut TypeBuilder<Self>) {
+///         t.constructor(|| Names(Vec::new()))
+///             .method("starting", |names: &Names, prefix: String| names.0.iter().filter(|name| name.starts_with(&prefix)).count());
+///     }
+/// }
+///
+/// let mut engine = Engine::new()?;
+/// engine.register_type::<Names>()?;
+/// assert_eq!(engine.eval_to::<usize>("Names().starting(\"a\")")?, 0);
+/// # Ok::<(), aether::Error>(())
+/// ```
 pub trait HostMethod<T, Form>: 'static {
     /// Fewest and most arguments, without the receiver.
     #[doc(hidden)]
@@ -128,6 +177,26 @@ pub trait HostMethod<T, Form>: 'static {
 }
 
 /// A Rust function whose first parameter is `&mut T`, see [`TypeBuilder::method_mut`](crate::TypeBuilder::method_mut).
+///
+/// ```
+/// use aether::{AetherType, Engine, TypeBuilder};
+///
+/// struct Names(Vec<String>);
+///
+/// impl AetherType for Names {
+///     const NAME: &'static str = "Names";
+///
+///     fn describe(t: &mut TypeBuilder<Self>) {
+///         t.constructor(|| Names(Vec::new()))
+///             .method_mut("add", |names: &mut Names, name: String| names.0.push(name));
+///     }
+/// }
+///
+/// let mut engine = Engine::new()?;
+/// engine.register_type::<Names>()?;
+/// engine.eval("Names().add(\"ada\")")?;
+/// # Ok::<(), aether::Error>(())
+/// ```
 pub trait HostMethodMut<T, Form>: 'static {
     /// Fewest and most arguments, without the receiver.
     #[doc(hidden)]
@@ -260,6 +329,21 @@ functions!(
 );
 
 /// What can call a function of a script: an [`Engine`], or the [`Ctx`] within a function of the host.
+///
+/// ```
+/// use aether::{Caller, Engine, Error, Function};
+///
+/// fn twice(caller: &mut impl Caller, f: &Function<(i64,), i64>, x: i64) -> Result<i64, Error> {
+///     let once = f.call(caller, (x,))?;
+///     f.call(caller, (once,))
+/// }
+///
+/// let mut engine = Engine::new()?;
+/// engine.eval("fn triple(x) { return x * 3 }")?;
+/// let triple = engine.function("triple")?;
+/// assert_eq!(twice(&mut engine, &triple, 2)?, 18);
+/// # Ok::<(), aether::Error>(())
+/// ```
 pub trait Caller {
     /// Calls a function value.
     ///
@@ -350,6 +434,16 @@ impl<A, R> IntoValue for Function<A, R> {
 impl<A: Arguments, R: FromValue> Function<A, R> {
     /// Calls it, by the engine that it belongs to or from within one of its host functions.
     ///
+    /// ```
+    /// use aether::{Engine, Function};
+    ///
+    /// let mut engine = Engine::new()?;
+    /// engine.eval("fn greet(name) { return \"Hello \" + name }")?;
+    /// let greet: Function<(&str,), String> = engine.function("greet")?;
+    /// assert_eq!(greet.call(&mut engine, ("Ada",))?, "Hello Ada");
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// What the function raises, or that its result is of another type.
     #[inline]
@@ -364,6 +458,14 @@ impl<A: Arguments, R: FromValue> Function<A, R> {
 
 impl<A, R> Function<A, R> {
     /// The function as a value.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// engine.eval("fn f() { return 1 }")?;
+    /// let f = engine.function::<(), i64>("f")?;
+    /// assert!(f.value().is_callable());
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn value(&self) -> &Value {
         &self.value
     }

@@ -42,6 +42,19 @@ impl Engine {
 
     /// Begins an async call that has not begun: its body runs when the engine is polled, or when something awaits it.
     ///
+    /// ```
+    /// use aether::Engine;
+    /// use std::task::{Context, Waker};
+    ///
+    /// let mut engine = Engine::new()?;
+    /// engine.eval("let n = 0  async fn count() { n += 1 }")?;
+    /// let counting = engine.call("count", ())?;
+    /// engine.start(&counting)?;
+    /// engine.poll(&mut Context::from_waker(Waker::noop()))?;
+    /// assert_eq!(engine.get::<i64>("n")?, 1);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The heap's budget.
     pub fn start(&mut self, promise: &Value) -> Result<(), Error> {
@@ -49,11 +62,40 @@ impl Engine {
     }
 
     /// How long it takes until a timer is due, if there is one: a host that polls sees to it that it polls then.
+    ///
+    /// ```
+    /// use aether::Engine;
+    /// use std::task::{Context, Waker};
+    /// use std::time::Duration;
+    ///
+    /// let mut engine = Engine::builder().io_workers(Some(1)).build()?;
+    /// engine.eval("async fn later() { await sleep(60) }")?;
+    /// assert_eq!(engine.next_deadline(), None);
+    /// let waiting = engine.call("later", ())?;
+    /// engine.start(&waiting)?;
+    /// engine.poll(&mut Context::from_waker(Waker::noop()))?;
+    /// assert!(engine.next_deadline().is_some_and(|left| left <= Duration::from_secs(60)));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn next_deadline(&mut self) -> Option<Duration> {
         self.machine.next_due().map(Duration::from_nanos)
     }
 
     /// What a promise has settled to: pending, its value, or its error.
+    ///
+    /// ```
+    /// use aether::Engine;
+    /// use std::task::Poll;
+    ///
+    /// let mut engine = Engine::new()?;
+    /// let promise = engine.eval("async fn answer() { return 42 }  answer()")?;
+    /// assert!(matches!(engine.promise_result(&promise), Poll::Pending));
+    /// engine.start(&promise)?;
+    /// engine.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))?;
+    /// let Poll::Ready(Ok(value)) = engine.promise_result(&promise) else { panic!("settled") };
+    /// assert_eq!(value.as_int(), Some(42));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The error that it was rejected with.
@@ -98,6 +140,21 @@ impl Engine {
     }
 
     /// Waits until a promise has settled, driving the engine meanwhile; any other value is there at once.
+    ///
+    /// ```
+    /// use aether::Engine;
+    /// use std::task::{Context, Poll, Waker};
+    ///
+    /// let mut engine = Engine::new()?;
+    /// let promise = engine.eval("async fn answer() { return 42 }  answer()")?;
+    /// let mut settled = std::pin::pin!(engine.settled(promise));
+    /// // An executor would do this; here one look is enough.
+    /// let Poll::Ready(value) = settled.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
+    ///     panic!("nothing waits");
+    /// };
+    /// assert_eq!(value?.as_int(), Some(42));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The error that it was rejected with.

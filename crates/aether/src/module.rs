@@ -8,6 +8,15 @@ use crate::types::{AetherType, type_value};
 use crate::{Engine, Error};
 
 /// Says what a module of the host has, see [`Engine::register_module`].
+///
+/// ```
+/// let mut engine = aether::Engine::new()?;
+/// engine.register_module("game", |module| {
+///     module.constant("lives", 3)?.function("double", |n: i64| n * 2)
+/// })?;
+/// assert_eq!(engine.eval_to::<i64>("import game  game.double(game.lives)")?, 6);
+/// # Ok::<(), aether::Error>(())
+/// ```
 pub struct ModuleBuilder {
     heap: Heap,
     pub(crate) members: Vec<(String, Value)>,
@@ -37,6 +46,15 @@ impl ModuleBuilder {
 
     /// A function, as [`Engine::register`] takes it.
     ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// engine.register_module("game", |module| {
+    ///     module.function("double", |n: i64| n * 2)
+    /// })?;
+    /// assert_eq!(engine.eval_to::<i64>("import game  game.double(21)")?, 42);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The heap's budget.
     pub fn function<Form>(&mut self, name: &str, function: impl HostFn<Form>) -> Result<&mut Self, Error> {
@@ -44,6 +62,15 @@ impl ModuleBuilder {
     }
 
     /// An async function, as [`Engine::register_async`] takes it.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// engine.register_module("game", |module| {
+    ///     module.async_function("score", || async { 42 })
+    /// })?;
+    /// assert_eq!(engine.eval_to::<i64>("from game import score  await score()")?, 42);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The heap's budget.
@@ -57,6 +84,15 @@ impl ModuleBuilder {
 
     /// A constant.
     ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// engine.register_module("game", |module| {
+    ///     module.constant("names", ["ada", "bob"])
+    /// })?;
+    /// assert_eq!(engine.eval_to::<String>("import game  game.names[1]")?, "bob");
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The heap's budget.
     pub fn constant(&mut self, name: &str, value: impl IntoValue) -> Result<&mut Self, Error> {
@@ -65,6 +101,25 @@ impl ModuleBuilder {
     }
 
     /// A type of the host.
+    ///
+    /// ```
+    /// use aether::{AetherType, Engine, TypeBuilder};
+    ///
+    /// struct Dice(u8);
+    ///
+    /// impl AetherType for Dice {
+    ///     const NAME: &'static str = "Dice";
+    ///
+    ///     fn describe(t: &mut TypeBuilder<Self>) {
+    ///         t.constructor(Dice).getter("sides", |dice| dice.0);
+    ///     }
+    /// }
+    ///
+    /// let mut engine = Engine::new()?;
+    /// engine.register_module("game", |module| module.native_type::<Dice>())?;
+    /// assert_eq!(engine.eval_to::<u8>("import game  game.Dice(6).sides")?, 6);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The heap's budget.
@@ -78,6 +133,16 @@ impl ModuleBuilder {
 
 impl Engine {
     /// A member of a module of the host or of the standard library that the script has imported, as a value.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// engine.register_module("game", |module| {
+    ///     module.constant("lives", 3)
+    /// })?;
+    /// engine.eval("import game")?;
+    /// assert_eq!(engine.module_member("game", "lives").and_then(|value| value.as_int()), Some(3));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn module_member(&self, module: &str, name: &str) -> Option<Value> {
         self.member_value(&self.global(module)?, name)
     }

@@ -71,11 +71,23 @@ pub struct Permissions {
 
 impl Permissions {
     /// Allows nothing.
+    ///
+    /// ```
+    /// use aether::{Permission, Permissions};
+    ///
+    /// assert!(Permissions::nothing().check(Permission::Clock, "clock").is_err());
+    /// ```
     pub fn nothing() -> Self {
         Self::default()
     }
 
     /// Allows everything.
+    ///
+    /// ```
+    /// use aether::{Permission, Permissions};
+    ///
+    /// assert!(Permissions::everything().check(Permission::Run, "make").is_ok());
+    /// ```
     pub fn everything() -> Self {
         Self {
             allowed: std::array::from_fn(|_| Grant::Everything),
@@ -84,6 +96,14 @@ impl Permissions {
     }
 
     /// The same, with a capability as a whole.
+    ///
+    /// ```
+    /// use aether::{Permission, Permissions};
+    ///
+    /// let permissions = Permissions::nothing().allow(Permission::Read);
+    /// assert!(permissions.check(Permission::Read, "any.txt").is_ok());
+    /// assert!(permissions.check(Permission::Write, "any.txt").is_err());
+    /// ```
     #[must_use]
     pub fn allow(mut self, permission: Permission) -> Self {
         self.allowed[permission as usize] = Grant::Everything;
@@ -91,6 +111,14 @@ impl Permissions {
     }
 
     /// The same, with a part of a capability: a path, a host with or without a port, or a name.
+    ///
+    /// ```
+    /// use aether::{Permission, Permissions};
+    ///
+    /// let permissions = Permissions::nothing().allow_only(Permission::Env, "HOME");
+    /// assert!(permissions.check(Permission::Env, "HOME").is_ok());
+    /// assert!(permissions.check(Permission::Env, "PATH").is_err());
+    /// ```
     #[must_use]
     pub fn allow_only(mut self, permission: Permission, what: &str) -> Self {
         add(&mut self.allowed[permission as usize], permission, what);
@@ -98,6 +126,13 @@ impl Permissions {
     }
 
     /// The same, without a capability.
+    ///
+    /// ```
+    /// use aether::{Permission, Permissions};
+    ///
+    /// let permissions = Permissions::everything().deny(Permission::Run);
+    /// assert!(permissions.check(Permission::Run, "rm").is_err());
+    /// ```
     #[must_use]
     pub fn deny(mut self, permission: Permission) -> Self {
         self.denied[permission as usize] = Grant::Everything;
@@ -105,6 +140,14 @@ impl Permissions {
     }
 
     /// The same, without a part of a capability.
+    ///
+    /// ```
+    /// use aether::{Permission, Permissions};
+    ///
+    /// let permissions = Permissions::everything().deny_only(Permission::Net, "example.com");
+    /// assert!(permissions.check(Permission::Net, "example.com:80").is_err());
+    /// assert!(permissions.check(Permission::Net, "example.org:80").is_ok());
+    /// ```
     #[must_use]
     pub fn deny_only(mut self, permission: Permission, what: &str) -> Self {
         add(&mut self.denied[permission as usize], permission, what);
@@ -112,6 +155,14 @@ impl Permissions {
     }
 
     /// The same, with refusals that name the option of the command line that would allow the access.
+    ///
+    /// ```
+    /// use aether::{Permission, Permissions};
+    ///
+    /// let permissions = Permissions::nothing().naming_options();
+    /// let refusal = permissions.check(Permission::Clock, "clock").unwrap_err();
+    /// assert!(refusal.contains("--allow-clock"));
+    /// ```
     #[must_use]
     pub fn naming_options(mut self) -> Self {
         self.names_option = true;
@@ -119,12 +170,30 @@ impl Permissions {
     }
 
     /// Whether everything of a capability is allowed.
+    ///
+    /// ```
+    /// use aether::{Permission, Permissions};
+    ///
+    /// let some = Permissions::nothing().allow_only(Permission::Read, "/tmp");
+    /// assert!(!some.allows_all(Permission::Read));
+    /// assert!(some.allow(Permission::Read).allows_all(Permission::Read));
+    /// ```
     pub fn allows_all(&self, permission: Permission) -> bool {
         matches!(self.allowed[permission as usize], Grant::Everything)
             && matches!(self.denied[permission as usize], Grant::Nothing)
     }
 
     /// Whether an access is allowed; `what` is a path, `host:port`, or a name.
+    ///
+    /// ```
+    /// use aether::{Permission, Permissions};
+    ///
+    /// let permissions = Permissions::nothing().allow_only(Permission::Net, "example.com:443");
+    /// assert_eq!(
+    ///     permissions.check(Permission::Net, "example.com:80"),
+    ///     Err("net access to \"example.com:80\"".to_owned())
+    /// );
+    /// ```
     ///
     /// # Errors
     /// What is refused, as it stands behind `Permission denied: `.
@@ -142,6 +211,14 @@ impl Permissions {
 
     /// Whether an access is allowed that leads to `resolved`: an address that the host in `what` has, or the path of
     /// the file that was opened under `what`.
+    ///
+    /// ```
+    /// use aether::{Permission, Permissions};
+    ///
+    /// let permissions = Permissions::everything().deny_only(Permission::Net, "127.0.0.1");
+    /// // A name that is allowed and leads to an address that is not.
+    /// assert!(permissions.check_resolved(Permission::Net, "localhost:80", "127.0.0.1:80").is_err());
+    /// ```
     ///
     /// # Errors
     /// See [`Permissions::check`].

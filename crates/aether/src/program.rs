@@ -121,6 +121,14 @@ impl Program {
 
     /// The same with globals that are set before.
     ///
+    /// ```
+    /// let program = aether::Program::new("price * count")?;
+    /// let mut engine = aether::Engine::new()?;
+    /// let total: f64 = program.run_with(&mut engine, [("price", 2.5), ("count", 4.0)])?;
+    /// assert_eq!(total, 10.0);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Error`].
     pub fn run_with<'n, T: FromValue, V: IntoValue>(

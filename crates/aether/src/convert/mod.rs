@@ -102,6 +102,15 @@ pub enum Takes {
 }
 
 /// Conversions as methods of [`Value`].
+///
+/// ```
+/// use aether::{Engine, ValueExt as _};
+///
+/// let value = Engine::new()?.eval("\"text\"")?;
+/// assert_eq!(value.try_to::<String>()?, "text");
+/// assert!(value.try_to::<i64>().is_err());
+/// # Ok::<(), aether::Error>(())
+/// ```
 pub trait ValueExt {
     /// The value as a Rust value.
     ///
@@ -125,6 +134,18 @@ impl ValueExt for Value {
 }
 
 /// A value that is not of the Rust type that was asked for.
+///
+/// ```
+/// use aether::{Engine, Error};
+/// use std::collections::HashMap;
+///
+/// let mut engine = Engine::new()?;
+/// let Err(Error::Conversion(error)) = engine.eval_to::<HashMap<String, Vec<i64>>>("let d = {\"a\": [1, null]}  d") else {
+///     panic!("null is no number");
+/// };
+/// assert_eq!(error.to_string(), "Type error: expected int, got null at a[1]");
+/// # Ok::<(), aether::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConversionError {
     expected: Cow<'static, str>,
@@ -135,6 +156,11 @@ pub struct ConversionError {
 
 impl ConversionError {
     /// An error that names the type that was expected, in the language's words, and what was found.
+    ///
+    /// ```
+    /// let error = aether::ConversionError::new("colour", "string");
+    /// assert_eq!(error.to_string(), "Type error: expected colour, got string");
+    /// ```
     pub fn new(expected: impl Into<Cow<'static, str>>, found: impl Into<String>) -> Self {
         Self {
             expected: expected.into(),
@@ -144,16 +170,37 @@ impl ConversionError {
     }
 
     /// What was expected, in the language's words.
+    ///
+    /// ```
+    /// let error = aether::ConversionError::new("colour", "string");
+    /// assert_eq!(error.expected(), "colour");
+    /// ```
     pub fn expected(&self) -> &str {
         &self.expected
     }
 
     /// What was found instead.
+    ///
+    /// ```
+    /// let error = aether::ConversionError::new("colour", "string");
+    /// assert_eq!(error.found(), "string");
+    /// ```
     pub fn found(&self) -> &str {
         &self.found
     }
 
     /// Where in the whole value, as in `items[3].price`; empty for the value itself.
+    ///
+    /// ```
+    /// use aether::{Engine, Error};
+    ///
+    /// let mut engine = Engine::new()?;
+    /// let Err(Error::Conversion(error)) = engine.eval_to::<Vec<Vec<i64>>>("[[1], [2, 3.5]]") else {
+    ///     panic!("3.5 is no int");
+    /// };
+    /// assert_eq!(error.path(), "[1][1]");
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn path(&self) -> String {
         let path: String = self.path.iter().rev().map(String::as_str).collect();
         path.strip_prefix('.').map_or(path.clone(), str::to_owned)
@@ -181,12 +228,39 @@ impl From<ConversionError> for Error {
 
 impl Error {
     /// A value that has not the type that was expected, as implementations of [`FromValue`] tell it.
+    ///
+    /// ```
+    /// use aether::{Error, FromValue, Value};
+    ///
+    /// struct Percent(f64);
+    ///
+    /// impl FromValue for Percent {
+    ///     fn from_value(value: &Value) -> Result<Self, Error> {
+    ///         match f64::from_value(value) {
+    ///             Ok(number) if (0.0..=100.0).contains(&number) => Ok(Percent(number)),
+    ///             _ => Err(Error::conversion("number from 0 to 100", value)),
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let mut engine = aether::Engine::new()?;
+    /// assert_eq!(engine.eval_to::<Percent>("12.5")?.0, 12.5);
+    /// assert!(engine.eval_to::<Percent>("200").is_err());
+    /// # Ok::<(), Error>(())
+    /// ```
     #[cold]
     pub fn conversion(expected: impl Into<Cow<'static, str>>, found: &Value) -> Self {
         ConversionError::new(expected, found.type_name().into_owned()).into()
     }
 
     /// The same error, met in the field of this name.
+    ///
+    /// ```
+    /// use aether::{Error, Value};
+    ///
+    /// let error = Error::conversion("int", &Value::Null).in_field("age");
+    /// assert_eq!(error.to_string(), "Type error: expected int, got null at age");
+    /// ```
     #[cold]
     #[must_use]
     pub fn in_field(self, name: &str) -> Self {
@@ -194,6 +268,13 @@ impl Error {
     }
 
     /// The same error, met in the element at this index.
+    ///
+    /// ```
+    /// use aether::{Error, Value};
+    ///
+    /// let error = Error::conversion("int", &Value::Null).in_field("age").in_element(3);
+    /// assert_eq!(error.to_string(), "Type error: expected int, got null at [3].age");
+    /// ```
     #[cold]
     #[must_use]
     pub fn in_element(self, index: usize) -> Self {

@@ -9,6 +9,16 @@ use super::{nanos_since, wait_on_clock};
 
 /// Output vanishes, input is empty, everything else is denied: the trait's own answers. Waiting is no access: time
 /// passes here too.
+///
+/// ```
+/// use aether::{DenyHost, Engine, ErrorKind};
+///
+/// let mut engine = Engine::builder().host(DenyHost::default()).build()?;
+/// engine.eval("println(1)")?;
+/// let error = engine.eval("read_file(\"a.txt\")").unwrap_err();
+/// assert_eq!(error.kind(), Some(ErrorKind::Permission));
+/// # Ok::<(), aether::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DenyHost {
     begun: Option<Instant>,

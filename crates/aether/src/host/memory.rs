@@ -26,6 +26,17 @@ const NETWORK_TIMEOUT: u64 = 20_000_000_000;
 const NANOS: f64 = 1e9;
 
 /// A world in memory.
+///
+/// ```
+/// use aether::{Engine, MemoryHost};
+///
+/// let host = MemoryHost::new();
+/// host.push_stdin("Ada\n");
+/// let mut engine = Engine::builder().host(host.clone()).build()?;
+/// engine.eval("println(\"Hello \" + input())")?;
+/// assert_eq!(host.stdout(), "Hello Ada\n");
+/// # Ok::<(), aether::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct MemoryHost {
     world: Rc<RefCell<State>>,
@@ -55,12 +66,31 @@ struct State {
 
 impl MemoryHost {
     /// An empty world.
+    ///
+    /// ```
+    /// use aether::{Engine, MemoryHost};
+    ///
+    /// let mut engine = Engine::builder().host(MemoryHost::new()).build()?;
+    /// assert!(!engine.eval_to::<bool>("file_exists(\"/etc\")")?);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// The same world in which relative paths that memory does not have are read below `directory`, and absolute
     /// ones as they are.
+    ///
+    /// ```
+    /// use aether::{Engine, MemoryHost};
+    ///
+    /// let host = MemoryHost::new().over_directory(env!("CARGO_MANIFEST_DIR"));
+    /// let mut engine = Engine::builder().host(host).build()?;
+    /// assert!(engine.eval_to::<String>("read_file(\"Cargo.toml\")")?.contains("[package]"));
+    /// // Written files stay in memory.
+    /// engine.eval("write_file(\"Cargo.toml\", 1)")?;
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     #[must_use]
     pub fn over_directory(self, directory: impl Into<PathBuf>) -> Self {
         self.world.borrow_mut().base = Some(directory.into());
@@ -68,27 +98,75 @@ impl MemoryHost {
     }
 
     /// What was written to standard output.
+    ///
+    /// ```
+    /// use aether::{Engine, MemoryHost};
+    ///
+    /// let host = MemoryHost::new();
+    /// Engine::builder().host(host.clone()).build()?.eval("print(1, 2)")?;
+    /// assert_eq!(host.stdout(), "1 2");
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn stdout(&self) -> String {
         self.world.borrow().stdout.clone()
     }
 
     /// What was written to standard error.
+    ///
+    /// ```
+    /// use aether::{Engine, MemoryHost};
+    ///
+    /// let host = MemoryHost::new();
+    /// Engine::builder().host(host.clone()).build()?.eval("eprintln(1)")?;
+    /// assert_eq!(host.stderr(), "1\n");
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn stderr(&self) -> String {
         self.world.borrow().stderr.clone()
     }
 
     /// Whether the next output starts a line.
+    ///
+    /// ```
+    /// use aether::{Engine, MemoryHost};
+    ///
+    /// let host = MemoryHost::new();
+    /// assert!(host.at_line_start());
+    /// Engine::builder().host(host.clone()).build()?.eval("print(1)")?;
+    /// assert!(!host.at_line_start());
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn at_line_start(&self) -> bool {
         let world = self.world.borrow();
         world.stdout.is_empty() || world.stdout.ends_with('\n')
     }
 
     /// Appends to standard input.
+    ///
+    /// ```
+    /// use aether::{Engine, MemoryHost};
+    ///
+    /// let host = MemoryHost::new();
+    /// host.push_stdin("one\ntwo\n");
+    /// let mut engine = Engine::builder().host(host).build()?;
+    /// assert_eq!(engine.eval_to::<[String; 2]>("[input(), input()]")?, ["one", "two"]);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn push_stdin(&self, text: &str) {
         self.world.borrow_mut().stdin.extend(text.bytes());
     }
 
     /// Puts a file into memory.
+    ///
+    /// ```
+    /// use aether::{Engine, MemoryHost};
+    ///
+    /// let host = MemoryHost::new();
+    /// host.add_file("data/a.txt", "one\ntwo");
+    /// let mut engine = Engine::builder().host(host).build()?;
+    /// assert_eq!(engine.eval_to::<usize>("read_lines(\"data/a.txt\").length")?, 2);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn add_file(&self, path: &str, bytes: impl Into<Vec<u8>>) {
         let mut world = self.world.borrow_mut();
         let path = world.base_path(path);
@@ -96,12 +174,31 @@ impl MemoryHost {
     }
 
     /// A file in memory: one that was added or that a script has written.
+    ///
+    /// ```
+    /// use aether::{Engine, MemoryHost};
+    ///
+    /// let host = MemoryHost::new();
+    /// Engine::builder().host(host.clone()).build()?.eval("write_file(\"out.txt\", 42)")?;
+    /// assert_eq!(host.file("out.txt").as_deref(), Some(&b"42"[..]));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn file(&self, path: &str) -> Option<Vec<u8>> {
         let world = self.world.borrow();
         world.files.get(&world.base_path(path)).cloned()
     }
 
     /// Bytes that the captured output, the input that waits and the files in memory take.
+    ///
+    /// ```
+    /// use aether::{Engine, MemoryHost};
+    ///
+    /// let host = MemoryHost::new();
+    /// host.add_file("a.bin", vec![0; 1000]);
+    /// assert!(host.held_bytes() >= 1000);
+    /// # let _ = Engine::new()?;
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn held_bytes(&self) -> usize {
         let world = self.world.borrow();
         let files: usize = world
@@ -113,16 +210,52 @@ impl MemoryHost {
     }
 
     /// Moves the clock on by `seconds`.
+    ///
+    /// ```
+    /// use aether::{Engine, MemoryHost};
+    ///
+    /// let host = MemoryHost::new();
+    /// let mut engine = Engine::builder().host(host.clone()).build()?;
+    /// assert_eq!(engine.eval_to::<f64>("clock()")?, 0.0);
+    /// host.advance(1.5);
+    /// assert_eq!(engine.eval_to::<f64>("clock()")?, 1.5);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn advance(&self, seconds: f64) {
         self.world.borrow_mut().clock += (seconds * NANOS) as u64;
     }
 
     /// How long a program may wait for the network before it is interrupted.
+    ///
+    /// ```
+    /// use aether::{Engine, MemoryHost};
+    ///
+    /// let host = MemoryHost::new();
+    /// host.set_network_timeout(std::time::Duration::from_secs(1));
+    /// let mut engine = Engine::builder().host(host).build()?;
+    /// // Nobody ever connects, which is found out after a second.
+    /// let connection = engine.eval("tcp_listen(\"127.0.0.1:0\").accept()")?;
+    /// assert!(connection.is_null());
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn set_network_timeout(&self, network_timeout: Duration) {
         self.world.borrow_mut().network_timeout = u64::try_from(network_timeout.as_nanos()).ok();
     }
 
     /// Sets the seed of `random()`.
+    ///
+    /// ```
+    /// use aether::{Engine, MemoryHost};
+    ///
+    /// let draw = |seed| {
+    ///     let host = MemoryHost::new();
+    ///     host.set_seed(seed);
+    ///     Engine::builder().host(host).build()?.eval_to::<i64>("rand_int(1_000_000)")
+    /// };
+    /// assert_eq!(draw(7)?, draw(7)?);
+    /// assert_ne!(draw(7)?, draw(8)?);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn set_seed(&self, seed: u64) {
         self.world.borrow_mut().seed = seed;
     }

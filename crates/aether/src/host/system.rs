@@ -39,17 +39,47 @@ const TOO_MANY_LINKS: i32 = 40;
 const MAX_LINKS: usize = 40;
 
 /// What can be asked about the output while an engine owns the host.
+///
+/// ```
+/// use aether::{Engine, SystemHost};
+///
+/// let host = SystemHost::new();
+/// let output = host.output();
+/// let mut engine = Engine::builder().host(host).build()?;
+/// engine.eval("print(1)")?;
+/// if !output.at_line_start() {
+///     println!();
+/// }
+/// # Ok::<(), aether::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Output(Rc<Cell<bool>>);
 
 impl Output {
     /// Whether the next output starts a line.
+    ///
+    /// ```
+    /// use aether::{Engine, SystemHost};
+    ///
+    /// let host = SystemHost::new();
+    /// assert!(host.output().at_line_start());
+    /// # let _ = Engine::builder().host(host).build()?;
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn at_line_start(&self) -> bool {
         self.0.get()
     }
 }
 
 /// The operating system as a host.
+///
+/// ```
+/// use aether::{Engine, SystemHost};
+///
+/// let mut engine = Engine::builder().host(SystemHost::new()).build()?;
+/// assert!(engine.eval_to::<bool>("is_dir(\".\")")?);
+/// # Ok::<(), aether::Error>(())
+/// ```
 pub struct SystemHost {
     buffer: Vec<u8>,
     /// Whether every write goes out at once.
@@ -81,6 +111,14 @@ impl Default for SystemHost {
 
 impl SystemHost {
     /// The streams of this process.
+    ///
+    /// ```
+    /// use aether::{Engine, SystemHost};
+    ///
+    /// let mut engine = Engine::builder().host(SystemHost::new()).build()?;
+    /// engine.eval("println(\"on the standard output of this process\")")?;
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn new() -> Self {
         Self {
             buffer: Vec::new(),
@@ -104,6 +142,20 @@ impl SystemHost {
 
     /// The same host, whose runs end as interrupted soon after the flag is set, `finally` blocks run. The host
     /// clears it when it has seen it.
+    ///
+    /// ```
+    /// use aether::{Engine, SystemHost};
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    ///
+    /// let stop = Arc::new(AtomicBool::new(false));
+    /// let host = SystemHost::new().interrupted_by(stop.clone());
+    /// let mut engine = Engine::builder().host(host).build()?;
+    /// std::thread::spawn(move || stop.store(true, Ordering::Relaxed));
+    /// let error = engine.eval("while (true) {}").unwrap_err();
+    /// assert_eq!(error.kind(), Some(aether::ErrorKind::Interrupted));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     #[must_use]
     pub fn interrupted_by(mut self, flag: Arc<AtomicBool>) -> Self {
         self.stop = Some(flag);
@@ -112,6 +164,19 @@ impl SystemHost {
 
     /// The same host, which clears this flag when a wish to stop was meant for servers: whoever ends the process at the
     /// second wish begins to count again.
+    ///
+    /// ```
+    /// use aether::{Engine, SystemHost};
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::AtomicBool;
+    ///
+    /// // Set by a handler of signals, which ends the process when it finds it set.
+    /// let armed = Arc::new(AtomicBool::new(false));
+    /// let host = SystemHost::new().armed_by(armed);
+    /// let engine = Engine::builder().host(host).build()?;
+    /// # drop(engine);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     #[must_use]
     pub fn armed_by(mut self, flag: Arc<AtomicBool>) -> Self {
         self.armed = Some(flag);
@@ -120,6 +185,25 @@ impl SystemHost {
 
     /// The same host, which before its first wait gives `waker` the waker that ends waits: to be woken when the flag of
     /// [`SystemHost::interrupted_by`] is set, so that an engine that waits sees it.
+    ///
+    /// ```
+    /// use aether::{Engine, SystemHost};
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    ///
+    /// let stop = Arc::new(AtomicBool::new(false));
+    /// let flag = stop.clone();
+    /// let host = SystemHost::new().interrupted_by(stop).woken_by(move |waker| {
+    ///     std::thread::spawn(move || {
+    ///         flag.store(true, Ordering::Relaxed);
+    ///         waker.wake();
+    ///     });
+    /// });
+    /// let mut engine = Engine::builder().host(host).build()?;
+    /// let error = engine.eval("sleep(60)").unwrap_err();
+    /// assert_eq!(error.kind(), Some(aether::ErrorKind::Interrupted));
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     #[must_use]
     pub fn woken_by(mut self, waker: impl FnOnce(Waker) + 'static) -> Self {
         self.waker = Some(Box::new(waker));
@@ -144,6 +228,16 @@ impl SystemHost {
     }
 
     /// The same host, whose randomness begins with this seed.
+    ///
+    /// ```
+    /// use aether::{Engine, SystemHost};
+    ///
+    /// let host = || SystemHost::new().with_seed(7);
+    /// let mut first = Engine::builder().host(host()).build()?;
+    /// let mut second = Engine::builder().host(host()).build()?;
+    /// assert_eq!(first.eval_to::<f64>("random()")?, second.eval_to::<f64>("random()")?);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     #[must_use]
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
@@ -151,6 +245,15 @@ impl SystemHost {
     }
 
     /// The same host, whose clock stands at a moment, in seconds since the epoch. Waiting goes on.
+    ///
+    /// ```
+    /// use aether::{Engine, SystemHost};
+    ///
+    /// let host = SystemHost::new().with_fixed_time(86_400.0);
+    /// let mut engine = Engine::builder().host(host).build()?;
+    /// assert_eq!(engine.eval_to::<f64>("clock()")?, 86_400.0);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     #[must_use]
     pub fn with_fixed_time(mut self, seconds: f64) -> Self {
         self.fixed_time = Some(seconds);
@@ -158,6 +261,17 @@ impl SystemHost {
     }
 
     /// A handle that tells about the output.
+    ///
+    /// ```
+    /// use aether::{Engine, SystemHost};
+    ///
+    /// let host = SystemHost::new();
+    /// let output = host.output();
+    /// let mut engine = Engine::builder().host(host).build()?;
+    /// engine.eval("println(1)")?;
+    /// assert!(output.at_line_start());
+    /// # Ok::<(), aether::Error>(())
+    /// ```
     pub fn output(&self) -> Output {
         Output(self.line_start.clone())
     }
