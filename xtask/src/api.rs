@@ -2,6 +2,8 @@
 //!
 //! A line that goes is a change that breaks users, a line that comes one that does not; either is a deliberate act, and
 //! noted in the changelog. `--bless` writes the lists anew.
+//!
+//! Each public item of the façade has an example, which runs as a test.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -47,6 +49,14 @@ pub(crate) fn run_with(bless: bool) -> Result<(), String> {
         "-p",
         "aether-value",
     ]))?;
+    let mut without = Vec::new();
+    without_example(&root().join("crates/aether/src"), &mut without)?;
+    if !without.is_empty() {
+        return Err(format!(
+            "Public items without an example:\n{}",
+            without.join("\n")
+        ));
+    }
     let mut differences = String::new();
     for name in CRATES {
         let found = items(&target_directory().join("doc").join(name))?;
@@ -114,4 +124,46 @@ fn items(directory: &Path) -> Result<BTreeSet<String>, String> {
         }
     }
     Ok(lines)
+}
+
+/// Adds the public items below a directory whose documentation has no block of code, with their places. Those that the
+/// documentation does not show are left out, and so are fields, variants and members of traits.
+fn without_example(directory: &Path, found: &mut Vec<String>) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("{}: {error}", directory.display());
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        paths.push(entry.map_err(failed)?.path());
+    }
+    paths.sort();
+    for path in paths {
+        if path.is_dir() {
+            without_example(&path, found)?;
+            continue;
+        }
+        let text = fs::read_to_string(&path).map_err(failed)?;
+        // Whether the lines before, which belong to the next item, have an example or hide it.
+        let mut is_excused = false;
+        for (index, line) in text.lines().enumerate() {
+            let line = line.trim_start();
+            if line == "#[cfg(test)]" {
+                break;
+            }
+            if line.starts_with("///") || line.starts_with("#[") {
+                is_excused |= line.starts_with("/// ```") || line == "#[doc(hidden)]";
+                continue;
+            }
+            let item = line
+                .strip_prefix("pub ")
+                .map(|item| item.trim_start_matches("const "));
+            let kinds = ["fn ", "struct ", "enum ", "trait "];
+            if let Some(item) = item
+                && kinds.iter().any(|kind| item.starts_with(kind))
+                && !is_excused
+            {
+                found.push(format!("{}:{}: {item}", path.display(), index + 1));
+            }
+            is_excused = false;
+        }
+    }
+    Ok(())
 }
