@@ -46,6 +46,8 @@ pub(crate) fn run(words: &[&str]) -> Result<(), String> {
         "conformance",
         "--test",
         "embedding",
+        "--test",
+        "host",
     ]))?;
     tools::run(cargo("build").args(["-p", "aether-tests", "--bin", "stress"]))?;
     let runner = tools::target_directory().join(format!("sanitize/{TARGET}/debug/stress"));

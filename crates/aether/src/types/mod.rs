@@ -283,6 +283,24 @@ impl<T: AetherType> std::fmt::Debug for Object<T> {
 impl<T: AetherType> Object<T> {
     /// An object that holds `value`.
     ///
+    /// ```
+    /// # use aether::{AetherType, TypeBuilder};
+    /// # struct Player { score: i64 }
+    /// # impl AetherType for Player {
+    /// #     const NAME: &'static str = "Player";
+    /// #     fn describe(t: &mut TypeBuilder<Self>) {
+    /// #         t.field("score", |p| p.score, |p, score| p.score = score);
+    /// #     }
+    /// # }
+    /// use aether::{Engine, Object};
+    ///
+    /// let mut engine = Engine::new()?;
+    /// let player = Object::new(engine.heap(), Player { score: 3 })?;
+    /// engine.set_global("player", player.clone())?;
+    /// assert_eq!(engine.eval_to::<i64>("player.score")?, 3);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The heap's budget, or a key that cannot be one.
     pub fn new(heap: &Heap, value: T) -> Result<Self, Error> {
