@@ -18,6 +18,7 @@ mod data;
 mod memcheck;
 mod net;
 mod order;
+mod package;
 mod pauses;
 mod probes;
 mod sanitize;
@@ -44,6 +45,7 @@ Usage: cargo xtask CHORE
   bench-net      an echo server beside those of Node and Python
   bench-embed    the costs of embedding beside mlua, Rhai, Koto and Rune (builds them)
   api            the public interfaces against docs/api (--bless)
+  package        builds every published crate from its own archive
   book           docs/ as a book in target/book (builds mdBook once)
   link-order     which functions plain scripts use, for the linker (needs valgrind)";
 
@@ -77,6 +79,7 @@ fn main() -> ExitCode {
             "--target-dir",
             "target/embed",
         ])),
+        ["package"] => package::all(),
         ["book"] => book::build(),
         ["api"] => api::run_with(false),
         ["api", "--bless"] => api::run_with(true),
