@@ -12,6 +12,7 @@ use super::support::built;
 use super::{Args, BuiltinDef, Event, Range, Step};
 use crate::context::Ctx;
 use crate::vm::generator::{Asked, ask, has_yielded};
+use crate::vm::iterates_by_methods;
 
 /// Arguments a built-in with iterable parameters can have.
 const MOST: usize = 6;
@@ -58,7 +59,11 @@ fn fill_defaults(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<S
     slots[2] = Value::Int(next as i64);
     let default = slot_at(next).and_then(|slot| instance.definition().default_of(slot).cloned());
     Ok(match default {
-        Some(default) => call(&Value::Function(default)),
+        Some(default) => Step::Call {
+            function: Value::Function(default),
+            args: Args::None,
+            lenient: false,
+        },
         None => Step::Done(Value::Instance(instance)),
     })
 }
@@ -97,39 +102,52 @@ fn drain(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, R
         }
         Some(ASKED) if value.truthy() => {
             slots[PHASE] = Value::Int(TAKEN);
-            Ok(call(&slots[NEXT]))
+            Ok(call_iterating(&slots[NEXT], source(slots)))
         }
         Some(ASKED) => Ok(finish(slots)),
         Some(TAKEN) => {
             built(&slots[ITEMS]).push(value)?;
             slots[PHASE] = Value::Int(ASKED);
-            Ok(call(&slots[HAS_NEXT]))
+            Ok(call_iterating(&slots[HAS_NEXT], source(slots)))
         }
         _ => Ok(Step::Done(value)),
     }
 }
 
 fn begin(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
-    let index = ARGUMENTS + slots[INDEX].as_int().unwrap_or(0) as usize;
-    let source = slots[index].clone();
+    let source = source(slots).clone();
     if let Value::Coroutine(_) = source {
         slots[ITEMS] = Value::Array(ctx.heap().array(0)?);
         slots[NEXT] = source;
         slots[PHASE] = Value::Int(RESUMED);
         return resume(slots);
     }
-    let (has_next, next) = (
-        ctx.bound_method(&source, "has_next")?,
-        ctx.bound_method(&source, "next")?,
-    );
-    let (Some(has_next), Some(next)) = (has_next, next) else {
+    let Some((has_next, next)) = ctx.iteration_methods(&source)? else {
         return Err(Raise::not_iterable(&source.type_name()));
     };
     slots[ITEMS] = Value::Array(ctx.heap().array(0)?);
     slots[HAS_NEXT] = has_next;
     slots[NEXT] = next;
     slots[PHASE] = Value::Int(ASKED);
-    Ok(call(&slots[HAS_NEXT]))
+    Ok(call_iterating(&slots[HAS_NEXT], &source))
+}
+
+/// Calls one of [`Ctx::iteration_methods`] of a value.
+pub(super) fn call_iterating(method: &Value, iterated: &Value) -> Step {
+    let args = match method {
+        Value::Builtin(_) => Args::Method(vec![iterated.clone()]),
+        _ => Args::None,
+    };
+    Step::Call {
+        function: method.clone(),
+        args,
+        lenient: false,
+    }
+}
+
+/// What is drained.
+fn source(slots: &[Value]) -> &Value {
+    &slots[ARGUMENTS + slots[INDEX].as_int().unwrap_or(0) as usize]
 }
 
 /// Goes on with the generator that is drained.
@@ -145,14 +163,6 @@ fn resume(slots: &mut [Value]) -> Result<Step, Raise> {
             return resume(slots);
         }
     })
-}
-
-fn call(function: &Value) -> Step {
-    Step::Call {
-        function: function.clone(),
-        args: Args::None,
-        lenient: false,
-    }
 }
 
 /// Everything is drained: calls the built-in.
@@ -172,7 +182,7 @@ fn finish(slots: &mut [Value]) -> Step {
     }
 }
 
-/// The items of what `for` takes, as an array: an array is itself. `None` for a generator, and for an instance that
+/// The items of what `for` takes, as an array: an array is itself. `None` for a generator, and for an object that
 /// iterates by its own methods.
 pub(crate) fn collect_iterable(heap: &Heap, value: &Value) -> Result<Option<Rc<Array>>, Raise> {
     let items = match value {
@@ -219,6 +229,7 @@ pub(crate) fn collect_iterable(heap: &Heap, value: &Value) -> Result<Option<Rc<A
         Value::Native(native) if let Some(items) = native.iterator()? => {
             return collect_iterable(heap, &items);
         }
+        Value::Native(native) if iterates_by_methods(native) => return Ok(None),
         Value::Instance(instance) => {
             let definition = instance.definition();
             if definition.method_str("has_next").is_some() && definition.method_str("next").is_some() {

@@ -4,8 +4,9 @@
 
 use aether_value::{IterState, Raise, Value, equal, hashable_check};
 
+use super::frames::call_iterating;
 use super::support::string;
-use super::{Args, BuiltinDef, Event, Range, Step, methods, text};
+use super::{BuiltinDef, Event, Range, Step, methods, text};
 use crate::context::Ctx;
 use crate::vm::generator::{Asked, ask, has_yielded};
 
@@ -49,15 +50,8 @@ fn membership(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<St
         return Ok(Step::Done(Value::Bool(false)));
     }
     slots[TAKEN] = Value::Bool(!taken);
-    Ok(call(&slots[if taken { HAS_NEXT } else { NEXT }]))
-}
-
-fn call(function: &Value) -> Step {
-    Step::Call {
-        function: function.clone(),
-        args: Args::None,
-        lenient: false,
-    }
+    let method = &slots[if taken { HAS_NEXT } else { NEXT }];
+    Ok(call_iterating(method, &slots[CONTAINER]))
 }
 
 fn begin(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
@@ -111,16 +105,12 @@ fn begin(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
         },
         container => {
             let container = container.clone();
-            let (has_next, next) = (
-                ctx.bound_method(&container, "has_next")?,
-                ctx.bound_method(&container, "next")?,
-            );
-            let (Some(has_next), Some(next)) = (has_next, next) else {
+            let Some((has_next, next)) = ctx.iteration_methods(&container)? else {
                 return Err(Raise::type_error("iterable", &container.type_name()));
             };
             slots[HAS_NEXT] = has_next;
             slots[NEXT] = next;
-            return Ok(call(&slots[HAS_NEXT]));
+            return Ok(call_iterating(&slots[HAS_NEXT], &container));
         }
     };
     Ok(Step::Done(Value::Bool(found)))

@@ -478,6 +478,9 @@ impl Vm {
                 {
                     return call::collect_into(self, from);
                 }
+                Value::Native(native) if super::iterate::iterates_by_methods(native) => {
+                    return call::collect_into(self, from);
+                }
                 value if is_spreadable(value) => match builtins::collect_iterable(&self.heap, value)? {
                     Some(source) => source,
                     None => return Err(Raise::spread(&value.type_name())),

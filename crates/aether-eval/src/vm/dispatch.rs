@@ -834,7 +834,7 @@ unsafe fn run_loop<const STEPPED: bool>(vm: &mut Vm) -> Result<Value, Raise> {
                                 spend!(ip.offset(field!(ip, 3) as i16 as isize))
                             }
                             Ok(super::iterate::NextItem::End) => next!(),
-                            Ok(super::iterate::NextItem::Instance) => next!(2),
+                            Ok(super::iterate::NextItem::Methods) => next!(2),
                             Err(raise) => {
                                 // The stack may have moved.
                                 base = vm.base;

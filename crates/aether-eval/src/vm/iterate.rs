@@ -9,7 +9,7 @@
 //! | string | the string | byte offset |
 //! | iterator, native object with items | itself | |
 //! | generator | itself | |
-//! | instance | itself; the loop calls `has_next` and `next` | |
+//! | instance, native object with the methods | itself; the loop calls `has_next` and `next` | |
 #![expect(unsafe_code, reason = "reads and writes the loop's registers")]
 
 use aether_value::{Array, Buffer, Iter, NativeObject, Raise, Raw, Rc, Set, Shape, Str, Table, Value, tag};
@@ -23,10 +23,16 @@ pub(super) enum NextItem {
     Item,
     /// Nothing: the state is released.
     End,
-    /// An instance, whose methods the loop calls.
-    Instance,
+    /// An object whose methods the loop calls.
+    Methods,
     /// A generator's frame has been entered.
     Entered,
+}
+
+/// Whether `for` goes through an object by calling its methods `has_next` and `next`, which may wait.
+pub(crate) fn iterates_by_methods(native: &NativeObject) -> bool {
+    let native = native.get();
+    native.items().is_none() && native.method("has_next").is_some() && native.method("next").is_some()
 }
 
 impl Vm {
@@ -61,6 +67,10 @@ impl Vm {
                     *state = Raw::from_value(items);
                     old.release();
                     return self.iterate(state);
+                }
+                Value::Native(native) if iterates_by_methods(native) => {
+                    *state.add(1) = Raw::int(0);
+                    return Ok(());
                 }
                 Value::Instance(instance) => {
                     let definition = instance.definition();
@@ -213,15 +223,18 @@ impl Vm {
                 }
                 tag::NATIVE => {
                     let native = (*state).object::<NativeObject>();
-                    if let Some(items) = native.get().items()
-                        && let Some(value) = items.next(&self.heap)?
-                    {
-                        *item = Raw::from_value(value);
-                        return Ok(NextItem::Item);
+                    match native.get().items() {
+                        Some(items) => {
+                            if let Some(value) = items.next(&self.heap)? {
+                                *item = Raw::from_value(value);
+                                return Ok(NextItem::Item);
+                            }
+                        }
+                        None => return Ok(NextItem::Methods),
                     }
                 }
                 tag::COROUTINE => return self.next_of_loop(state),
-                tag::INSTANCE => return Ok(NextItem::Instance),
+                tag::INSTANCE => return Ok(NextItem::Methods),
                 _ => {}
             }
             super::call::take(state).release();

@@ -59,6 +59,7 @@ pub(crate) use call::MOST_NAMED;
 pub use call::Returned;
 pub(crate) use call::declared_parameters;
 pub use debug::{Breakpoint, DebugFrame, Debugger, EvaluationError, Pause, PauseReason, Resumption};
+pub(crate) use iterate::iterates_by_methods;
 pub(crate) use modules::ModuleState;
 pub use unwind::TracePlace;
 pub(crate) use unwind::{is_exit, read_slot, release_slot, trace_places, trace_text, with_code};

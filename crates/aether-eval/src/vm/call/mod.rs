@@ -971,6 +971,21 @@ impl Ctx<'_> {
             None => Ok(None),
         }
     }
+
+    /// The methods `has_next` and `next` by which a value iterates, if it does: functions without parameters, or methods of the runtime.
+    pub fn iteration_methods(&self, value: &Value) -> Result<Option<(Value, Value)>, Raise> {
+        let (has_next, next) = match value {
+            Value::Native(native) => {
+                let method = |name| native.get().method(name).map(Value::Builtin);
+                (method("has_next"), method("next"))
+            }
+            _ => (
+                self.bound_method(value, "has_next")?,
+                self.bound_method(value, "next")?,
+            ),
+        };
+        Ok(has_next.zip(next))
+    }
 }
 
 /// Appends `source` to an array; used where a spread meets an array.
