@@ -1,0 +1,249 @@
+//! Files of the machine: opened, replaced as a whole, followed through links.
+//!
+//! Invariant: a file that is replaced holds the old bytes or the new ones, never a part.
+
+use std::fs::{self, File, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use aether_eval::{OpenFile, Permission};
+
+use crate::permissions::Permissions;
+
+/// The number of the error for a directory that is something else.
+pub(super) const NOT_A_DIRECTORY: i32 = 20;
+/// The number of the error for reading a directory.
+const IS_A_DIRECTORY: i32 = 21;
+/// The number of the error for links that lead in a circle.
+const TOO_MANY_LINKS: i32 = 40;
+/// Links that are followed before a path is taken for a circle.
+const MAX_LINKS: usize = 40;
+
+/// Checks the file that was opened under a path: between the check of the path and the opening, a link may have
+/// changed. Where the system does not tell what is behind a handle, the path has to do.
+pub(super) fn check_opened(
+    file: &File,
+    path: &Path,
+    permission: Permission,
+    permissions: &Permissions,
+) -> io::Result<()> {
+    if permissions.allows_all(permission) {
+        return Ok(());
+    }
+    let Some(real) = opened_path(file) else {
+        return Ok(());
+    };
+    let (path, real) = (path.to_string_lossy(), real.to_string_lossy());
+    permissions
+        .check_resolved(permission, &path, &real)
+        .map_err(|detail| io::Error::new(io::ErrorKind::PermissionDenied, detail))
+}
+
+/// The path of an open file, where the system tells it.
+#[cfg(target_os = "linux")]
+fn opened_path(file: &File) -> Option<PathBuf> {
+    use std::os::fd::AsRawFd;
+    let path = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
+    // Pipes and sockets have no path.
+    path.is_absolute().then_some(path)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn opened_path(_: &File) -> Option<PathBuf> {
+    None
+}
+
+/// Opens a file to read it.
+pub(super) fn open(path: &str, permissions: &Permissions) -> io::Result<OpenFile> {
+    let file = File::open(path)?;
+    check_opened(&file, Path::new(path), Permission::Read, permissions)?;
+    let found = file.metadata()?;
+    if found.is_dir() {
+        return Err(io::Error::from_raw_os_error(IS_A_DIRECTORY));
+    }
+    Ok(OpenFile {
+        reader: Box::new(file),
+        size: found.len(),
+    })
+}
+
+/// What is at a path, following links; `None` for nothing.
+pub(super) fn metadata(path: &str) -> io::Result<Option<fs::Metadata>> {
+    match fs::metadata(path) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Where a path that is written to leads.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The standard output of this process. Opening it anew would write over what was printed if it is a file.
+    Output,
+    /// The standard error of this process.
+    Errors,
+    /// A file, behind all links; it need not exist.
+    File(PathBuf),
+}
+
+pub(super) fn final_place(path: &Path) -> io::Result<Place> {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        match path.to_str() {
+            Some("/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1") => return Ok(Place::Output),
+            Some("/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2") => return Ok(Place::Errors),
+            _ => {}
+        }
+        // A missing file is one to be made; whatever else is wrong shows when it is opened.
+        let is_link = fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink());
+        if !is_link {
+            return Ok(Place::File(path));
+        }
+        let target = fs::read_link(&path)?;
+        path = path
+            .parent()
+            .map_or_else(|| target.clone(), |parent| parent.join(&target));
+    }
+    Err(io::Error::from_raw_os_error(TOO_MANY_LINKS))
+}
+
+/// Writes a file beside its final place and renames it. Permissions and owner are kept; what is no regular file, such
+/// as a pipe or `/dev/null`, is written to directly. The path is no link.
+pub(super) fn replace_file(path: &Path, bytes: &[u8], permissions: &Permissions) -> io::Result<()> {
+    let existing = match OpenOptions::new().write(true).open(path) {
+        Ok(file) => Some(file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    if let Some(file) = &existing {
+        check_opened(file, path, Permission::Write, permissions)?;
+    }
+    let found = existing.as_ref().map(File::metadata).transpose()?;
+    if let (Some(mut file), Some(found)) = (existing, &found)
+        && (!found.is_file() || path.starts_with("/proc") || path.starts_with("/sys"))
+    {
+        return file.write_all(bytes);
+    }
+    let (temporary, file) = temporary_beside(path)?;
+    let written = check_opened(&file, path, Permission::Write, permissions)
+        .and_then(|()| fill(file, bytes, found.as_ref()))
+        .and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // The first error is the one to tell.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// Writes the new content, with permissions and owner of the old.
+fn fill(mut file: File, bytes: &[u8], old: Option<&fs::Metadata>) -> io::Result<()> {
+    file.write_all(bytes)?;
+    if let Some(old) = old {
+        keep_owner(&file, old)?;
+        // After the owner, whose change takes away some bits.
+        file.set_permissions(old.permissions())?;
+    }
+    file.sync_all()
+}
+
+/// Gives a file the owner and group of another; only where they differ, which takes a privileged user.
+#[cfg(unix)]
+fn keep_owner(file: &File, old: &fs::Metadata) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, fchown};
+    let new = file.metadata()?;
+    if (new.uid(), new.gid()) == (old.uid(), old.gid()) {
+        return Ok(());
+    }
+    match fchown(file, Some(old.uid()), Some(old.gid())) {
+        // Whoever may write a file may replace it, as its own owner.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        changed => changed,
+    }
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_: &File, _: &fs::Metadata) -> io::Result<()> {
+    Ok(())
+}
+
+/// A new, empty file in the directory of `target`.
+fn temporary_beside(target: &Path) -> io::Result<(PathBuf, File)> {
+    // Something like `..` is a directory that does not exist.
+    if target.file_name().is_none() {
+        return Err(io::Error::from_raw_os_error(IS_A_DIRECTORY));
+    }
+    loop {
+        let unique = RandomState::new().hash_one(std::process::id());
+        let temporary = target.with_file_name(format!(".aether-{unique:016x}.tmp"));
+        match OpenOptions::new().write(true).create_new(true).open(&temporary) {
+            Ok(file) => return Ok((temporary, file)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::SystemHost;
+    use super::*;
+    use aether_eval::Host as _;
+
+    fn scratch(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("aether-{}-{name}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_replaced_file_keeps_its_permissions_and_leaves_nothing_behind() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = scratch("replace");
+        let path = directory.join("file.txt");
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        replace_file(&path, b"new", &Permissions::everything()).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn links_and_devices_are_written_through() {
+        let directory = scratch("links");
+        let path = directory.join("file.txt");
+        let link = directory.join("link.txt");
+        fs::write(&path, "old").unwrap();
+        std::os::unix::fs::symlink("file.txt", &link).unwrap();
+        let mut host = SystemHost::new();
+        let mut write = |path: &Path, text: &str| host.write_file(path.to_str().unwrap(), text.as_bytes());
+        write(&link, "new").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        let dangling = directory.join("dangling.txt");
+        std::os::unix::fs::symlink("made.txt", &dangling).unwrap();
+        write(&dangling, "made").unwrap();
+        assert_eq!(fs::read_to_string(directory.join("made.txt")).unwrap(), "made");
+        assert!(fs::symlink_metadata(&dangling).unwrap().is_symlink());
+        let circle = directory.join("circle.txt");
+        std::os::unix::fs::symlink("circle.txt", &circle).unwrap();
+        assert_eq!(
+            write(&circle, "x").unwrap_err().to_string(),
+            "Too many levels of symbolic links (os error 40)"
+        );
+        write(Path::new("/dev/null"), "gone").unwrap();
+        assert_eq!(
+            write(Path::new("/dev/full"), "x").unwrap_err().to_string(),
+            "No space left on device (os error 28)"
+        );
+        assert_eq!(
+            write(&directory, "x").unwrap_err().to_string(),
+            "Is a directory (os error 21)"
+        );
+        assert_eq!(final_place(Path::new("/dev/stdout")).unwrap(), Place::Output);
+        fs::remove_dir_all(directory).unwrap();
+    }
+}
