@@ -2,7 +2,7 @@
 //!
 //! The evaluator never prints, opens, sleeps or reads a clock by itself; it asks its [`Host`].
 
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, Write};
 use std::sync::Arc;
 
 use crate::task::{Waiting, Waker};
@@ -79,6 +79,51 @@ pub struct OpenFile {
     /// How many bytes it had when it was opened; 0 if that cannot be said.
     pub size: u64,
 }
+
+/// A file that is read, written and moved in.
+pub trait FileHandle: Read + Write + Seek {}
+
+impl<T: Read + Write + Seek> FileHandle for T {}
+
+/// How a file is opened, see [`Host::open_handle`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is asked for by itself")]
+pub struct OpenMode {
+    /// It can be read.
+    pub read: bool,
+    /// It can be written.
+    pub write: bool,
+    /// Everything that is written goes to its end.
+    pub append: bool,
+    /// It is made if there is none.
+    pub create: bool,
+    /// There must be none.
+    pub create_new: bool,
+    /// It is emptied.
+    pub truncate: bool,
+}
+
+/// What is known of a file, see [`Host::file_info`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileInfo {
+    /// Bytes.
+    pub size: u64,
+    /// When it was last written, in nanoseconds since the epoch, if that is known.
+    pub modified: Option<i64>,
+    /// When it was made, in nanoseconds since the epoch, if that is known.
+    pub created: Option<i64>,
+    /// Whether it is a file, links followed.
+    pub is_file: bool,
+    /// Whether it is a directory, links followed.
+    pub is_dir: bool,
+    /// Whether the path itself is a link.
+    pub is_link: bool,
+    /// Its permission bits, where there are such.
+    pub mode: Option<u32>,
+}
+
+/// Is told how many bytes or files of long work have been done since the last time, and answers whether to go on.
+pub type Progress<'a> = &'a mut dyn FnMut(usize) -> bool;
 
 /// Asks whether an access is allowed, from any thread: the permission, what was asked for, and the address that this
 /// leads to once that is known. The error is the text behind `Permission denied: `.
@@ -295,6 +340,88 @@ pub trait Host {
         Err(refused())
     }
 
+    /// Opens a file to read, write and move in it.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn open_handle(&mut self, path: &str, mode: OpenMode) -> io::Result<Box<dyn FileHandle>> {
+        let _ = (path, mode);
+        Err(refused())
+    }
+
+    /// What is at a path, following links; a link that leads nowhere tells of itself.
+    ///
+    /// # Errors
+    /// What the system says; there is nothing.
+    fn file_info(&mut self, path: &str) -> io::Result<FileInfo> {
+        let _ = path;
+        Err(refused())
+    }
+
+    /// Replaces a file with the bytes and permission bits of another: afterwards it holds the old content or the new.
+    ///
+    /// # Errors
+    /// What the system says; a directory cannot be copied; [`io::ErrorKind::Interrupted`] if `progress` says so.
+    fn copy_file(&mut self, from: &str, to: &str, progress: Progress<'_>) -> io::Result<()> {
+        let _ = (from, to, progress);
+        Err(refused())
+    }
+
+    /// Removes an empty directory.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn remove_dir(&mut self, path: &str) -> io::Result<()> {
+        let _ = path;
+        Err(refused())
+    }
+
+    /// Removes a directory with everything in it; links are removed, not followed.
+    ///
+    /// # Errors
+    /// What the system says; [`io::ErrorKind::Interrupted`] if `progress` says so. Part of it may be gone then.
+    fn remove_tree(&mut self, path: &str, progress: Progress<'_>) -> io::Result<()> {
+        let _ = (path, progress);
+        Err(refused())
+    }
+
+    /// Makes a symbolic link at `path` that leads to `target`, a path from the link's own directory.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn make_link(&mut self, target: &str, path: &str) -> io::Result<()> {
+        let _ = (target, path);
+        Err(refused())
+    }
+
+    /// Where a symbolic link leads, as it says.
+    ///
+    /// # Errors
+    /// What the system says; there is no link.
+    fn read_link(&mut self, path: &str) -> io::Result<String> {
+        let _ = path;
+        Err(refused())
+    }
+
+    /// Sets the permission bits of a file.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn set_mode(&mut self, path: &str, mode: u32) -> io::Result<()> {
+        let _ = (path, mode);
+        Err(refused())
+    }
+
+    /// Makes an empty file for the owner alone, with a name of its own that ends with `suffix`, in the directory for
+    /// temporary files; gives its path.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn make_temp_file(&mut self, suffix: &str) -> io::Result<String> {
+        let _ = suffix;
+        Err(refused())
+    }
+
     /// [`Host::write_file`] as work for another thread. A host whose files cannot be reached from there does it now.
     fn writer(&mut self, path: &str, bytes: Vec<u8>) -> Background<()> {
         let written = self.write_file(path, &bytes);
@@ -306,6 +433,14 @@ pub trait Host {
     /// # Errors
     /// The text behind `Permission denied: ` when it is not.
     fn permit(&mut self, permission: Permission, what: &str) -> Result<(), String>;
+
+    /// Whether an access is allowed to a path and to everything below it, as for moving or removing a directory.
+    ///
+    /// # Errors
+    /// See [`Host::permit`].
+    fn permit_tree(&mut self, permission: Permission, path: &str) -> Result<(), String> {
+        self.permit(permission, path)
+    }
 
     /// Whether every access of a kind is allowed, whatever it goes to. Work in the background that cannot ask on its
     /// way, such as following redirects, stays where [`Host::permit`] has let it go unless this is so.

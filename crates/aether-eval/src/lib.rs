@@ -29,7 +29,10 @@ pub use builtins::{
 };
 pub use context::Ctx;
 pub use handles::{Count, Held};
-pub use host::{AccessCheck, Background, Host, Names, OpenFile, Permission, Stream};
+pub use host::{
+    AccessCheck, Background, FileHandle, FileInfo, Host, Names, OpenFile, OpenMode, Permission, Progress,
+    Stream,
+};
 pub use host_function::{Callable, Class, HostFunction, HostItems, guarded};
 pub use machine::{Loaded, Machine, MachineOptions, Optimizations, Parsed, Prepared, RunError, RuntimeError};
 pub use members::{methods_of, properties_of, signature};

@@ -209,6 +209,31 @@ impl Permissions {
         Err(self.refusal(permission, what))
     }
 
+    /// Whether an access is allowed to a path and to everything below it: nothing there is denied.
+    ///
+    /// ```
+    /// use aether::{Permission, Permissions};
+    ///
+    /// let permissions = Permissions::everything().deny_only(Permission::Write, "/data/keep");
+    /// assert!(permissions.check(Permission::Write, "/data").is_ok());
+    /// assert!(permissions.check_tree(Permission::Write, "/data").is_err());
+    /// assert!(permissions.check_tree(Permission::Write, "/data/old").is_ok());
+    /// ```
+    ///
+    /// # Errors
+    /// See [`Permissions::check`].
+    pub fn check_tree(&self, permission: Permission, path: &str) -> Result<(), String> {
+        self.check(permission, path)?;
+        if let Grant::Some(rules) = &self.denied[permission as usize] {
+            let tree = resolve(Path::new(path));
+            let is_below = |rule: &Rule| matches!(rule, Rule::Path(denied) if denied.starts_with(&tree));
+            if rules.iter().any(is_below) {
+                return Err(self.refusal(permission, path));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether an access is allowed that leads to `resolved`: an address that the host in `what` has, or the path of
     /// the file that was opened under `what`.
     ///

@@ -4,10 +4,11 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use aether_eval::{OpenFile, Permission};
+use aether_eval::{FileHandle, FileInfo, OpenFile, OpenMode, Permission, Progress};
 
 use crate::permissions::Permissions;
 
@@ -19,6 +20,8 @@ const IS_A_DIRECTORY: i32 = 21;
 const TOO_MANY_LINKS: i32 = 40;
 /// Links that are followed before a path is taken for a circle.
 const MAX_LINKS: usize = 40;
+/// Bytes that are copied between two looks at limits.
+const STEP: u64 = 4 << 20;
 
 /// Checks the file that was opened under a path: between the check of the path and the opening, a link may have
 /// changed. Where the system does not tell what is behind a handle, the path has to do.
@@ -56,16 +59,237 @@ fn opened_path(_: &File) -> Option<PathBuf> {
 
 /// Opens a file to read it.
 pub(super) fn open(path: &str, permissions: &Permissions) -> io::Result<OpenFile> {
+    let file = open_source(Path::new(path), permissions)?;
+    let size = file.metadata()?.len();
+    Ok(OpenFile {
+        reader: Box::new(file),
+        size,
+    })
+}
+
+/// Opens what is no directory to read it.
+pub(super) fn open_source(path: &Path, permissions: &Permissions) -> io::Result<File> {
     let file = File::open(path)?;
-    check_opened(&file, Path::new(path), Permission::Read, permissions)?;
+    check_opened(&file, path, Permission::Read, permissions)?;
+    if file.metadata()?.is_dir() {
+        return Err(io::Error::from_raw_os_error(IS_A_DIRECTORY));
+    }
+    Ok(file)
+}
+
+/// Opens a file to read, write and move in it.
+pub(super) fn open_handle(
+    path: &Path,
+    mode: OpenMode,
+    permissions: &Permissions,
+) -> io::Result<Box<dyn FileHandle>> {
+    let file = OpenOptions::new()
+        .read(mode.read)
+        .write(mode.write && !mode.append)
+        .append(mode.append)
+        .create(mode.create)
+        .create_new(mode.create_new)
+        .open(path)?;
+    if mode.read {
+        check_opened(&file, path, Permission::Read, permissions)?;
+    }
+    if mode.write {
+        check_opened(&file, path, Permission::Write, permissions)?;
+    }
     let found = file.metadata()?;
     if found.is_dir() {
         return Err(io::Error::from_raw_os_error(IS_A_DIRECTORY));
     }
-    Ok(OpenFile {
-        reader: Box::new(file),
+    // What is no regular file, such as a pipe, has nothing to be taken away.
+    if mode.truncate && found.is_file() {
+        file.set_len(0)?;
+    }
+    Ok(Box::new(file))
+}
+
+/// A standard stream of this process as a file.
+#[cfg(unix)]
+pub(super) fn duplicate(stream: &impl std::os::fd::AsFd) -> io::Result<Box<dyn FileHandle>> {
+    Ok(Box::new(File::from(stream.as_fd().try_clone_to_owned()?)))
+}
+
+/// A standard stream of this process as a file.
+#[cfg(not(unix))]
+pub(super) fn duplicate<T>(_: &T) -> io::Result<Box<dyn FileHandle>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// What is known of the file at a path.
+pub(super) fn info(path: &Path) -> io::Result<FileInfo> {
+    let own = fs::symlink_metadata(path)?;
+    let is_link = own.is_symlink();
+    let found = match fs::metadata(path) {
+        Ok(found) => found,
+        Err(_) if is_link => own,
+        Err(error) => return Err(error),
+    };
+    Ok(FileInfo {
         size: found.len(),
+        modified: found.modified().ok().and_then(nanos),
+        created: found.created().ok().and_then(nanos),
+        is_file: found.is_file(),
+        is_dir: found.is_dir(),
+        is_link,
+        mode: mode_of(&found),
     })
+}
+
+/// Nanoseconds since the epoch.
+fn nanos(time: SystemTime) -> Option<i64> {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_nanos()).ok(),
+        Err(before) => i64::try_from(before.duration().as_nanos())
+            .ok()
+            .map(|nanos| -nanos),
+    }
+}
+
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "there are systems without")]
+fn mode_of(found: &fs::Metadata) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt as _;
+    Some(found.permissions().mode() & 0o7777)
+}
+
+#[cfg(not(unix))]
+fn mode_of(_: &fs::Metadata) -> Option<u32> {
+    None
+}
+
+/// Sets the permission bits of a file.
+#[cfg(unix)]
+pub(super) fn set_mode(path: &Path, mode: u32, permissions: &Permissions) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = fs::Permissions::from_mode(mode);
+    if permissions.allows_all(Permission::Write) {
+        return fs::set_permissions(path, mode);
+    }
+    let file = File::open(path)?;
+    check_opened(&file, path, Permission::Write, permissions)?;
+    file.set_permissions(mode)
+}
+
+#[cfg(not(unix))]
+pub(super) fn set_mode(_: &Path, _: u32, _: &Permissions) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(unix)]
+pub(super) fn make_link(target: &str, path: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(target, path)
+}
+
+#[cfg(not(unix))]
+pub(super) fn make_link(_: &str, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Makes an empty file that its owner alone may read.
+pub(super) fn make_temporary(directory: &Path, suffix: &str) -> io::Result<PathBuf> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    loop {
+        let path = directory.join(format!("aether-{:016x}{suffix}", unique()));
+        match options.open(&path) {
+            Ok(_) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// A number for names of temporary files.
+fn unique() -> u64 {
+    RandomState::new().hash_one(std::process::id())
+}
+
+/// Copies what is left of a file to another place.
+pub(super) fn pump(source: &mut File, sink: &mut impl Write, progress: Progress<'_>) -> io::Result<()> {
+    loop {
+        let copied = io::copy(&mut Read::by_ref(source).take(STEP), sink)?;
+        if copied == 0 {
+            return sink.flush();
+        }
+        if !progress(copied as usize) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+    }
+}
+
+/// Replaces a file, which is no link, with the bytes and permission bits of another.
+pub(super) fn copy(
+    source: &File,
+    to: &Path,
+    permissions: &Permissions,
+    progress: Progress<'_>,
+) -> io::Result<()> {
+    let found = source.metadata()?;
+    replace(to, permissions, |file, _| {
+        let mut source = source.try_clone()?;
+        pump(&mut source, file, progress)?;
+        if file.metadata()?.is_file() {
+            file.set_permissions(found.permissions())?;
+        }
+        Ok(())
+    })
+}
+
+/// Removes a directory and everything in it. What is removed is found from the directory that was opened, so that
+/// nobody can lead it elsewhere by exchanging a directory for a link.
+#[cfg(unix)]
+pub(super) fn remove_tree(path: &Path, permissions: &Permissions, progress: Progress<'_>) -> io::Result<()> {
+    use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, unlinkat};
+    use rustix::io::Errno;
+    use std::ffi::CString;
+
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let top = File::from(openat(CWD, path, flags, Mode::empty())?);
+    check_opened(&top, path, Permission::Write, permissions)?;
+    let mut open: Vec<(Dir, CString)> = vec![(Dir::new(top)?, CString::default())];
+    while let Some((directory, _)) = open.last_mut() {
+        let Some(entry) = directory.read().transpose()? else {
+            let name = open.pop().map(|(_, name)| name).unwrap_or_default();
+            match open.last() {
+                Some((parent, _)) => unlinkat(parent.fd()?, &name, AtFlags::REMOVEDIR)?,
+                None => fs::remove_dir(path)?,
+            }
+            continue;
+        };
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
+        }
+        if !progress(1) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let parent = directory.fd()?;
+        let inner = match entry.file_type() {
+            FileType::Directory | FileType::Unknown => openat(parent, name, flags, Mode::empty()),
+            _ => Err(Errno::NOTDIR),
+        };
+        match inner {
+            Ok(inner) => open.push((Dir::new(inner)?, name.to_owned())),
+            Err(Errno::NOTDIR | Errno::LOOP) => match unlinkat(parent, name, AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(error) => return Err(error.into()),
+            },
+            Err(Errno::NOENT) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+pub(super) fn remove_tree(path: &Path, _: &Permissions, _: Progress<'_>) -> io::Result<()> {
+    fs::remove_dir_all(path)
 }
 
 /// What is at a path, following links; `None` for nothing.
@@ -109,9 +333,25 @@ pub(super) fn final_place(path: &Path) -> io::Result<Place> {
     Err(io::Error::from_raw_os_error(TOO_MANY_LINKS))
 }
 
-/// Writes a file beside its final place and renames it. Permissions and owner are kept; what is no regular file, such
-/// as a pipe or `/dev/null`, is written to directly. The path is no link.
+/// Replaces a file, which is no link, with these bytes.
 pub(super) fn replace_file(path: &Path, bytes: &[u8], permissions: &Permissions) -> io::Result<()> {
+    replace(path, permissions, |file, old| {
+        file.write_all(bytes)?;
+        if let Some(old) = old {
+            // After the owner, whose change takes away some bits.
+            file.set_permissions(old.permissions())?;
+        }
+        Ok(())
+    })
+}
+
+/// Has `fill` write a file beside its final place and renames it. The owner is kept; what is no regular file, such as
+/// a pipe or `/dev/null`, is written to directly. The path is no link. `fill` is told of the file that it replaces.
+fn replace(
+    path: &Path,
+    permissions: &Permissions,
+    fill: impl FnOnce(&mut File, Option<&fs::Metadata>) -> io::Result<()>,
+) -> io::Result<()> {
     let existing = match OpenOptions::new().write(true).open(path) {
         Ok(file) => Some(file),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -124,28 +364,19 @@ pub(super) fn replace_file(path: &Path, bytes: &[u8], permissions: &Permissions)
     if let (Some(mut file), Some(found)) = (existing, &found)
         && (!found.is_file() || path.starts_with("/proc") || path.starts_with("/sys"))
     {
-        return file.write_all(bytes);
+        return fill(&mut file, None);
     }
-    let (temporary, file) = temporary_beside(path)?;
+    let (temporary, mut file) = temporary_beside(path)?;
     let written = check_opened(&file, path, Permission::Write, permissions)
-        .and_then(|()| fill(file, bytes, found.as_ref()))
+        .and_then(|()| found.as_ref().map_or(Ok(()), |old| keep_owner(&file, old)))
+        .and_then(|()| fill(&mut file, found.as_ref()))
+        .and_then(|()| file.sync_all())
         .and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         // The first error is the one to tell.
         let _ = fs::remove_file(&temporary);
     }
     written
-}
-
-/// Writes the new content, with permissions and owner of the old.
-fn fill(mut file: File, bytes: &[u8], old: Option<&fs::Metadata>) -> io::Result<()> {
-    file.write_all(bytes)?;
-    if let Some(old) = old {
-        keep_owner(&file, old)?;
-        // After the owner, whose change takes away some bits.
-        file.set_permissions(old.permissions())?;
-    }
-    file.sync_all()
 }
 
 /// Gives a file the owner and group of another; only where they differ, which takes a privileged user.
@@ -175,8 +406,7 @@ fn temporary_beside(target: &Path) -> io::Result<(PathBuf, File)> {
         return Err(io::Error::from_raw_os_error(IS_A_DIRECTORY));
     }
     loop {
-        let unique = RandomState::new().hash_one(std::process::id());
-        let temporary = target.with_file_name(format!(".aether-{unique:016x}.tmp"));
+        let temporary = target.with_file_name(format!(".aether-{:016x}.tmp", unique()));
         match OpenOptions::new().write(true).create_new(true).open(&temporary) {
             Ok(file) => return Ok((temporary, file)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

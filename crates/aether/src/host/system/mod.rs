@@ -22,7 +22,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use aether_eval::{AccessCheck, Background, Host, Names, OpenFile, Permission, Stream, Waiting, Waker};
+use aether_eval::{
+    AccessCheck, Background, FileHandle, FileInfo, Host, Names, OpenFile, OpenMode, Permission, Progress,
+    Stream, Waiting, Waker,
+};
 
 use self::files::{NOT_A_DIRECTORY, Place, check_opened, final_place, metadata, open, replace_file};
 use super::{nanos_since, wait_on_clock};
@@ -553,6 +556,80 @@ impl Host for SystemHost {
 
     fn remove_file(&mut self, path: &str) -> io::Result<()> {
         fs::remove_file(&*self.at(path))
+    }
+
+    fn open_handle(&mut self, path: &str, mode: OpenMode) -> io::Result<Box<dyn FileHandle>> {
+        let path = self.at(path).into_owned();
+        let place = if mode.write {
+            final_place(Path::new(&path))?
+        } else {
+            Place::File(PathBuf::new())
+        };
+        match place {
+            Place::File(_) => files::open_handle(Path::new(&path), mode, &self.permissions),
+            // Opened anew, a file that output goes to would be written over. What is printed from now on comes in order
+            // with what is written.
+            Place::Output => {
+                self.write_buffer()?;
+                self.direct = true;
+                files::duplicate(&io::stdout())
+            }
+            Place::Errors => files::duplicate(&io::stderr()),
+        }
+    }
+
+    fn file_info(&mut self, path: &str) -> io::Result<FileInfo> {
+        files::info(Path::new(&*self.at(path)))
+    }
+
+    fn copy_file(&mut self, from: &str, to: &str, progress: Progress<'_>) -> io::Result<()> {
+        let mut source = files::open_source(Path::new(&*self.at(from)), &self.permissions)?;
+        match final_place(Path::new(&*self.at(to)))? {
+            Place::File(path) => files::copy(&source, &path, &self.permissions, progress),
+            Place::Output => {
+                self.write_buffer()?;
+                files::pump(&mut source, &mut io::stdout().lock(), progress)
+            }
+            Place::Errors => files::pump(&mut source, &mut io::stderr().lock(), progress),
+        }
+    }
+
+    fn remove_dir(&mut self, path: &str) -> io::Result<()> {
+        fs::remove_dir(&*self.at(path))
+    }
+
+    fn remove_tree(&mut self, path: &str, progress: Progress<'_>) -> io::Result<()> {
+        files::remove_tree(Path::new(&*self.at(path)), &self.permissions, progress)
+    }
+
+    fn make_link(&mut self, target: &str, path: &str) -> io::Result<()> {
+        files::make_link(target, Path::new(&*self.at(path)))
+    }
+
+    fn read_link(&mut self, path: &str) -> io::Result<String> {
+        let target = fs::read_link(&*self.at(path))?;
+        Ok(target.to_string_lossy().into_owned())
+    }
+
+    fn set_mode(&mut self, path: &str, mode: u32) -> io::Result<()> {
+        files::set_mode(Path::new(&*self.at(path)), mode, &self.permissions)
+    }
+
+    fn make_temp_file(&mut self, suffix: &str) -> io::Result<String> {
+        let directory = self.temp_dir();
+        let path = files::make_temporary(Path::new(&*self.at(&directory)), suffix)?;
+        Ok(path.to_string_lossy().into_owned())
+    }
+
+    fn permit_tree(&mut self, permission: Permission, path: &str) -> Result<(), String> {
+        let at = self.at(path);
+        self.permissions.check_tree(permission, &at).map_err(|detail| {
+            // The path is told as the script has written it.
+            match self.permit(permission, path) {
+                Err(detail) => detail,
+                Ok(()) => detail,
+            }
+        })
     }
 
     fn permits_everything(&mut self, permission: Permission) -> bool {
