@@ -1,21 +1,20 @@
 //! A stack for walks over data of any depth, charged to the heap as it grows.
 
-use aether_value::{Heap, Raise};
+use aether_value::{Charge, Heap, Raise};
 
 /// A vector used as a stack; its capacity is charged.
 pub(crate) struct Stack<T> {
-    heap: Heap,
+    // Goes before the charge.
     items: Vec<T>,
-    charged: usize,
+    charge: Charge,
 }
 
 impl<T> Stack<T> {
     /// An empty stack.
     pub(crate) fn new(heap: &Heap) -> Self {
         Self {
-            heap: heap.clone(),
             items: Vec::new(),
-            charged: 0,
+            charge: Charge::none(heap),
         }
     }
 
@@ -26,13 +25,14 @@ impl<T> Stack<T> {
     pub(crate) fn push(&mut self, item: T) -> Result<(), Raise> {
         let capacity = self.items.capacity();
         if self.items.len() == capacity {
-            let more = self.heap.charge_growth(size_of::<T>(), capacity.max(16), 1)?;
+            let heap = self.charge.heap();
+            let more = heap.charge_growth(size_of::<T>(), capacity.max(16), 1)?;
             let bytes = more * size_of::<T>();
             if self.items.try_reserve_exact(more).is_err() {
-                self.heap.discharge(bytes);
-                return Err(self.heap.out_of_memory(bytes));
+                heap.discharge(bytes);
+                return Err(heap.out_of_memory(bytes));
             }
-            self.charged += bytes;
+            self.charge.adopt(bytes);
         }
         self.items.push(item);
         Ok(())
@@ -66,12 +66,5 @@ impl<T> Stack<T> {
     /// The items from the bottom up.
     pub(crate) fn iter(&self) -> std::slice::Iter<'_, T> {
         self.items.iter()
-    }
-}
-
-impl<T> Drop for Stack<T> {
-    fn drop(&mut self) {
-        self.items.clear();
-        self.heap.discharge(self.charged);
     }
 }

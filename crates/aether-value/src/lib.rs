@@ -60,9 +60,9 @@ pub use enums::{EnumConstructor, EnumDef, EnumValue, Variant};
 pub use error::{ErrorKind, Raise, RaiseData};
 pub use error_object::{ErrorObject, TraceEntry};
 pub use heap::{
-    CollectStats, CycleGroup, CycleReport, CycleStep, Header, Heap, HeapConfig, HeapRef, HeapStats, Holder,
-    KindStats, LiveObjects, ObjectTotals, Pauses, Profile, Recorder, Roots, SiteProfile, Turn, WORK_BYTES,
-    flag, tune_allocator,
+    Charge, CollectStats, CycleGroup, CycleReport, CycleStep, Header, Heap, HeapConfig, HeapRef, HeapStats,
+    Holder, KindStats, LiveObjects, ObjectTotals, Pauses, Profile, Recorder, Roots, SiteProfile, Turn,
+    WORK_BYTES, flag, tune_allocator,
 };
 pub use iter::{Iter, IterState};
 pub use module::Module;

@@ -2,12 +2,12 @@
 //!
 //! Source: library reference §4.3–§4.7.
 
-use aether_value::{Raise, StrBuilder, Value};
+use aether_value::{Charge, Raise, StrBuilder, Value};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::BuiltinDef;
-use super::support::{self, ScopedCharge, room_for, string, wrong_type};
+use super::support::{self, room_for, string, wrong_type};
 use crate::context::Ctx;
 
 pub(super) static DEFS: &[BuiltinDef] = &[
@@ -213,7 +213,7 @@ fn base64_encode(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 fn base64_decode(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let text = string(&args[0])?;
     ctx.tick(text.len_bytes() / 16)?;
-    let _charge = ScopedCharge::new(ctx.heap(), text.len_bytes() / 4 * 3 + 3)?;
+    let _charge = Charge::new(ctx.heap(), text.len_bytes() / 4 * 3 + 3)?;
     let failed = |detail: &dyn std::fmt::Display| Raise::operation(&format!("base64_decode: {detail}"));
     let bytes = STANDARD.decode(text.as_str()).map_err(|error| failed(&error))?;
     let decoded = std::str::from_utf8(&bytes).map_err(|error| failed(&error))?;

@@ -17,10 +17,10 @@
 //!
 //! Source: J. I. Munro, S. Wild, "Nearly-Optimal Mergesorts", 2018.
 
-use aether_value::{Array, Heap, Raise, Rc, Value, WORK_BYTES, sort_order};
+use aether_value::{Array, Charge, Heap, Raise, Rc, Value, WORK_BYTES, sort_order};
 use std::cmp::Ordering;
 
-use super::support::{ScopedCharge, built, copied, position};
+use super::support::{built, copied, position};
 use crate::context::Ctx;
 
 /// Slots that a merge sort takes.
@@ -236,7 +236,7 @@ fn order_of<K: Copy>(
     keys: impl ExactSizeIterator<Item = K>,
     order: impl Fn(Keyed<K>, Keyed<K>) -> Ordering,
 ) -> Result<Positions, Raise> {
-    let charge = ScopedCharge::new(heap, keys.len() * (size_of::<Keyed<K>>() + size_of::<u32>()))?;
+    let charge = Charge::new(heap, keys.len() * (size_of::<Keyed<K>>() + size_of::<u32>()))?;
     let mut keyed: Vec<Keyed<K>> = keys.zip(0..).collect();
     keyed.sort_unstable_by(|&left, &right| order(left, right).then(left.1.cmp(&right.1)));
     let positions = keyed.into_iter().map(|(_, position)| position).collect();
@@ -249,7 +249,7 @@ fn order_of<K: Copy>(
 /// Positions in the order of what stands there.
 pub(super) struct Positions {
     pub(super) positions: Vec<u32>,
-    _charge: ScopedCharge,
+    _charge: Charge,
 }
 
 /// The positions of keys in the order of `sort()`, or in the reverse one, if they are all ints, all floats or all strings.
@@ -337,7 +337,7 @@ pub(super) fn sort_default(ctx: &mut Ctx<'_>, array: &Array) -> Result<(), Raise
     let heap = ctx.heap();
     let items = array.snapshot()?;
     if items.iter().all(|item| matches!(item, Value::Int(_))) {
-        let _charge = ScopedCharge::new(heap, len * size_of::<i64>())?;
+        let _charge = Charge::new(heap, len * size_of::<i64>())?;
         let mut values: Vec<i64> = items.iter().filter_map(Value::as_int).collect();
         drop(items);
         if values.is_sorted() {
@@ -347,7 +347,7 @@ pub(super) fn sort_default(ctx: &mut Ctx<'_>, array: &Array) -> Result<(), Raise
         return write_back(array, values.into_iter().map(Value::Int));
     }
     if items.iter().all(|item| matches!(item, Value::Float(_))) {
-        let _charge = ScopedCharge::new(heap, len * size_of::<f64>() * 3 / 2)?;
+        let _charge = Charge::new(heap, len * size_of::<f64>() * 3 / 2)?;
         let mut values: Vec<f64> = items.iter().map(float_of).collect();
         drop(items);
         values.sort_by(|left, right| float_order(*left, *right));
@@ -368,7 +368,7 @@ pub(super) fn sort_default(ctx: &mut Ctx<'_>, array: &Array) -> Result<(), Raise
     drop(items);
     let (mut values, _charge) = copied(heap, array)?;
     // What a stable sort takes beside.
-    let _merging = ScopedCharge::new(heap, len * size_of::<Value>() / 2)?;
+    let _merging = Charge::new(heap, len * size_of::<Value>() / 2)?;
     values.sort_by(sort_order);
     write_back(array, values.into_iter())
 }

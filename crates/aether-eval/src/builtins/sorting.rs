@@ -8,10 +8,10 @@
 //! Source: library reference §E5.
 #![expect(unsafe_code, reason = "compares items where they are")]
 
-use aether_value::{Array, Raise, Rc, Value, nested_order};
+use aether_value::{Array, Charge, Raise, Rc, Value, nested_order};
 use std::cmp::Ordering;
 
-use super::support::{ScopedCharge, array, buffer, built, int, options, position, string, wrong_type};
+use super::support::{array, buffer, built, int, options, position, string, wrong_type};
 use super::{BuiltinDef, Event, Step, sort, text};
 use crate::context::Ctx;
 
@@ -147,7 +147,7 @@ fn by_keys(ctx: &mut Ctx<'_>, slots: &[Value]) -> Result<Rc<Array>, Raise> {
         }
         return Ok(result);
     }
-    let _charge = ScopedCharge::new(ctx.heap(), len * size_of::<u32>() * 3 / 2)?;
+    let _charge = Charge::new(ctx.heap(), len * size_of::<u32>() * 3 / 2)?;
     let mut positions: Vec<u32> = (0..len as u32).collect();
     positions.sort_by(|&left, &right| options.order(keys.get(left as usize), keys.get(right as usize)));
     for position in positions {
@@ -261,7 +261,7 @@ fn extremes(ctx: &mut Ctx<'_>, args: &[Value], largest: bool) -> Result<Value, R
     let n = usize::try_from(int(&args[1])?).unwrap_or(0).min(items.len());
     let len = items.len();
     ctx.tick(len * (len.max(1).ilog2() as usize + 1) / 4)?;
-    let _charge = ScopedCharge::new(ctx.heap(), len * size_of::<Value>() * 3 / 2)?;
+    let _charge = Charge::new(ctx.heap(), len * size_of::<Value>() * 3 / 2)?;
     let mut sorted = items.as_slice().to_vec();
     sorted.sort_by(|left, right| {
         let order = nested_order(left, right);

@@ -2,7 +2,7 @@
 //!
 //! Source: library reference §0.4.
 
-use aether_value::{Array, Buffer, Dict, Heap, Raise, Rc, Str, StrBuilder, Value};
+use aether_value::{Array, Buffer, Charge, Dict, Heap, Raise, Rc, Str, StrBuilder, Value};
 
 /// The longest text and the largest collection.
 const MAX_SIZE: usize = i32::MAX as usize;
@@ -114,32 +114,9 @@ pub(super) fn room_for(heap: &Heap, bytes: Option<usize>) -> Result<(), Raise> {
     }
 }
 
-/// A charge for working memory outside the heap's objects, given back when this goes.
-pub(super) struct ScopedCharge {
-    heap: Heap,
-    bytes: usize,
-}
-
-impl ScopedCharge {
-    /// Charges `bytes`.
-    pub(super) fn new(heap: &Heap, bytes: usize) -> Result<Self, Raise> {
-        heap.charge(bytes)?;
-        Ok(Self {
-            heap: heap.clone(),
-            bytes,
-        })
-    }
-}
-
-impl Drop for ScopedCharge {
-    fn drop(&mut self) {
-        self.heap.discharge(self.bytes);
-    }
-}
-
 /// Copies of an array's items, with the charge for them.
-pub(super) fn copied(heap: &Heap, array: &Array) -> Result<(Vec<Value>, ScopedCharge), Raise> {
-    let charge = ScopedCharge::new(heap, array.len() * size_of::<Value>())?;
+pub(super) fn copied(heap: &Heap, array: &Array) -> Result<(Vec<Value>, Charge), Raise> {
+    let charge = Charge::new(heap, array.len() * size_of::<Value>())?;
     let items = array.snapshot()?.as_slice().to_vec();
     Ok((items, charge))
 }

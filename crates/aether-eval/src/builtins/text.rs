@@ -6,9 +6,9 @@
 //!
 //! Source: language reference §11, library reference chapter 10, **string**.
 
-use aether_value::{Buffer, Heap, IterState, Raise, Rc, Str, StrBuilder, Value};
+use aether_value::{Buffer, Charge, Heap, IterState, Raise, Rc, Str, StrBuilder, Value};
 
-use super::support::{ScopedCharge, push_repeated, room_for};
+use super::support::{push_repeated, room_for};
 use crate::context::Ctx;
 
 /// Counts the work of looking for `part` in `text`, preparing for it included.
@@ -184,7 +184,7 @@ pub(super) fn reverse(ctx: &mut Ctx<'_>, text: &Rc<Str>) -> Result<Value, Raise>
 /// A text that a mapping of the standard library gives for `text`, charged while it exists.
 pub(super) fn mapped(ctx: &mut Ctx<'_>, text: &Str, map: fn(&str) -> String) -> Result<Value, Raise> {
     ctx.tick(text.len_bytes() / 16)?;
-    let _charge = ScopedCharge::new(ctx.heap(), text.len_bytes())?;
+    let _charge = Charge::new(ctx.heap(), text.len_bytes())?;
     let mapped = map(text.as_str());
     ctx.string(&mapped)
 }

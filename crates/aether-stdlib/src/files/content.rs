@@ -5,7 +5,7 @@
 //! - Nothing is written unless all of it can be.
 
 use aether_eval::{Ctx, Effect, Permission};
-use aether_value::{Array, Heap, Raise, Rc, Value};
+use aether_value::{Array, Charge, Heap, Raise, Rc, Value};
 use std::io::{self, Read};
 
 use super::{allowed, failed, permit};
@@ -22,17 +22,16 @@ const MAX_SIZE: usize = i32::MAX as usize;
 
 /// Bytes outside the heap's objects, charged.
 struct Bytes {
-    heap: Heap,
+    // Goes before the charge.
     data: Vec<u8>,
-    charged: usize,
+    charge: Charge,
 }
 
 impl Bytes {
     fn new(heap: &Heap) -> Self {
         Self {
-            heap: heap.clone(),
             data: Vec::new(),
-            charged: 0,
+            charge: Charge::none(heap),
         }
     }
 
@@ -43,22 +42,14 @@ impl Bytes {
             return Ok(());
         }
         if bytes > MAX_SIZE {
-            return Err(self.heap.out_of_memory(bytes));
+            return Err(self.charge.heap().out_of_memory(bytes));
         }
-        self.heap.charge(more)?;
-        self.charged += more;
+        self.charge.add(more)?;
         let free = bytes - self.data.len();
         if self.data.try_reserve_exact(free).is_err() {
-            return Err(self.heap.out_of_memory(more));
+            return Err(self.charge.heap().out_of_memory(more));
         }
         Ok(())
-    }
-}
-
-impl Drop for Bytes {
-    fn drop(&mut self) {
-        self.data = Vec::new();
-        self.heap.discharge(self.charged);
     }
 }
 

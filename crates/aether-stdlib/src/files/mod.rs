@@ -9,7 +9,7 @@ mod content;
 mod lines;
 
 use aether_eval::{BuiltinDef, Ctx, Permission};
-use aether_value::{Raise, StrBuilder, Value};
+use aether_value::{Charge, Raise, StrBuilder, Value};
 use std::io;
 
 use crate::permit;
@@ -91,19 +91,15 @@ fn list_dir(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     }
     // Sorted in a copy of handles; UTF-8 sorts as its code points do.
     let count = array.len();
-    let bytes = count * size_of::<Value>();
-    ctx.heap().charge(bytes)?;
+    let _charge = Charge::new(ctx.heap(), count * size_of::<Value>())?;
     let mut sorted = array.snapshot()?.as_slice().to_vec();
     drop(array);
     sorted.sort_by(|left, right| match (left, right) {
         (Value::String(left), Value::String(right)) => left.as_str().cmp(right.as_str()),
         _ => std::cmp::Ordering::Equal,
     });
-    let made = ctx.heap().array_from_slice(&sorted);
-    drop(sorted);
-    ctx.heap().discharge(bytes);
     ctx.tick(count / 8)?;
-    Ok(Value::Array(made?))
+    Ok(Value::Array(ctx.heap().array_from_slice(&sorted)?))
 }
 
 pub(crate) fn path_join(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {

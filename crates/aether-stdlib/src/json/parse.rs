@@ -6,7 +6,7 @@
 //! compared with the one that came there last, and no string is made of it. Error texts are those scripts know from serde's JSON parser; columns count characters, and an error at
 //! the end of the text is at its last one.
 
-use aether_value::{Array, Dict, Heap, Raise, Rc, Shape, Str, Value};
+use aether_value::{Array, Charge, Dict, Heap, Raise, Rc, Shape, Str, Value};
 
 use crate::scan;
 use crate::stack::Stack;
@@ -42,17 +42,16 @@ const SHORT: usize = 32;
 
 /// Text outside the heap's objects, charged by its capacity.
 struct Scratch {
-    heap: Heap,
+    // Goes before the charge.
     text: String,
-    charged: usize,
+    charge: Charge,
 }
 
 impl Scratch {
     fn new(heap: &Heap) -> Self {
         Self {
-            heap: heap.clone(),
             text: String::new(),
-            charged: 0,
+            charge: Charge::none(heap),
         }
     }
 
@@ -69,19 +68,12 @@ impl Scratch {
         let before = self.text.capacity();
         if needed > before {
             let wish = needed.max(before * 2).max(256) - before;
-            let more = self.heap.charge_growth(1, wish, needed - before)?;
-            self.charged += more;
+            let more = self.charge.heap().charge_growth(1, wish, needed - before)?;
+            self.charge.adopt(more);
             self.text.reserve_exact(before + more - self.text.len());
         }
         self.text.push_str(text);
         Ok(())
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        self.text = String::new();
-        self.heap.discharge(self.charged);
     }
 }
 

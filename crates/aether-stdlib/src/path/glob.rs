@@ -6,7 +6,7 @@
 use std::io;
 
 use aether_eval::{Ctx, Permission};
-use aether_value::{Raise, Value};
+use aether_value::{Charge, Raise, Value};
 use ahash::AHashSet;
 use glob::{MatchOptions, Pattern};
 
@@ -97,10 +97,7 @@ pub(super) fn glob(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         next: 0,
     }];
     // Bytes of the paths in both lists, which are charged while they are held.
-    let mut held = Held {
-        heap: ctx.heap().clone(),
-        bytes: 0,
-    };
+    let mut held = Charge::none(ctx.heap());
     // Behind several `**`, many ways lead to the same place, of which one is gone.
     let is_ambiguous = parts
         .iter()
@@ -181,24 +178,4 @@ pub(super) fn glob(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         array.push(ctx.string(path)?)?;
     }
     Ok(Value::Array(array))
-}
-
-/// Bytes outside the heap's objects, charged.
-struct Held {
-    heap: aether_value::Heap,
-    bytes: usize,
-}
-
-impl Held {
-    fn add(&mut self, bytes: usize) -> Result<(), Raise> {
-        self.heap.charge(bytes)?;
-        self.bytes += bytes;
-        Ok(())
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.heap.discharge(self.bytes);
-    }
 }

@@ -6,7 +6,7 @@ mod glob;
 mod text;
 
 use aether_eval::{BuiltinDef, Constant, Ctx, LibraryModule, Permission};
-use aether_value::{Raise, Value, WORK_BYTES};
+use aether_value::{Charge, Raise, Value, WORK_BYTES};
 
 use crate::files::failed;
 
@@ -59,23 +59,16 @@ fn ext(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     ctx.string(ext)
 }
 
-/// What making a path of others takes for a while: their bytes, and a slice for each name.
-fn with_charge<R>(
-    ctx: &mut Ctx<'_>,
-    bytes: usize,
-    work: impl FnOnce(&mut Ctx<'_>) -> Result<R, Raise>,
-) -> Result<R, Raise> {
-    let bytes = bytes.saturating_mul(1 + size_of::<&str>());
-    ctx.heap().charge(bytes)?;
-    let done = work(ctx);
-    ctx.heap().discharge(bytes);
-    done
+/// The charge for what making a path of others takes for a while: their bytes, and a slice for each name.
+fn working(ctx: &Ctx<'_>, bytes: usize) -> Result<Charge, Raise> {
+    Charge::new(ctx.heap(), bytes.saturating_mul(1 + size_of::<&str>()))
 }
 
 fn normalize(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let path = path(ctx, &args[0])?;
     ctx.tick(path.len() / 8)?;
-    with_charge(ctx, path.len(), |ctx| ctx.string(&text::normalize(path)))
+    let _charge = working(ctx, path.len())?;
+    ctx.string(&text::normalize(path))
 }
 
 fn is_absolute(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
@@ -96,26 +89,24 @@ fn split(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 fn relative(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let (from, to) = (path(ctx, &args[0])?, path(ctx, &args[1])?);
     ctx.tick((from.len() + to.len()) / 4)?;
-    with_charge(ctx, 3 * (from.len() + to.len()), |ctx| {
-        match text::relative(from, to) {
-            Some(relative) => ctx.string(&relative),
-            None => Err(Raise::operation(&format!(
-                "path.relative: no path leads from '{from}' to '{to}'; path.absolute may help"
-            ))),
-        }
-    })
+    let _charge = working(ctx, 3 * (from.len() + to.len()))?;
+    match text::relative(from, to) {
+        Some(relative) => ctx.string(&relative),
+        None => Err(Raise::operation(&format!(
+            "path.relative: no path leads from '{from}' to '{to}'; path.absolute may help"
+        ))),
+    }
 }
 
 fn with_ext(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let (path, ext) = (path(ctx, &args[0])?, path(ctx, &args[1])?);
-    with_charge(ctx, path.len() + ext.len(), |ctx| {
-        match text::with_ext(path, ext) {
-            Some(path) => ctx.string(&path),
-            None => Err(Raise::operation(&format!(
-                "path.with_ext: '{path}' has no file name"
-            ))),
-        }
-    })
+    let _charge = working(ctx, path.len() + ext.len())?;
+    match text::with_ext(path, ext) {
+        Some(path) => ctx.string(&path),
+        None => Err(Raise::operation(&format!(
+            "path.with_ext: '{path}' has no file name"
+        ))),
+    }
 }
 
 fn absolute(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
@@ -124,9 +115,8 @@ fn absolute(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let directory = ctx.host().current_dir();
     let directory = directory.map_err(|error| failed("path.absolute", path, &error))?;
     ctx.tick(path.len() / 8)?;
-    with_charge(ctx, directory.len() + path.len(), |ctx| {
-        ctx.string(&text::absolute(&directory, path))
-    })
+    let _charge = working(ctx, directory.len() + path.len())?;
+    ctx.string(&text::absolute(&directory, path))
 }
 
 fn real(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {

@@ -16,6 +16,7 @@
 mod account;
 mod alloc;
 mod candidate;
+mod charge;
 mod collector;
 mod construct;
 mod edges;
@@ -44,6 +45,7 @@ use std::ptr::NonNull;
 use ahash::RandomState;
 
 pub(crate) use account::growth_steps;
+pub use charge::Charge;
 pub use collector::{CollectStats, Turn};
 pub use header::{Header, flag};
 pub use inspect::{Holder, LiveObjects, ObjectTotals};

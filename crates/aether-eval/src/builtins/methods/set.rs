@@ -1,8 +1,8 @@
 //! Methods of sets.
 
-use aether_value::{IterState, Raise, Rc, Set, Str, Value};
+use aether_value::{Charge, IterState, Raise, Rc, Set, Str, Value};
 
-use super::super::support::{ScopedCharge, array, position, take, wrong_type};
+use super::super::support::{array, position, take, wrong_type};
 use super::super::{BuiltinDef, Event, Step};
 use super::equals;
 use crate::context::Ctx;
@@ -62,7 +62,7 @@ fn to_array(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let set = set(&args[0])?;
     let len = set.len();
     ctx.tick(len * (len.max(1).ilog2() as usize + 1))?;
-    let _charge = ScopedCharge::new(ctx.heap(), len * size_of::<(Rc<Str>, &Value)>() * 3 / 2)?;
+    let _charge = Charge::new(ctx.heap(), len * size_of::<(Rc<Str>, &Value)>() * 3 / 2)?;
     let mut elements = Vec::with_capacity(len);
     for element in set.iter() {
         elements.push((ctx.text(element)?, element));
