@@ -14,7 +14,9 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use aether_eval::{Host, Names, OpenFile, Permission, Waiting, Waker};
+use aether_eval::{
+    FileHandle, FileInfo, Host, Names, OpenFile, OpenMode, Permission, Progress, Waiting, Waker,
+};
 
 use super::{nanos_since, wait_on_clock};
 
@@ -283,10 +285,16 @@ fn os_error(number: i32) -> io::Error {
 }
 
 const NOT_FOUND: i32 = 2;
+const BAD_DESCRIPTOR: i32 = 9;
 const EXISTS: i32 = 17;
 const NOT_A_DIRECTORY: i32 = 20;
 const IS_A_DIRECTORY: i32 = 21;
+const INVALID: i32 = 22;
+const TOO_LARGE: i32 = 27;
 const NOT_EMPTY: i32 = 39;
+
+/// Bytes of the largest file.
+const MAX_SIZE: usize = 1 << 30;
 
 /// What is at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -477,6 +485,80 @@ impl State {
     }
 }
 
+/// An open file in memory. One that has been removed meanwhile is empty.
+struct MemoryFile {
+    world: Rc<RefCell<State>>,
+    path: String,
+    position: usize,
+    mode: OpenMode,
+}
+
+impl MemoryFile {
+    fn refuse_unless(allowed: bool) -> io::Result<()> {
+        if allowed {
+            Ok(())
+        } else {
+            Err(os_error(BAD_DESCRIPTOR))
+        }
+    }
+}
+
+impl io::Read for MemoryFile {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        Self::refuse_unless(self.mode.read)?;
+        let world = self.world.borrow();
+        let bytes = world.files.get(&self.path).map_or(&[][..], Vec::as_slice);
+        let rest = bytes.get(self.position..).unwrap_or_default();
+        let count = rest.len().min(out.len());
+        out[..count].copy_from_slice(&rest[..count]);
+        self.position += count;
+        Ok(count)
+    }
+}
+
+impl io::Write for MemoryFile {
+    fn write(&mut self, new: &[u8]) -> io::Result<usize> {
+        Self::refuse_unless(self.mode.write)?;
+        let mut world = self.world.borrow_mut();
+        let Some(bytes) = world.files.get_mut(&self.path) else {
+            return Ok(new.len());
+        };
+        if self.mode.append {
+            self.position = bytes.len();
+        }
+        let end = self.position.saturating_add(new.len());
+        if end > MAX_SIZE {
+            return Err(os_error(TOO_LARGE));
+        }
+        if bytes.len() < end {
+            bytes.resize(end, 0);
+        }
+        bytes[self.position..end].copy_from_slice(new);
+        self.position = end;
+        Ok(new.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl io::Seek for MemoryFile {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        let length = self.world.borrow().files.get(&self.path).map_or(0, Vec::len);
+        let target = match to {
+            io::SeekFrom::Start(at) => i64::try_from(at).ok(),
+            io::SeekFrom::End(by) => (length as i64).checked_add(by),
+            io::SeekFrom::Current(by) => (self.position as i64).checked_add(by),
+        };
+        let Some(target) = target.and_then(|at| usize::try_from(at).ok()) else {
+            return Err(os_error(INVALID));
+        };
+        self.position = target;
+        Ok(target as u64)
+    }
+}
+
 impl Host for MemoryHost {
     fn write_out(&mut self, text: &str) -> io::Result<()> {
         self.world.borrow_mut().stdout.push_str(text);
@@ -626,6 +708,114 @@ impl Host for MemoryHost {
                 world.hide(&path);
                 Ok(())
             }
+        }
+    }
+
+    fn open_handle(&mut self, path: &str, mode: OpenMode) -> io::Result<Box<dyn FileHandle>> {
+        let mut world = self.world.borrow_mut();
+        let path = world.at(path);
+        let found = world.find(&path)?;
+        match found {
+            Some(_) if mode.create_new => return Err(os_error(EXISTS)),
+            Some(Kind::Directory) => return Err(os_error(IS_A_DIRECTORY)),
+            None if !mode.create && !mode.create_new => return Err(os_error(NOT_FOUND)),
+            _ => world.check_writable(&path)?,
+        }
+        let bytes = match found {
+            Some(_) if !mode.truncate => world.read(&path)?,
+            _ => Vec::new(),
+        };
+        world.put(path.clone(), bytes);
+        Ok(Box::new(MemoryFile {
+            world: self.world.clone(),
+            path,
+            position: 0,
+            mode,
+        }))
+    }
+
+    fn file_info(&mut self, path: &str) -> io::Result<FileInfo> {
+        let world = self.world.borrow();
+        let path = world.at(path);
+        let Some(kind) = world.find(&path)? else {
+            return Err(os_error(NOT_FOUND));
+        };
+        let size = match kind {
+            Kind::File => world.read(&path)?.len() as u64,
+            Kind::Directory => 0,
+        };
+        Ok(FileInfo {
+            size,
+            is_file: kind == Kind::File,
+            is_dir: kind == Kind::Directory,
+            ..FileInfo::default()
+        })
+    }
+
+    fn copy_file(&mut self, from: &str, to: &str, _: Progress<'_>) -> io::Result<()> {
+        let bytes = self.read_file(from)?;
+        self.write_file(to, &bytes)
+    }
+
+    fn remove_dir(&mut self, path: &str) -> io::Result<()> {
+        let mut world = self.world.borrow_mut();
+        let path = world.at(path);
+        match world.find(&path)? {
+            None => Err(os_error(NOT_FOUND)),
+            Some(Kind::File) => Err(os_error(NOT_A_DIRECTORY)),
+            Some(Kind::Directory) if !world.names(&path)?.is_empty() => Err(os_error(NOT_EMPTY)),
+            Some(Kind::Directory) => {
+                world.directories.remove(&path);
+                world.removed.insert(path);
+                Ok(())
+            }
+        }
+    }
+
+    fn remove_tree(&mut self, path: &str, progress: Progress<'_>) -> io::Result<()> {
+        for name in self.list_dir(path)? {
+            let inner = format!("{path}/{}", name?);
+            if !progress(1) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            if self.is_dir(&inner)? {
+                self.remove_tree(&inner, progress)?;
+            } else {
+                self.remove_file(&inner)?;
+            }
+        }
+        // A directory that only its files made is gone with them.
+        match self.remove_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
+    }
+
+    fn make_link(&mut self, _: &str, _: &str) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn read_link(&mut self, path: &str) -> io::Result<String> {
+        Err(os_error(if self.exists(path)? { INVALID } else { NOT_FOUND }))
+    }
+
+    fn set_mode(&mut self, path: &str, _: u32) -> io::Result<()> {
+        if self.exists(path)? {
+            Ok(())
+        } else {
+            Err(os_error(NOT_FOUND))
+        }
+    }
+
+    fn make_temp_file(&mut self, suffix: &str) -> io::Result<String> {
+        let mut number = 0;
+        loop {
+            let path = format!("{}/aether-{number:016x}{suffix}", self.temp_dir());
+            if !self.exists(&path)? {
+                self.write_file(&path, b"")?;
+                return Ok(path);
+            }
+            number += 1;
         }
     }
 
