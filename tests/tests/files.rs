@@ -48,6 +48,97 @@ fn the_system_says_what_memory_says() {
     }
 }
 
+/// Everything again that the suite does in memory with the module `fs`.
+#[test]
+fn the_system_says_of_open_files_what_memory_says() {
+    let source = aether_tests::repository().join("tests/conformance/lib-e3-fs");
+    for entry in fs::read_dir(source).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "ae") {
+            continue;
+        }
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let scratch = Scratch::new(name);
+        let script = fs::read_to_string(&path).unwrap();
+        let expected = fs::read_to_string(path.with_extension("out")).unwrap();
+        assert_eq!(output(&scratch, &script), expected, "{name}");
+    }
+}
+
+#[test]
+fn links_are_made_told_of_and_not_walked_into() {
+    let scratch = Scratch::new("fs-links");
+    let script = r#"
+import fs
+mkdir("d/inner")
+write_file("d/inner/a.txt", "12345")
+println(fs.symlink("inner", "d/link"), fs.read_link("d/link"), list_dir("d/link"))
+fs.symlink("nowhere", "d/dangling")
+let s = fs.stat("d/link")
+println(s.is_dir, s.is_link)
+s = fs.stat("d/dangling")
+println(s.is_file, s.is_dir, s.is_link)
+println([...fs.walk("d")])
+try { fs.symlink("x", "d/link") } catch (e) { println(e.message) }
+try { fs.remove_dir("d/link", {"recursive": true}) } catch (e) { println(e.message) }
+mkdir("kept")
+write_file("kept/a.txt", 1)
+fs.symlink("../kept", "d/out")
+fs.remove_dir("d", {"recursive": true})
+println(file_exists("d"), file_exists("kept/a.txt"))
+"#;
+    assert_eq!(
+        output(&scratch, script),
+        "null inner [a.txt]\ntrue true\nfalse false true\n\
+         [d/dangling, d/inner, d/inner/a.txt, d/link]\n\
+         I/O error in fs.symlink: 'd/link' -> 'x': File exists (os error 17)\n\
+         I/O error in fs.remove_dir: d/link: Not a directory (os error 20)\n\
+         false true\n"
+    );
+}
+
+#[test]
+fn a_copy_has_the_permission_bits_of_its_source() {
+    let scratch = Scratch::new("fs-bits");
+    let script = r#"
+import fs
+write_file("a.sh", "x")
+write_file("old.sh", "y")
+fs.chmod("a.sh", 0o750)
+fs.copy("a.sh", "b.sh")
+fs.copy("a.sh", "old.sh")
+println(fs.stat("b.sh").mode == 0o750, fs.stat("old.sh").mode == 0o750, list_dir("."))
+let temporary = fs.temp_file()
+println(fs.stat(temporary).mode == 0o600)
+rm(temporary)
+let now = clock()
+let age = now - fs.stat("b.sh").modified / 1e9
+println(age > -5 && age < 60)
+"#;
+    let expected = "true true [a.sh, b.sh, old.sh, script.ae]\ntrue\ntrue\n";
+    assert_eq!(output(&scratch, script), expected);
+}
+
+/// Output that goes to a file is not written over by a file opened under the name of the stream.
+#[test]
+fn what_is_written_to_the_stream_by_its_name_stands_in_order() {
+    let scratch = Scratch::new("fs-stdout");
+    scratch.file(
+        "script.ae",
+        "import fs\nprintln(1)\nlet out = fs.open(\"/dev/stdout\", \"w\")\nout.write(\"2\\n\")\nprintln(3)\nout.write(\"4\\n\")\nwrite_file(\"a.txt\", \"5\\n\")\nfs.copy(\"a.txt\", \"/dev/stdout\")\nprintln(6)\n",
+    );
+    let out = fs::File::create(scratch.path().join("out.txt")).unwrap();
+    let status = Command::new(binary())
+        .arg("script.ae")
+        .current_dir(scratch.path())
+        .stdout(out)
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let printed = fs::read_to_string(scratch.path().join("out.txt")).unwrap();
+    assert_eq!(printed, "1\n2\n3\n4\n5\n6\n");
+}
+
 #[test]
 fn a_full_device_is_an_error() {
     let scratch = Scratch::new("full");

@@ -97,6 +97,48 @@ fn a_refusal_says_what_would_allow_it_and_has_a_status_of_its_own() {
 }
 
 #[test]
+fn a_directory_with_something_that_is_denied_is_neither_moved_nor_removed() {
+    let scratch = scratch("sandbox-trees");
+    scratch.file("data/inner/kept.txt", "kept");
+    let script = "import fs
+for f in [fn() { rename(\"data\", \"moved\") }, fn() { rename(\"other\", \"data\") },
+    fn() { fs.remove_dir(\"data\", {\"recursive\": true}) }, fn() { fs.remove_dir(\"data/inner\", {\"recursive\": true}) },
+    fn() { rename(\"other\", \"moved\") }] {
+  try { f()  println(\"done\") } catch (e) { println(e.message) }
+}";
+    let (_, output, _) = run(&scratch, &["--deny-write=data/inner/kept.txt"], script);
+    let refused = |path: &str| format!("Permission denied: write access to \"{path}\"\n");
+    assert_eq!(
+        output,
+        [
+            refused("data"),
+            refused("data"),
+            refused("data"),
+            refused("data/inner"),
+            "done\n".to_owned()
+        ]
+        .concat()
+    );
+}
+
+#[test]
+fn an_open_file_does_what_its_mode_is_allowed() {
+    let scratch = scratch("sandbox-open");
+    let script = "import fs
+for mode in [\"r\", \"w\", \"a\", \"r+\"] {
+  for path in [\"data/a.txt\", \"data/link\"] {
+    try { fs.open(path, mode)  print(\"y\") } catch (e) { print(e.kind == \"permission\" ? \"n\" : \"?\") }
+  }
+}";
+    let tries = |options: &[&str]| run(&scratch, options, script).1;
+    assert_eq!(tries(&["--sandbox"]), "nnnnnnnn");
+    assert_eq!(tries(&["--sandbox", "--allow-read=data"]), "ynnnnnnn");
+    assert_eq!(tries(&["--sandbox", "--allow-write=data"]), "nnynynnn");
+    let both = ["--sandbox", "--allow-read=data", "--allow-write=data"];
+    assert_eq!(tries(&both), "ynynynyn");
+}
+
+#[test]
 fn modules_beside_the_script_need_no_right_and_others_do() {
     let scratch = Scratch::new("sandbox-modules");
     scratch.file("app/near.ae", "fn name() { return \"near\" }");

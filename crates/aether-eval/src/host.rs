@@ -122,8 +122,9 @@ pub struct FileInfo {
     pub mode: Option<u32>,
 }
 
-/// Is told how many bytes or files of long work have been done since the last time, and answers whether to go on.
-pub type Progress<'a> = &'a mut dyn FnMut(usize) -> bool;
+/// Long work in steps of some milliseconds at most: each call does one and tells how many bytes or files it was; none
+/// when the work is complete. Dropped before that, it leaves no half of a file behind.
+pub type Steps = Box<dyn FnMut() -> io::Result<Option<usize>> + Send>;
 
 /// Asks whether an access is allowed, from any thread: the permission, what was asked for, and the address that this
 /// leads to once that is known. The error is the text behind `Permission denied: `.
@@ -358,12 +359,13 @@ pub trait Host {
         Err(refused())
     }
 
-    /// Replaces a file with the bytes and permission bits of another: afterwards it holds the old content or the new.
+    /// Replaces a file with the bytes and permission bits of another, in steps: afterwards it holds the old content or
+    /// the new.
     ///
     /// # Errors
-    /// What the system says; a directory cannot be copied; [`io::ErrorKind::Interrupted`] if `progress` says so.
-    fn copy_file(&mut self, from: &str, to: &str, progress: Progress<'_>) -> io::Result<()> {
-        let _ = (from, to, progress);
+    /// What the system says; a directory cannot be copied.
+    fn copy_file(&mut self, from: &str, to: &str) -> io::Result<Steps> {
+        let _ = (from, to);
         Err(refused())
     }
 
@@ -376,12 +378,12 @@ pub trait Host {
         Err(refused())
     }
 
-    /// Removes a directory with everything in it; links are removed, not followed.
+    /// Removes a directory with everything in it, in steps; links are removed, not followed.
     ///
     /// # Errors
-    /// What the system says; [`io::ErrorKind::Interrupted`] if `progress` says so. Part of it may be gone then.
-    fn remove_tree(&mut self, path: &str, progress: Progress<'_>) -> io::Result<()> {
-        let _ = (path, progress);
+    /// What the system says. Part of it may be gone then.
+    fn remove_tree(&mut self, path: &str) -> io::Result<Steps> {
+        let _ = path;
         Err(refused())
     }
 

@@ -15,7 +15,7 @@ pub static CSV: &[BuiltinDef] = &[
 ];
 
 fn csv_parse(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let text = crate::string(&args[0])?;
+    let text = crate::arguments::string(&args[0])?;
     let delimiter = delimiter(args.get(1))?;
     ctx.tick(text.len_bytes() / 8)?;
     let heap = ctx.heap().clone();
@@ -34,14 +34,14 @@ fn csv_stringify(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 fn array(value: &Value) -> Result<&Rc<Array>, Raise> {
     match value {
         Value::Array(array) => Ok(array),
-        _ => Err(crate::wrong_type("array", value)),
+        _ => Err(crate::arguments::wrong_type("array", value)),
     }
 }
 
 /// The one ASCII character between fields; a comma unless given.
 fn delimiter(value: Option<&Value>) -> Result<u8, Raise> {
     let Some(value) = value else { return Ok(b',') };
-    let text = crate::string(value)?.as_str();
+    let text = crate::arguments::string(value)?.as_str();
     match text.as_bytes() {
         [byte] if byte.is_ascii() => Ok(*byte),
         _ => Err(Raise::operation(&format!(

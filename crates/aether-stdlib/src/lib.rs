@@ -10,6 +10,8 @@
 //! - A built-in that fails leaves its arguments as they were.
 //! - `unsafe` is confined to the C interface of plugins.
 
+mod arguments;
+
 #[cfg(feature = "json")]
 mod json;
 
@@ -21,6 +23,9 @@ mod env;
 
 #[cfg(feature = "files")]
 mod files;
+
+#[cfg(feature = "fs")]
+mod fs;
 
 #[cfg(feature = "http")]
 mod http;
@@ -80,48 +85,6 @@ pub static MODULES: &[LibraryModule] = &[
     env::ENV,
     #[cfg(feature = "path")]
     path::PATH,
+    #[cfg(feature = "fs")]
+    fs::FS,
 ];
-
-/// Asks the host for an access.
-#[cfg(any(feature = "env", feature = "files"))]
-fn permit(
-    ctx: &mut aether_eval::Ctx<'_>,
-    permission: aether_eval::Permission,
-    what: &str,
-) -> Result<(), aether_value::Raise> {
-    ctx.tick(what.len() / aether_value::WORK_BYTES)?;
-    let answer = ctx.host().permit(permission, what);
-    answer.map_err(|detail| aether_value::Raise::permission(&detail))
-}
-
-/// The type error for an argument.
-#[cold]
-#[cfg(any(
-    feature = "json",
-    feature = "csv",
-    feature = "files",
-    feature = "net",
-    feature = "http",
-    feature = "plugins",
-    feature = "env"
-))]
-fn wrong_type(expected: &str, value: &aether_value::Value) -> aether_value::Raise {
-    aether_value::Raise::type_error(expected, &value.type_name())
-}
-
-/// The string in an argument.
-#[cfg(any(
-    feature = "json",
-    feature = "csv",
-    feature = "files",
-    feature = "net",
-    feature = "http",
-    feature = "plugins",
-    feature = "env"
-))]
-fn string(value: &aether_value::Value) -> Result<&aether_value::Rc<aether_value::Str>, aether_value::Raise> {
-    match value {
-        aether_value::Value::String(text) => Ok(text),
-        _ => Err(wrong_type("string", value)),
-    }
-}

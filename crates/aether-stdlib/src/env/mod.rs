@@ -35,8 +35,8 @@ fn cpus() -> i64 {
 
 /// The name of a variable in an argument, if the host allows the access.
 fn allowed<'v>(ctx: &mut Ctx<'_>, value: &'v Value) -> Result<&'v str, Raise> {
-    let name = crate::string(value)?.as_str();
-    crate::permit(ctx, Permission::Env, name)?;
+    let name = crate::arguments::string(value)?.as_str();
+    crate::arguments::permit(ctx, Permission::Env, name)?;
     Ok(name)
 }
 
@@ -87,7 +87,7 @@ fn unset(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 /// All variables; those that are denied by name are left out.
 fn all(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
-    crate::permit(ctx, Permission::Env, "*")?;
+    crate::arguments::permit(ctx, Permission::Env, "*")?;
     let mut all = ctx.host().env_all();
     if !ctx.host().permits_everything(Permission::Env) {
         all.retain(|(name, _)| ctx.host().permit(Permission::Env, name).is_ok());
@@ -102,15 +102,15 @@ fn all(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
 }
 
 fn cwd(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
-    crate::permit(ctx, Permission::Read, ".")?;
+    crate::arguments::permit(ctx, Permission::Read, ".")?;
     let directory = ctx.host().current_dir();
     let directory = directory.map_err(|error| Raise::io("env.cwd", ".", &error.to_string()))?;
     ctx.string(&directory)
 }
 
 fn chdir(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let path = crate::string(&args[0])?.as_str();
-    crate::permit(ctx, Permission::Read, path)?;
+    let path = crate::arguments::string(&args[0])?.as_str();
+    crate::arguments::permit(ctx, Permission::Read, path)?;
     let changed = ctx.host().set_current_dir(path);
     changed.map_err(|error| Raise::io("env.chdir", path, &error.to_string()))?;
     Ok(Value::Null)
@@ -118,7 +118,7 @@ fn chdir(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 fn home(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
     let name = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
-    crate::permit(ctx, Permission::Env, name)?;
+    crate::arguments::permit(ctx, Permission::Env, name)?;
     match ctx.host().env(name).filter(|home| !home.is_empty()) {
         Some(home) => ctx.string(&home),
         None => Ok(Value::Null),

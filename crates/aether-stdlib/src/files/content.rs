@@ -11,7 +11,7 @@ use std::io::{self, Read};
 use super::{allowed, failed, permit};
 
 /// The text of the error for bytes that are not UTF-8, as the standard library has it.
-pub(super) const NOT_UTF8: &str = "stream did not contain valid UTF-8";
+pub(crate) const NOT_UTF8: &str = "stream did not contain valid UTF-8";
 
 /// Bytes that are made room for at first if a file does not tell its size.
 const CHUNK: usize = 64 << 10;
@@ -20,15 +20,16 @@ const STEP: usize = 16 << 20;
 /// The longest text.
 const MAX_SIZE: usize = i32::MAX as usize;
 
-/// Bytes outside the heap's objects, charged.
-struct Bytes {
+/// Bytes outside the heap's objects, charged by their capacity.
+pub(crate) struct Bytes {
     // Goes before the charge.
-    data: Vec<u8>,
+    pub(crate) data: Vec<u8>,
     charge: Charge,
 }
 
 impl Bytes {
-    fn new(heap: &Heap) -> Self {
+    /// None yet.
+    pub(crate) fn new(heap: &Heap) -> Self {
         Self {
             data: Vec::new(),
             charge: Charge::none(heap),
@@ -36,7 +37,7 @@ impl Bytes {
     }
 
     /// Makes room for `bytes` in all.
-    fn reserve(&mut self, bytes: usize) -> Result<(), Raise> {
+    pub(crate) fn reserve(&mut self, bytes: usize) -> Result<(), Raise> {
         let more = bytes.saturating_sub(self.data.capacity());
         if more == 0 {
             return Ok(());
@@ -54,7 +55,7 @@ impl Bytes {
 }
 
 /// The rest of a reader, whose size is expected to be `size`.
-fn read_all(
+pub(crate) fn read_all(
     ctx: &mut Ctx<'_>,
     mut reader: impl Read,
     size: u64,
@@ -100,7 +101,11 @@ fn with_text<R>(
     let bytes = read(ctx, operation, path)?;
     match std::str::from_utf8(&bytes.data) {
         Ok(text) => use_text(ctx.heap(), text),
-        Err(_) => Err(Raise::io(operation, crate::string(path)?.as_str(), NOT_UTF8)),
+        Err(_) => Err(Raise::io(
+            operation,
+            crate::arguments::string(path)?.as_str(),
+            NOT_UTF8,
+        )),
     }
 }
 
@@ -145,7 +150,7 @@ pub(super) fn read_lines(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Rai
     with_text(ctx, "read_lines", &args[0], |heap, text| {
         let lines = heap.array(text.lines().count())?;
         for line in text.lines() {
-            lines.push(Value::String(super::lines::fresh(heap, line)?))?;
+            lines.push(Value::String(super::window::fresh(heap, line)?))?;
         }
         Ok(Value::Array(lines))
     })
@@ -184,29 +189,29 @@ pub(super) fn append_file(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Ra
 }
 
 pub(super) fn write_bytes(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let path = crate::string(&args[0])?.as_str();
+    let path = crate::arguments::string(&args[0])?.as_str();
     let Value::Array(array) = &args[1] else {
-        return Err(crate::wrong_type("array", &args[1]));
+        return Err(crate::arguments::wrong_type("array", &args[1]));
     };
     permit(ctx, Permission::Write, path)?;
-    let bytes = collect_bytes(ctx, array)?;
+    let bytes = collect_bytes(ctx, "write_bytes", array)?;
     let written = ctx.host().write_file(path, &bytes.data);
     written.map_err(|error| failed("write_bytes", path, &error))?;
     Ok(Value::Null)
 }
 
 /// The bytes in an array of ints.
-fn collect_bytes(ctx: &mut Ctx<'_>, array: &Rc<Array>) -> Result<Bytes, Raise> {
+pub(crate) fn collect_bytes(ctx: &mut Ctx<'_>, operation: &str, array: &Rc<Array>) -> Result<Bytes, Raise> {
     ctx.tick(array.len() / 16)?;
     let mut bytes = Bytes::new(ctx.heap());
     bytes.reserve(array.len())?;
     for (index, item) in array.snapshot()?.iter().enumerate() {
         let Value::Int(value) = item else {
-            return Err(crate::wrong_type("int (0–255)", item));
+            return Err(crate::arguments::wrong_type("int (0–255)", item));
         };
         let Ok(byte) = u8::try_from(*value) else {
             return Err(Raise::operation(&format!(
-                "write_bytes: byte at index {index} is {value} (must be 0–255)"
+                "{operation}: byte at index {index} is {value} (must be 0–255)"
             )));
         };
         bytes.data.push(byte);

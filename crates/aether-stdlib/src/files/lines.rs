@@ -1,9 +1,7 @@
 //! `lines_iter`: the lines of a file, one at a time.
 //!
 //! Invariants
-//! - In memory are one buffer and at most one line; a line that is longer than the buffer grows as a charged string.
-//! - Nothing is read ahead: a line of a pipe is handed out as soon as its end has come. Whether another follows is
-//!   found out when somebody asks.
+//! - Whether another line follows is found out when somebody asks.
 //! - The file is closed at its end, after a failure, or when the stream is dropped.
 //!
 //! Source: library reference §6.2, §9.3.
@@ -15,10 +13,7 @@ use std::cell::RefCell;
 use std::io::{self, Read};
 
 use super::allowed;
-use super::content::NOT_UTF8;
-
-/// Bytes of the buffer.
-const BUFFER: usize = 64 << 10;
+use super::window::{BUFFER, Failure, Window};
 
 static METHODS: &[BuiltinDef] = &[
     BuiltinDef::method("next", 0, 0, next),
@@ -113,57 +108,49 @@ impl Items for FileLines {
 
 /// A file and what has been read of it.
 struct Lines {
-    /// `None` once it is closed.
-    reader: Option<Box<dyn Read>>,
-    buffer: Box<[u8]>,
-    /// The bytes in the buffer that have not been handed out.
-    start: usize,
-    end: usize,
+    reader: UntilEnd,
+    window: Window,
     /// The line that was read when the file was opened.
     first: Option<Rc<Str>>,
     /// What went wrong when somebody asked whether there is more; for the next line.
     failure: Option<io::Error>,
 }
 
-/// Why there is no line.
-enum Failure {
-    System(io::Error),
-    Raised(Raise),
-}
+/// A reader that goes when its end has come, or when it has failed.
+struct UntilEnd(Option<Box<dyn Read>>);
 
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::System(error)
+impl Read for UntilEnd {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let Some(reader) = &mut self.0 else {
+            return Ok(0);
+        };
+        let read = reader.read(out);
+        let goes_on = match &read {
+            Ok(count) => *count > 0,
+            Err(error) => error.kind() == io::ErrorKind::Interrupted,
+        };
+        if !goes_on {
+            self.0 = None;
+        }
+        read
     }
-}
-
-impl From<Raise> for Failure {
-    fn from(raise: Raise) -> Self {
-        Self::Raised(raise)
-    }
-}
-
-fn invalid() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, NOT_UTF8)
 }
 
 impl Lines {
     fn new(reader: Box<dyn Read>) -> Self {
         Self {
-            reader: Some(reader),
-            buffer: vec![0; BUFFER].into(),
-            start: 0,
-            end: 0,
+            reader: UntilEnd(Some(reader)),
+            window: Window::new(),
             first: None,
             failure: None,
         }
     }
 
     fn has_next(&mut self) -> bool {
-        if self.first.is_some() || self.failure.is_some() || self.start < self.end {
+        if self.first.is_some() || self.failure.is_some() || !self.window.bytes().is_empty() {
             return true;
         }
-        match self.fill() {
+        match self.window.fill(&mut self.reader) {
             Ok(more) => more,
             Err(error) => {
                 self.failure = Some(error);
@@ -188,96 +175,7 @@ impl Lines {
 
     /// The next line without its end; `None` at the end of the file.
     fn read_line(&mut self, heap: &Heap) -> Result<Option<Rc<Str>>, Failure> {
-        let mut long: Option<StrBuilder> = None;
-        // Bytes of the window that hold no line end.
-        let mut searched = 0;
-        loop {
-            let window = &self.buffer[self.start..self.end];
-            if let Some(at) = window[searched..].iter().position(|&byte| byte == b'\n') {
-                let line = &window[..searched + at];
-                let line = line.strip_suffix(b"\r").unwrap_or(line);
-                let text = std::str::from_utf8(line).map_err(|_| invalid());
-                self.start += searched + at + 1;
-                return Ok(Some(finish(heap, long, text?)?));
-            }
-            searched = window.len();
-            if searched == BUFFER {
-                // Full without a line end: what is certain goes to the line, the rest stays.
-                let certain = complete(window)?;
-                let line = long.get_or_insert_with(|| StrBuilder::new(heap));
-                line.push_str(certain)?;
-                self.start += certain.len();
-                searched -= certain.len();
-            }
-            if !self.fill()? {
-                let window = &self.buffer[self.start..self.end];
-                if window.is_empty() && long.is_none() {
-                    return Ok(None);
-                }
-                let text = std::str::from_utf8(window).map_err(|_| invalid());
-                self.start = self.end;
-                return Ok(Some(finish(heap, long, text?)?));
-            }
-        }
-    }
-
-    /// Reads more behind the window, which moves to the front if there is no room; `false` at the end of the file.
-    fn fill(&mut self) -> io::Result<bool> {
-        let Some(reader) = &mut self.reader else {
-            return Ok(false);
-        };
-        if self.end == BUFFER || self.start == self.end {
-            self.buffer.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
-        }
-        loop {
-            match reader.read(&mut self.buffer[self.end..]) {
-                Ok(0) => {
-                    self.reader = None;
-                    return Ok(false);
-                }
-                Ok(read) => {
-                    self.end += read;
-                    return Ok(true);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.reader = None;
-                    self.start = self.end;
-                    return Err(error);
-                }
-            }
-        }
-    }
-}
-
-/// The characters of a window that are complete and are not the beginning of a line end.
-fn complete(window: &[u8]) -> Result<&str, Failure> {
-    let text = match std::str::from_utf8(window) {
-        Ok(text) => text,
-        Err(error) if error.error_len().is_some() => return Err(invalid().into()),
-        Err(error) => std::str::from_utf8(&window[..error.valid_up_to()]).map_err(|_| invalid())?,
-    };
-    Ok(text.strip_suffix('\r').unwrap_or(text))
-}
-
-fn finish(heap: &Heap, long: Option<StrBuilder>, text: &str) -> Result<Rc<Str>, Raise> {
-    match long {
-        None => fresh(heap, text),
-        Some(mut line) => {
-            line.push_str(text)?;
-            line.finish()
-        }
-    }
-}
-
-/// A string with this text, a shared one if it is very short.
-pub(super) fn fresh(heap: &Heap, text: &str) -> Result<Rc<Str>, Raise> {
-    if text.is_empty() {
-        heap.empty_string()
-    } else {
-        heap.char_string(text)
+        self.window.read_line(&mut self.reader, heap)
     }
 }
 

@@ -5,14 +5,15 @@
 //!
 //! Source: library reference §9.3.
 
-mod content;
+pub(crate) mod content;
 mod lines;
+pub(crate) mod window;
 
 use aether_eval::{BuiltinDef, Ctx, Permission};
-use aether_value::{Charge, Raise, StrBuilder, Value};
+use aether_value::{Charge, Raise, StrBuilder, Value, WORK_BYTES};
 use std::io;
 
-use crate::permit;
+use crate::arguments::permit;
 
 /// Built-ins on files.
 pub static FILES: &[BuiltinDef] = &[
@@ -36,14 +37,19 @@ pub static FILES: &[BuiltinDef] = &[
     BuiltinDef::core("rm", &["path"], 1, 1, rm).needing(Permission::Write),
 ];
 
+/// The error for an operation on a path.
 #[cold]
 pub(crate) fn failed(operation: &str, path: &str, error: &io::Error) -> Raise {
     Raise::io(operation, path, &error.to_string())
 }
 
 /// The path in an argument, if the host allows the access.
-fn allowed<'v>(ctx: &mut Ctx<'_>, permission: Permission, path: &'v Value) -> Result<&'v str, Raise> {
-    let path = crate::string(path)?.as_str();
+pub(crate) fn allowed<'v>(
+    ctx: &mut Ctx<'_>,
+    permission: Permission,
+    path: &'v Value,
+) -> Result<&'v str, Raise> {
+    let path = crate::arguments::string(path)?.as_str();
     permit(ctx, permission, path)?;
     Ok(path)
 }
@@ -106,7 +112,7 @@ pub(crate) fn path_join(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Rais
     let mut joined = StrBuilder::new(ctx.heap());
     let parts: Vec<&str> = args
         .iter()
-        .map(|part| crate::string(part).map(|part| part.as_str()))
+        .map(|part| crate::arguments::string(part).map(|part| part.as_str()))
         .collect::<Result<_, _>>()?;
     // An absolute part discards what precedes it.
     let start = parts.iter().rposition(|part| part.starts_with('/')).unwrap_or(0);
@@ -120,15 +126,28 @@ pub(crate) fn path_join(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Rais
     Ok(Value::String(joined.finish()?))
 }
 
+/// Two paths in a message.
+#[cold]
+pub(crate) fn pair(from: &str, to: &str) -> String {
+    format!("'{from}' -> '{to}'")
+}
+
+/// Asks the host whether everything at and below a path may be written.
+pub(crate) fn permit_tree(ctx: &mut Ctx<'_>, path: &str) -> Result<(), Raise> {
+    ctx.tick(path.len() / WORK_BYTES)?;
+    let answer = ctx.host().permit_tree(Permission::Write, path);
+    answer.map_err(|detail| Raise::permission(&detail))
+}
+
 fn rename(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let (from, to) = (
-        crate::string(&args[0])?.as_str(),
-        crate::string(&args[1])?.as_str(),
+        crate::arguments::string(&args[0])?.as_str(),
+        crate::arguments::string(&args[1])?.as_str(),
     );
-    permit(ctx, Permission::Write, from)?;
-    permit(ctx, Permission::Write, to)?;
+    permit_tree(ctx, from)?;
+    permit_tree(ctx, to)?;
     let renamed = ctx.host().rename(from, to);
-    renamed.map_err(|error| failed("rename", &format!("'{from}' -> '{to}'"), &error))?;
+    renamed.map_err(|error| failed("rename", &pair(from, to), &error))?;
     Ok(Value::Null)
 }
 

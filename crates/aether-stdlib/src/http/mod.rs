@@ -46,13 +46,13 @@ const DEFAULT_USER_AGENT: &str = "aether/0.1";
 const MAX_TEXT: usize = i32::MAX as usize;
 
 fn http_get(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let url = crate::string(&args[0])?.as_str();
+    let url = crate::arguments::string(&args[0])?.as_str();
     let options = options(ctx, args.get(1))?;
     run(ctx, url, None, options)
 }
 
 fn http_post(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let url = crate::string(&args[0])?.as_str();
+    let url = crate::arguments::string(&args[0])?.as_str();
     let options = options(ctx, args.get(2))?;
     let body = ctx.text(&args[1])?;
     ctx.tick(body.len_bytes() / 64)?;
@@ -69,7 +69,7 @@ fn options(ctx: &mut Ctx<'_>, value: Option<&Value>) -> Result<Options, Raise> {
     let given = match value {
         None => None,
         Some(Value::Dict(dict)) => Some(dict),
-        Some(value) => return Err(crate::wrong_type("dict", value)),
+        Some(value) => return Err(crate::arguments::wrong_type("dict", value)),
     };
     let entry = |name: &str| given.and_then(|dict| find(dict, name));
     let seconds = match entry(TIMEOUT) {
@@ -81,7 +81,7 @@ fn options(ctx: &mut Ctx<'_>, value: Option<&Value>) -> Result<Options, Raise> {
             .unwrap_or(DEFAULT_TIMEOUT),
         Some(Value::Int(seconds)) => seconds as f64,
         Some(Value::Float(seconds)) => seconds,
-        Some(value) => return Err(crate::wrong_type("int", &value)),
+        Some(value) => return Err(crate::arguments::wrong_type("int", &value)),
     };
     let user_agent = match entry(USER_AGENT) {
         None => ctx
@@ -89,7 +89,7 @@ fn options(ctx: &mut Ctx<'_>, value: Option<&Value>) -> Result<Options, Raise> {
             .env("AETHER_HTTP_USER_AGENT")
             .unwrap_or_else(|| DEFAULT_USER_AGENT.to_owned()),
         Some(Value::String(text)) => text.as_str().to_owned(),
-        Some(value) => return Err(crate::wrong_type("string", &value)),
+        Some(value) => return Err(crate::arguments::wrong_type("string", &value)),
     };
     Ok(Options {
         timeout: timeout(seconds),

@@ -17,7 +17,7 @@ pub static JSON: &[BuiltinDef] = &[
 ];
 
 fn json_parse(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let text = crate::string(&args[0])?;
+    let text = crate::arguments::string(&args[0])?;
     ctx.tick(text.len_bytes() / 8)?;
     parse::parse(ctx.heap(), text.as_str())
 }

@@ -2,7 +2,7 @@
 
 use aether_value::{Heap, Raise, Value};
 
-use crate::wrong_type;
+use crate::arguments::wrong_type;
 
 /// Most bytes that wait at one end of a connection.
 const MOST: usize = i32::MAX as usize;

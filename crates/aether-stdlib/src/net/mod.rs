@@ -108,6 +108,6 @@ fn function(value: &Value) -> Result<Value, Raise> {
     if value.is_callable() {
         Ok(value.clone())
     } else {
-        Err(crate::wrong_type("function", value))
+        Err(crate::arguments::wrong_type("function", value))
     }
 }

@@ -129,10 +129,10 @@ fn options(operation: &str, value: Option<&Value>) -> Result<Options, Raise> {
     let dict = match value {
         None => return Ok(options),
         Some(Value::Dict(dict)) => dict,
-        Some(value) => return Err(crate::wrong_type("dict", value)),
+        Some(value) => return Err(crate::arguments::wrong_type("dict", value)),
     };
     if let Some(value) = dict.get_str_value(DELIMITER) {
-        let delimiter = crate::string(&value)?.as_str();
+        let delimiter = crate::arguments::string(&value)?.as_str();
         if delimiter.is_empty() {
             return Err(Raise::operation(&format!(
                 "{operation}: delimiter must not be empty"
@@ -144,7 +144,7 @@ fn options(operation: &str, value: Option<&Value>) -> Result<Options, Raise> {
         let seconds = match &value {
             Value::Int(seconds) => *seconds as f64,
             Value::Float(seconds) => *seconds,
-            value => return Err(crate::wrong_type("number", value)),
+            value => return Err(crate::arguments::wrong_type("number", value)),
         };
         if seconds.is_nan() || seconds <= 0.0 {
             return Err(Raise::operation(&format!(
@@ -160,7 +160,7 @@ fn options(operation: &str, value: Option<&Value>) -> Result<Options, Raise> {
 // --- servers ---
 
 pub(super) fn tcp_listen(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let address = crate::string(&args[0])?.as_str();
+    let address = crate::arguments::string(&args[0])?.as_str();
     let Options { delimiter, timeout } = options("tcp_listen", args.get(1))?;
     permit(ctx, Permission::Listen, address)?;
     let count = ctx.open_handle()?;
@@ -304,7 +304,7 @@ fn close_connection(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 // --- clients ---
 
 pub(super) fn tcp_connect(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let address = crate::string(&args[0])?.as_str();
+    let address = crate::arguments::string(&args[0])?.as_str();
     let Options { delimiter, timeout } = options("tcp_connect", args.get(1))?;
     permit(ctx, Permission::Net, address)?;
     let heap = ctx.heap();

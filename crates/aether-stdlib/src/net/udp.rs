@@ -112,7 +112,7 @@ fn socket_of(native: &NativeObject) -> &Socket {
 }
 
 pub(super) fn udp_bind(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let address = crate::string(&args[0])?.as_str();
+    let address = crate::arguments::string(&args[0])?.as_str();
     permit(ctx, Permission::Listen, address)?;
     let count = ctx.open_handle()?;
     let bound = bind(address, UdpSocket::bind).and_then(|socket| {
@@ -155,7 +155,7 @@ fn send_to(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let heap = ctx.heap().clone();
     // The types are checked before anything else.
     with_bytes(&heap, &args[1], |_| Ok(()))?;
-    let address = crate::string(&args[2])?.as_str();
+    let address = crate::arguments::string(&args[2])?.as_str();
     if socket.event_source.borrow().is_none() || socket.closed.get() {
         return Err(Raise::operation("sock.send_to: socket not started"));
     }

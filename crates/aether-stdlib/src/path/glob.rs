@@ -66,7 +66,7 @@ fn join(directory: &str, name: &str) -> String {
 /// The names in a directory; none if there is no directory or it cannot be read.
 fn names(ctx: &mut Ctx<'_>, directory: &str) -> Result<Vec<String>, Raise> {
     let directory = if directory.is_empty() { "." } else { directory };
-    crate::permit(ctx, Permission::Read, directory)?;
+    crate::arguments::permit(ctx, Permission::Read, directory)?;
     let listed = match ctx.host().list_dir(directory) {
         Ok(listed) => listed,
         Err(error) if is_passed_over(&error) => return Ok(Vec::new()),
@@ -87,7 +87,7 @@ fn is_passed_over(error: &io::Error) -> bool {
 
 /// `glob(pattern)`
 pub(super) fn glob(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let pattern = crate::string(&args[0])?.as_str();
+    let pattern = crate::arguments::string(&args[0])?.as_str();
     ctx.tick(pattern.len() / aether_value::WORK_BYTES)?;
     let parts = parts(pattern)?;
     let root = if pattern.starts_with('/') { "/" } else { "" };
@@ -124,7 +124,7 @@ pub(super) fn glob(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
             Some(Part::Name(name)) => {
                 let path = join(&path, name);
                 let is_last = next + 1 == parts.len();
-                crate::permit(ctx, Permission::Read, &path)?;
+                crate::arguments::permit(ctx, Permission::Read, &path)?;
                 // What is in the middle shows when it is read.
                 let answer = if is_last {
                     ctx.host().exists(&path)

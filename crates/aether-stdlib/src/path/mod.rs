@@ -34,7 +34,7 @@ pub(crate) const PATH: LibraryModule = LibraryModule {
 
 /// The path in an argument, whose length counts as work.
 fn path<'v>(ctx: &mut Ctx<'_>, value: &'v Value) -> Result<&'v str, Raise> {
-    let path = crate::string(value)?.as_str();
+    let path = crate::arguments::string(value)?.as_str();
     ctx.tick(path.len() / WORK_BYTES)?;
     Ok(path)
 }
@@ -110,8 +110,8 @@ fn with_ext(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 }
 
 fn absolute(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let path = crate::string(&args[0])?.as_str();
-    crate::permit(ctx, Permission::Read, path)?;
+    let path = crate::arguments::string(&args[0])?.as_str();
+    crate::arguments::permit(ctx, Permission::Read, path)?;
     let directory = ctx.host().current_dir();
     let directory = directory.map_err(|error| failed("path.absolute", path, &error))?;
     ctx.tick(path.len() / 8)?;
@@ -120,15 +120,15 @@ fn absolute(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 }
 
 fn real(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let path = crate::string(&args[0])?.as_str();
-    crate::permit(ctx, Permission::Read, path)?;
+    let path = crate::arguments::string(&args[0])?.as_str();
+    crate::arguments::permit(ctx, Permission::Read, path)?;
     let real = ctx.host().resolve_path(path);
     let real = real.map_err(|error| failed("path.real", path, &error))?;
     ctx.string(&real)
 }
 
 fn temp_dir(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
-    crate::permit(ctx, Permission::Env, "TMPDIR")?;
+    crate::arguments::permit(ctx, Permission::Env, "TMPDIR")?;
     let directory = ctx.host().temp_dir();
     ctx.string(&directory)
 }

@@ -30,7 +30,7 @@ fn call_v1(ctx: &Ctx<'_>, name: &str, entry: FunctionV1, args: &[Value]) -> Resu
     let mut numbers = Vec::with_capacity(args.len());
     for arg in args {
         let Value::Int(number) = arg else {
-            return Err(crate::wrong_type("int", arg));
+            return Err(crate::arguments::wrong_type("int", arg));
         };
         numbers.push(*number);
     }

@@ -37,7 +37,7 @@ pub static PLUGINS: &[BuiltinDef] =
 static CALL: BuiltinDef = BuiltinDef::method("call", 0, 255, call::call);
 
 fn load_plugin(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let path = crate::string(&args[0])?.as_str();
+    let path = crate::arguments::string(&args[0])?.as_str();
     let permitted = ctx.host().permit(Permission::Plugin, path);
     permitted.map_err(|detail| Raise::permission(&detail))?;
     let plugin = Plugin {

@@ -14,9 +14,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use aether_eval::{
-    FileHandle, FileInfo, Host, Names, OpenFile, OpenMode, Permission, Progress, Waiting, Waker,
-};
+use aether_eval::{FileHandle, FileInfo, Host, Names, OpenFile, OpenMode, Permission, Steps, Waiting, Waker};
 
 use super::{nanos_since, wait_on_clock};
 
@@ -752,9 +750,10 @@ impl Host for MemoryHost {
         })
     }
 
-    fn copy_file(&mut self, from: &str, to: &str, _: Progress<'_>) -> io::Result<()> {
+    fn copy_file(&mut self, from: &str, to: &str) -> io::Result<Steps> {
         let bytes = self.read_file(from)?;
-        self.write_file(to, &bytes)
+        self.write_file(to, &bytes)?;
+        Ok(Box::new(|| Ok(None)))
     }
 
     fn remove_dir(&mut self, path: &str) -> io::Result<()> {
@@ -772,22 +771,19 @@ impl Host for MemoryHost {
         }
     }
 
-    fn remove_tree(&mut self, path: &str, progress: Progress<'_>) -> io::Result<()> {
+    fn remove_tree(&mut self, path: &str) -> io::Result<Steps> {
         for name in self.list_dir(path)? {
             let inner = format!("{path}/{}", name?);
-            if !progress(1) {
-                return Err(io::ErrorKind::Interrupted.into());
-            }
             if self.is_dir(&inner)? {
-                self.remove_tree(&inner, progress)?;
+                drop(self.remove_tree(&inner)?);
             } else {
                 self.remove_file(&inner)?;
             }
         }
-        // A directory that only its files made is gone with them.
         match self.remove_dir(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed,
+            // A directory that only its files made is gone with them.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(Box::new(|| Ok(None))),
         }
     }
 

@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use aether_eval::{FileHandle, FileInfo, OpenFile, OpenMode, Permission, Progress};
+use aether_eval::{FileHandle, FileInfo, OpenFile, OpenMode, Permission, Steps};
 
 use crate::permissions::Permissions;
 
@@ -109,13 +109,13 @@ pub(super) fn open_handle(
 
 /// A standard stream of this process as a file.
 #[cfg(unix)]
-pub(super) fn duplicate(stream: &impl std::os::fd::AsFd) -> io::Result<Box<dyn FileHandle>> {
-    Ok(Box::new(File::from(stream.as_fd().try_clone_to_owned()?)))
+pub(super) fn duplicate(stream: &impl std::os::fd::AsFd) -> io::Result<File> {
+    Ok(File::from(stream.as_fd().try_clone_to_owned()?))
 }
 
 /// A standard stream of this process as a file.
 #[cfg(not(unix))]
-pub(super) fn duplicate<T>(_: &T) -> io::Result<Box<dyn FileHandle>> {
+pub(super) fn duplicate<T>(_: &T) -> io::Result<File> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
@@ -210,86 +210,89 @@ fn unique() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }
 
-/// Copies what is left of a file to another place.
-pub(super) fn pump(source: &mut File, sink: &mut impl Write, progress: Progress<'_>) -> io::Result<()> {
-    loop {
-        let copied = io::copy(&mut Read::by_ref(source).take(STEP), sink)?;
-        if copied == 0 {
-            return sink.flush();
-        }
-        if !progress(copied as usize) {
-            return Err(io::ErrorKind::Interrupted.into());
-        }
-    }
+/// Copies a piece of what is left of a file; tells how many bytes, none at the end.
+pub(super) fn copy_some(source: &mut File, sink: &mut File) -> io::Result<Option<usize>> {
+    let copied = io::copy(&mut Read::by_ref(source).take(STEP), sink)?;
+    Ok((copied > 0).then_some(copied as usize))
 }
 
 /// Replaces a file, which is no link, with the bytes and permission bits of another.
-pub(super) fn copy(
-    source: &File,
-    to: &Path,
-    permissions: &Permissions,
-    progress: Progress<'_>,
-) -> io::Result<()> {
-    let found = source.metadata()?;
-    replace(to, permissions, |file, _| {
-        let mut source = source.try_clone()?;
-        pump(&mut source, file, progress)?;
-        if file.metadata()?.is_file() {
-            file.set_permissions(found.permissions())?;
+pub(super) fn copy(mut source: File, to: &Path, permissions: &Permissions) -> io::Result<Steps> {
+    let mode = source.metadata()?.permissions();
+    let mut replacement = Some(Replacement::begin(to, permissions)?);
+    Ok(Box::new(move || {
+        let Some(new) = &mut replacement else {
+            return Ok(None);
+        };
+        let copied = copy_some(&mut source, &mut new.file)?;
+        if copied.is_none()
+            && let Some(new) = replacement.take()
+        {
+            if new.replaces_file() {
+                new.file.set_permissions(mode.clone())?;
+            }
+            new.commit()?;
         }
-        Ok(())
-    })
+        Ok(copied)
+    }))
 }
 
 /// Removes a directory and everything in it. What is removed is found from the directory that was opened, so that
 /// nobody can lead it elsewhere by exchanging a directory for a link.
 #[cfg(unix)]
-pub(super) fn remove_tree(path: &Path, permissions: &Permissions, progress: Progress<'_>) -> io::Result<()> {
+pub(super) fn remove_tree(path: &Path, permissions: &Permissions) -> io::Result<Steps> {
     use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, unlinkat};
     use rustix::io::Errno;
     use std::ffi::CString;
+
+    /// Entries between two looks at limits.
+    const ENTRIES: usize = 64;
 
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let top = File::from(openat(CWD, path, flags, Mode::empty())?);
     check_opened(&top, path, Permission::Write, permissions)?;
     let mut open: Vec<(Dir, CString)> = vec![(Dir::new(top)?, CString::default())];
-    while let Some((directory, _)) = open.last_mut() {
-        let Some(entry) = directory.read().transpose()? else {
-            let name = open.pop().map(|(_, name)| name).unwrap_or_default();
-            match open.last() {
-                Some((parent, _)) => unlinkat(parent.fd()?, &name, AtFlags::REMOVEDIR)?,
-                None => fs::remove_dir(path)?,
+    let path = path.to_owned();
+    Ok(Box::new(move || {
+        for _ in 0..ENTRIES {
+            let Some((directory, _)) = open.last_mut() else {
+                return Ok(None);
+            };
+            let Some(entry) = directory.read().transpose()? else {
+                let name = open.pop().map(|(_, name)| name).unwrap_or_default();
+                match open.last() {
+                    Some((parent, _)) => unlinkat(parent.fd()?, &name, AtFlags::REMOVEDIR)?,
+                    None => fs::remove_dir(&path)?,
+                }
+                continue;
+            };
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
             }
-            continue;
-        };
-        let name = entry.file_name();
-        if matches!(name.to_bytes(), b"." | b"..") {
-            continue;
-        }
-        if !progress(1) {
-            return Err(io::ErrorKind::Interrupted.into());
-        }
-        let parent = directory.fd()?;
-        let inner = match entry.file_type() {
-            FileType::Directory | FileType::Unknown => openat(parent, name, flags, Mode::empty()),
-            _ => Err(Errno::NOTDIR),
-        };
-        match inner {
-            Ok(inner) => open.push((Dir::new(inner)?, name.to_owned())),
-            Err(Errno::NOTDIR | Errno::LOOP) => match unlinkat(parent, name, AtFlags::empty()) {
-                Ok(()) | Err(Errno::NOENT) => {}
+            let parent = directory.fd()?;
+            let inner = match entry.file_type() {
+                FileType::Directory | FileType::Unknown => openat(parent, name, flags, Mode::empty()),
+                _ => Err(Errno::NOTDIR),
+            };
+            match inner {
+                Ok(inner) => open.push((Dir::new(inner)?, name.to_owned())),
+                Err(Errno::NOTDIR | Errno::LOOP) => match unlinkat(parent, name, AtFlags::empty()) {
+                    Ok(()) | Err(Errno::NOENT) => {}
+                    Err(error) => return Err(error.into()),
+                },
+                Err(Errno::NOENT) => {}
                 Err(error) => return Err(error.into()),
-            },
-            Err(Errno::NOENT) => {}
-            Err(error) => return Err(error.into()),
+            }
         }
-    }
-    Ok(())
+        Ok(Some(ENTRIES))
+    }))
 }
 
 #[cfg(not(unix))]
-pub(super) fn remove_tree(path: &Path, _: &Permissions, _: Progress<'_>) -> io::Result<()> {
-    fs::remove_dir_all(path)
+pub(super) fn remove_tree(path: &Path, _: &Permissions) -> io::Result<Steps> {
+    fs::remove_dir_all(path)?;
+    Ok(Box::new(|| Ok(None)))
 }
 
 /// What is at a path, following links; `None` for nothing.
@@ -333,50 +336,87 @@ pub(super) fn final_place(path: &Path) -> io::Result<Place> {
     Err(io::Error::from_raw_os_error(TOO_MANY_LINKS))
 }
 
-/// Replaces a file, which is no link, with these bytes.
+/// Replaces a file, which is no link, with these bytes. Its permission bits are kept.
 pub(super) fn replace_file(path: &Path, bytes: &[u8], permissions: &Permissions) -> io::Result<()> {
-    replace(path, permissions, |file, old| {
-        file.write_all(bytes)?;
-        if let Some(old) = old {
-            // After the owner, whose change takes away some bits.
-            file.set_permissions(old.permissions())?;
-        }
-        Ok(())
-    })
+    let mut new = Replacement::begin(path, permissions)?;
+    new.file.write_all(bytes)?;
+    if let Some(old) = &new.old {
+        // After the owner, whose change takes away some bits.
+        new.file.set_permissions(old.permissions())?;
+    }
+    new.commit()
 }
 
-/// Has `fill` write a file beside its final place and renames it. The owner is kept; what is no regular file, such as
-/// a pipe or `/dev/null`, is written to directly. The path is no link. `fill` is told of the file that it replaces.
-fn replace(
-    path: &Path,
-    permissions: &Permissions,
-    fill: impl FnOnce(&mut File, Option<&fs::Metadata>) -> io::Result<()>,
-) -> io::Result<()> {
-    let existing = match OpenOptions::new().write(true).open(path) {
-        Ok(file) => Some(file),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error),
-    };
-    if let Some(file) = &existing {
-        check_opened(file, path, Permission::Write, permissions)?;
+/// A file that is written beside its final place and renamed when it is complete; dropped before that, it is removed.
+/// The owner of what it replaces is kept. What is no regular file, such as a pipe or `/dev/null`, is written directly.
+struct Replacement {
+    file: File,
+    path: PathBuf,
+    /// Where it is until it is complete; `None` for what is written directly.
+    temporary: Option<PathBuf>,
+    /// The regular file that it replaces.
+    old: Option<fs::Metadata>,
+}
+
+impl Replacement {
+    /// Begins. The path is no link.
+    fn begin(path: &Path, permissions: &Permissions) -> io::Result<Self> {
+        let existing = match OpenOptions::new().write(true).open(path) {
+            Ok(file) => Some(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        if let Some(file) = &existing {
+            check_opened(file, path, Permission::Write, permissions)?;
+        }
+        let found = existing.as_ref().map(File::metadata).transpose()?;
+        if let (Some(file), Some(found)) = (existing, &found)
+            && (!found.is_file() || path.starts_with("/proc") || path.starts_with("/sys"))
+        {
+            return Ok(Self {
+                file,
+                path: path.to_owned(),
+                temporary: None,
+                old: None,
+            });
+        }
+        let (temporary, file) = temporary_beside(path)?;
+        let new = Self {
+            file,
+            path: path.to_owned(),
+            temporary: Some(temporary),
+            old: found,
+        };
+        check_opened(&new.file, path, Permission::Write, permissions)?;
+        if let Some(old) = &new.old {
+            keep_owner(&new.file, old)?;
+        }
+        Ok(new)
     }
-    let found = existing.as_ref().map(File::metadata).transpose()?;
-    if let (Some(mut file), Some(found)) = (existing, &found)
-        && (!found.is_file() || path.starts_with("/proc") || path.starts_with("/sys"))
-    {
-        return fill(&mut file, None);
+
+    /// Whether what is written becomes a file of its own.
+    fn replaces_file(&self) -> bool {
+        self.temporary.is_some()
     }
-    let (temporary, mut file) = temporary_beside(path)?;
-    let written = check_opened(&file, path, Permission::Write, permissions)
-        .and_then(|()| found.as_ref().map_or(Ok(()), |old| keep_owner(&file, old)))
-        .and_then(|()| fill(&mut file, found.as_ref()))
-        .and_then(|()| file.sync_all())
-        .and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        // The first error is the one to tell.
-        let _ = fs::remove_file(&temporary);
+
+    /// Puts it in its place.
+    fn commit(mut self) -> io::Result<()> {
+        if let Some(temporary) = &self.temporary {
+            self.file.sync_all()?;
+            fs::rename(temporary, &self.path)?;
+            self.temporary = None;
+        }
+        Ok(())
     }
-    written
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        if let Some(temporary) = &self.temporary {
+            // What went wrong before is what there is to tell.
+            let _ = fs::remove_file(temporary);
+        }
+    }
 }
 
 /// Gives a file the owner and group of another; only where they differ, which takes a privileged user.

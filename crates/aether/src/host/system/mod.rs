@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use aether_eval::{
-    AccessCheck, Background, FileHandle, FileInfo, Host, Names, OpenFile, OpenMode, Permission, Progress,
+    AccessCheck, Background, FileHandle, FileInfo, Host, Names, OpenFile, OpenMode, Permission, Steps,
     Stream, Waiting, Waker,
 };
 
@@ -572,9 +572,9 @@ impl Host for SystemHost {
             Place::Output => {
                 self.write_buffer()?;
                 self.direct = true;
-                files::duplicate(&io::stdout())
+                Ok(Box::new(files::duplicate(&io::stdout())?))
             }
-            Place::Errors => files::duplicate(&io::stderr()),
+            Place::Errors => Ok(Box::new(files::duplicate(&io::stderr())?)),
         }
     }
 
@@ -582,24 +582,25 @@ impl Host for SystemHost {
         files::info(Path::new(&*self.at(path)))
     }
 
-    fn copy_file(&mut self, from: &str, to: &str, progress: Progress<'_>) -> io::Result<()> {
+    fn copy_file(&mut self, from: &str, to: &str) -> io::Result<Steps> {
         let mut source = files::open_source(Path::new(&*self.at(from)), &self.permissions)?;
-        match final_place(Path::new(&*self.at(to)))? {
-            Place::File(path) => files::copy(&source, &path, &self.permissions, progress),
+        let mut sink = match final_place(Path::new(&*self.at(to)))? {
+            Place::File(path) => return files::copy(source, &path, &self.permissions),
             Place::Output => {
                 self.write_buffer()?;
-                files::pump(&mut source, &mut io::stdout().lock(), progress)
+                files::duplicate(&io::stdout())?
             }
-            Place::Errors => files::pump(&mut source, &mut io::stderr().lock(), progress),
-        }
+            Place::Errors => files::duplicate(&io::stderr())?,
+        };
+        Ok(Box::new(move || files::copy_some(&mut source, &mut sink)))
     }
 
     fn remove_dir(&mut self, path: &str) -> io::Result<()> {
         fs::remove_dir(&*self.at(path))
     }
 
-    fn remove_tree(&mut self, path: &str, progress: Progress<'_>) -> io::Result<()> {
-        files::remove_tree(Path::new(&*self.at(path)), &self.permissions, progress)
+    fn remove_tree(&mut self, path: &str) -> io::Result<Steps> {
+        files::remove_tree(Path::new(&*self.at(path)), &self.permissions)
     }
 
     fn make_link(&mut self, target: &str, path: &str) -> io::Result<()> {
