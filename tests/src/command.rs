@@ -31,7 +31,6 @@ pub fn build(package: &str) -> PathBuf {
     // Under a sanitizer as these tests were built: for a target that is named, so that macros are without it.
     if std::env::var("RUSTFLAGS").is_ok_and(|flags| flags.contains("sanitizer")) {
         build.args(["--target", "x86_64-unknown-linux-gnu"]);
-        build.args(["--features", "aether-value/system-alloc"]);
     }
     assert!(build.status().unwrap().success());
     directory

@@ -15,8 +15,8 @@ use crate::{json, long_form, streams};
 #[cold]
 #[inline(never)]
 pub(crate) fn failure(error: &Error, engine: Option<&Engine>, color: Color) -> u8 {
-    if matches!(error, Error::Exit) {
-        return 0;
+    if let Error::Exit(status) = error {
+        return *status;
     }
     if error.kind() == Some(ErrorKind::Interrupted) {
         // Whoever pressed Ctrl-C knows.
@@ -51,7 +51,7 @@ fn status(error: &Error, engine: Option<&Engine>) -> u8 {
 
 /// Whether an error ends a run without a word.
 pub(crate) fn is_silent(error: &Error) -> bool {
-    matches!(error, Error::Exit) || error.kind() == Some(ErrorKind::Interrupted)
+    matches!(error, Error::Exit(_)) || error.kind() == Some(ErrorKind::Interrupted)
 }
 
 /// Writes an error as JSON to standard output and gives the exit status.

@@ -111,6 +111,24 @@ impl Ctx<'_> {
         self.vm.element_or_null(object, index)
     }
 
+    /// Has a function called at the program's end, before those that were given earlier.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn add_exit_handler(&mut self, function: Value) -> Result<(), Raise> {
+        let vm = &mut *self.vm;
+        let handlers = match &vm.exit_handlers {
+            Some(handlers) => handlers,
+            None => vm.exit_handlers.insert(vm.heap.array(1)?),
+        };
+        handlers.push(function)
+    }
+
+    /// Takes the handler of the program's end that is to run next.
+    pub(crate) fn next_exit_handler(&mut self) -> Option<Value> {
+        self.vm.exit_handlers.as_ref()?.pop().ok().flatten()
+    }
+
     /// The generator behind `random()` and `rand_int()`, seeded by the host at its first use.
     pub fn random(&mut self) -> &mut fastrand::Rng {
         self.vm.random()

@@ -519,6 +519,12 @@ pub trait Host {
         Vec::new()
     }
 
+    /// The variables that have been set, or taken away, for this engine alone: what programs that it starts see beside
+    /// the environment of the process.
+    fn env_changes(&mut self) -> Vec<(String, Option<String>)> {
+        Vec::new()
+    }
+
     /// Sets a variable for this engine and the programs that it starts, or takes it away.
     fn set_env(&mut self, name: &str, value: Option<&str>) {
         let _ = (name, value);

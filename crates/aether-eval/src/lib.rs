@@ -25,7 +25,7 @@ mod vm;
 
 pub use builtins::{
     Args, BuiltinDef, Constant, Each, Event, LibraryModule, Pairs, Place, Resume, Returned, Run, Simple,
-    Step, Until, all_builtins, core_builtins, library_modules, predefined_modules,
+    Step, Until, all_builtins, core_builtins, exit, library_modules, predefined_modules,
 };
 pub use context::Ctx;
 pub use handles::{Count, Held};

@@ -133,7 +133,7 @@ pub enum RunError {
     Runtime(#[from] Box<RuntimeError>),
     /// It ended the program without an error.
     #[error("exit")]
-    Exit,
+    Exit(u8),
 }
 
 /// A fragment that one machine has compiled, which alone may run it.
@@ -371,6 +371,8 @@ impl Machine {
     /// See [`RunError`].
     pub fn finish(&mut self) -> Result<(), RunError> {
         self.vm.begin_host_call();
+        let ended = self.vm.run_exit_handlers();
+        self.leave(ended)?;
         self.complete_writes();
         if self.vm.heap.finalizers() > 0 {
             self.vm.heap.collect();
@@ -763,7 +765,7 @@ impl From<RuntimeError> for RunError {
 impl From<Raise> for RunError {
     fn from(raise: Raise) -> Self {
         if is_exit(&raise) {
-            Self::Exit
+            Self::Exit(raise.message().parse().unwrap_or(0))
         } else {
             describe(&raise).into()
         }

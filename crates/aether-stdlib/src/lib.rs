@@ -12,6 +12,9 @@
 
 mod arguments;
 
+#[cfg(any(feature = "files", feature = "process"))]
+mod bytes;
+
 #[cfg(feature = "json")]
 mod json;
 
@@ -38,6 +41,9 @@ mod plugins;
 
 #[cfg(feature = "net")]
 mod net;
+
+#[cfg(feature = "process")]
+mod process;
 
 #[cfg(any(feature = "json", feature = "csv"))]
 mod scan;
@@ -87,4 +93,6 @@ pub static MODULES: &[LibraryModule] = &[
     path::PATH,
     #[cfg(feature = "fs")]
     fs::FS,
+    #[cfg(feature = "process")]
+    process::PROCESS,
 ];

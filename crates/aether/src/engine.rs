@@ -1166,7 +1166,7 @@ impl Engine {
 
 fn output_error(error: io::Error) -> Error {
     if error.kind() == io::ErrorKind::BrokenPipe {
-        Error::Exit
+        Error::Exit(0)
     } else {
         Error::Output(error)
     }

@@ -57,7 +57,7 @@ pub enum Error {
     Output(#[from] std::io::Error),
     /// The script ended the run by itself, or nobody reads its output any more.
     #[error("exit")]
-    Exit,
+    Exit(u8),
 }
 
 /// The text of a source file, of which reading gave these bytes.
@@ -357,7 +357,7 @@ fn trace_line(place: &TracePlace) -> String {
 /// a runtime error.
 pub(crate) fn lines_of(error: &Error, script: Option<&str>, help: Option<&str>) -> Vec<String> {
     match error {
-        Error::Exit => Vec::new(),
+        Error::Exit(_) => Vec::new(),
         Error::Syntax { file, diagnostics } => syntax_lines(file, diagnostics, script),
         Error::Runtime(raised) => {
             let elsewhere = raised.places.first().filter(|place| place.file.path() != script);
@@ -430,7 +430,7 @@ impl From<Error> for Raise {
         match error {
             Error::Runtime(raised) if kind == ErrorKind::Thrown => Self::thrown(raised.value, message),
             Error::Read { .. } | Error::Output(_) => Self::new(ErrorKind::Io, message),
-            Error::Exit => Self::new(ErrorKind::Exit, message),
+            Error::Exit(status) => Self::new(ErrorKind::Exit, status.to_string()),
             _ => Self::new(kind, message),
         }
     }
@@ -441,7 +441,7 @@ impl From<RunError> for Error {
         match error {
             RunError::Syntax { file, diagnostics } => Self::Syntax { file, diagnostics },
             RunError::Runtime(error) => Self::Runtime(error),
-            RunError::Exit => Self::Exit,
+            RunError::Exit(status) => Self::Exit(status),
         }
     }
 }

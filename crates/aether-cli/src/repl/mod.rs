@@ -209,8 +209,8 @@ impl Session {
         self.latest = watch.stop(&engine);
         let served = engine.serve_ready();
         for error in [result.err(), served.err()].into_iter().flatten() {
-            if matches!(error, Error::Exit) {
-                return Some(0);
+            if let Error::Exit(status) = error {
+                return Some(status);
             }
             self.report(&error, &engine);
         }

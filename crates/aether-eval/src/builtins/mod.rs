@@ -23,6 +23,7 @@ pub use crate::vm::Returned;
 mod collections;
 mod console;
 mod conversion;
+mod exit;
 mod format;
 mod frames;
 mod heap;
@@ -46,6 +47,8 @@ mod text;
 mod time;
 
 pub(crate) use console::output_error;
+pub(crate) use exit::RUN_EXIT_HANDLERS;
+pub use exit::exit;
 pub(crate) use format::FORMAT_VALUE;
 pub(crate) use frames::{COLLECT, DRAIN, FILL_DEFAULTS, collect_iterable};
 pub(crate) use heap::RUN_FINALIZERS;

@@ -163,6 +163,9 @@ impl Vm {
         for coroutine in self.current.iter().chain(&self.main) {
             roots.object(coroutine);
         }
+        if let Some(handlers) = &self.exit_handlers {
+            roots.object(handlers);
+        }
         for wake in &self.ready {
             wake.mark(roots);
         }

@@ -227,6 +227,8 @@ pub(crate) struct Vm {
     pub(crate) handles: crate::handles::Handles,
     /// Where the script lies that was run last, if it came from a file.
     pub(crate) script_directory: Option<String>,
+    /// What is to be called at the program's end, the latest last.
+    pub(crate) exit_handlers: Option<Rc<Array>>,
     /// Modules of the host, by name.
     pub(crate) host_modules: ahash::AHashMap<Box<str>, u32>,
     /// Modules that `import` finds after all files, besides those of this crate.
@@ -309,6 +311,7 @@ impl Vm {
             printed: 0,
             handles: crate::handles::Handles::default(),
             script_directory: None,
+            exit_handlers: None,
             host_modules: ahash::AHashMap::new(),
             extensions: &[],
             method_stubs: ahash::AHashMap::new(),

@@ -396,6 +396,18 @@ impl Vm {
             .map(drop)
     }
 
+    /// Runs the handlers of the program's end.
+    ///
+    /// # Errors
+    /// As [`Vm::run_finalizers`].
+    pub(crate) fn run_exit_handlers(&mut self) -> Result<(), Raise> {
+        if self.exit_handlers.is_none() {
+            return Ok(());
+        }
+        self.call_value(&builtins::RUN_EXIT_HANDLERS.value(), &[], true)
+            .map(drop)
+    }
+
     /// Serves the queue of callbacks until it is empty, and runs finalizers.
     ///
     /// # Errors

@@ -5,7 +5,7 @@
 //!
 //! Source: library reference §9.3.
 
-pub(crate) mod content;
+mod content;
 mod lines;
 pub(crate) mod window;
 

@@ -7,7 +7,7 @@
 use aether_value::{Heap, Raise, Rc, Str, StrBuilder};
 use std::io::{self, Read};
 
-use super::content::NOT_UTF8;
+use crate::bytes::NOT_UTF8;
 
 /// Bytes of the buffer.
 pub(crate) const BUFFER: usize = 64 << 10;

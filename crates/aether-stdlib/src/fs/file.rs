@@ -13,7 +13,7 @@ use std::cell::RefCell;
 use std::io::{self, SeekFrom};
 
 use crate::arguments::{int, permit, string, wrong_type};
-use crate::files::content::{Bytes, NOT_UTF8, collect_bytes, read_all};
+use crate::bytes::{Bytes, NOT_UTF8, collect_bytes, read_all};
 use crate::files::failed;
 use crate::files::window::{BUFFER, Failure, Window};
 

@@ -862,6 +862,11 @@ impl Host for MemoryHost {
             .collect()
     }
 
+    fn env_changes(&mut self) -> Vec<(String, Option<String>)> {
+        let all = self.env_all();
+        all.into_iter().map(|(name, value)| (name, Some(value))).collect()
+    }
+
     fn set_env(&mut self, name: &str, value: Option<&str>) {
         let variables = &mut self.world.borrow_mut().variables;
         match value {

@@ -692,6 +692,13 @@ impl Host for SystemHost {
         all.into_iter().collect()
     }
 
+    fn env_changes(&mut self) -> Vec<(String, Option<String>)> {
+        let changes = self.variables.iter();
+        changes
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    }
+
     fn set_env(&mut self, name: &str, value: Option<&str>) {
         self.variables.insert(name.to_owned(), value.map(str::to_owned));
     }

@@ -1,0 +1,258 @@
+//! The lines that a running program prints.
+//!
+//! A thread reads the program's pipe and hands over pieces, a few of which may wait: a program that prints faster than
+//! its lines are taken waits too. Asking for a line that has not come parks who asks.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io::{self, Read};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+
+use aether_eval::{BuiltinDef, Ctx, Event, HostFinish, Step};
+use aether_value::{Builtin, Heap, Native, Raise, StrBuilder, Value};
+
+use super::thread::start;
+use crate::bytes::Bytes;
+
+/// Bytes of a piece.
+const PIECE: usize = 16 << 10;
+/// Pieces that wait.
+const PIECES: usize = 4;
+
+static METHODS: &[BuiltinDef] = &[
+    BuiltinDef::method_frame("has_next", 0, 0, 1, has_next),
+    BuiltinDef::method_frame("next", 0, 0, 1, next),
+];
+
+/// Where pieces wait.
+struct Pipe {
+    state: Mutex<PipeState>,
+    room: Condvar,
+}
+
+#[derive(Default)]
+struct PipeState {
+    pieces: VecDeque<Vec<u8>>,
+    /// Nothing comes any more.
+    ended: bool,
+    /// Nobody takes any more.
+    abandoned: bool,
+    waker: Option<Waker>,
+}
+
+impl Pipe {
+    fn lock(&self) -> MutexGuard<'_, PipeState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads until the end, or until nobody wants more.
+    fn read(&self, mut source: impl Read) {
+        let mut buffer = vec![0; PIECE];
+        loop {
+            let count = match source.read(&mut buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                count => count.unwrap_or(0),
+            };
+            let mut state = self.lock();
+            while state.pieces.len() == PIECES && !state.abandoned {
+                state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+            if count == 0 || state.abandoned {
+                state.ended = true;
+            } else {
+                state.pieces.push_back(buffer[..count].to_vec());
+            }
+            let (waker, is_over) = (state.waker.take(), state.ended);
+            drop(state);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+            if is_over {
+                return;
+            }
+        }
+    }
+}
+
+/// The lines as a value.
+pub(super) struct Lines {
+    pipe: Arc<Pipe>,
+    state: RefCell<State>,
+}
+
+struct State {
+    /// What has come and not been handed out.
+    bytes: Bytes,
+    /// Where in it the next line begins, and up to where there is no line end.
+    begin: usize,
+    searched: usize,
+    ended: bool,
+}
+
+impl Lines {
+    /// Lines of what a program prints to a pipe.
+    ///
+    /// # Errors
+    /// There is no thread to read it.
+    pub(super) fn new(heap: &Heap, source: impl Read + Send + 'static) -> io::Result<Self> {
+        let pipe = Arc::new(Pipe {
+            state: Mutex::default(),
+            room: Condvar::new(),
+        });
+        let shared = pipe.clone();
+        start(move || shared.read(source))?;
+        Ok(Self {
+            pipe,
+            state: RefCell::new(State {
+                bytes: Bytes::new(heap),
+                begin: 0,
+                searched: 0,
+                ended: false,
+            }),
+        })
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        self.pipe.lock().abandoned = true;
+        self.pipe.room.notify_all();
+    }
+}
+
+/// What is known of the next line.
+enum Found {
+    /// It ends here, without its line end, and the one behind it begins there.
+    Line(usize, usize),
+    /// There is none.
+    End,
+    /// It has not come.
+    NotYet,
+}
+
+impl State {
+    fn find(&mut self, ctx: &mut Ctx<'_>, pipe: &Pipe) -> Result<Found, Raise> {
+        loop {
+            let data = &self.bytes.data;
+            if let Some(at) = data[self.searched..].iter().position(|&byte| byte == b'\n') {
+                let end = self.searched + at;
+                let is_cr = end > self.begin && data[end - 1] == b'\r';
+                self.searched = end;
+                return Ok(Found::Line(end - usize::from(is_cr), end + 1));
+            }
+            self.searched = data.len();
+            if self.ended {
+                let end = self.searched;
+                return Ok(if self.begin < end {
+                    Found::Line(end, end)
+                } else {
+                    Found::End
+                });
+            }
+            let mut shared = pipe.lock();
+            let Some(piece) = shared.pieces.pop_front() else {
+                if shared.ended {
+                    self.ended = true;
+                    continue;
+                }
+                return Ok(Found::NotYet);
+            };
+            drop(shared);
+            pipe.room.notify_one();
+            ctx.tick(piece.len() / 64)?;
+            self.bytes.data.drain(..self.begin);
+            self.searched -= self.begin;
+            self.begin = 0;
+            let needed = self.bytes.data.len() + piece.len();
+            if needed > self.bytes.data.capacity() {
+                self.bytes.reserve(needed * 2)?;
+            }
+            self.bytes.data.extend_from_slice(&piece);
+        }
+    }
+}
+
+/// The receiver of a method.
+fn receiver(slots: &[Value]) -> &Lines {
+    match &slots[0] {
+        Value::Native(native) => match native.downcast::<Lines>() {
+            Some(lines) => lines,
+            None => unreachable!("a method of lines"),
+        },
+        _ => unreachable!("a method of lines"),
+    }
+}
+
+/// Waits until something has come, and goes on then.
+fn wait(ctx: &mut Ctx<'_>, pipe: Arc<Pipe>) -> Result<Step, Raise> {
+    let promise = ctx.await_future(Box::pin(async move {
+        poll_fn(|context| {
+            let mut state = pipe.lock();
+            if state.ended || !state.pieces.is_empty() {
+                return Poll::Ready(());
+            }
+            state.waker = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
+        let finish: HostFinish = Box::new(|_| Ok(Value::Null));
+        finish
+    }))?;
+    Ok(Step::Await(promise))
+}
+
+fn has_next(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    if let Event::Failed(raise) = event {
+        return Err(raise);
+    }
+    let lines = receiver(slots);
+    let found = lines.state.borrow_mut().find(ctx, &lines.pipe)?;
+    match found {
+        Found::Line(..) => Ok(Step::Done(Value::Bool(true))),
+        Found::End => Ok(Step::Done(Value::Bool(false))),
+        Found::NotYet => wait(ctx, lines.pipe.clone()),
+    }
+}
+
+fn next(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    if let Event::Failed(raise) = event {
+        return Err(raise);
+    }
+    let lines = receiver(slots);
+    let mut state = lines.state.borrow_mut();
+    match state.find(ctx, &lines.pipe)? {
+        Found::Line(end, behind) => {
+            let line = ctx.string(&String::from_utf8_lossy(&state.bytes.data[state.begin..end]))?;
+            (state.begin, state.searched) = (behind, behind);
+            Ok(Step::Done(line))
+        }
+        Found::End => Ok(Step::Done(Value::Null)),
+        Found::NotYet => wait(ctx, lines.pipe.clone()),
+    }
+}
+
+impl Native for Lines {
+    fn type_name(&self) -> &'static str {
+        "iterator"
+    }
+
+    fn size(&self) -> usize {
+        size_of::<Self>() + PIECE * (PIECES + 1)
+    }
+
+    fn display(&self, out: &mut StrBuilder) -> Result<(), Raise> {
+        out.push_str("<iterator>")
+    }
+
+    fn method(&self, name: &str) -> Option<Builtin> {
+        let found = METHODS.iter().find(|method| method.info.name == name)?;
+        Some(Builtin(&found.info))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

@@ -1,0 +1,214 @@
+//! `process.spawn`: a program that runs beside the script, and its handle.
+//!
+//! A handle that goes leaves the program alone. A thread waits for each program, so that none that has ended stays in
+//! the system's table.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::io::{self, Write as _};
+use std::process::{ChildStdin, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aether_eval::{BuiltinDef, Count, Ctx, Effect, Event, Step};
+use aether_value::{Builtin, Heap, Native, NativeObject, Raise, Raw, Rc, StrBuilder, Value};
+use shared_child::SharedChild;
+
+use super::child::{add_status, send_signal};
+use super::command::{SPAWN_OPTIONS, prepare};
+use super::lines::Lines;
+use super::signals;
+use super::thread::{Awaited, promise, start};
+use crate::arguments::{Options, wrong_type};
+use crate::bytes::collect_bytes;
+
+/// The signal that asks a program to end.
+const TERMINATE: i32 = 15;
+
+static METHODS: &[BuiltinDef] = &[
+    BuiltinDef::method("write", 1, 1, write),
+    BuiltinDef::method("close_stdin", 0, 0, close_stdin),
+    BuiltinDef::method("lines", 0, 0, lines),
+    BuiltinDef::method_frame("wait", 0, 0, 1, wait),
+    BuiltinDef::method("kill", 0, 1, kill),
+];
+
+/// The pipe to a program; `None` once it is closed.
+type Input = Arc<Mutex<Option<ChildStdin>>>;
+
+/// A program as a value.
+struct Process {
+    child: Arc<SharedChild>,
+    input: Input,
+    /// The lines of what it prints, if that is taken; made when the program begins.
+    lines: Option<Rc<NativeObject>>,
+    exit: Arc<Awaited<io::Result<ExitStatus>>>,
+    /// Counts as open as long as the handle lives.
+    _count: RefCell<Count>,
+}
+
+/// `spawn(cmd, [opts])`
+pub(super) fn spawn(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let options = Options::new(args.get(1), SPAWN_OPTIONS)?;
+    let mut prepared = prepare(ctx, "process.spawn", &args[0], options)?;
+    let count = ctx.open_handle()?;
+    let flushed = ctx.host().flush();
+    flushed.map_err(|error| prepared.failed("process.spawn", &error))?;
+    prepared.command.stdin(Stdio::piped());
+    if prepared.capture {
+        prepared.command.stdout(Stdio::piped());
+    }
+    let child = SharedChild::spawn(&mut prepared.command);
+    let child = Arc::new(child.map_err(|error| prepared.failed("process.spawn", &error))?);
+    let exit = Awaited::new();
+    let (waited, awaited) = (child.clone(), exit.clone());
+    let failed = |error: io::Error| prepared.failed("process.spawn", &error);
+    start(move || awaited.set(waited.wait())).map_err(failed)?;
+    let lines = match child.take_stdout() {
+        Some(stdout) => {
+            let lines = Lines::new(ctx.heap(), stdout).map_err(failed)?;
+            Some(ctx.heap().native(Box::new(lines))?)
+        }
+        None => None,
+    };
+    let mut stdin = child.take_stdin();
+    if let Some(input) = prepared.input.take()
+        && let Some(mut pipe) = stdin.take()
+    {
+        // A program that does not read all of it is its own business.
+        start(move || drop(pipe.write_all(&input)))
+            .map_err(|error| prepared.failed("process.spawn", &error))?;
+    }
+    let process = Process {
+        child,
+        input: Arc::new(Mutex::new(stdin)),
+        lines,
+        exit,
+        _count: RefCell::new(count),
+    };
+    Ok(Value::Native(ctx.heap().native(Box::new(process))?))
+}
+
+/// The receiver of a method.
+fn receiver(args: &[Value]) -> &Process {
+    match &args[0] {
+        Value::Native(native) => match native.downcast::<Process>() {
+            Some(process) => process,
+            None => unreachable!("a method of processes"),
+        },
+        _ => unreachable!("a method of processes"),
+    }
+}
+
+/// Takes what is written into the program's standard input, as fast as the program does.
+fn write(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let input = receiver(args).input.clone();
+    let data = match &args[1] {
+        Value::String(text) => text.as_str().as_bytes().to_vec(),
+        Value::Array(bytes) => collect_bytes(ctx, "process.write", bytes)?.data.clone(),
+        other => return Err(wrong_type("string or array", other)),
+    };
+    ctx.tick(data.len() / 64)?;
+    let bytes = data.len();
+    let work = move || {
+        let mut input = input.lock().unwrap_or_else(PoisonError::into_inner);
+        input.as_mut().map(|pipe| pipe.write_all(&data))
+    };
+    ctx.offload(Effect::Write, bytes, work, |_, written| match written {
+        Some(Ok(())) => Ok(Value::Null),
+        Some(Err(error)) => Err(Raise::io("process.write", "standard input", &error.to_string())),
+        None => Err(Raise::operation("process.write: standard input is closed")),
+    })
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature of built-ins")]
+fn close_stdin(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let input = &receiver(args).input;
+    drop(input.lock().unwrap_or_else(PoisonError::into_inner).take());
+    Ok(Value::Null)
+}
+
+fn lines(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    match &receiver(args).lines {
+        Some(lines) => Ok(Value::Native(lines.clone())),
+        None => Err(Raise::operation(
+            "process.lines: the output is not captured (capture is false)",
+        )),
+    }
+}
+
+fn wait(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    match event {
+        Event::Start => {}
+        Event::Returned(value) => return Ok(Step::Done(value)),
+        Event::Failed(raise) => return Err(raise),
+    }
+    let exit = receiver(slots).exit.clone();
+    let look = |exit: &mut Option<io::Result<ExitStatus>>| {
+        let outcome = exit.as_ref()?;
+        Some(outcome.as_ref().map_err(ToString::to_string).copied())
+    };
+    let promise = promise(ctx, exit, (), look, |ctx, status| {
+        let status = status.map_err(|error: String| Raise::io("process.wait", "child", &error))?;
+        let dict = ctx.heap().dict()?;
+        add_status(ctx, &dict, status)?;
+        dict.insert(ctx.string("ok")?, Value::Bool(status.success()))?;
+        Ok(Value::Dict(dict))
+    })?;
+    if ctx.has_pool() {
+        return Ok(Step::Done(promise));
+    }
+    Ok(Step::Await(promise))
+}
+
+/// Whether the signal could be sent: not to a program that is over.
+fn kill(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let signal = match args.get(1) {
+        None | Some(Value::Null) => TERMINATE,
+        Some(signal) => signals::number("process.kill", signal)?,
+    };
+    let child = &receiver(args).child;
+    if child.try_wait().is_ok_and(|status| status.is_some()) {
+        return Ok(Value::Bool(false));
+    }
+    send_signal(child, signal).map_err(|error| Raise::io("process.kill", "child", &error.to_string()))?;
+    Ok(Value::Bool(true))
+}
+
+impl Native for Process {
+    fn type_name(&self) -> &'static str {
+        "process"
+    }
+
+    fn size(&self) -> usize {
+        size_of::<Self>()
+    }
+
+    fn trace(&self, visit: &mut dyn FnMut(&Raw)) {
+        if let Some(lines) = &self.lines {
+            visit(&Raw::of_rc(lines));
+        }
+    }
+
+    fn display(&self, out: &mut StrBuilder) -> Result<(), Raise> {
+        out.push_str("<process ")?;
+        out.push_str(&self.child.id().to_string())?;
+        out.push_char('>')
+    }
+
+    fn member(&self, _: &Heap, name: &str) -> Result<Option<Value>, Raise> {
+        Ok((name == "pid").then(|| Value::Int(self.child.id().into())))
+    }
+
+    fn member_names(&self) -> Vec<String> {
+        vec!["pid".to_owned()]
+    }
+
+    fn method(&self, name: &str) -> Option<Builtin> {
+        let found = METHODS.iter().find(|method| method.info.name == name)?;
+        Some(Builtin(&found.info))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
