@@ -95,7 +95,7 @@ fn a_program_does_not_outlive_the_call_that_waits_for_it() {
     let (_, _, errors) = run("process-timeout", &[], &script("1042.25", ", {\"timeout\": 0.2}"));
     assert!(errors.contains("Process timed out after 0.2s"), "{errors}");
     soon_gone("1042.25");
-    assert!(begun.elapsed() < Duration::from_secs(60));
+    assert!(begun.elapsed() < Duration::from_mins(1));
 }
 
 #[test]
