@@ -244,6 +244,15 @@ const HARMLESS: &[&str] = &[
     "relative",
     "with_ext",
     "exit",
+    "compile",
+    "escape",
+    "test",
+    "find",
+    "match",
+    "find_all",
+    "iter",
+    "replace",
+    "replace_first",
     "on_exit",
 ];
 

@@ -1,5 +1,7 @@
 //! What a built-in sees of the machine.
 
+use std::any::TypeId;
+
 use aether_value::{Heap, Raise, Rc, Str, Value, display, display_text};
 
 use crate::host::Host;
@@ -109,6 +111,16 @@ impl Ctx<'_> {
     /// `object?.[index]` of a value that is not null.
     pub(crate) fn element_or_null(&mut self, object: &Value, index: &Value) -> Result<Value, Raise> {
         self.vm.element_or_null(object, index)
+    }
+
+    /// What a module of the library keeps for this engine, by its type; it goes with the engine, before the heap.
+    /// Values in it that refer to it, or to objects of scripts, are not found by the collector.
+    pub fn module_state<T: Default + 'static>(&mut self) -> &mut T {
+        let state = self.vm.module_state.entry(TypeId::of::<T>());
+        match state.or_insert_with(|| Box::new(T::default())).downcast_mut() {
+            Some(state) => state,
+            None => unreachable!("it was entered under its type"),
+        }
     }
 
     /// Has a function called at the program's end, before those that were given earlier.

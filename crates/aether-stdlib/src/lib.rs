@@ -45,6 +45,9 @@ mod net;
 #[cfg(feature = "process")]
 mod process;
 
+#[cfg(feature = "re")]
+mod re;
+
 #[cfg(any(feature = "json", feature = "csv"))]
 mod scan;
 
@@ -95,4 +98,6 @@ pub static MODULES: &[LibraryModule] = &[
     fs::FS,
     #[cfg(feature = "process")]
     process::PROCESS,
+    #[cfg(feature = "re")]
+    re::RE,
 ];

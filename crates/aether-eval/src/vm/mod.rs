@@ -227,6 +227,8 @@ pub(crate) struct Vm {
     pub(crate) handles: crate::handles::Handles,
     /// Where the script lies that was run last, if it came from a file.
     pub(crate) script_directory: Option<String>,
+    /// What modules of the library keep for this engine, by type.
+    pub(crate) module_state: ahash::AHashMap<std::any::TypeId, Box<dyn std::any::Any>>,
     /// What is to be called at the program's end, the latest last.
     pub(crate) exit_handlers: Option<Rc<Array>>,
     /// Modules of the host, by name.
@@ -311,6 +313,7 @@ impl Vm {
             printed: 0,
             handles: crate::handles::Handles::default(),
             script_directory: None,
+            module_state: ahash::AHashMap::new(),
             exit_handlers: None,
             host_modules: ahash::AHashMap::new(),
             extensions: &[],
