@@ -66,6 +66,7 @@ const THIRD: &[usize] = &[0, 5, 14, 18, 20];
 const SIZES: [usize; 2] = [10_000, 3];
 
 const PREPARE: &str = r#"
+import heap
 struct Point { x, y }
 enum List { Nil, Cons(value, rest) }
 let ints = {}  let words = {}  let nested = {}  let dicts = {}  let sets = {}  let texts = {}  let blanks = {}

@@ -160,6 +160,7 @@ fn terminal_size(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
 fn read_password(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     if let Some(prompt) = args.first().filter(|prompt| !prompt.is_null()) {
         let prompt = ctx.text(prompt)?;
+        ctx.tick(prompt.len_bytes() / aether_value::WORK_BYTES)?;
         let written = ctx.host().write_err(prompt.as_str());
         written.map_err(|error| output_error("read_password", &error))?;
     }
