@@ -41,7 +41,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("rustyline", &["cli"]),
     ("inferno", &["cli"]),
     ("similar", &["cli"]),
-    ("toml", &["cli"]),
+    ("toml", &["cli", "stdlib"]),
     ("libloading", &["stdlib"]),
     ("ureq", &["stdlib"]),
     ("syn", &["plugin-macros", "macros"]),

@@ -244,6 +244,8 @@ const HARMLESS: &[&str] = &[
     "relative",
     "with_ext",
     "exit",
+    "parse",
+    "stringify",
     "compile",
     "escape",
     "test",

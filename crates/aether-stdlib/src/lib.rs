@@ -57,6 +57,9 @@ mod stack;
 #[cfg(any(feature = "json", feature = "csv"))]
 mod text;
 
+#[cfg(feature = "formats")]
+mod toml;
+
 use aether_eval::{BuiltinDef, LibraryModule};
 
 #[cfg(feature = "csv")]
@@ -100,4 +103,10 @@ pub static MODULES: &[LibraryModule] = &[
     process::PROCESS,
     #[cfg(feature = "re")]
     re::RE,
+    #[cfg(feature = "formats")]
+    json::MODULE,
+    #[cfg(feature = "formats")]
+    csv::MODULE,
+    #[cfg(feature = "formats")]
+    toml::TOML,
 ];

@@ -4,8 +4,17 @@
 //!
 //! Source: library reference chapter 7; RFC 8259.
 
+#[cfg(feature = "formats")]
+mod format;
+#[cfg(feature = "formats")]
+mod lines;
+#[cfg(feature = "formats")]
+mod module;
 mod parse;
 mod write;
+
+#[cfg(feature = "formats")]
+pub(crate) use module::MODULE;
 
 use aether_eval::{BuiltinDef, Ctx};
 use aether_value::{Raise, Value};

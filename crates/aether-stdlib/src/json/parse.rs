@@ -77,8 +77,46 @@ impl Scratch {
     }
 }
 
+/// What a number becomes that is a whole number and none of the language's ints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum BigNumbers {
+    /// The nearest float.
+    #[default]
+    Float,
+    /// Its digits.
+    String,
+    /// An error.
+    Error,
+}
+
+/// How a document is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Options {
+    /// Dicts have their keys in order.
+    pub(super) sort_keys: bool,
+    /// `// …` and `/* … */` are blanks.
+    pub(super) comments: bool,
+    pub(super) big_numbers: BigNumbers,
+    /// Containers within each other.
+    pub(super) max_depth: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            sort_keys: false,
+            comments: false,
+            big_numbers: BigNumbers::Float,
+            max_depth: usize::MAX,
+        }
+    }
+}
+
 struct Parser<'a> {
     heap: &'a Heap,
+    options: Options,
+    /// The line of a file that the text is, if it is one.
+    line: usize,
     text: &'a str,
     /// Byte offset of the next character.
     at: usize,
@@ -90,8 +128,15 @@ struct Parser<'a> {
 
 /// The value of a JSON document.
 pub(super) fn parse(heap: &Heap, text: &str) -> Result<Value, Raise> {
+    parse_with(heap, text, Options::default(), 1)
+}
+
+/// The value of a JSON document that begins in a line of a file, with options.
+pub(super) fn parse_with(heap: &Heap, text: &str, options: Options, line: usize) -> Result<Value, Raise> {
     let mut parser = Parser {
         heap,
+        options,
+        line,
         text,
         at: 0,
         keys: [const { None }; KEYS],
@@ -99,6 +144,25 @@ pub(super) fn parse(heap: &Heap, text: &str) -> Result<Value, Raise> {
         values: Stack::new(heap),
     };
     parser.document()
+}
+
+/// A dict with the same entries in the order of their keys.
+pub(super) fn sorted(heap: &Heap, dict: &Dict) -> Result<Rc<Dict>, Raise> {
+    let _charge = Charge::new(heap, dict.len() * 2 * size_of::<Value>())?;
+    heap.count_work(dict.len() / 4);
+    let mut entries: Vec<(Value, Value)> = dict
+        .iter()
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    entries.sort_by(|(left, _), (right, _)| match (left, right) {
+        (Value::String(left), Value::String(right)) => left.as_str().cmp(right.as_str()),
+        _ => std::cmp::Ordering::Equal,
+    });
+    let sorted = heap.dict()?;
+    for (key, value) in entries {
+        sorted.insert(key, value)?;
+    }
+    Ok(sorted)
 }
 
 impl Parser<'_> {
@@ -168,7 +232,7 @@ impl Parser<'_> {
     /// The container that has ended.
     fn close(&mut self, open: Open) -> Result<Value, Raise> {
         let heap = self.heap;
-        match open {
+        let value = match open {
             Open::Array(items) => Ok(Value::Array(items)),
             Open::Dict(dict, _) => Ok(Value::Dict(dict)),
             Open::Items(start) => {
@@ -182,6 +246,10 @@ impl Parser<'_> {
                 Ok(Value::Dict(dict))
             }
             Open::Record(_, None, _) => Ok(Value::Dict(heap.dict()?)),
+        };
+        match value {
+            Ok(Value::Dict(dict)) if self.options.sort_keys => Ok(Value::Dict(sorted(heap, &dict)?)),
+            value => value,
         }
     }
 
@@ -243,6 +311,7 @@ impl Parser<'_> {
                     None => return Err(self.error("EOF while parsing a list")),
                     Some(b']') => self.at += 1,
                     Some(_) => {
+                        self.check_depth(stack.len())?;
                         stack.push(Open::Items(self.values.len()))?;
                         return Ok(None);
                     }
@@ -255,6 +324,7 @@ impl Parser<'_> {
                 if self.peek() == Some(b'}') {
                     self.at += 1;
                 } else {
+                    self.check_depth(stack.len())?;
                     let open = match self.record_key(None)? {
                         Ok(next) => Open::Record(self.values.len(), None, next),
                         Err(key) => Open::Dict(self.heap.dict()?, key),
@@ -324,9 +394,39 @@ impl Parser<'_> {
     }
 
     fn blanks(&mut self) {
-        while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek() {
-            self.at += 1;
+        loop {
+            while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek() {
+                self.at += 1;
+            }
+            if self.peek() != Some(b'/') || !self.options.comments || !self.comment() {
+                return;
+            }
         }
+    }
+
+    /// Skips a comment, if there is one here and it ends.
+    #[cold]
+    fn comment(&mut self) -> bool {
+        let rest = &self.text[self.at..];
+        let length = if rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if let Some(inside) = rest.strip_prefix("/*")
+            && let Some(end) = inside.find("*/")
+        {
+            end + 4
+        } else {
+            return false;
+        };
+        self.at += length;
+        true
+    }
+
+    /// Whether one more container may be open.
+    fn check_depth(&self, open: usize) -> Result<(), Raise> {
+        if open < self.options.max_depth {
+            return Ok(());
+        }
+        Err(self.error(&format!("more than {} levels", self.options.max_depth)))
     }
 
     fn word(&mut self, word: &str, value: Value) -> Result<Value, Raise> {
@@ -384,6 +484,12 @@ impl Parser<'_> {
             && let Ok(value) = digits.parse()
         {
             return Ok(Value::Int(value));
+        }
+        if self.at == whole && digits != "-0" && self.options.big_numbers != BigNumbers::Float {
+            return match self.options.big_numbers {
+                BigNumbers::String => Ok(Value::String(self.heap.string(digits)?)),
+                _ => Err(self.error("number out of range")),
+            };
         }
         match digits.parse::<f64>() {
             Ok(value) if value.is_finite() => Ok(Value::Float(value)),
@@ -535,7 +641,7 @@ impl Parser<'_> {
             before -= 1;
         }
         let before = &self.text[..before];
-        let line = before.matches('\n').count() + 1;
+        let line = before.matches('\n').count() + self.line;
         let begun = before.rfind('\n').map_or(0, |at| at + 1);
         let column = before[begun..].chars().count() + usize::from(self.at < self.text.len());
         Raise::parse("JSON", &format!("{what} at line {line} column {column}"))

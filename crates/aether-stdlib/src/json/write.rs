@@ -10,56 +10,104 @@ use crate::scan;
 use crate::stack::Stack;
 use crate::text::Text;
 
+/// A container on the path from the root, which is marked.
+trait Marked {
+    fn header(&self) -> Option<&Header>;
+}
+
+/// Containers on the path, marked as long as they are in it.
+struct Marks<T: Marked>(Stack<T>);
+
+impl<T: Marked> Marks<T> {
+    fn enter(&mut self, open: T) -> Result<(), Raise> {
+        if open.header().is_some_and(|header| header.has(flag::ON_PATH)) {
+            return Err(refused("cannot serialize a cycle"));
+        }
+        self.0.push(open)?;
+        if let Some(header) = self.0.last_mut().and_then(|open| open.header()) {
+            header.set_flag(flag::ON_PATH);
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self) -> Option<T> {
+        let open = self.0.pop()?;
+        unmark(&open);
+        Some(open)
+    }
+}
+
+fn unmark(open: &impl Marked) {
+    if let Some(header) = open.header() {
+        header.clear_flag(flag::ON_PATH);
+    }
+}
+
+impl<T: Marked> Drop for Marks<T> {
+    fn drop(&mut self) {
+        self.0.iter().for_each(unmark);
+    }
+}
+
 /// A container being written, and the position of its next item.
 enum Open {
     Array(Rc<Array>, usize),
     Dict(Rc<Dict>, usize),
 }
 
-/// The containers on the path, marked.
-struct Path(Stack<Open>);
-
-impl Path {
-    fn enter(&mut self, open: Open) -> Result<(), Raise> {
-        if open.header().has(flag::ON_PATH) {
-            return Err(refused("cannot serialize a cycle"));
-        }
-        self.0.push(open)?;
-        if let Some(open) = self.0.last_mut() {
-            open.header().set_flag(flag::ON_PATH);
-        }
-        Ok(())
-    }
-}
-
-impl Open {
-    fn header(&self) -> &Header {
-        match self {
+impl Marked for Open {
+    fn header(&self) -> Option<&Header> {
+        Some(match self {
             Self::Array(array, _) => Rc::header(array),
             Self::Dict(dict, _) => Rc::header(dict),
-        }
-    }
-
-    fn leave(&self) {
-        self.header().clear_flag(flag::ON_PATH);
+        })
     }
 }
 
-impl Drop for Path {
-    fn drop(&mut self) {
-        self.0.iter().for_each(Open::leave);
+impl Marked for Value {
+    fn header(&self) -> Option<&Header> {
+        Some(match self {
+            Self::Array(array) => Rc::header(array),
+            Self::Dict(dict) => Rc::header(dict),
+            Self::Set(set) => Rc::header(set),
+            Self::Instance(instance) => Rc::header(instance),
+            _ => return None,
+        })
     }
 }
 
+/// The containers on a path by their values.
+pub(super) struct Path(Marks<Value>);
+
+impl Path {
+    pub(super) fn new(heap: &Heap) -> Self {
+        Self(Marks(Stack::new(heap)))
+    }
+
+    /// Goes into a container.
+    ///
+    /// # Errors
+    /// It is on the path already.
+    pub(super) fn enter(&mut self, value: &Value) -> Result<(), Raise> {
+        self.0.enter(value.clone())
+    }
+
+    /// Leaves the container that was entered last.
+    pub(super) fn leave(&mut self) {
+        drop(self.0.leave());
+    }
+}
+
+/// The error for what has no text.
 #[cold]
-fn refused(detail: &str) -> Raise {
+pub(super) fn refused(detail: &str) -> Raise {
     Raise::parse("json", detail)
 }
 
 /// The JSON text of a value.
 pub(super) fn write(heap: &Heap, value: &Value) -> Result<Rc<Str>, Raise> {
     let mut out = Text::new(heap);
-    let mut path = Path(Stack::new(heap));
+    let mut path = Marks(Stack::new(heap));
     begin(value, &mut out, &mut path)?;
     while let Some(open) = path.0.last_mut() {
         let item = match open {
@@ -92,8 +140,7 @@ pub(super) fn write(heap: &Heap, value: &Value) -> Result<Rc<Str>, Raise> {
         };
         if let Some(item) = item {
             begin(&item, &mut out, &mut path)?;
-        } else if let Some(open) = path.0.pop() {
-            open.leave();
+        } else if let Some(open) = path.leave() {
             out.push(if matches!(open, Open::Array(..)) { "]" } else { "}" })?;
         }
     }
@@ -101,7 +148,7 @@ pub(super) fn write(heap: &Heap, value: &Value) -> Result<Rc<Str>, Raise> {
 }
 
 /// Writes a scalar, or opens a container.
-fn begin(value: &Value, out: &mut Text, path: &mut Path) -> Result<(), Raise> {
+fn begin(value: &Value, out: &mut Text, path: &mut Marks<Open>) -> Result<(), Raise> {
     match value {
         Value::Null => out.push("null"),
         Value::Bool(value) => out.push(if *value { "true" } else { "false" }),
@@ -122,7 +169,7 @@ fn begin(value: &Value, out: &mut Text, path: &mut Path) -> Result<(), Raise> {
 }
 
 /// The shortest digits that read back, in a form that only floats have.
-fn float(value: f64, out: &mut Text) -> Result<(), Raise> {
+pub(super) fn float(value: f64, out: &mut Text) -> Result<(), Raise> {
     let size = value.abs();
     let mut digits = Digits::default();
     let written = if size != 0.0 && !(1e-5..1e16).contains(&size) {
@@ -171,8 +218,16 @@ impl std::fmt::Write for Digits {
     }
 }
 
-fn text(text: &str, out: &mut Text) -> Result<(), Raise> {
+/// A string with its quotes.
+pub(super) fn text(text: &str, out: &mut Text) -> Result<(), Raise> {
     out.push("\"")?;
+    escaped(text, out)?;
+    out.push("\"")
+}
+
+/// The characters of a string between its quotes.
+#[inline]
+pub(super) fn escaped(text: &str, out: &mut Text) -> Result<(), Raise> {
     let mut rest = text;
     loop {
         let plain = scan::json_special(rest.as_bytes());
@@ -192,5 +247,5 @@ fn text(text: &str, out: &mut Text) -> Result<(), Raise> {
         }
         rest = &rest[plain + 1..];
     }
-    out.push("\"")
+    Ok(())
 }

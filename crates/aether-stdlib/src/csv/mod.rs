@@ -8,6 +8,12 @@ use aether_value::{Array, Heap, Raise, Rc, Str, StrBuilder, Value, decimal};
 use crate::scan;
 use crate::text::Text;
 
+#[cfg(feature = "formats")]
+mod module;
+
+#[cfg(feature = "formats")]
+pub(crate) use module::MODULE;
+
 /// `csv_parse` and `csv_stringify`.
 pub static CSV: &[BuiltinDef] = &[
     BuiltinDef::core("csv_parse", &["text", "delim"], 1, 2, csv_parse),
@@ -56,6 +62,8 @@ struct Reader<'a> {
     text: &'a str,
     at: usize,
     delimiter: u8,
+    /// What quoted fields stand between; none if there are none.
+    quote: Option<u8>,
 }
 
 /// The rows of a text.
@@ -70,6 +78,7 @@ fn parse(
         text,
         at: 0,
         delimiter,
+        quote: Some(b'"'),
     };
     let rows = heap.array(0)?;
     let mut width = 0;
@@ -124,22 +133,23 @@ impl Reader<'_> {
 
     fn field(&mut self) -> Result<Rc<Str>, Raise> {
         let heap = self.heap;
-        if self.peek() != Some(b'"') {
+        let Some(quote) = self.quote.filter(|quote| self.peek() == Some(*quote)) else {
             return fresh(heap, self.plain());
-        }
+        };
+        let mark = char::from(quote);
         self.at += 1;
         let mut out = StrBuilder::new(heap);
         loop {
             let rest = &self.text[self.at..];
-            let Some(quote) = rest.find('"') else {
+            let Some(end) = rest.find(mark) else {
                 self.at = self.text.len();
                 out.push_str(rest)?;
                 break;
             };
-            out.push_str(&rest[..quote])?;
-            self.at += quote + 1;
-            if self.peek() == Some(b'"') {
-                out.push_str("\"")?;
+            out.push_str(&rest[..end])?;
+            self.at += end + 1;
+            if self.peek() == Some(quote) {
+                out.push_char(mark)?;
                 self.at += 1;
                 continue;
             }
@@ -173,13 +183,13 @@ fn write(heap: &Heap, rows: &Array, delimiter: u8) -> Result<Rc<Str>, Raise> {
             }
             let alone = row.len() == 1;
             match field {
-                Value::String(text) => write_field(text.as_str(), delimiter, alone, &mut out)?,
+                Value::String(text) => write_field(text.as_str(), delimiter, b'"', alone, &mut out)?,
                 Value::Int(value) => {
-                    write_field(decimal(*value, &mut [0; 20]), delimiter, alone, &mut out)?;
+                    write_field(decimal(*value, &mut [0; 20]), delimiter, b'"', alone, &mut out)?;
                 }
                 field => {
                     let text = aether_value::display_text(heap, field)?;
-                    write_field(text.as_str(), delimiter, alone, &mut out)?;
+                    write_field(text.as_str(), delimiter, b'"', alone, &mut out)?;
                 }
             }
         }
@@ -187,19 +197,22 @@ fn write(heap: &Heap, rows: &Array, delimiter: u8) -> Result<Rc<Str>, Raise> {
     out.finish()
 }
 
-fn write_field(text: &str, delimiter: u8, alone: bool, out: &mut Text) -> Result<(), Raise> {
-    let special = scan::any_of(text.as_bytes(), [delimiter, b'"', b'\n', b'\r']);
+fn write_field(text: &str, delimiter: u8, quote: u8, alone: bool, out: &mut Text) -> Result<(), Raise> {
+    let special = scan::any_of(text.as_bytes(), [delimiter, quote, b'\n', b'\r']);
     if special == text.len() && !(alone && text.is_empty()) {
         return out.push(text);
     }
-    out.push("\"")?;
-    for (index, piece) in text.split('"').enumerate() {
+    let mut mark = [0; 4];
+    let mark = &*char::from(quote).encode_utf8(&mut mark);
+    out.push(mark)?;
+    for (index, piece) in text.split(char::from(quote)).enumerate() {
         if index > 0 {
-            out.push("\"\"")?;
+            out.push(mark)?;
+            out.push(mark)?;
         }
         out.push(piece)?;
     }
-    out.push("\"")
+    out.push(mark)
 }
 
 #[cfg(test)]

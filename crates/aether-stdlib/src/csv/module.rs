@@ -1,0 +1,515 @@
+//! The module `csv`: rows with options, from texts and from files of any size.
+//!
+//! A file is read row by row: in memory are one row and what has been read behind it.
+//!
+//! Source: library reference §E7.
+
+use aether_eval::{BuiltinDef, Ctx, LibraryModule, OpenFile, Permission};
+use aether_value::{Array, Builtin, Charge, Native, Raise, Raw, Rc, Str, StrBuilder, Value};
+use std::any::Any;
+use std::cell::RefCell;
+use std::io::{self, Read};
+
+use super::{Reader, array, write_field};
+use crate::arguments::{Options, string};
+use crate::bytes::{Bytes, NOT_UTF8};
+use crate::files::{allowed, failed};
+use crate::scan;
+use crate::text::Text;
+
+const DELIMITER: &str = "delimiter";
+const QUOTE: &str = "quote";
+const HEADER: &str = "header";
+const SKIP_BLANK: &str = "skip_blank";
+const TRIM: &str = "trim";
+const TYPES: &str = "types";
+
+/// The options of `parse` and `read`.
+const READ_OPTIONS: &[&str] = &[DELIMITER, QUOTE, HEADER, SKIP_BLANK, TRIM, TYPES];
+/// The options of `stringify`.
+const WRITE_OPTIONS: &[&str] = &[DELIMITER, QUOTE, HEADER];
+
+/// Bytes that are read of a file at first; more for rows that are longer.
+const PIECE: usize = 64 << 10;
+
+/// The module.
+pub(crate) const MODULE: LibraryModule = LibraryModule {
+    name: "csv",
+    functions: &[
+        BuiltinDef::core("parse", &["text", "opts"], 1, 2, parse).with_options(READ_OPTIONS),
+        BuiltinDef::core("read", &["path", "opts"], 1, 2, read)
+            .needing(Permission::Read)
+            .with_options(READ_OPTIONS),
+        BuiltinDef::core("stringify", &["rows", "opts"], 1, 2, stringify).with_options(WRITE_OPTIONS),
+    ],
+    constants: &[],
+};
+
+/// How rows are read.
+#[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option")]
+struct Format {
+    delimiter: u8,
+    quote: Option<u8>,
+    header: bool,
+    skip_blank: bool,
+    trim: bool,
+    types: bool,
+}
+
+/// The one ASCII character of an option.
+fn character(options: Options<'_>, key: &str, default: u8) -> Result<u8, Raise> {
+    let Some(text) = options.string(key)? else {
+        return Ok(default);
+    };
+    match text.as_str().as_bytes() {
+        [byte] if byte.is_ascii() && !matches!(byte, b'\n' | b'\r') => Ok(*byte),
+        _ => Err(Raise::operation(&format!(
+            "csv {key} must be a single character, got \"{}\"",
+            text.as_str()
+        ))),
+    }
+}
+
+impl Format {
+    fn new(value: Option<&Value>) -> Result<Self, Raise> {
+        let options = Options::new(value, READ_OPTIONS)?;
+        let is_empty = options.string(QUOTE)?.is_some_and(|quote| quote.is_empty());
+        Ok(Self {
+            delimiter: character(options, DELIMITER, b',')?,
+            quote: if is_empty {
+                None
+            } else {
+                Some(character(options, QUOTE, b'"')?)
+            },
+            header: options.boolean(HEADER, false)?,
+            skip_blank: options.boolean(SKIP_BLANK, true)?,
+            trim: options.boolean(TRIM, false)?,
+            types: options.boolean(TYPES, false)?,
+        })
+    }
+
+    /// The field at the reader's place as a value.
+    fn field(self, reader: &mut Reader<'_>) -> Result<Value, Raise> {
+        let is_quoted = self.quote.is_some() && reader.peek() == self.quote;
+        let field = reader.field()?;
+        let text = if self.trim {
+            field.as_str().trim()
+        } else {
+            field.as_str()
+        };
+        if self.types
+            && !is_quoted
+            && let Some(number) = number(text)
+        {
+            return Ok(number);
+        }
+        if text.len() == field.len_bytes() {
+            return Ok(Value::String(field));
+        }
+        Ok(Value::String(super::fresh(reader.heap, text)?))
+    }
+
+    /// The fields of the row at the reader's place, and its line end.
+    fn row(self, reader: &mut Reader<'_>) -> Result<Rc<Array>, Raise> {
+        let row = reader.heap.array(0)?;
+        loop {
+            row.push(self.field(reader)?)?;
+            if reader.peek() != Some(self.delimiter) {
+                break;
+            }
+            reader.at += 1;
+        }
+        reader.line_end();
+        Ok(row)
+    }
+}
+
+/// The number that a text is, written as usual: no sign but a minus, no zeros in front, digits around a point.
+fn number(text: &str) -> Option<Value> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let first = digits.bytes().next().filter(u8::is_ascii_digit)?;
+    let has_zeros = first == b'0' && digits.as_bytes().get(1).is_some_and(u8::is_ascii_digit);
+    if has_zeros || !digits.ends_with(|last: char| last.is_ascii_digit()) {
+        return None;
+    }
+    if digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return text.parse().ok().map(Value::Int);
+    }
+    let is_usual = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-');
+    if !digits.bytes().all(is_usual) || digits.contains(".e") || digits.contains(".E") {
+        return None;
+    }
+    text.parse()
+        .ok()
+        .filter(|value: &f64| value.is_finite())
+        .map(Value::Float)
+}
+
+/// What the first row says of the others.
+#[derive(Default)]
+struct Header {
+    /// The names of the columns, once the first row has been read.
+    names: Option<Rc<Array>>,
+    /// Rows that have been read, the first one included.
+    rows: usize,
+}
+
+impl Header {
+    /// A row as it is given to the script; none for the names themselves.
+    fn take(&mut self, row: Rc<Array>, format: Format) -> Result<Option<Value>, Raise> {
+        self.rows += 1;
+        if !format.header {
+            return Ok(Some(Value::Array(row)));
+        }
+        let heap = aether_value::Heap::of(&*row);
+        let Some(names) = &self.names else {
+            let texts = heap.dict()?;
+            let names = heap.array(row.len())?;
+            for name in row.snapshot()?.iter() {
+                let name = Value::String(aether_value::display_text(&heap, name)?);
+                if texts.insert(name.clone(), Value::Null)?.is_some() {
+                    let detail = format!("csv: the header has '{}' twice", string(&name)?.as_str());
+                    return Err(Raise::operation(&detail));
+                }
+                names.push(name)?;
+            }
+            self.names = Some(names);
+            return Ok(None);
+        };
+        if row.len() > names.len() {
+            return Err(Raise::operation(&format!(
+                "csv: row {} has {} fields, the header has {}",
+                self.rows,
+                row.len(),
+                names.len()
+            )));
+        }
+        let dict = heap.dict()?;
+        for (index, name) in names.snapshot()?.iter().enumerate() {
+            dict.insert(name.clone(), row.get_value(index).unwrap_or(Value::Null))?;
+        }
+        Ok(Some(Value::Dict(dict)))
+    }
+}
+
+fn parse(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let text = string(&args[0])?;
+    let format = Format::new(args.get(1))?;
+    ctx.tick(text.len_bytes() / 8)?;
+    let heap = ctx.heap().clone();
+    let mut reader = Reader {
+        heap: &heap,
+        text: text.as_str(),
+        at: 0,
+        delimiter: format.delimiter,
+        quote: format.quote,
+    };
+    let rows = heap.array(0)?;
+    let mut header = Header::default();
+    while reader.at < text.len_bytes() {
+        ctx.check_at(rows.len())?;
+        if format.skip_blank && reader.line_end() {
+            continue;
+        }
+        let row = format.row(&mut reader)?;
+        if let Some(row) = header.take(row, format)? {
+            rows.push(row)?;
+        }
+    }
+    Ok(Value::Array(rows))
+}
+
+static METHODS: &[BuiltinDef] = &[
+    BuiltinDef::method("has_next", 0, 0, has_next),
+    BuiltinDef::method("next", 0, 0, next),
+];
+
+/// The rows of a file as a value.
+struct Rows {
+    path: Box<str>,
+    format: Format,
+    state: RefCell<State>,
+}
+
+struct State {
+    /// None at the end of the file.
+    reader: Option<Box<dyn Read>>,
+    bytes: Bytes,
+    /// Where in what has been read the next row begins.
+    at: usize,
+    header: Header,
+    ahead: Option<Value>,
+}
+
+/// `read(path, [opts])`
+fn read(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let format = Format::new(args.get(1))?;
+    let path = allowed(ctx, Permission::Read, &args[0])?;
+    let count = ctx.open_handle()?;
+    let opened = ctx.host().open_file(path);
+    let OpenFile { reader, .. } = opened.map_err(|error| failed("csv.read", path, &error))?;
+    let rows = Rows {
+        path: path.into(),
+        format,
+        state: RefCell::new(State {
+            reader: Some(Box::new(count.hold(reader))),
+            bytes: Bytes::new(ctx.heap()),
+            at: 0,
+            header: Header::default(),
+            ahead: None,
+        }),
+    };
+    Ok(Value::Native(ctx.heap().native(Box::new(rows))?))
+}
+
+impl Format {
+    /// Where the row at the beginning of some bytes ends, its line end included; none if its end has not been read.
+    fn end_of_row(self, bytes: &[u8], is_all: bool) -> Option<usize> {
+        let mut at = 0;
+        loop {
+            if self.quote.is_some_and(|quote| bytes.get(at) == Some(&quote)) {
+                let quote = bytes[at];
+                at += 1;
+                loop {
+                    at += bytes[at..]
+                        .iter()
+                        .position(|&byte| byte == quote)
+                        .unwrap_or(bytes.len() - at);
+                    if at == bytes.len() {
+                        return is_all.then_some(at);
+                    }
+                    at += 1;
+                    match bytes.get(at) {
+                        Some(&byte) if byte == quote => at += 1,
+                        None if !is_all => return None,
+                        _ => break,
+                    }
+                }
+            }
+            at += scan::any_of(&bytes[at..], [self.delimiter, b'\n', b'\r']);
+            match (bytes.get(at), bytes.get(at + 1)) {
+                (None, _) => return is_all.then_some(at),
+                (Some(b'\n'), _) => return Some(at + 1),
+                (Some(b'\r'), Some(b'\n')) => return Some(at + 2),
+                (Some(b'\r'), None) if !is_all => return None,
+                (Some(b'\r'), _) => return Some(at + 1),
+                _ => at += 1,
+            }
+        }
+    }
+}
+
+impl Rows {
+    /// Reads on to the next row; whether there is one.
+    fn look_ahead(&self, ctx: &mut Ctx<'_>, state: &mut State) -> Result<bool, Raise> {
+        while state.ahead.is_none() {
+            let bytes = &state.bytes.data[state.at..];
+            let is_all = state.reader.is_none();
+            if is_all && bytes.is_empty() {
+                return Ok(false);
+            }
+            let Some(end) = self.format.end_of_row(bytes, is_all) else {
+                self.read_more(ctx, state)?;
+                continue;
+            };
+            ctx.tick(1 + end / 8)?;
+            let Ok(text) = std::str::from_utf8(&bytes[..end]) else {
+                return Err(Raise::io("csv.read", &self.path, NOT_UTF8));
+            };
+            let heap = ctx.heap().clone();
+            let mut reader = Reader {
+                heap: &heap,
+                text,
+                at: 0,
+                delimiter: self.format.delimiter,
+                quote: self.format.quote,
+            };
+            state.at += end;
+            if self.format.skip_blank && reader.line_end() {
+                continue;
+            }
+            let row = self.format.row(&mut reader)?;
+            state.ahead = state.header.take(row, self.format)?;
+        }
+        Ok(true)
+    }
+
+    /// Reads as much again as there is.
+    fn read_more(&self, ctx: &mut Ctx<'_>, state: &mut State) -> Result<(), Raise> {
+        let bytes = &mut state.bytes;
+        bytes.data.drain(..state.at);
+        state.at = 0;
+        let more = bytes.data.len().max(PIECE);
+        bytes.reserve(bytes.data.len() + more)?;
+        ctx.tick(more / 64)?;
+        let Some(reader) = &mut state.reader else {
+            return Ok(());
+        };
+        let mut piece = [0; 16 << 10];
+        let begun = bytes.data.len();
+        while bytes.data.len() - begun < more {
+            let room = piece.len().min(more - (bytes.data.len() - begun));
+            match reader.read(&mut piece[..room]) {
+                Ok(0) => {
+                    state.reader = None;
+                    return Ok(());
+                }
+                Ok(count) => bytes.data.extend_from_slice(&piece[..count]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    state.reader = None;
+                    return Err(failed("csv.read", &self.path, &error));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The receiver of a method.
+fn receiver(args: &[Value]) -> &Rows {
+    match &args[0] {
+        Value::Native(native) => match native.downcast::<Rows>() {
+            Some(rows) => rows,
+            None => unreachable!("a method of rows"),
+        },
+        _ => unreachable!("a method of rows"),
+    }
+}
+
+fn has_next(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let rows = receiver(args);
+    let mut state = rows.state.borrow_mut();
+    Ok(Value::Bool(rows.look_ahead(ctx, &mut state)?))
+}
+
+fn next(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let rows = receiver(args);
+    let mut state = rows.state.borrow_mut();
+    rows.look_ahead(ctx, &mut state)?;
+    Ok(state.ahead.take().unwrap_or(Value::Null))
+}
+
+impl Native for Rows {
+    fn type_name(&self) -> &'static str {
+        "iterator"
+    }
+
+    fn size(&self) -> usize {
+        size_of::<Self>() + self.path.len()
+    }
+
+    fn trace(&self, visit: &mut dyn FnMut(&Raw)) {
+        // In the middle of a change it names none, which keeps them alive.
+        if let Ok(state) = self.state.try_borrow() {
+            if let Some(names) = &state.header.names {
+                visit(&Raw::of_rc(names));
+            }
+            if let Some(ahead) = &state.ahead {
+                visit(&Raw::of_value(ahead));
+            }
+        }
+    }
+
+    fn display(&self, out: &mut StrBuilder) -> Result<(), Raise> {
+        out.push_str("<iterator>")
+    }
+
+    fn method(&self, name: &str) -> Option<Builtin> {
+        let found = METHODS.iter().find(|method| method.info.name == name)?;
+        Some(Builtin(&found.info))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// What rows are written with.
+struct Writer {
+    out: Text,
+    delimiter: u8,
+    quote: u8,
+}
+
+impl Writer {
+    fn row(&mut self, ctx: &Ctx<'_>, fields: &[Value]) -> Result<(), Raise> {
+        for (index, field) in fields.iter().enumerate() {
+            if index > 0 {
+                self.out
+                    .push(char::from(self.delimiter).encode_utf8(&mut [0; 4]))?;
+            }
+            let text: Rc<Str> = ctx.text(field)?;
+            let is_alone = fields.len() == 1;
+            write_field(text.as_str(), self.delimiter, self.quote, is_alone, &mut self.out)?;
+        }
+        Ok(())
+    }
+}
+
+fn stringify(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let rows = array(&args[0])?.snapshot()?;
+    let options = Options::new(args.get(1), WRITE_OPTIONS)?;
+    let mut writer = Writer {
+        out: Text::new(ctx.heap()),
+        delimiter: character(options, DELIMITER, b',')?,
+        quote: character(options, QUOTE, b'"')?,
+    };
+    let has_header = options.boolean(HEADER, true)?;
+    let mut names: Option<Vec<Value>> = None;
+    let mut charge = Charge::none(ctx.heap());
+    let mut is_first = true;
+    for (index, row) in rows.iter().enumerate() {
+        ctx.tick(1)?;
+        let Value::Dict(dict) = row else {
+            let fields = array(row)?.snapshot()?;
+            if !std::mem::take(&mut is_first) {
+                writer.out.push("\n")?;
+            }
+            writer.row(ctx, fields.as_slice())?;
+            continue;
+        };
+        if names.is_none() {
+            charge.add(dict.len() * size_of::<Value>())?;
+            let keys: Vec<Value> = dict.iter().map(|(key, _)| key.clone()).collect();
+            if has_header {
+                if !std::mem::take(&mut is_first) {
+                    writer.out.push("\n")?;
+                }
+                writer.row(ctx, &keys)?;
+            }
+            names = Some(keys);
+        }
+        let names = names.as_deref().unwrap_or_default();
+        let mut fields = Vec::with_capacity(names.len());
+        let mut known = 0;
+        for name in names {
+            let value = dict.get_value(name);
+            known += usize::from(value.is_some());
+            fields.push(match value {
+                Some(value) => value,
+                None => Value::String(ctx.heap().empty_string()?),
+            });
+        }
+        if known < dict.len() {
+            let is_known = |key: &Value| names.iter().any(|name| aether_value::equal(name, key));
+            let other = dict.iter().map(|(key, _)| key).find(|key| !is_known(key));
+            let other = match other {
+                Some(key) => ctx.text(key)?.as_str().to_owned(),
+                None => String::new(),
+            };
+            return Err(Raise::operation(&format!(
+                "csv.stringify: row {} has the key '{other}', which the first row has not",
+                index + 1
+            )));
+        }
+        if !std::mem::take(&mut is_first) {
+            writer.out.push("\n")?;
+        }
+        writer.row(ctx, &fields)?;
+    }
+    let text = writer.out.finish()?;
+    ctx.tick(text.len_bytes() / 8)?;
+    Ok(Value::String(text))
+}
