@@ -127,9 +127,7 @@ impl Sweep {
             .build()
             .unwrap();
         for module in library_modules().chain(stdlib::MODULES) {
-            if !is_predefined(module.name) {
-                engine.eval(format!("import {}", module.name)).unwrap();
-            }
+            engine.eval(format!("import {}", module.name)).unwrap();
         }
         engine.eval(PREPARE).unwrap();
         for size in SIZES {
@@ -241,9 +239,10 @@ impl Sweep {
     }
 }
 
-/// Whether the members of a module have their names everywhere.
-fn is_predefined(module: &str) -> bool {
-    predefined_modules().iter().any(|known| known.name == module)
+/// Whether a function of a module has its name everywhere.
+fn is_predefined(def: &BuiltinDef) -> bool {
+    let mut known = predefined_modules().iter().flat_map(|module| module.functions);
+    known.any(|known| std::ptr::eq(known, def))
 }
 
 /// How the chosen operands are made.
@@ -291,7 +290,7 @@ fn every_built_in_counts_its_work() {
                 Place::Namespace(name) => (format!("{name}."), None, count),
                 // What it would start is the system's.
                 Place::Module("process") => continue,
-                Place::Module(name) if is_predefined(name) => (String::new(), None, count),
+                Place::Module(_) if is_predefined(def) => (String::new(), None, count),
                 Place::Module(name) => (format!("{name}."), None, count),
                 Place::Method(tag) => (String::new(), Some(tag), count + 1),
                 Place::EveryValue => (String::new(), Some(tag::END), count + 1),

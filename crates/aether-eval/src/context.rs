@@ -5,6 +5,7 @@ use std::any::TypeId;
 use aether_value::{Heap, Raise, Rc, Str, Value, display, display_text};
 
 use crate::host::Host;
+use crate::random::Random;
 use crate::vm::Vm;
 
 /// The machine as a built-in sees it: heap, host, and counting of work.
@@ -141,8 +142,8 @@ impl Ctx<'_> {
         self.vm.exit_handlers.as_ref()?.pop().ok().flatten()
     }
 
-    /// The generator behind `random()` and `rand_int()`, seeded by the host at its first use.
-    pub fn random(&mut self) -> &mut fastrand::Rng {
+    /// The generator behind `random()`, `rand_int()` and the module `rand`, seeded by the host at its first use.
+    pub fn random(&mut self) -> &mut Random {
         self.vm.random()
     }
 }

@@ -19,6 +19,7 @@ mod machine;
 mod members;
 mod memory;
 mod prelude;
+mod random;
 mod tables;
 mod task;
 mod vm;
@@ -38,6 +39,7 @@ pub use members::{methods_of, properties_of, signature};
 pub use memory::{
     HeapProfile, LEAK_LIMIT, Leak, LeakPlace, LeakReport, LeakStep, MemoryWatch, ProfilePoint, RootedValue,
 };
+pub use random::Random;
 pub use task::{Effect, EventSource, HostFinish, HostFuture, Sender, Waiting, Waker};
 pub use vm::{
     Breakpoint, DEFAULT_DEPTH as DEFAULT_MAX_DEPTH, DebugFrame, Debugger, EvaluationError, Limits, Pause,

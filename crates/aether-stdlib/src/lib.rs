@@ -39,11 +39,17 @@ mod path;
 #[cfg(feature = "plugins")]
 mod plugins;
 
+#[cfg(feature = "math")]
+mod math;
+
 #[cfg(feature = "net")]
 mod net;
 
 #[cfg(feature = "process")]
 mod process;
+
+#[cfg(feature = "rand")]
+mod rand;
 
 #[cfg(feature = "re")]
 mod re;
@@ -109,4 +115,8 @@ pub static MODULES: &[LibraryModule] = &[
     csv::MODULE,
     #[cfg(feature = "formats")]
     toml::TOML,
+    #[cfg(feature = "math")]
+    math::MATH,
+    #[cfg(feature = "rand")]
+    rand::RAND,
 ];

@@ -21,10 +21,8 @@ fn allowed(ctx: &mut Ctx<'_>) -> Result<(), Raise> {
 }
 
 fn random(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
-    /// 2^-53.
-    const UNIT: f64 = 1.0 / 9_007_199_254_740_992.0;
     allowed(ctx)?;
-    Ok(Value::Float((ctx.random().u64(..) >> 11) as f64 * UNIT))
+    Ok(Value::Float(ctx.random().float()))
 }
 
 fn rand_int(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
@@ -35,5 +33,5 @@ fn rand_int(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         )));
     }
     allowed(ctx)?;
-    Ok(Value::Int(ctx.random().i64(0..n)))
+    Ok(Value::Int(ctx.random().below(n as u64) as i64))
 }

@@ -204,7 +204,7 @@ pub(crate) struct Vm {
     pub(crate) max_nesting: u32,
     pub(crate) module_path: Vec<String>,
     pub(crate) module_values: ahash::AHashMap<u32, Rc<Module>>,
-    pub(super) random: Option<fastrand::Rng>,
+    pub(super) random: Option<crate::random::Random>,
     pub(super) growth: Option<watch::GrowthCallback>,
     collections: collect::Collections,
     pub(super) debug: Option<Box<debug::Debug>>,
@@ -547,10 +547,10 @@ impl Vm {
         self.fuel = self.fuel.saturating_sub_unsigned(self.heap.take_work());
     }
 
-    pub(crate) fn random(&mut self) -> &mut fastrand::Rng {
+    pub(crate) fn random(&mut self) -> &mut crate::random::Random {
         let host = &mut self.host;
         self.random
-            .get_or_insert_with(|| fastrand::Rng::with_seed(host.entropy()))
+            .get_or_insert_with(|| crate::random::Random::new(host.entropy()))
     }
 
     /// `Undefined variable` for a global slot.

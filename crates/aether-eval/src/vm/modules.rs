@@ -397,7 +397,11 @@ impl Vm {
     pub(crate) fn names_of_module(&self, id: u32) -> Vec<String> {
         match self.members_of(id) {
             Members::Namespace(members) => members.iter().map(|def| def.info.name.to_owned()).collect(),
-            Members::Library(module) => module.names().map(str::to_owned).collect(),
+            Members::Library(module) => self
+                .parts_of(module)
+                .flat_map(LibraryModule::names)
+                .map(str::to_owned)
+                .collect(),
             Members::Declared => {
                 let slots = self.tables.declared_slots(id);
                 slots
@@ -424,12 +428,30 @@ impl Vm {
         })
     }
 
+    /// A module and what an extension of its name adds to it, for those who import it.
+    fn parts_of(
+        &self,
+        module: &'static LibraryModule,
+    ) -> impl Iterator<Item = &'static LibraryModule> + use<> {
+        let added = self
+            .extensions
+            .iter()
+            .filter(move |added| added.name == module.name);
+        let is_other = move |added: &&LibraryModule| !std::ptr::eq(*added, module);
+        std::iter::once(module).chain(added.filter(is_other))
+    }
+
     /// A function or constant of a library module. Texts are the host's.
     fn library_member(&self, module: &'static LibraryModule, name: &str) -> Option<Value> {
-        if let Some(function) = module.functions.iter().find(|def| def.info.name == name) {
+        let function = self
+            .parts_of(module)
+            .flat_map(|part| part.functions)
+            .find(|def| def.info.name == name);
+        if let Some(function) = function {
             return Some(function.value());
         }
-        let (_, constant) = module.constants.iter().find(|(known, _)| *known == name)?;
+        let mut constants = self.parts_of(module).flat_map(|part| part.constants);
+        let (_, constant) = constants.find(|(known, _)| *known == name)?;
         Some(match constant {
             Constant::Float(number) => Value::Float(*number),
             Constant::Int(number) => Value::Int(number()),

@@ -337,7 +337,7 @@ fn shuffle(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let items = receiver(&args[0]);
     ctx.tick(items.len() / 4)?;
     for at in (1..items.len()).rev() {
-        let other = ctx.random().usize(0..=at);
+        let other = ctx.random().below(at as u64 + 1) as usize;
         items.swap(at, other)?;
     }
     Ok(Value::Null)
