@@ -222,6 +222,18 @@ pub trait Host {
     /// A seed from the system.
     fn entropy(&mut self) -> u64;
 
+    /// Fills a buffer with bytes that nobody can foresee, unless the host's randomness begins with a seed.
+    ///
+    /// # Errors
+    /// The system has none.
+    fn random_bytes(&mut self, out: &mut [u8]) -> io::Result<()> {
+        for piece in out.chunks_mut(8) {
+            let word = self.entropy().to_le_bytes();
+            piece.copy_from_slice(&word[..piece.len()]);
+        }
+        Ok(())
+    }
+
     /// Opens a file to read it from its beginning.
     ///
     /// # Errors

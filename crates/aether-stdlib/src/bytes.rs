@@ -94,3 +94,24 @@ pub(crate) fn collect_bytes(ctx: &mut Ctx<'_>, operation: &str, array: &Rc<Array
     }
     Ok(bytes)
 }
+
+/// Lends the bytes of a string, of an array of ints, or of a buffer.
+pub(crate) fn with_data<R>(
+    ctx: &mut Ctx<'_>,
+    operation: &str,
+    value: &Value,
+    use_data: impl FnOnce(&mut Ctx<'_>, &[u8]) -> Result<R, Raise>,
+) -> Result<R, Raise> {
+    match value {
+        Value::String(text) => use_data(ctx, text.as_str().as_bytes()),
+        Value::Array(array) => {
+            let bytes = collect_bytes(ctx, operation, array)?;
+            use_data(ctx, &bytes.data)
+        }
+        #[cfg(feature = "bytes")]
+        Value::Native(native) if let Some(buffer) = native.downcast::<crate::buffer::Buffer>() => {
+            buffer.with(|bytes| use_data(ctx, bytes))
+        }
+        other => Err(crate::arguments::wrong_type("string or bytes", other)),
+    }
+}

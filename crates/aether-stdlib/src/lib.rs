@@ -21,6 +21,12 @@ mod json;
 #[cfg(feature = "csv")]
 mod csv;
 
+#[cfg(feature = "bytes")]
+mod buffer;
+
+#[cfg(feature = "bytes")]
+mod encoding;
+
 #[cfg(feature = "env")]
 mod env;
 
@@ -29,6 +35,9 @@ mod files;
 
 #[cfg(feature = "fs")]
 mod fs;
+
+#[cfg(feature = "bytes")]
+mod hash;
 
 #[cfg(feature = "http")]
 mod http;
@@ -95,6 +104,8 @@ pub static ALL: &[&[BuiltinDef]] = &[
     PLUGINS,
     #[cfg(feature = "http")]
     HTTP,
+    #[cfg(feature = "bytes")]
+    buffer::BUFFER,
 ];
 
 /// Every module that was compiled in. Scripts import them; a file of the same name comes before.
@@ -119,4 +130,10 @@ pub static MODULES: &[LibraryModule] = &[
     math::MATH,
     #[cfg(feature = "rand")]
     rand::RAND,
+    #[cfg(feature = "bytes")]
+    hash::HASH,
+    #[cfg(feature = "bytes")]
+    encoding::HEX,
+    #[cfg(feature = "bytes")]
+    encoding::BASE64,
 ];

@@ -9,7 +9,7 @@ use aether_value::{Heap, Raise, Value};
 use std::io::{self, Read};
 
 use super::{allowed, failed, permit};
-use crate::bytes::{Bytes, MAX_SIZE, NOT_UTF8, collect_bytes, read_all};
+use crate::bytes::{Bytes, MAX_SIZE, NOT_UTF8, read_all, with_data};
 
 /// The bytes of the file that an argument names.
 fn read(ctx: &mut Ctx<'_>, operation: &str, path: &Value) -> Result<Bytes, Raise> {
@@ -119,12 +119,14 @@ pub(super) fn append_file(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Ra
 
 pub(super) fn write_bytes(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let path = crate::arguments::string(&args[0])?.as_str();
-    let Value::Array(array) = &args[1] else {
+    let is_bytes = matches!(args[1], Value::Array(_) | Value::Native(_));
+    if !is_bytes {
         return Err(crate::arguments::wrong_type("array", &args[1]));
-    };
+    }
     permit(ctx, Permission::Write, path)?;
-    let bytes = collect_bytes(ctx, "write_bytes", array)?;
-    let written = ctx.host().write_file(path, &bytes.data);
-    written.map_err(|error| failed("write_bytes", path, &error))?;
-    Ok(Value::Null)
+    with_data(ctx, "write_bytes", &args[1], |ctx, bytes| {
+        let written = ctx.host().write_file(path, bytes);
+        written.map_err(|error| failed("write_bytes", path, &error))?;
+        Ok(Value::Null)
+    })
 }

@@ -12,8 +12,8 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::io::{self, SeekFrom};
 
-use crate::arguments::{int, permit, string, wrong_type};
-use crate::bytes::{Bytes, NOT_UTF8, collect_bytes, read_all};
+use crate::arguments::{int, permit, string};
+use crate::bytes::{Bytes, NOT_UTF8, read_all, with_data};
 use crate::files::failed;
 use crate::files::window::{BUFFER, Failure, Window};
 
@@ -296,15 +296,11 @@ fn write(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         })
     };
     match &args[1] {
-        Value::Array(array) if file.is_binary => {
-            let bytes = collect_bytes(ctx, "fs.write", array)?;
-            put(&bytes.data)?;
-        }
         Value::String(text) => {
             ctx.tick(text.len_bytes() / 64)?;
             put(text.as_str().as_bytes())?;
         }
-        other if file.is_binary => return Err(wrong_type("array or string", other)),
+        data if file.is_binary => with_data(ctx, "fs.write", data, |_, bytes| put(bytes))?,
         other => {
             let text = ctx.text(other)?;
             ctx.tick(text.len_bytes() / 64)?;

@@ -136,6 +136,10 @@ pub(super) fn with_bytes<R>(
             }
             use_bytes(bytes.as_slice())
         }
+        #[cfg(feature = "bytes")]
+        Value::Native(native) if let Some(buffer) = native.downcast::<crate::buffer::Buffer>() => {
+            buffer.with(use_bytes)
+        }
         value => Err(wrong_type("string or array", value)),
     }
 }

@@ -7,7 +7,7 @@ use aether_eval::{Ctx, Permission};
 use aether_value::{Dict, Raise, Rc, Value};
 
 use crate::arguments::{Options, permit, string, wrong_type};
-use crate::bytes::collect_bytes;
+use crate::bytes::with_data;
 
 const CWD: &str = "cwd";
 const ENV: &str = "env";
@@ -171,14 +171,9 @@ fn directory(ctx: &mut Ctx<'_>, operation: &str, options: Options<'_>) -> Result
 fn input(ctx: &mut Ctx<'_>, operation: &str, options: Options<'_>) -> Result<Option<Vec<u8>>, Raise> {
     match options.get(STDIN) {
         None => Ok(None),
-        Some(Value::String(text)) => {
-            ctx.tick(text.len_bytes() / 64)?;
-            Ok(Some(text.as_str().as_bytes().to_vec()))
-        }
-        Some(Value::Array(bytes)) => {
-            let bytes = collect_bytes(ctx, operation, &bytes)?;
-            Ok(Some(bytes.data.clone()))
-        }
-        Some(other) => Err(wrong_type("string or array", &other)),
+        Some(input) => with_data(ctx, operation, &input, |ctx, bytes| {
+            ctx.tick(bytes.len() / 64)?;
+            Ok(Some(bytes.to_vec()))
+        }),
     }
 }

@@ -18,8 +18,8 @@ use super::command::{SPAWN_OPTIONS, prepare};
 use super::lines::Lines;
 use super::signals;
 use super::thread::{Awaited, promise, start};
-use crate::arguments::{Options, wrong_type};
-use crate::bytes::collect_bytes;
+use crate::arguments::Options;
+use crate::bytes::with_data;
 
 /// The signal that asks a program to end.
 const TERMINATE: i32 = 15;
@@ -102,11 +102,7 @@ fn receiver(args: &[Value]) -> &Process {
 /// Takes what is written into the program's standard input, as fast as the program does.
 fn write(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let input = receiver(args).input.clone();
-    let data = match &args[1] {
-        Value::String(text) => text.as_str().as_bytes().to_vec(),
-        Value::Array(bytes) => collect_bytes(ctx, "process.write", bytes)?.data.clone(),
-        other => return Err(wrong_type("string or array", other)),
-    };
+    let data = with_data(ctx, "process.write", &args[1], |_, bytes| Ok(bytes.to_vec()))?;
     ctx.tick(data.len() / 64)?;
     let bytes = data.len();
     let work = move || {

@@ -91,6 +91,9 @@ pub struct SystemHost {
     permissions: Arc<Permissions>,
     /// The seed of randomness, if it is not the system's.
     seed: Option<u64>,
+    /// What random bytes are drawn from, if there is a seed.
+    #[cfg(feature = "bytes")]
+    seeded: Option<aether_eval::Random>,
     /// The time, if it stands still.
     fixed_time: Option<f64>,
     /// The directory that relative paths begin at, if it is not the process's. It is absolute.
@@ -130,6 +133,8 @@ impl SystemHost {
             waker: None,
             permissions: Arc::new(Permissions::everything()),
             seed: None,
+            #[cfg(feature = "bytes")]
+            seeded: None,
             fixed_time: None,
             directory: None,
             variables: BTreeMap::new(),
@@ -464,6 +469,18 @@ impl Host for SystemHost {
     fn entropy(&mut self) -> u64 {
         // The standard library seeds its hashers from the system.
         self.seed.unwrap_or_else(|| RandomState::new().hash_one(0_u8))
+    }
+
+    #[cfg(feature = "bytes")]
+    fn random_bytes(&mut self, out: &mut [u8]) -> io::Result<()> {
+        let Some(seed) = self.seed else {
+            return getrandom::fill(out).map_err(io::Error::other);
+        };
+        let random = self.seeded.get_or_insert_with(|| aether_eval::Random::new(seed));
+        for piece in out.chunks_mut(8) {
+            piece.copy_from_slice(&random.word().to_le_bytes()[..piece.len()]);
+        }
+        Ok(())
     }
 
     fn open_file(&mut self, path: &str) -> io::Result<OpenFile> {

@@ -1,0 +1,417 @@
+//! Buffers: bytes as a value, one byte a byte.
+//!
+//! A slice shares the bytes of the buffer that it was taken of, from a place and for a length that do not change.
+//!
+//! Source: library reference §E4.
+
+use aether_eval::{BuiltinDef, Ctx};
+use aether_value::{Builtin, Charge, Heap, Items, Native, Raise, StrBuilder, Value};
+use std::any::Any;
+use std::cell::RefCell;
+use std::ops::Range;
+use std::rc::Rc;
+
+use crate::arguments::{int, number, string};
+use crate::bytes::with_data;
+
+/// The global `buffer`.
+pub(crate) static BUFFER: &[BuiltinDef] = &[BuiltinDef::core("buffer", &["data"], 1, 1, buffer)];
+
+/// The largest buffer.
+const MAX_SIZE: usize = i32::MAX as usize;
+
+static METHODS: &[BuiltinDef] = &[
+    BuiltinDef::method("slice", 0, 2, slice),
+    BuiltinDef::method("to_string", 0, 0, to_string),
+    BuiltinDef::method("to_array", 0, 0, to_array),
+    BuiltinDef::method("concat", 0, 255, concat),
+    BuiltinDef::method("fill", 1, 1, fill),
+    BuiltinDef::method("read_u8", 1, 1, |_, args| {
+        read(args, |bytes: [u8; 1], _| i64::from(bytes[0]))
+    }),
+    BuiltinDef::method("read_u16", 1, 2, |_, args| {
+        read(args, |bytes, is_big| {
+            i64::from(if is_big {
+                u16::from_be_bytes(bytes)
+            } else {
+                u16::from_le_bytes(bytes)
+            })
+        })
+    }),
+    BuiltinDef::method("read_u32", 1, 2, |_, args| {
+        read(args, |bytes, is_big| {
+            i64::from(if is_big {
+                u32::from_be_bytes(bytes)
+            } else {
+                u32::from_le_bytes(bytes)
+            })
+        })
+    }),
+    BuiltinDef::method("read_i64", 1, 2, |_, args| {
+        read(args, |bytes, is_big| {
+            if is_big {
+                i64::from_be_bytes(bytes)
+            } else {
+                i64::from_le_bytes(bytes)
+            }
+        })
+    }),
+    BuiltinDef::method("read_f64", 1, 2, |_, args| {
+        read(args, |bytes, is_big| {
+            if is_big {
+                f64::from_be_bytes(bytes)
+            } else {
+                f64::from_le_bytes(bytes)
+            }
+        })
+    }),
+    BuiltinDef::method("write_u8", 2, 2, |_, args| write_int(args, 1)),
+    BuiltinDef::method("write_u16", 2, 3, |_, args| write_int(args, 2)),
+    BuiltinDef::method("write_u32", 2, 3, |_, args| write_int(args, 4)),
+    BuiltinDef::method("write_i64", 2, 3, |_, args| write_int(args, 8)),
+    BuiltinDef::method("write_f64", 2, 3, write_f64),
+];
+
+/// Bytes that slices may share.
+struct Shared {
+    bytes: RefCell<Box<[u8]>>,
+    _charge: Charge,
+}
+
+/// A buffer as a value.
+pub(crate) struct Buffer {
+    shared: Rc<Shared>,
+    range: Range<usize>,
+}
+
+impl Buffer {
+    /// A new buffer of a number of zeros.
+    fn zeros(heap: &Heap, length: usize) -> Result<Self, Raise> {
+        if length > MAX_SIZE {
+            return Err(heap.out_of_memory(length));
+        }
+        let charge = Charge::new(heap, length + size_of::<Shared>())?;
+        let mut bytes = Vec::new();
+        if bytes.try_reserve_exact(length).is_err() {
+            return Err(heap.out_of_memory(length));
+        }
+        bytes.resize(length, 0);
+        Ok(Self {
+            shared: Rc::new(Shared {
+                bytes: RefCell::new(bytes.into_boxed_slice()),
+                _charge: charge,
+            }),
+            range: 0..length,
+        })
+    }
+
+    /// A value of a buffer with these bytes.
+    pub(crate) fn value_of(heap: &Heap, bytes: &[u8]) -> Result<Value, Raise> {
+        let buffer = Self::zeros(heap, bytes.len())?;
+        buffer.change(|own| own.copy_from_slice(bytes));
+        Ok(Value::Native(heap.native(Box::new(buffer))?))
+    }
+
+    /// Lends the bytes.
+    pub(crate) fn with<R>(&self, use_bytes: impl FnOnce(&[u8]) -> R) -> R {
+        use_bytes(&self.shared.bytes.borrow()[self.range.clone()])
+    }
+
+    fn change<R>(&self, change: impl FnOnce(&mut [u8]) -> R) -> R {
+        change(&mut self.shared.bytes.borrow_mut()[self.range.clone()])
+    }
+
+    fn len(&self) -> usize {
+        self.range.len()
+    }
+
+    /// The place of a number of bytes.
+    fn place(&self, offset: &Value, count: usize) -> Result<usize, Raise> {
+        let offset = int(offset)?;
+        let place = usize::try_from(offset).ok().filter(|place| {
+            let end = place.checked_add(count);
+            end.is_some_and(|end| end <= self.len())
+        });
+        place.ok_or_else(|| {
+            let length = self.len();
+            Raise::new(
+                aether_value::ErrorKind::Index,
+                format!("Index {offset} out of bounds for buffer of length {length}"),
+            )
+        })
+    }
+}
+
+/// `buffer(n | bytes | string)`
+fn buffer(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    if let Value::Int(length) = &args[0] {
+        let Ok(length) = usize::try_from(*length) else {
+            let detail = format!("buffer: length must not be negative, got {length}");
+            return Err(Raise::operation(&detail));
+        };
+        ctx.tick(length / 64)?;
+        let buffer = Buffer::zeros(ctx.heap(), length)?;
+        return Ok(Value::Native(ctx.heap().native(Box::new(buffer))?));
+    }
+    with_data(ctx, "buffer", &args[0], |ctx, bytes| {
+        ctx.tick(bytes.len() / 64)?;
+        Buffer::value_of(ctx.heap(), bytes)
+    })
+}
+
+/// The receiver of a method.
+fn receiver(args: &[Value]) -> &Buffer {
+    match &args[0] {
+        Value::Native(native) => match native.downcast::<Buffer>() {
+            Some(buffer) => buffer,
+            None => unreachable!("a method of buffers"),
+        },
+        _ => unreachable!("a method of buffers"),
+    }
+}
+
+/// `slice([start], [end])`: negative places count from the end, as for arrays.
+fn slice(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let buffer = receiver(args);
+    let length = buffer.len() as i64;
+    let place = |arg: Option<&Value>, default: i64| match arg {
+        None | Some(Value::Null) => Ok(default),
+        Some(arg) => {
+            let place = int(arg)?;
+            let place = if place < 0 {
+                place.saturating_add(length)
+            } else {
+                place
+            };
+            Ok::<i64, Raise>(place.clamp(0, length))
+        }
+    };
+    let start = place(args.get(1), 0)?;
+    let end = place(args.get(2), length)?.max(start);
+    let begin = buffer.range.start;
+    let slice = Buffer {
+        shared: buffer.shared.clone(),
+        range: begin + start as usize..begin + end as usize,
+    };
+    Ok(Value::Native(ctx.heap().native(Box::new(slice))?))
+}
+
+fn to_string(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let buffer = receiver(args);
+    ctx.tick(buffer.len() / 64)?;
+    buffer.with(|bytes| match std::str::from_utf8(bytes) {
+        Ok(text) => ctx.string(text),
+        Err(error) => Err(Raise::operation(&format!(
+            "buffer.to_string: the bytes are not UTF-8 at {}",
+            error.valid_up_to()
+        ))),
+    })
+}
+
+fn to_array(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let buffer = receiver(args);
+    ctx.tick(buffer.len() / 16)?;
+    buffer.with(|bytes| Ok(Value::Array(ctx.heap().array_of_bytes(bytes)?)))
+}
+
+/// A new buffer of the bytes and those of the arguments.
+fn concat(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let mut joined = crate::bytes::Bytes::new(ctx.heap());
+    for arg in args {
+        with_data(ctx, "buffer.concat", arg, |ctx, bytes| {
+            ctx.tick(bytes.len() / 64)?;
+            joined.reserve(joined.data.len() + bytes.len())?;
+            joined.data.extend_from_slice(bytes);
+            Ok(())
+        })?;
+    }
+    Buffer::value_of(ctx.heap(), &joined.data)
+}
+
+/// The byte in an argument.
+fn byte(value: &Value) -> Result<u8, Raise> {
+    let number = int(value)?;
+    u8::try_from(number).map_err(|_| Raise::operation(&format!("buffer: byte is {number} (must be 0–255)")))
+}
+
+fn fill(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let buffer = receiver(args);
+    let byte = byte(&args[1])?;
+    ctx.tick(buffer.len() / 64)?;
+    buffer.change(|bytes| bytes.fill(byte));
+    Ok(Value::Null)
+}
+
+/// Whether an argument asks for the most significant byte first.
+fn is_big(order: Option<&Value>) -> Result<bool, Raise> {
+    match order {
+        None | Some(Value::Null) => Ok(false),
+        Some(order) => match string(order)?.as_str() {
+            "little" => Ok(false),
+            "big" => Ok(true),
+            other => {
+                let shown = other.escape_debug();
+                let detail = format!("buffer: unknown byte order '{shown}' (little or big)");
+                Err(Raise::operation(&detail))
+            }
+        },
+    }
+}
+
+fn read<const N: usize, T: Into<Value>>(
+    args: &[Value],
+    make: impl FnOnce([u8; N], bool) -> T,
+) -> Result<Value, Raise> {
+    let buffer = receiver(args);
+    let is_big = is_big(args.get(2))?;
+    let place = buffer.place(&args[1], N)?;
+    let mut own = [0; N];
+    buffer.with(|bytes| own.copy_from_slice(&bytes[place..place + N]));
+    Ok(make(own, is_big).into())
+}
+
+/// Writes the lowest bytes of an int, which has to fit into them.
+fn write_int(args: &[Value], count: usize) -> Result<Value, Raise> {
+    let buffer = receiver(args);
+    let number = int(&args[2])?;
+    let is_big = is_big(args.get(3))?;
+    let place = buffer.place(&args[1], count)?;
+    let most = if count < 8 {
+        (1_i64 << (8 * count)) - 1
+    } else {
+        i64::MAX
+    };
+    if count < 8 && !(0..=most).contains(&number) {
+        let detail = format!("buffer: {number} is not between 0 and {most}");
+        return Err(Raise::operation(&detail));
+    }
+    let mut bytes = number.to_le_bytes();
+    let bytes = &mut bytes[..count];
+    if is_big {
+        bytes.reverse();
+    }
+    buffer.change(|own| own[place..place + count].copy_from_slice(bytes));
+    Ok(Value::Null)
+}
+
+fn write_f64(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let buffer = receiver(args);
+    let number = number(&args[2])?;
+    let is_big = is_big(args.get(3))?;
+    let place = buffer.place(&args[1], 8)?;
+    let bytes = if is_big {
+        number.to_be_bytes()
+    } else {
+        number.to_le_bytes()
+    };
+    buffer.change(|own| own[place..place + 8].copy_from_slice(&bytes));
+    Ok(Value::Null)
+}
+
+/// Bytes that are shown.
+const SHOWN: usize = 16;
+
+impl Native for Buffer {
+    fn type_name(&self) -> &'static str {
+        "buffer"
+    }
+
+    fn size(&self) -> usize {
+        size_of::<Self>()
+    }
+
+    fn display(&self, out: &mut StrBuilder) -> Result<(), Raise> {
+        out.push_str("<buffer ")?;
+        out.push_int(self.len() as i64)?;
+        out.push_char(':')?;
+        self.with(|bytes| {
+            for byte in bytes.iter().take(SHOWN) {
+                out.push_str(&format!(" {byte:02x}"))?;
+            }
+            out.push_str(if bytes.len() > SHOWN { " …>" } else { ">" })
+        })
+    }
+
+    fn member(&self, _: &Heap, name: &str) -> Result<Option<Value>, Raise> {
+        let is_length = matches!(name, "length" | "size");
+        Ok(is_length.then(|| Value::Int(self.len() as i64)))
+    }
+
+    fn member_names(&self) -> Vec<String> {
+        vec!["length".to_owned()]
+    }
+
+    fn method(&self, name: &str) -> Option<Builtin> {
+        let found = METHODS.iter().find(|method| method.info.name == name)?;
+        Some(Builtin(&found.info))
+    }
+
+    fn element(&self, _: &Heap, index: &Value) -> Result<Option<Value>, Raise> {
+        let place = self.place(index, 1)?;
+        Ok(Some(Value::Int(self.with(|bytes| bytes[place]).into())))
+    }
+
+    fn set_element(&self, _: &Heap, index: &Value, new: &Value) -> Result<bool, Raise> {
+        let place = self.place(index, 1)?;
+        let byte = byte(new)?;
+        self.change(|bytes| bytes[place] = byte);
+        Ok(true)
+    }
+
+    fn is_collection(&self) -> bool {
+        true
+    }
+
+    fn iterator(&self, heap: &Heap) -> Result<Option<Value>, Raise> {
+        let bytes = Bytes {
+            buffer: Self {
+                shared: self.shared.clone(),
+                range: self.range.clone(),
+            },
+            at: RefCell::new(0),
+        };
+        Ok(Some(Value::Native(heap.native(Box::new(bytes))?)))
+    }
+
+    fn equals(&self, other: &dyn Native) -> bool {
+        let other = other.as_any().downcast_ref::<Self>();
+        other.is_some_and(|other| self.with(|own| other.with(|other| own == other)))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// What `for` goes through: the bytes as they are when their turn comes.
+struct Bytes {
+    buffer: Buffer,
+    at: RefCell<usize>,
+}
+
+impl Items for Bytes {
+    fn next(&self, _: &Heap) -> Result<Option<Value>, Raise> {
+        let mut at = self.at.borrow_mut();
+        let byte = self.buffer.with(|bytes| bytes.get(*at).copied());
+        *at += 1;
+        Ok(byte.map(|byte| Value::Int(byte.into())))
+    }
+}
+
+impl Native for Bytes {
+    fn type_name(&self) -> &'static str {
+        "iterator"
+    }
+
+    fn size(&self) -> usize {
+        size_of::<Self>()
+    }
+
+    fn items(&self) -> Option<&dyn Items> {
+        Some(self)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
