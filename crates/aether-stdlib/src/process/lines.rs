@@ -210,11 +210,22 @@ fn has_next(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step
     }
     let lines = receiver(slots);
     let found = lines.state.borrow_mut().find(ctx, &lines.pipe)?;
-    match found {
-        Found::Line(..) => Ok(Step::Done(Value::Bool(true))),
-        Found::End => Ok(Step::Done(Value::Bool(false))),
-        Found::NotYet => wait(ctx, lines.pipe.clone()),
-    }
+    let has_line = match found {
+        Found::Line(..) => true,
+        Found::End => false,
+        Found::NotYet => return wait(ctx, lines.pipe.clone()),
+    };
+    settle(slots)?;
+    Ok(Step::Done(Value::Bool(has_line)))
+}
+
+/// Gives back what is not needed any more.
+fn settle(slots: &[Value]) -> Result<(), Raise> {
+    let Value::Native(native) = &slots[0] else {
+        return Ok(());
+    };
+    let has_ended = receiver(slots).state.borrow().ended;
+    if has_ended { native.recharge() } else { Ok(()) }
 }
 
 fn next(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
@@ -223,15 +234,18 @@ fn next(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Ra
     }
     let lines = receiver(slots);
     let mut state = lines.state.borrow_mut();
-    match state.find(ctx, &lines.pipe)? {
+    let line = match state.find(ctx, &lines.pipe)? {
         Found::Line(end, behind) => {
             let line = ctx.string(&String::from_utf8_lossy(&state.bytes.data[state.begin..end]))?;
             (state.begin, state.searched) = (behind, behind);
-            Ok(Step::Done(line))
+            line
         }
-        Found::End => Ok(Step::Done(Value::Null)),
-        Found::NotYet => wait(ctx, lines.pipe.clone()),
-    }
+        Found::End => Value::Null,
+        Found::NotYet => return wait(ctx, lines.pipe.clone()),
+    };
+    drop(state);
+    settle(slots)?;
+    Ok(Step::Done(line))
 }
 
 impl Native for Lines {
@@ -239,8 +253,11 @@ impl Native for Lines {
         "iterator"
     }
 
+    /// What may wait, and what the thread reads into; nothing once the end has come.
     fn size(&self) -> usize {
-        size_of::<Self>() + PIECE * (PIECES + 1)
+        let has_ended = self.state.try_borrow().is_ok_and(|state| state.ended);
+        let waiting = if has_ended { 0 } else { PIECE * (PIECES + 1) };
+        size_of::<Self>() + waiting
     }
 
     fn display(&self, out: &mut StrBuilder) -> Result<(), Raise> {

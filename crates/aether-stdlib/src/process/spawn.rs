@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::io::{self, Write as _};
-use std::process::{ChildStdin, ExitStatus, Stdio};
+use std::process::{ChildStdin, ChildStdout, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aether_eval::{BuiltinDef, Count, Ctx, Effect, Event, Step};
@@ -39,8 +39,10 @@ type Input = Arc<Mutex<Option<ChildStdin>>>;
 struct Process {
     child: Arc<SharedChild>,
     input: Input,
-    /// The lines of what it prints, if that is taken; made when the program begins.
-    lines: Option<Rc<NativeObject>>,
+    /// Where what it prints comes from, until somebody asks for its lines.
+    stdout: RefCell<Option<ChildStdout>>,
+    /// The lines of what it prints, once somebody has asked for them.
+    lines: RefCell<Option<Rc<NativeObject>>>,
     exit: Arc<Awaited<io::Result<ExitStatus>>>,
     /// Counts as open as long as the handle lives.
     _count: RefCell<Count>,
@@ -61,15 +63,8 @@ pub(super) fn spawn(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let child = Arc::new(child.map_err(|error| prepared.failed("process.spawn", &error))?);
     let exit = Awaited::new();
     let (waited, awaited) = (child.clone(), exit.clone());
-    let failed = |error: io::Error| prepared.failed("process.spawn", &error);
-    start(move || awaited.set(waited.wait())).map_err(failed)?;
-    let lines = match child.take_stdout() {
-        Some(stdout) => {
-            let lines = Lines::new(ctx.heap(), stdout).map_err(failed)?;
-            Some(ctx.heap().native(Box::new(lines))?)
-        }
-        None => None,
-    };
+    start(move || awaited.set(waited.wait())).map_err(|error| prepared.failed("process.spawn", &error))?;
+    let stdout = RefCell::new(child.take_stdout());
     let mut stdin = child.take_stdin();
     if let Some(input) = prepared.input.take()
         && let Some(mut pipe) = stdin.take()
@@ -81,7 +76,8 @@ pub(super) fn spawn(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let process = Process {
         child,
         input: Arc::new(Mutex::new(stdin)),
-        lines,
+        stdout,
+        lines: RefCell::new(None),
         exit,
         _count: RefCell::new(count),
     };
@@ -123,13 +119,22 @@ fn close_stdin(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     Ok(Value::Null)
 }
 
-fn lines(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    match &receiver(args).lines {
-        Some(lines) => Ok(Value::Native(lines.clone())),
-        None => Err(Raise::operation(
-            "process.lines: the output is not captured (capture is false)",
-        )),
+/// The lines are the same ones each time.
+fn lines(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let process = receiver(args);
+    if let Some(lines) = &*process.lines.borrow() {
+        return Ok(Value::Native(lines.clone()));
     }
+    let Some(stdout) = process.stdout.borrow_mut().take() else {
+        return Err(Raise::operation(
+            "process.lines: the output is not captured (capture is false)",
+        ));
+    };
+    let lines = Lines::new(ctx.heap(), stdout);
+    let lines = lines.map_err(|error| Raise::io("process.lines", "standard output", &error.to_string()))?;
+    let lines = ctx.heap().native(Box::new(lines))?;
+    *process.lines.borrow_mut() = Some(lines.clone());
+    Ok(Value::Native(lines))
 }
 
 fn wait(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
@@ -180,7 +185,10 @@ impl Native for Process {
     }
 
     fn trace(&self, visit: &mut dyn FnMut(&Raw)) {
-        if let Some(lines) = &self.lines {
+        // In the middle of a change it names none, which keeps them alive.
+        if let Ok(lines) = self.lines.try_borrow()
+            && let Some(lines) = &*lines
+        {
             visit(&Raw::of_rc(lines));
         }
     }
