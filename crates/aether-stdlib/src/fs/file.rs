@@ -7,7 +7,7 @@
 //! - A file is closed by `close`, or when the last reference to it goes.
 
 use aether_eval::{BuiltinDef, Ctx, FileHandle, Held, OpenMode, Permission};
-use aether_value::{Builtin, Heap, Items, Native, Raise, StrBuilder, Value};
+use aether_value::{Builtin, Charge, Heap, Items, Native, Raise, StrBuilder, Value};
 use std::any::Any;
 use std::cell::RefCell;
 use std::io::{self, SeekFrom};
@@ -39,8 +39,8 @@ struct OpenedFile {
 /// An open file.
 struct Open {
     handle: Held<Box<dyn FileHandle>>,
-    /// What has been read and not handed out; none before the first reading.
-    window: Option<Window>,
+    /// What has been read and not handed out, with the charge for it; none before the first reading.
+    window: Option<(Window, Charge)>,
 }
 
 /// What a mode asks for, and whether it is about bytes.
@@ -120,14 +120,17 @@ pub(super) fn open(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 impl Open {
     /// The window, and what fills it.
-    fn reading(&mut self) -> (&mut Window, &mut dyn FileHandle) {
-        let window = self.window.get_or_insert_with(Window::new);
-        (window, &mut **self.handle)
+    fn reading(&mut self, heap: &Heap) -> Result<(&mut Window, &mut dyn FileHandle), Raise> {
+        let (window, _) = match &mut self.window {
+            Some(window) => window,
+            none => none.insert((Window::new(), Charge::new(heap, BUFFER)?)),
+        };
+        Ok((window, &mut **self.handle))
     }
 
     /// Forgets what has been read ahead, so that the system's position is the script's.
     fn settle(&mut self) -> io::Result<()> {
-        let ahead = self.window.as_mut().map_or(0, Window::discard);
+        let ahead = self.window.as_mut().map_or(0, |(window, _)| window.discard());
         if ahead > 0 {
             self.handle.seek(SeekFrom::Current(-(ahead as i64)))?;
         }
@@ -137,7 +140,7 @@ impl Open {
     /// The next text of `characters` characters, or what there is until the end.
     fn read_text(&mut self, heap: &Heap, mut characters: usize) -> Result<Value, Failure> {
         let mut text = StrBuilder::new(heap);
-        let (window, handle) = self.reading();
+        let (window, handle) = self.reading(heap)?;
         while characters > 0 {
             let bytes = window.bytes();
             let valid = match std::str::from_utf8(bytes) {
@@ -170,8 +173,8 @@ impl Open {
     }
 
     /// The next `count` bytes, or what there is until the end.
-    fn read_bytes(&mut self, bytes: &mut Bytes, count: usize) -> Result<(), Failure> {
-        let (window, handle) = self.reading();
+    fn read_bytes(&mut self, heap: &Heap, bytes: &mut Bytes, count: usize) -> Result<(), Failure> {
+        let (window, handle) = self.reading(heap)?;
         while bytes.data.len() < count {
             if window.bytes().is_empty() && !window.fill(handle)? {
                 break;
@@ -226,7 +229,7 @@ impl OpenedFile {
             return Err(Raise::operation(&detail));
         }
         self.with(operation, |open| {
-            let (window, mut handle) = open.reading();
+            let (window, mut handle) = open.reading(heap)?;
             Ok(window.read_line(&mut handle, heap)?.map(Value::String))
         })
     }
@@ -249,7 +252,7 @@ fn read(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let heap = ctx.heap().clone();
     if file.is_binary {
         let mut bytes = Bytes::new(&heap);
-        file.with("fs.read", |open| open.read_bytes(&mut bytes, count))?;
+        file.with("fs.read", |open| open.read_bytes(&heap, &mut bytes, count))?;
         ctx.tick(bytes.data.len() / 16)?;
         return Ok(Value::Array(heap.array_of_bytes(&bytes.data)?));
     }
@@ -340,7 +343,7 @@ fn seek(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 fn tell(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let at = receiver(args).with("fs.tell", |open| {
-        let ahead = open.window.as_ref().map_or(0, |window| window.bytes().len());
+        let ahead = open.window.as_ref().map_or(0, |(window, _)| window.bytes().len());
         Ok(open.handle.stream_position()? - ahead as u64)
     })?;
     Ok(Value::Int(at as i64))
@@ -364,7 +367,7 @@ impl Native for OpenedFile {
     }
 
     fn size(&self) -> usize {
-        size_of::<Self>() + BUFFER + self.path.len() + self.mode.len()
+        size_of::<Self>() + self.path.len() + self.mode.len()
     }
 
     fn display(&self, out: &mut StrBuilder) -> Result<(), Raise> {

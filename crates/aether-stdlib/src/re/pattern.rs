@@ -22,6 +22,10 @@ use crate::arguments::{string, wrong_type};
 const MAX_SIZE: usize = 10 << 20;
 /// Bytes of the cache of an engine that makes states as it goes.
 pub(super) const CACHE: usize = 1 << 20;
+/// Bytes of the engine for patterns of which each character leaves one way.
+const ONEPASS: usize = 64 << 10;
+/// What the library's account of caches leaves out, as measured.
+const CACHES: usize = 1200;
 /// Patterns whose text is remembered.
 const REMEMBERED: usize = 64;
 
@@ -30,7 +34,6 @@ pub(super) struct Pattern {
     /// As it was given.
     pub(super) text: Box<str>,
     pub(super) flags: Box<str>,
-    hir: Hir,
     pub(super) regex: Regex,
     pub(super) cache: RefCell<meta::Cache>,
     /// The engines for long texts, once they have been wanted; none if they cannot be had.
@@ -84,31 +87,36 @@ fn parse(text: &str, flags: &str) -> Result<Hir, Raise> {
     parsed.map_err(|error| syntax_error(text, &error))
 }
 
+/// Bytes of the engines, of which the library's account leaves out what has always the same size: less where the pattern
+/// is a few texts, which need no engine. As measured.
+fn engines(told: usize) -> usize {
+    told + if told < 64 { 2950 } else { 4330 }
+}
+
 impl Pattern {
     pub(super) fn new(heap: &Heap, text: &str, flags: &str) -> Result<Self, Raise> {
         // The tree of a text is larger than the text.
         let _charge = Charge::new(heap, text.len().saturating_mul(64))?;
         let hir = parse(text, flags)?;
-        Self::from_hir(heap, text, flags, hir)
+        Self::from_hir(heap, text, flags, &hir)
     }
 
-    fn from_hir(heap: &Heap, text: &str, flags: &str, hir: Hir) -> Result<Self, Raise> {
+    fn from_hir(heap: &Heap, text: &str, flags: &str, hir: &Hir) -> Result<Self, Raise> {
         let config = meta::Config::new()
             .nfa_size_limit(Some(MAX_SIZE))
             .hybrid_cache_capacity(CACHE)
-            .onepass_size_limit(Some(CACHE));
-        let regex = meta::Builder::new().configure(config).build_from_hir(&hir);
+            .onepass_size_limit(Some(ONEPASS));
+        let regex = meta::Builder::new().configure(config).build_from_hir(hir);
         let regex = regex.map_err(|error| match error.size_limit() {
             Some(_) => refused(&format!("the compiled pattern exceeds {MAX_SIZE} bytes")),
             None => refused(&error.to_string()),
         })?;
         let size = regex.memory_usage();
         heap.count_work(size / 64);
-        let charge = Charge::new(heap, size_of::<Self>() + 2 * text.len() + size)?;
+        let charge = Charge::new(heap, size_of::<Self>() + 2 * text.len() + engines(size))?;
         Ok(Self {
             text: text.into(),
             flags: flags.into(),
-            hir,
             cache: RefCell::new(regex.create_cache()),
             stepped: OnceCell::new(),
             whole: OnceCell::new(),
@@ -119,8 +127,8 @@ impl Pattern {
     }
 
     /// The tree of the pattern, and the limit for what is made of it.
-    pub(super) fn tree(&self) -> (&Hir, usize) {
-        (&self.hir, MAX_SIZE)
+    pub(super) fn tree(&self) -> Option<(Hir, usize)> {
+        Some((parse(&self.text, &self.flags).ok()?, MAX_SIZE))
     }
 
     /// The same pattern for the whole of a text.
@@ -130,22 +138,26 @@ impl Pattern {
         }
         let hir = Hir::concat(vec![
             Hir::look(Look::Start),
-            self.hir.clone(),
+            parse(&self.text, &self.flags)?,
             Hir::look(Look::End),
         ]);
-        let whole = StdRc::new(Self::from_hir(ctx.heap(), &self.text, &self.flags, hir)?);
+        let whole = StdRc::new(Self::from_hir(ctx.heap(), &self.text, &self.flags, &hir)?);
         Ok(self.whole.get_or_init(|| whole).clone())
     }
 
     /// Charges what the caches have grown by.
     pub(super) fn settle(&self) -> Result<(), Raise> {
-        let cache = self.cache.borrow().memory_usage();
+        let cache = match self.cache.borrow().memory_usage() {
+            0 => 0,
+            told => told + CACHES,
+        };
         let stepped = self
             .stepped
             .get()
             .and_then(Option::as_ref)
             .map_or(0, Stepped::memory);
-        let size = size_of::<Self>() + 2 * self.text.len() + self.regex.memory_usage() + cache + stepped;
+        let engines = engines(self.regex.memory_usage());
+        let size = size_of::<Self>() + 2 * self.text.len() + engines + cache + stepped;
         let mut charge = self.charge.borrow_mut();
         let more = size.saturating_sub(charge.bytes());
         charge.add(more)

@@ -103,7 +103,7 @@ struct GivenUp;
 
 impl Stepped {
     fn new(pattern: &Pattern) -> Option<Self> {
-        let (hir, most) = pattern.tree();
+        let (hir, most) = pattern.tree()?;
         let nfa = |reverse: bool| {
             let config = thompson::Config::new()
                 .nfa_size_limit(Some(most))
@@ -111,7 +111,7 @@ impl Stepped {
                 .which_captures(thompson::WhichCaptures::None);
             thompson::Compiler::new()
                 .configure(config)
-                .build_from_hir(hir)
+                .build_from_hir(&hir)
                 .ok()
         };
         let config = DFA::config()
@@ -133,7 +133,7 @@ impl Stepped {
             forward,
             reverse,
             caches,
-            prefilter: Prefilter::from_hir_prefix(MatchKind::LeftmostFirst, hir).filter(Prefilter::is_fast),
+            prefilter: Prefilter::from_hir_prefix(MatchKind::LeftmostFirst, &hir).filter(Prefilter::is_fast),
         })
     }
 
