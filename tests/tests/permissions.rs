@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a failure is the test's")]
 
 use aether::{
-    BuiltinDef, Engine, FileHandle, FileInfo, Host, MemoryHost, Names, OpenFile, OpenMode, Permission, Steps,
-    Waiting, Waker,
+    BuiltinDef, Engine, Entries, FileHandle, FileInfo, Host, MemoryHost, Names, OpenFile, OpenMode,
+    Permission, Steps, Waiting, Waker,
     parts::{eval, stdlib},
 };
 use std::cell::RefCell;
@@ -138,6 +138,10 @@ impl Host for Watched {
 
     fn list_dir(&mut self, path: &str) -> io::Result<Names> {
         self.touch().list_dir(path)
+    }
+
+    fn entries(&mut self, path: &str) -> io::Result<Entries> {
+        self.touch().entries(path)
     }
 
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {

@@ -15,6 +15,7 @@ mod api;
 mod bench;
 mod book;
 mod data;
+mod library;
 mod memcheck;
 mod net;
 mod order;
@@ -40,6 +41,7 @@ Usage: cargo xtask CHORE
                  (--mutants N, --budget SECONDS)
   bench [DIR]    the programs of benches/programs, or DIR, beside other languages: time and memory
   bench data     tasks with data (benches/tasks), likewise
+  bench library  tasks of the library beside CPython (benches/library): patterns, programs, walks, digests
   bench pauses   times between statements beside other collectors (benches/pauses), and docs/pauses.svg
   bench-data     JSON and CSV of 50 MB beside CPython
   bench-net      an echo server beside those of Node and Python
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         }),
         ["bench"] => bench::run("benches/programs"),
         ["bench", "data"] => bench::run("benches/tasks"),
+        ["bench", "library"] => library::run(),
         ["bench", "pauses"] => pauses::run(),
         ["bench-data"] => data::run(),
         ["bench-net"] => net::run(),

@@ -130,6 +130,18 @@ pub type Steps = Box<dyn FnMut() -> io::Result<Option<usize>> + Send>;
 /// leads to once that is known. The error is the text behind `Permission denied: `.
 pub type AccessCheck = Arc<dyn Fn(Permission, &str, Option<&str>) -> Result<(), String> + Send + Sync>;
 
+/// What stands in a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name.
+    pub name: String,
+    /// Whether it is a directory, and no link to one.
+    pub is_dir: bool,
+}
+
+/// The entries of a directory.
+pub type Entries = Box<dyn Iterator<Item = io::Result<Entry>>>;
+
 /// The names in a directory.
 pub type Names = Box<dyn Iterator<Item = io::Result<String>>>;
 
@@ -333,6 +345,26 @@ pub trait Host {
     fn list_dir(&mut self, path: &str) -> io::Result<Names> {
         let _ = path;
         Err(refused())
+    }
+
+    /// The entries of a directory, in no order, without `.` and `..`.
+    ///
+    /// # Errors
+    /// What the system says, about the directory or about an entry.
+    fn entries(&mut self, path: &str) -> io::Result<Entries> {
+        let slash = if path.is_empty() || path.ends_with('/') {
+            ""
+        } else {
+            "/"
+        };
+        let mut entries = Vec::new();
+        for name in self.list_dir(path)? {
+            let name = name?;
+            let inner = format!("{path}{slash}{name}");
+            let is_dir = self.is_dir(&inner).unwrap_or(false) && !self.is_link(&inner);
+            entries.push(Ok(Entry { name, is_dir }));
+        }
+        Ok(Box::new(entries.into_iter()))
     }
 
     /// Gives a file or directory another name, replacing a file that has it.

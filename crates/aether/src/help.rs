@@ -763,9 +763,28 @@ fn built_in_without_module(name: &str) -> Option<&'static str> {
     Some(match name {
         "json" => "nothing is imported for JSON: json_parse(text) reads it, json_stringify(value) writes it",
         "csv" => "nothing is imported for CSV: csv_parse(text) reads it, csv_stringify(rows) writes it",
+        "os" if has_module("process") => {
+            "import env has the environment, import path the paths, import fs the files, import process other programs"
+        }
         "os" if has_module("env") => {
             "import env has the environment, import path the paths; files need no import"
         }
+        "subprocess" | "child_process" | "exec" if has_module("process") => {
+            "import process runs other programs: process.run([\"ls\", \"-l\"]).stdout"
+        }
+        "sys" if has_module("process") => {
+            "args holds the script's arguments; import process has exit, pid and other programs"
+        }
+        "shutil" | "tempfile" if has_module("fs") => "import fs has copy, remove_dir, temp_file and more",
+        "regex" | "regexp" if has_module("re") => "import re has find, match, replace, split and more",
+        "hashlib" | "crypto" | "uuid" | "secrets" | "hmac" if has_module("hash") => {
+            "import hash has sha256, hmac_sha256, random_bytes, uuid and more"
+        }
+        "binascii" if has_module("hex") => "import hex and import base64 have encode and decode",
+        "random" if has_module("rand") => {
+            "import rand has range, choice, sample, shuffle and more; random() and rand_int(n) need no import"
+        }
+        "statistics" if has_module("rand") => "import math has mean, median, stdev, quantile and more",
         "pathlib" | "glob" if has_module("path") => "import path has join, stem, ext, glob and more",
         "fs" | "os" | "path" | "pathlib" | "file" => {
             "nothing is imported for files: read_file(path), write_file(path, text), list_dir(path), path_join(a, b)"

@@ -5,7 +5,7 @@
 //! - A directory is read when the walk has come to it. In memory are the names of the directories that lead to the
 //!   place of the walk, which are charged.
 
-use aether_eval::{BuiltinDef, Ctx, Permission};
+use aether_eval::{BuiltinDef, Ctx, Entry, Permission};
 use aether_value::{Builtin, Charge, Native, Raise, StrBuilder, Value};
 use std::any::Any;
 use std::cell::RefCell;
@@ -22,9 +22,9 @@ static METHODS: &[BuiltinDef] = &[
 struct Walk(RefCell<State>);
 
 struct State {
-    /// The directories on the way, with the names in them that are to come, last first.
+    /// The directories on the way, with what in them is to come, last first.
     levels: Vec<Level>,
-    /// The path that was found last, and may be a directory to go into.
+    /// The path that was found last, if it is a directory to go into.
     last: Option<String>,
     /// What comes next, if it has been asked for.
     ahead: Option<String>,
@@ -33,7 +33,7 @@ struct State {
 struct Level {
     path: String,
     // Goes before the charge.
-    names: Vec<String>,
+    entries: Vec<Entry>,
     _charge: Charge,
 }
 
@@ -52,19 +52,19 @@ pub(super) fn walk(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 fn read(ctx: &mut Ctx<'_>, path: &str) -> Result<Level, Raise> {
     permit(ctx, Permission::Read, path)?;
     let failed = |error: &std::io::Error| failed("fs.walk", path, error);
-    let listed = ctx.host().list_dir(path);
+    let listed = ctx.host().entries(path);
     let mut charge = Charge::new(ctx.heap(), path.len())?;
-    let mut names = Vec::new();
-    for name in listed.map_err(|error| failed(&error))? {
-        let name = name.map_err(|error| failed(&error))?;
+    let mut entries = Vec::new();
+    for entry in listed.map_err(|error| failed(&error))? {
+        let entry = entry.map_err(|error| failed(&error))?;
         ctx.tick(4)?;
-        charge.add(size_of::<String>() + name.len())?;
-        names.push(name);
+        charge.add(size_of::<Entry>() + entry.name.len())?;
+        entries.push(entry);
     }
-    names.sort_unstable_by(|left, right| right.cmp(left));
+    entries.sort_unstable_by(|left: &Entry, right| right.name.cmp(&left.name));
     Ok(Level {
         path: path.to_owned(),
-        names,
+        entries,
         _charge: charge,
     })
 }
@@ -73,16 +73,17 @@ impl State {
     /// The next path; `None` at the end. A directory that cannot be read is an error, after which the walk goes on
     /// behind it.
     fn advance(&mut self, ctx: &mut Ctx<'_>) -> Result<Option<String>, Raise> {
-        if let Some(last) = self.last.take()
-            && ctx.host().is_dir(&last).unwrap_or(false)
-            && !ctx.host().is_link(&last)
-        {
-            let level = read(ctx, &last)?;
-            self.levels.push(level);
+        if let Some(last) = self.last.take() {
+            match read(ctx, &last) {
+                Ok(level) => self.levels.push(level),
+                // Somebody has removed it since its name was read.
+                Err(_) if ctx.host().exists(&last).is_ok_and(|exists| !exists) => {}
+                Err(raise) => return Err(raise),
+            }
         }
         ctx.tick(2)?;
         while let Some(level) = self.levels.last_mut() {
-            let Some(name) = level.names.pop() else {
+            let Some(Entry { name, is_dir }) = level.entries.pop() else {
                 self.levels.pop();
                 continue;
             };
@@ -92,7 +93,7 @@ impl State {
                 "/"
             };
             let path = format!("{}{slash}{name}", level.path);
-            self.last = Some(path.clone());
+            self.last = is_dir.then(|| path.clone());
             return Ok(Some(path));
         }
         Ok(None)

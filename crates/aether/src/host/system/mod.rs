@@ -23,8 +23,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use aether_eval::{
-    AccessCheck, Background, FileHandle, FileInfo, Host, Names, OpenFile, OpenMode, Permission, Steps,
-    Stream, Waiting, Waker,
+    AccessCheck, Background, Entries, Entry, FileHandle, FileInfo, Host, Names, OpenFile, OpenMode,
+    Permission, Steps, Stream, Waiting, Waker,
 };
 
 use self::files::{NOT_A_DIRECTORY, Place, check_opened, final_place, metadata, open, replace_file};
@@ -565,6 +565,17 @@ impl Host for SystemHost {
         Ok(Box::new(
             fs::read_dir(&*self.at(path))?.map(move |entry| entry.map(name)),
         ))
+    }
+
+    fn entries(&mut self, path: &str) -> io::Result<Entries> {
+        let entry = |found: io::Result<fs::DirEntry>| {
+            let found = found?;
+            Ok(Entry {
+                name: found.file_name().to_string_lossy().into_owned(),
+                is_dir: found.file_type()?.is_dir(),
+            })
+        };
+        Ok(Box::new(fs::read_dir(&*self.at(path))?.map(entry)))
     }
 
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
