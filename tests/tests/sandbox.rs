@@ -107,7 +107,9 @@ for f in [fn() { rename(\"data\", \"moved\") }, fn() { rename(\"other\", \"data\
   try { f()  println(\"done\") } catch (e) { println(e.message) }
 }";
     let (_, output, _) = run(&scratch, &["--deny-write=data/inner/kept.txt"], script);
-    let refused = |path: &str| format!("Permission denied: write access to \"{path}\"\n");
+    let refused = |path: &str| {
+        format!("Permission denied: write access to \"{path}\" (run with --allow-write={path})\n")
+    };
     assert_eq!(
         output,
         [
