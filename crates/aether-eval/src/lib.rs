@@ -24,6 +24,11 @@ mod tables;
 mod task;
 mod vm;
 
+/// What built-ins read from their arguments.
+pub mod arguments {
+    pub use crate::builtins::support::{array, float, int, options, string, wrong_type};
+}
+
 pub use builtins::{
     Args, BuiltinDef, Constant, Each, Event, LibraryModule, Pairs, Place, Resume, Returned, Run, Simple,
     Step, Until, all_builtins, core_builtins, exit, library_modules, predefined_modules,

@@ -51,6 +51,13 @@ impl Random {
         folded.rotate_right((self.state >> 122) as u32)
     }
 
+    /// Fills a buffer with the next bits, the lowest byte of each word first.
+    pub fn fill(&mut self, out: &mut [u8]) {
+        for piece in out.chunks_mut(8) {
+            piece.copy_from_slice(&self.word().to_le_bytes()[..piece.len()]);
+        }
+    }
+
     /// A float from 0 up to but not including 1.
     pub fn float(&mut self) -> f64 {
         /// 2^-53.

@@ -1,8 +1,9 @@
 //! What built-ins read from their arguments: values of a type, dicts of options.
-#![allow(dead_code, reason = "which are used depends on the features")]
+#![allow(dead_code, unused_imports, reason = "which are used depends on the features")]
 
+pub(crate) use aether_eval::arguments::{array, float as number, int, string, wrong_type};
 use aether_eval::{Ctx, Permission};
-use aether_value::{Dict, Raise, Rc, Str, Value, WORK_BYTES};
+use aether_value::{Dict, Native, Raise, Rc, Str, Value, WORK_BYTES};
 
 /// Asks the host for an access.
 pub(crate) fn permit(ctx: &mut Ctx<'_>, permission: Permission, what: &str) -> Result<(), Raise> {
@@ -11,34 +12,16 @@ pub(crate) fn permit(ctx: &mut Ctx<'_>, permission: Permission, what: &str) -> R
     answer.map_err(|detail| Raise::permission(&detail))
 }
 
-/// The type error for an argument.
-#[cold]
-pub(crate) fn wrong_type(expected: &str, value: &Value) -> Raise {
-    Raise::type_error(expected, &value.type_name())
+/// The object that a method was called on, of the type whose method it is.
+pub(crate) fn receiver<T: Native>(args: &[Value]) -> &T {
+    object(&args[0])
 }
 
-/// The string in an argument.
-pub(crate) fn string(value: &Value) -> Result<&Rc<Str>, Raise> {
+/// The object in a value that can be no other: a receiver, or what a frame has put into a slot of its own.
+pub(crate) fn object<T: Native>(value: &Value) -> &T {
     match value {
-        Value::String(text) => Ok(text),
-        _ => Err(wrong_type("string", value)),
-    }
-}
-
-/// The integer in an argument.
-pub(crate) fn int(value: &Value) -> Result<i64, Raise> {
-    match value {
-        Value::Int(value) => Ok(*value),
-        _ => Err(wrong_type("int", value)),
-    }
-}
-
-/// The number in an argument.
-pub(crate) fn number(value: &Value) -> Result<f64, Raise> {
-    match value {
-        Value::Int(value) => Ok(*value as f64),
-        Value::Float(value) => Ok(*value),
-        _ => Err(wrong_type("number", value)),
+        Value::Native(native) if let Some(own) = native.downcast() => own,
+        _ => unreachable!("it is known to be there"),
     }
 }
 
@@ -57,22 +40,8 @@ pub(crate) struct Options<'a>(Option<&'a Dict>);
 impl<'a> Options<'a> {
     /// The options in an argument, whose keys must be among `known`.
     pub(crate) fn new(value: Option<&'a Value>, known: &[&str]) -> Result<Self, Raise> {
-        let dict = match value {
-            None | Some(Value::Null) => return Ok(Self(None)),
-            Some(Value::Dict(dict)) => dict,
-            Some(other) => return Err(wrong_type("dict", other)),
-        };
-        for (key, _) in dict.iter() {
-            match key {
-                Value::String(key) if known.contains(&key.as_str()) => {}
-                Value::String(key) => {
-                    let detail = format!("unknown option '{}'", key.as_str());
-                    return Err(Raise::operation(&detail));
-                }
-                other => return Err(wrong_type("string", other)),
-            }
-        }
-        Ok(Self(Some(dict)))
+        let dict = value.map_or(Ok(None), |value| aether_eval::arguments::options(value, known));
+        Ok(Self(dict?))
     }
 
     /// An option that is there and not null.

@@ -4,14 +4,14 @@
 //!
 //! Source: library reference §E4.
 
-use aether_eval::{BuiltinDef, Ctx};
-use aether_value::{Builtin, Charge, Heap, Items, Native, Raise, StrBuilder, Value};
+use aether_eval::{BuiltinDef, Ctx, HostItems};
+use aether_value::{Builtin, Charge, Heap, Native, Raise, StrBuilder, Value};
 use std::any::Any;
 use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
 
-use crate::arguments::{int, number, string};
+use crate::arguments::{int, number, receiver, string};
 use crate::bytes::with_data;
 
 /// The global `buffer`.
@@ -159,20 +159,9 @@ fn buffer(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     })
 }
 
-/// The receiver of a method.
-fn receiver(args: &[Value]) -> &Buffer {
-    match &args[0] {
-        Value::Native(native) => match native.downcast::<Buffer>() {
-            Some(buffer) => buffer,
-            None => unreachable!("a method of buffers"),
-        },
-        _ => unreachable!("a method of buffers"),
-    }
-}
-
 /// `slice([start], [end])`: negative places count from the end, as for arrays.
 fn slice(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let buffer = receiver(args);
+    let buffer = receiver::<Buffer>(args);
     let length = buffer.len() as i64;
     let place = |arg: Option<&Value>, default: i64| match arg {
         None | Some(Value::Null) => Ok(default),
@@ -197,7 +186,7 @@ fn slice(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 }
 
 fn to_string(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let buffer = receiver(args);
+    let buffer = receiver::<Buffer>(args);
     ctx.tick(buffer.len() / 64)?;
     buffer.with(|bytes| match std::str::from_utf8(bytes) {
         Ok(text) => ctx.string(text),
@@ -209,7 +198,7 @@ fn to_string(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 }
 
 fn to_array(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let buffer = receiver(args);
+    let buffer = receiver::<Buffer>(args);
     ctx.tick(buffer.len() / 16)?;
     buffer.with(|bytes| Ok(Value::Array(ctx.heap().array_of_bytes(bytes)?)))
 }
@@ -235,7 +224,7 @@ fn byte(value: &Value) -> Result<u8, Raise> {
 }
 
 fn fill(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let buffer = receiver(args);
+    let buffer = receiver::<Buffer>(args);
     let byte = byte(&args[1])?;
     ctx.tick(buffer.len() / 64)?;
     buffer.change(|bytes| bytes.fill(byte));
@@ -262,7 +251,7 @@ fn read<const N: usize, T: Into<Value>>(
     args: &[Value],
     make: impl FnOnce([u8; N], bool) -> T,
 ) -> Result<Value, Raise> {
-    let buffer = receiver(args);
+    let buffer = receiver::<Buffer>(args);
     let is_big = is_big(args.get(2))?;
     let place = buffer.place(&args[1], N)?;
     let mut own = [0; N];
@@ -272,7 +261,7 @@ fn read<const N: usize, T: Into<Value>>(
 
 /// Writes the lowest bytes of an int, which has to fit into them.
 fn write_int(args: &[Value], count: usize) -> Result<Value, Raise> {
-    let buffer = receiver(args);
+    let buffer = receiver::<Buffer>(args);
     let number = int(&args[2])?;
     let is_big = is_big(args.get(3))?;
     let place = buffer.place(&args[1], count)?;
@@ -295,7 +284,7 @@ fn write_int(args: &[Value], count: usize) -> Result<Value, Raise> {
 }
 
 fn write_f64(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let buffer = receiver(args);
+    let buffer = receiver::<Buffer>(args);
     let number = number(&args[2])?;
     let is_big = is_big(args.get(3))?;
     let place = buffer.place(&args[1], 8)?;
@@ -342,8 +331,7 @@ impl Native for Buffer {
     }
 
     fn method(&self, name: &str) -> Option<Builtin> {
-        let found = METHODS.iter().find(|method| method.info.name == name)?;
-        Some(Builtin(&found.info))
+        BuiltinDef::named(METHODS, name)
     }
 
     fn element(&self, _: &Heap, index: &Value) -> Result<Option<Value>, Raise> {
@@ -363,52 +351,18 @@ impl Native for Buffer {
     }
 
     fn iterator(&self, heap: &Heap) -> Result<Option<Value>, Raise> {
-        let bytes = Bytes {
-            buffer: Self {
-                shared: self.shared.clone(),
-                range: self.range.clone(),
-            },
-            at: RefCell::new(0),
+        // The bytes as they are when their turn comes.
+        let (shared, mut places) = (self.shared.clone(), self.range.clone());
+        let next = move |_: &Heap| {
+            let byte = places.next().map(|place| shared.bytes.borrow()[place]);
+            Ok(byte.map(|byte| Value::Int(byte.into())))
         };
-        Ok(Some(Value::Native(heap.native(Box::new(bytes))?)))
+        Ok(Some(Value::Native(heap.native(Box::new(HostItems::new(next)))?)))
     }
 
     fn equals(&self, other: &dyn Native) -> bool {
         let other = other.as_any().downcast_ref::<Self>();
         other.is_some_and(|other| self.with(|own| other.with(|other| own == other)))
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-}
-
-/// What `for` goes through: the bytes as they are when their turn comes.
-struct Bytes {
-    buffer: Buffer,
-    at: RefCell<usize>,
-}
-
-impl Items for Bytes {
-    fn next(&self, _: &Heap) -> Result<Option<Value>, Raise> {
-        let mut at = self.at.borrow_mut();
-        let byte = self.buffer.with(|bytes| bytes.get(*at).copied());
-        *at += 1;
-        Ok(byte.map(|byte| Value::Int(byte.into())))
-    }
-}
-
-impl Native for Bytes {
-    fn type_name(&self) -> &'static str {
-        "iterator"
-    }
-
-    fn size(&self) -> usize {
-        size_of::<Self>()
-    }
-
-    fn items(&self) -> Option<&dyn Items> {
-        Some(self)
     }
 
     fn as_any(&self) -> &dyn Any {

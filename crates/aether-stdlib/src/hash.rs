@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use std::io::Read as _;
 use subtle::ConstantTimeEq as _;
 
-use crate::arguments::{int, permit, string};
+use crate::arguments::{int, permit, receiver, string};
 use crate::bytes::with_data;
 use crate::encoding::hex;
 use crate::files::{allowed, failed};
@@ -158,7 +158,7 @@ fn file(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 static METHODS: &[BuiltinDef] = &[
     BuiltinDef::method("update", 1, 1, update),
     BuiltinDef::method("digest", 0, 0, |ctx, args| {
-        let state = receiver(args).state.borrow().clone();
+        let state = receiver::<Hasher>(args).state.borrow().clone();
         ctx.string(&state.finish())
     }),
 ];
@@ -178,20 +178,9 @@ fn hasher(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     Ok(Value::Native(ctx.heap().native(Box::new(hasher))?))
 }
 
-/// The receiver of a method.
-fn receiver(args: &[Value]) -> &Hasher {
-    match &args[0] {
-        Value::Native(native) => match native.downcast::<Hasher>() {
-            Some(hasher) => hasher,
-            None => unreachable!("a method of hashers"),
-        },
-        _ => unreachable!("a method of hashers"),
-    }
-}
-
 /// Adds data; what cannot be added leaves the digest as it was.
 fn update(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let hasher = receiver(args);
+    let hasher = receiver::<Hasher>(args);
     let mut state = hasher.state.borrow().clone();
     with_data(ctx, "hash.update", &args[1], |ctx, bytes| {
         state.update_in_steps(ctx, bytes)
@@ -221,8 +210,7 @@ impl Native for Hasher {
     }
 
     fn method(&self, name: &str) -> Option<Builtin> {
-        let found = METHODS.iter().find(|method| method.info.name == name)?;
-        Some(Builtin(&found.info))
+        BuiltinDef::named(METHODS, name)
     }
 
     fn as_any(&self) -> &dyn Any {

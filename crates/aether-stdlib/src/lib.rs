@@ -69,6 +69,9 @@ mod scan;
 #[cfg(feature = "json")]
 mod stack;
 
+#[cfg(any(feature = "formats", feature = "fs", feature = "re"))]
+mod stream;
+
 #[cfg(any(feature = "json", feature = "csv"))]
 mod text;
 

@@ -6,9 +6,9 @@
 //! Source: library reference §E6.
 
 use aether_eval::{BuiltinDef, Constant, Ctx, LibraryModule};
-use aether_value::{Array, Buffer, Charge, Raise, Rc, Value};
+use aether_value::{Buffer, Charge, Raise, Rc, Value};
 
-use crate::arguments::{int, number, wrong_type};
+use crate::arguments::{array, int, number};
 
 /// The addition.
 pub(crate) const MATH: LibraryModule = LibraryModule {
@@ -150,10 +150,7 @@ impl Sum {
 
 /// The items of an array, each of which counts as work.
 fn items(ctx: &mut Ctx<'_>, value: &Value) -> Result<Rc<Buffer>, Raise> {
-    let Value::Array(array) = value else {
-        return Err(wrong_type("array", value));
-    };
-    let array: &Rc<Array> = array;
+    let array = array(value)?;
     ctx.tick(array.len() / 8)?;
     array.snapshot()
 }

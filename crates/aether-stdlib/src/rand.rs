@@ -7,11 +7,11 @@
 //! Source: library reference §E6.
 
 use aether_eval::{BuiltinDef, Ctx, LibraryModule, Permission, Random};
-use aether_value::{Array, Builtin, Charge, Heap, Native, Raise, Rc, Value};
+use aether_value::{Builtin, Charge, Heap, Native, Raise, Value};
 use std::any::Any;
 use std::cell::RefCell;
 
-use crate::arguments::{int, number, permit, wrong_type};
+use crate::arguments::{array, int, number, permit, receiver};
 
 /// The module.
 pub(crate) const RAND: LibraryModule = LibraryModule {
@@ -73,14 +73,9 @@ fn draw(ctx: &mut Ctx<'_>, args: &[Value], draw: Draw) -> Result<Value, Raise> {
 
 /// Draws from the generator in the first argument.
 fn draw_own(ctx: &mut Ctx<'_>, args: &[Value], draw: Draw) -> Result<Value, Raise> {
-    let Some((Value::Native(native), args)) = args.split_first() else {
-        unreachable!("a method of generators")
-    };
-    let Some(Generator(random)) = native.downcast() else {
-        unreachable!("a method of generators")
-    };
-    count(ctx, args)?;
-    draw(ctx.heap(), &mut random.borrow_mut(), args)
+    let Generator(random) = receiver(args);
+    count(ctx, &args[1..])?;
+    draw(ctx.heap(), &mut random.borrow_mut(), &args[1..])
 }
 
 /// Counts the items that are gone through, and those that are drawn.
@@ -141,14 +136,6 @@ fn truth(_: &Heap, random: &mut Random, args: &[Value]) -> Result<Value, Raise> 
         return Err(Raise::operation(&detail));
     }
     Ok(Value::Bool(random.float() < part))
-}
-
-/// The array in an argument.
-fn array(value: &Value) -> Result<&Rc<Array>, Raise> {
-    match value {
-        Value::Array(array) => Ok(array),
-        _ => Err(wrong_type("array", value)),
-    }
 }
 
 #[cold]
@@ -272,8 +259,7 @@ impl Native for Generator {
     }
 
     fn method(&self, name: &str) -> Option<Builtin> {
-        let found = METHODS.iter().find(|method| method.info.name == name)?;
-        Some(Builtin(&found.info))
+        BuiltinDef::named(METHODS, name)
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -270,7 +270,9 @@ fn growth_asks_for_collections_and_a_budget_forces_them() {
         }
         assert!(heap.live_bytes() <= (1 << 20) + 200);
     }
-    assert!((5..80).contains(&passes), "{passes}");
+    // Objects that are allocations of their own are larger, so that the megabyte is full sooner.
+    let most = if cfg!(feature = "system-alloc") { 80 } else { 40 };
+    assert!((5..most).contains(&passes), "{passes}");
     // Nobody asks here, and the budget is smaller than the garbage.
     let heap = Heap::new(HeapConfig {
         limit: Some(100_000),

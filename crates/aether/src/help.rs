@@ -753,6 +753,12 @@ fn built_in_property(of: &str, name: &str) -> Option<String> {
     meant(name, properties_of(of).iter().copied().chain(methods_of(of)))
 }
 
+/// Whether a module that comes with the engine has a member.
+fn has_member(module: &str, name: &str) -> bool {
+    let mut parts = library_modules().filter(|known| known.name == module);
+    parts.any(|part| part.names().any(|known| known == name))
+}
+
 /// Whether a module comes with the engine.
 fn has_module(name: &str) -> bool {
     library_modules().any(|module| module.name == name)
@@ -784,7 +790,9 @@ fn built_in_without_module(name: &str) -> Option<&'static str> {
         "random" if has_module("rand") => {
             "import rand has range, choice, sample, shuffle and more; random() and rand_int(n) need no import"
         }
-        "statistics" if has_module("rand") => "import math has mean, median, stdev, quantile and more",
+        "statistics" if has_member("math", "mean") => {
+            "import math has mean, median, stdev, quantile and more"
+        }
         "pathlib" | "glob" if has_module("path") => "import path has join, stem, ext, glob and more",
         "fs" | "os" | "path" | "pathlib" | "file" => {
             "nothing is imported for files: read_file(path), write_file(path, text), list_dir(path), path_join(a, b)"

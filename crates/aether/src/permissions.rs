@@ -224,8 +224,18 @@ impl Permissions {
     /// See [`Permissions::check`].
     pub fn check_tree(&self, permission: Permission, path: &str) -> Result<(), String> {
         self.check(permission, path)?;
+        self.check_below(permission, path, path)
+    }
+
+    /// Whether nothing is denied below a path, which lies at `resolved`.
+    pub(crate) fn check_below(
+        &self,
+        permission: Permission,
+        path: &str,
+        resolved: &str,
+    ) -> Result<(), String> {
         if let Grant::Some(rules) = &self.denied[permission as usize] {
-            let tree = resolve(Path::new(path));
+            let tree = resolve(Path::new(resolved));
             let is_below = |rule: &Rule| matches!(rule, Rule::Path(denied) if denied.starts_with(&tree));
             if rules.iter().any(is_below) {
                 return Err(self.refusal(permission, path));

@@ -41,7 +41,7 @@ mod sort;
 mod sorting;
 mod spread;
 mod strings;
-mod support;
+pub(crate) mod support;
 mod testing;
 mod text;
 mod time;
@@ -379,6 +379,12 @@ impl BuiltinDef {
             }
             _ => None,
         }
+    }
+
+    /// The one of a table that has a name, as [`Native::method`](aether_value::Native::method) gives it.
+    pub fn named(table: &'static [Self], name: &str) -> Option<Builtin> {
+        let found = table.iter().find(|def| def.info.name == name)?;
+        Some(Builtin(&found.info))
     }
 
     /// The built-in as a value.

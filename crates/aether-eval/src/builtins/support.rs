@@ -9,12 +9,15 @@ const MAX_SIZE: usize = i32::MAX as usize;
 
 /// The type error for a value.
 #[cold]
-pub(super) fn wrong_type(expected: &str, value: &Value) -> Raise {
+pub fn wrong_type(expected: &str, value: &Value) -> Raise {
     Raise::type_error(expected, &value.type_name())
 }
 
 /// The dict of options in an argument, if there is one. Every key must be one of `known`.
-pub(super) fn options<'a>(value: &'a Value, known: &[&str]) -> Result<Option<&'a Dict>, Raise> {
+///
+/// # Errors
+/// It is no dict, or has another key.
+pub fn options<'a>(value: &'a Value, known: &[&str]) -> Result<Option<&'a Dict>, Raise> {
     let dict = match value {
         Value::Null => return Ok(None),
         Value::Dict(dict) => dict,
@@ -33,8 +36,11 @@ pub(super) fn options<'a>(value: &'a Value, known: &[&str]) -> Result<Option<&'a
 }
 
 /// The string in an argument.
+///
+/// # Errors
+/// It is none.
 #[inline]
-pub(super) fn string(value: &Value) -> Result<&Rc<Str>, Raise> {
+pub fn string(value: &Value) -> Result<&Rc<Str>, Raise> {
     match value {
         Value::String(text) => Ok(text),
         _ => Err(wrong_type("string", value)),
@@ -42,8 +48,11 @@ pub(super) fn string(value: &Value) -> Result<&Rc<Str>, Raise> {
 }
 
 /// The integer in an argument.
+///
+/// # Errors
+/// It is none.
 #[inline]
-pub(super) fn int(value: &Value) -> Result<i64, Raise> {
+pub fn int(value: &Value) -> Result<i64, Raise> {
     match value {
         Value::Int(value) => Ok(*value),
         _ => Err(wrong_type("int", value)),
@@ -51,8 +60,11 @@ pub(super) fn int(value: &Value) -> Result<i64, Raise> {
 }
 
 /// The array in an argument.
+///
+/// # Errors
+/// It is none.
 #[inline]
-pub(super) fn array(value: &Value) -> Result<&Rc<Array>, Raise> {
+pub fn array(value: &Value) -> Result<&Rc<Array>, Raise> {
     match value {
         Value::Array(array) => Ok(array),
         _ => Err(wrong_type("array", value)),
@@ -60,8 +72,11 @@ pub(super) fn array(value: &Value) -> Result<&Rc<Array>, Raise> {
 }
 
 /// The number in an argument, as a float.
+///
+/// # Errors
+/// It is none.
 #[inline]
-pub(super) fn float(value: &Value) -> Result<f64, Raise> {
+pub fn float(value: &Value) -> Result<f64, Raise> {
     match value {
         Value::Int(value) => Ok(*value as f64),
         Value::Float(value) => Ok(*value),

@@ -5,6 +5,7 @@
 use aether_eval::{BuiltinDef, Ctx};
 use aether_value::{Array, Heap, Raise, Rc, Str, StrBuilder, Value, decimal};
 
+use crate::arguments::array;
 use crate::scan;
 use crate::text::Text;
 
@@ -35,13 +36,6 @@ fn csv_stringify(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let text = write(ctx.heap(), rows, delimiter)?;
     ctx.tick(text.len_bytes() / 8)?;
     Ok(Value::String(text))
-}
-
-fn array(value: &Value) -> Result<&Rc<Array>, Raise> {
-    match value {
-        Value::Array(array) => Ok(array),
-        _ => Err(crate::arguments::wrong_type("array", value)),
-    }
 }
 
 /// The one ASCII character between fields; a comma unless given.
@@ -170,49 +164,78 @@ fn fresh(heap: &Heap, text: &str) -> Result<Rc<Str>, Raise> {
 
 /// The text of rows.
 fn write(heap: &Heap, rows: &Array, delimiter: u8) -> Result<Rc<Str>, Raise> {
-    let mut out = Text::new(heap);
-    let between = char::from(delimiter);
-    for (index, row) in rows.snapshot()?.iter().enumerate() {
-        let row = array(row)?.snapshot()?;
-        if index > 0 {
-            out.push("\n")?;
-        }
-        for (index, field) in row.iter().enumerate() {
-            if index > 0 {
-                out.push(between.encode_utf8(&mut [0; 4]))?;
-            }
-            let alone = row.len() == 1;
-            match field {
-                Value::String(text) => write_field(text.as_str(), delimiter, b'"', alone, &mut out)?,
-                Value::Int(value) => {
-                    write_field(decimal(*value, &mut [0; 20]), delimiter, b'"', alone, &mut out)?;
-                }
-                field => {
-                    let text = aether_value::display_text(heap, field)?;
-                    write_field(text.as_str(), delimiter, b'"', alone, &mut out)?;
-                }
-            }
-        }
+    let mut writer = Writer::new(heap, delimiter, b'"');
+    for row in rows.snapshot()?.iter() {
+        writer.row(array(row)?.snapshot()?.as_slice())?;
     }
-    out.finish()
+    writer.finish()
 }
 
-fn write_field(text: &str, delimiter: u8, quote: u8, alone: bool, out: &mut Text) -> Result<(), Raise> {
-    let special = scan::any_of(text.as_bytes(), [delimiter, quote, b'\n', b'\r']);
-    if special == text.len() && !(alone && text.is_empty()) {
-        return out.push(text);
-    }
-    let mut mark = [0; 4];
-    let mark = &*char::from(quote).encode_utf8(&mut mark);
-    out.push(mark)?;
-    for (index, piece) in text.split(char::from(quote)).enumerate() {
-        if index > 0 {
-            out.push(mark)?;
-            out.push(mark)?;
+/// A text of rows in the making.
+struct Writer<'a> {
+    heap: &'a Heap,
+    out: Text,
+    delimiter: u8,
+    quote: u8,
+    is_empty: bool,
+}
+
+impl<'a> Writer<'a> {
+    fn new(heap: &'a Heap, delimiter: u8, quote: u8) -> Self {
+        Self {
+            heap,
+            out: Text::new(heap),
+            delimiter,
+            quote,
+            is_empty: true,
         }
-        out.push(piece)?;
     }
-    out.push(mark)
+
+    /// Writes a row, behind a line end if it is not the first.
+    fn row(&mut self, fields: &[Value]) -> Result<(), Raise> {
+        if !std::mem::take(&mut self.is_empty) {
+            self.out.push("\n")?;
+        }
+        let is_alone = fields.len() == 1;
+        for (index, field) in fields.iter().enumerate() {
+            if index > 0 {
+                self.out
+                    .push(char::from(self.delimiter).encode_utf8(&mut [0; 4]))?;
+            }
+            match field {
+                Value::String(text) => self.field(text.as_str(), is_alone)?,
+                Value::Int(value) => self.field(decimal(*value, &mut [0; 20]), is_alone)?,
+                field => {
+                    let text = aether_value::display_text(self.heap, field)?;
+                    self.field(text.as_str(), is_alone)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn field(&mut self, text: &str, is_alone: bool) -> Result<(), Raise> {
+        let special = scan::any_of(text.as_bytes(), [self.delimiter, self.quote, b'\n', b'\r']);
+        if special == text.len() && !(is_alone && text.is_empty()) {
+            return self.out.push(text);
+        }
+        let quote = char::from(self.quote);
+        let mut mark = [0; 4];
+        let mark = &*quote.encode_utf8(&mut mark);
+        self.out.push(mark)?;
+        for (index, piece) in text.split(quote).enumerate() {
+            if index > 0 {
+                self.out.push(mark)?;
+                self.out.push(mark)?;
+            }
+            self.out.push(piece)?;
+        }
+        self.out.push(mark)
+    }
+
+    fn finish(self) -> Result<Rc<Str>, Raise> {
+        self.out.finish()
+    }
 }
 
 #[cfg(test)]

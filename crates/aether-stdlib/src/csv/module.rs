@@ -4,18 +4,16 @@
 //!
 //! Source: library reference §E7.
 
-use aether_eval::{BuiltinDef, Ctx, LibraryModule, OpenFile, Permission};
-use aether_value::{Array, Builtin, Charge, Native, Raise, Raw, Rc, Str, StrBuilder, Value};
-use std::any::Any;
-use std::cell::RefCell;
+use aether_eval::{BuiltinDef, Ctx, LibraryModule, Permission};
+use aether_value::{Array, Charge, Heap, Raise, Raw, Rc, Value};
 use std::io::{self, Read};
 
-use super::{Reader, array, write_field};
-use crate::arguments::{Options, string};
+use super::{Reader, Writer};
+use crate::arguments::{Options, array, string};
 use crate::bytes::{Bytes, NOT_UTF8};
-use crate::files::{allowed, failed};
+use crate::files::{allowed, failed, open_counted};
 use crate::scan;
-use crate::text::Text;
+use crate::stream::{self, Source};
 
 const DELIMITER: &str = "delimiter";
 const QUOTE: &str = "quote";
@@ -87,6 +85,17 @@ impl Format {
             trim: options.boolean(TRIM, false)?,
             types: options.boolean(TYPES, false)?,
         })
+    }
+
+    /// A reader of a text.
+    fn reader<'a>(self, heap: &'a Heap, text: &'a str) -> Reader<'a> {
+        Reader {
+            heap,
+            text,
+            at: 0,
+            delimiter: self.delimiter,
+            quote: self.quote,
+        }
     }
 
     /// The field at the reader's place as a value.
@@ -162,7 +171,7 @@ impl Header {
         if !format.header {
             return Ok(Some(Value::Array(row)));
         }
-        let heap = aether_value::Heap::of(&*row);
+        let heap = Heap::of(&*row);
         let Some(names) = &self.names else {
             let texts = heap.dict()?;
             let names = heap.array(row.len())?;
@@ -198,13 +207,7 @@ fn parse(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let format = Format::new(args.get(1))?;
     ctx.tick(text.len_bytes() / 8)?;
     let heap = ctx.heap().clone();
-    let mut reader = Reader {
-        heap: &heap,
-        text: text.as_str(),
-        at: 0,
-        delimiter: format.delimiter,
-        quote: format.quote,
-    };
+    let mut reader = format.reader(&heap, text.as_str());
     let rows = heap.array(0)?;
     let mut header = Header::default();
     while reader.at < text.len_bytes() {
@@ -220,47 +223,31 @@ fn parse(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     Ok(Value::Array(rows))
 }
 
-static METHODS: &[BuiltinDef] = &[
-    BuiltinDef::method("has_next", 0, 0, has_next),
-    BuiltinDef::method("next", 0, 0, next),
-];
-
-/// The rows of a file as a value.
+/// The rows of a file.
 struct Rows {
     path: Box<str>,
     format: Format,
-    state: RefCell<State>,
-}
-
-struct State {
     /// None at the end of the file.
     reader: Option<Box<dyn Read>>,
     bytes: Bytes,
     /// Where in what has been read the next row begins.
     at: usize,
     header: Header,
-    ahead: Option<Value>,
 }
 
 /// `read(path, [opts])`
 fn read(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let format = Format::new(args.get(1))?;
     let path = allowed(ctx, Permission::Read, &args[0])?;
-    let count = ctx.open_handle()?;
-    let opened = ctx.host().open_file(path);
-    let OpenFile { reader, .. } = opened.map_err(|error| failed("csv.read", path, &error))?;
     let rows = Rows {
         path: path.into(),
         format,
-        state: RefCell::new(State {
-            reader: Some(Box::new(count.hold(reader))),
-            bytes: Bytes::new(ctx.heap()),
-            at: 0,
-            header: Header::default(),
-            ahead: None,
-        }),
+        reader: Some(open_counted(ctx, "csv.read", path)?),
+        bytes: Bytes::new(ctx.heap()),
+        at: 0,
+        header: Header::default(),
     };
-    Ok(Value::Native(ctx.heap().native(Box::new(rows))?))
+    stream::value(ctx, rows)
 }
 
 impl Format {
@@ -300,50 +287,55 @@ impl Format {
     }
 }
 
-impl Rows {
-    /// Reads on to the next row; whether there is one.
-    fn look_ahead(&self, ctx: &mut Ctx<'_>, state: &mut State) -> Result<bool, Raise> {
-        while state.ahead.is_none() {
-            let bytes = &state.bytes.data[state.at..];
-            let is_all = state.reader.is_none();
+impl Source for Rows {
+    fn next(&mut self, ctx: &mut Ctx<'_>) -> Result<Option<Value>, Raise> {
+        loop {
+            let bytes = &self.bytes.data[self.at..];
+            let is_all = self.reader.is_none();
             if is_all && bytes.is_empty() {
-                return Ok(false);
+                return Ok(None);
             }
             let Some(end) = self.format.end_of_row(bytes, is_all) else {
-                self.read_more(ctx, state)?;
+                self.read_more(ctx)?;
                 continue;
             };
             ctx.tick(1 + end / 8)?;
+            self.at += end;
             let Ok(text) = std::str::from_utf8(&bytes[..end]) else {
                 return Err(Raise::io("csv.read", &self.path, NOT_UTF8));
             };
-            let heap = ctx.heap().clone();
-            let mut reader = Reader {
-                heap: &heap,
-                text,
-                at: 0,
-                delimiter: self.format.delimiter,
-                quote: self.format.quote,
-            };
-            state.at += end;
+            let mut reader = self.format.reader(ctx.heap(), text);
             if self.format.skip_blank && reader.line_end() {
                 continue;
             }
             let row = self.format.row(&mut reader)?;
-            state.ahead = state.header.take(row, self.format)?;
+            if let Some(row) = self.header.take(row, self.format)? {
+                return Ok(Some(row));
+            }
         }
-        Ok(true)
     }
 
+    fn size(&self) -> usize {
+        self.path.len()
+    }
+
+    fn trace(&self, visit: &mut dyn FnMut(&Raw)) {
+        if let Some(names) = &self.header.names {
+            visit(&Raw::of_rc(names));
+        }
+    }
+}
+
+impl Rows {
     /// Reads as much again as there is.
-    fn read_more(&self, ctx: &mut Ctx<'_>, state: &mut State) -> Result<(), Raise> {
-        let bytes = &mut state.bytes;
-        bytes.data.drain(..state.at);
-        state.at = 0;
+    fn read_more(&mut self, ctx: &mut Ctx<'_>) -> Result<(), Raise> {
+        let bytes = &mut self.bytes;
+        bytes.data.drain(..self.at);
+        self.at = 0;
         let more = bytes.data.len().max(PIECE);
         bytes.reserve(bytes.data.len() + more)?;
         ctx.tick(more / 64)?;
-        let Some(reader) = &mut state.reader else {
+        let Some(reader) = &mut self.reader else {
             return Ok(());
         };
         let mut piece = [0; 16 << 10];
@@ -352,13 +344,13 @@ impl Rows {
             let room = piece.len().min(more - (bytes.data.len() - begun));
             match reader.read(&mut piece[..room]) {
                 Ok(0) => {
-                    state.reader = None;
+                    self.reader = None;
                     return Ok(());
                 }
                 Ok(count) => bytes.data.extend_from_slice(&piece[..count]),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    state.reader = None;
+                    self.reader = None;
                     return Err(failed("csv.read", &self.path, &error));
                 }
             }
@@ -367,117 +359,30 @@ impl Rows {
     }
 }
 
-/// The receiver of a method.
-fn receiver(args: &[Value]) -> &Rows {
-    match &args[0] {
-        Value::Native(native) => match native.downcast::<Rows>() {
-            Some(rows) => rows,
-            None => unreachable!("a method of rows"),
-        },
-        _ => unreachable!("a method of rows"),
-    }
-}
-
-fn has_next(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let rows = receiver(args);
-    let mut state = rows.state.borrow_mut();
-    Ok(Value::Bool(rows.look_ahead(ctx, &mut state)?))
-}
-
-fn next(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let rows = receiver(args);
-    let mut state = rows.state.borrow_mut();
-    rows.look_ahead(ctx, &mut state)?;
-    Ok(state.ahead.take().unwrap_or(Value::Null))
-}
-
-impl Native for Rows {
-    fn type_name(&self) -> &'static str {
-        "iterator"
-    }
-
-    fn size(&self) -> usize {
-        size_of::<Self>() + self.path.len()
-    }
-
-    fn trace(&self, visit: &mut dyn FnMut(&Raw)) {
-        // In the middle of a change it names none, which keeps them alive.
-        if let Ok(state) = self.state.try_borrow() {
-            if let Some(names) = &state.header.names {
-                visit(&Raw::of_rc(names));
-            }
-            if let Some(ahead) = &state.ahead {
-                visit(&Raw::of_value(ahead));
-            }
-        }
-    }
-
-    fn display(&self, out: &mut StrBuilder) -> Result<(), Raise> {
-        out.push_str("<iterator>")
-    }
-
-    fn method(&self, name: &str) -> Option<Builtin> {
-        let found = METHODS.iter().find(|method| method.info.name == name)?;
-        Some(Builtin(&found.info))
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-}
-
-/// What rows are written with.
-struct Writer {
-    out: Text,
-    delimiter: u8,
-    quote: u8,
-}
-
-impl Writer {
-    fn row(&mut self, ctx: &Ctx<'_>, fields: &[Value]) -> Result<(), Raise> {
-        for (index, field) in fields.iter().enumerate() {
-            if index > 0 {
-                self.out
-                    .push(char::from(self.delimiter).encode_utf8(&mut [0; 4]))?;
-            }
-            let text: Rc<Str> = ctx.text(field)?;
-            let is_alone = fields.len() == 1;
-            write_field(text.as_str(), self.delimiter, self.quote, is_alone, &mut self.out)?;
-        }
-        Ok(())
-    }
-}
-
 fn stringify(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let rows = array(&args[0])?.snapshot()?;
     let options = Options::new(args.get(1), WRITE_OPTIONS)?;
-    let mut writer = Writer {
-        out: Text::new(ctx.heap()),
-        delimiter: character(options, DELIMITER, b',')?,
-        quote: character(options, QUOTE, b'"')?,
-    };
+    let (delimiter, quote) = (
+        character(options, DELIMITER, b',')?,
+        character(options, QUOTE, b'"')?,
+    );
+    let heap = ctx.heap().clone();
+    let mut writer = Writer::new(&heap, delimiter, quote);
     let has_header = options.boolean(HEADER, true)?;
     let mut names: Option<Vec<Value>> = None;
     let mut charge = Charge::none(ctx.heap());
-    let mut is_first = true;
     for (index, row) in rows.iter().enumerate() {
         ctx.tick(1)?;
         let Value::Dict(dict) = row else {
             let fields = array(row)?.snapshot()?;
-            if !std::mem::take(&mut is_first) {
-                writer.out.push("\n")?;
-            }
-            writer.row(ctx, fields.as_slice())?;
+            writer.row(fields.as_slice())?;
             continue;
         };
         if names.is_none() {
             charge.add(dict.len() * size_of::<Value>())?;
             let keys: Vec<Value> = dict.iter().map(|(key, _)| key.clone()).collect();
             if has_header {
-                if !std::mem::take(&mut is_first) {
-                    writer.out.push("\n")?;
-                }
-                writer.row(ctx, &keys)?;
+                writer.row(&keys)?;
             }
             names = Some(keys);
         }
@@ -504,12 +409,9 @@ fn stringify(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
                 index + 1
             )));
         }
-        if !std::mem::take(&mut is_first) {
-            writer.out.push("\n")?;
-        }
-        writer.row(ctx, &fields)?;
+        writer.row(&fields)?;
     }
-    let text = writer.out.finish()?;
+    let text = writer.finish()?;
     ctx.tick(text.len_bytes() / 8)?;
     Ok(Value::String(text))
 }

@@ -14,6 +14,7 @@ use std::io::{self, Read};
 
 use super::allowed;
 use super::window::{BUFFER, Failure, Window};
+use crate::arguments::receiver;
 
 static METHODS: &[BuiltinDef] = &[
     BuiltinDef::method("next", 0, 0, next),
@@ -40,25 +41,14 @@ pub(super) fn lines_iter(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Rai
     Ok(Value::Native(stream))
 }
 
-/// The receiver of a method.
-fn receiver(args: &[Value]) -> &RefCell<Lines> {
-    match &args[0] {
-        Value::Native(native) => match native.downcast::<FileLines>() {
-            Some(FileLines(lines)) => lines,
-            None => unreachable!("a method of line streams"),
-        },
-        _ => unreachable!("a method of line streams"),
-    }
-}
-
 fn next(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let line = receiver(args).borrow_mut().next(ctx.heap())?;
+    let line = receiver::<FileLines>(args).0.borrow_mut().next(ctx.heap())?;
     Ok(line.map_or(Value::Null, Value::String))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature of built-ins")]
 fn has_next(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    Ok(Value::Bool(receiver(args).borrow_mut().has_next()))
+    Ok(Value::Bool(receiver::<FileLines>(args).0.borrow_mut().has_next()))
 }
 
 /// The stream as a value.
@@ -86,8 +76,7 @@ impl Native for FileLines {
     }
 
     fn method(&self, name: &str) -> Option<Builtin> {
-        let found = METHODS.iter().find(|method| method.info.name == name)?;
-        Some(Builtin(&found.info))
+        BuiltinDef::named(METHODS, name)
     }
 
     fn items(&self) -> Option<&dyn Items> {

@@ -43,6 +43,19 @@ pub(crate) fn failed(operation: &str, path: &str, error: &io::Error) -> Raise {
     Raise::io(operation, path, &error.to_string())
 }
 
+/// Opens a file to read it, which counts as open until the reader goes.
+#[cfg(feature = "formats")]
+pub(crate) fn open_counted(
+    ctx: &mut Ctx<'_>,
+    operation: &str,
+    path: &str,
+) -> Result<Box<dyn io::Read>, Raise> {
+    let count = ctx.open_handle()?;
+    let opened = ctx.host().open_file(path);
+    let file = opened.map_err(|error| failed(operation, path, &error))?;
+    Ok(Box::new(count.hold(file.reader)))
+}
+
 /// The path in an argument, if the host allows the access.
 pub(crate) fn allowed<'v>(
     ctx: &mut Ctx<'_>,

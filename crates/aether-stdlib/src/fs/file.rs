@@ -12,7 +12,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::io::{self, SeekFrom};
 
-use crate::arguments::{int, permit, string};
+use crate::arguments::{int, permit, receiver, string};
 use crate::bytes::{Bytes, NOT_UTF8, read_all, with_data};
 use crate::files::failed;
 use crate::files::window::{BUFFER, Failure, Window};
@@ -195,17 +195,6 @@ fn invalid() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, NOT_UTF8)
 }
 
-/// The receiver of a method.
-fn receiver(args: &[Value]) -> &OpenedFile {
-    match &args[0] {
-        Value::Native(native) => match native.downcast::<OpenedFile>() {
-            Some(file) => file,
-            None => unreachable!("a method of files"),
-        },
-        _ => unreachable!("a method of files"),
-    }
-}
-
 impl OpenedFile {
     /// Does something with the open file.
     fn with<R>(
@@ -236,7 +225,7 @@ impl OpenedFile {
 }
 
 fn read(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let file = receiver(args);
+    let file = receiver::<OpenedFile>(args);
     let count = match args.get(1) {
         None | Some(Value::Null) => None,
         Some(count) => Some(int(count)?),
@@ -283,7 +272,7 @@ fn read_rest(ctx: &mut Ctx<'_>, file: &OpenedFile) -> Result<Value, Raise> {
 }
 
 fn read_line(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let line = receiver(args).next_line("fs.read_line", ctx.heap())?;
+    let line = receiver::<OpenedFile>(args).next_line("fs.read_line", ctx.heap())?;
     if let Some(Value::String(line)) = &line {
         ctx.tick(line.len_bytes() / 64)?;
     }
@@ -291,7 +280,7 @@ fn read_line(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 }
 
 fn write(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let file = receiver(args);
+    let file = receiver::<OpenedFile>(args);
     let put = |bytes: &[u8]| {
         file.with("fs.write", |open| {
             open.settle()?;
@@ -334,7 +323,7 @@ fn seek(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
                 return Err(Raise::operation(&detail));
             }
         };
-    let at = receiver(args).with("fs.seek", |open| {
+    let at = receiver::<OpenedFile>(args).with("fs.seek", |open| {
         open.settle()?;
         Ok(open.handle.seek(target)?)
     })?;
@@ -342,7 +331,7 @@ fn seek(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 }
 
 fn tell(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let at = receiver(args).with("fs.tell", |open| {
+    let at = receiver::<OpenedFile>(args).with("fs.tell", |open| {
         let ahead = open.window.as_ref().map_or(0, |(window, _)| window.bytes().len());
         Ok(open.handle.stream_position()? - ahead as u64)
     })?;
@@ -350,13 +339,13 @@ fn tell(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 }
 
 fn flush(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    receiver(args).with("fs.flush", |open| Ok(open.handle.flush()?))?;
+    receiver::<OpenedFile>(args).with("fs.flush", |open| Ok(open.handle.flush()?))?;
     Ok(Value::Null)
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature of built-ins")]
 fn close(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let open = receiver(args).open.borrow_mut().take();
+    let open = receiver::<OpenedFile>(args).open.borrow_mut().take();
     drop(open);
     Ok(Value::Null)
 }
@@ -390,8 +379,7 @@ impl Native for OpenedFile {
     }
 
     fn method(&self, name: &str) -> Option<Builtin> {
-        let found = METHODS.iter().find(|method| method.info.name == name)?;
-        Some(Builtin(&found.info))
+        BuiltinDef::named(METHODS, name)
     }
 
     fn items(&self) -> Option<&dyn Items> {

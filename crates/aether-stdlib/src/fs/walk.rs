@@ -5,29 +5,19 @@
 //! - A directory is read when the walk has come to it. In memory are the names of the directories that lead to the
 //!   place of the walk, which are charged.
 
-use aether_eval::{BuiltinDef, Ctx, Entry, Permission};
-use aether_value::{Builtin, Charge, Native, Raise, StrBuilder, Value};
-use std::any::Any;
-use std::cell::RefCell;
+use aether_eval::{Ctx, Entry, Permission};
+use aether_value::{Charge, Raise, Value};
 
 use crate::arguments::permit;
 use crate::files::{allowed, failed};
+use crate::stream::{self, Source};
 
-static METHODS: &[BuiltinDef] = &[
-    BuiltinDef::method("has_next", 0, 0, has_next),
-    BuiltinDef::method("next", 0, 0, next),
-];
-
-/// A walk as a value.
-struct Walk(RefCell<State>);
-
-struct State {
+/// A walk.
+struct Walk {
     /// The directories on the way, with what in them is to come, last first.
     levels: Vec<Level>,
     /// The path that was found last, if it is a directory to go into.
     last: Option<String>,
-    /// What comes next, if it has been asked for.
-    ahead: Option<String>,
 }
 
 struct Level {
@@ -40,12 +30,11 @@ struct Level {
 pub(super) fn walk(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let path = allowed(ctx, Permission::Read, &args[0])?;
     let level = read(ctx, path)?;
-    let walk = Walk(RefCell::new(State {
+    let walk = Walk {
         levels: vec![level],
         last: None,
-        ahead: None,
-    }));
-    Ok(Value::Native(ctx.heap().native(Box::new(walk))?))
+    };
+    stream::value(ctx, walk)
 }
 
 /// The names in a directory.
@@ -69,10 +58,9 @@ fn read(ctx: &mut Ctx<'_>, path: &str) -> Result<Level, Raise> {
     })
 }
 
-impl State {
-    /// The next path; `None` at the end. A directory that cannot be read is an error, after which the walk goes on
-    /// behind it.
-    fn advance(&mut self, ctx: &mut Ctx<'_>) -> Result<Option<String>, Raise> {
+impl Source for Walk {
+    /// The next path. A directory that cannot be read is an error, after which the walk goes on behind it.
+    fn next(&mut self, ctx: &mut Ctx<'_>) -> Result<Option<Value>, Raise> {
         if let Some(last) = self.last.take() {
             match read(ctx, &last) {
                 Ok(level) => self.levels.push(level),
@@ -93,63 +81,10 @@ impl State {
                 "/"
             };
             let path = format!("{}{slash}{name}", level.path);
-            self.last = is_dir.then(|| path.clone());
-            return Ok(Some(path));
+            let value = ctx.string(&path)?;
+            self.last = is_dir.then_some(path);
+            return Ok(Some(value));
         }
         Ok(None)
-    }
-
-    fn look_ahead(&mut self, ctx: &mut Ctx<'_>) -> Result<bool, Raise> {
-        if self.ahead.is_none() {
-            self.ahead = self.advance(ctx)?;
-        }
-        Ok(self.ahead.is_some())
-    }
-}
-
-/// The receiver of a method.
-fn receiver(args: &[Value]) -> &RefCell<State> {
-    match &args[0] {
-        Value::Native(native) => match native.downcast::<Walk>() {
-            Some(Walk(state)) => state,
-            None => unreachable!("a method of walks"),
-        },
-        _ => unreachable!("a method of walks"),
-    }
-}
-
-fn has_next(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    Ok(Value::Bool(receiver(args).borrow_mut().look_ahead(ctx)?))
-}
-
-fn next(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let mut state = receiver(args).borrow_mut();
-    state.look_ahead(ctx)?;
-    match state.ahead.take() {
-        Some(path) => ctx.string(&path),
-        None => Ok(Value::Null),
-    }
-}
-
-impl Native for Walk {
-    fn type_name(&self) -> &'static str {
-        "iterator"
-    }
-
-    fn size(&self) -> usize {
-        size_of::<Self>()
-    }
-
-    fn display(&self, out: &mut StrBuilder) -> Result<(), Raise> {
-        out.push_str("<iterator>")
-    }
-
-    fn method(&self, name: &str) -> Option<Builtin> {
-        let found = METHODS.iter().find(|method| method.info.name == name)?;
-        Some(Builtin(&found.info))
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
     }
 }

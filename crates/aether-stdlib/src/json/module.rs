@@ -9,7 +9,7 @@ use std::cell::RefCell;
 
 use super::format::{self, Formatter, Stop};
 use super::parse::{self, BigNumbers};
-use crate::arguments::{Options, string, wrong_type};
+use crate::arguments::{Options, object, string, wrong_type};
 
 const SORT_KEYS: &str = "sort_keys";
 const COMMENTS: &str = "comments";
@@ -145,12 +145,7 @@ fn stringify(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Ste
         Event::Returned(value) => (value, true),
         Event::Failed(raise) => return Err(raise),
     };
-    let Value::Native(native) = &slots[WORK] else {
-        unreachable!("the frame put it there")
-    };
-    let Some(Work(formatter)) = native.downcast() else {
-        unreachable!("the frame put it there")
-    };
+    let Work(formatter) = object(&slots[WORK]);
     let stopped = formatter.borrow_mut().write(&value, is_replacement)?;
     match stopped {
         Stop::Done(text) => {

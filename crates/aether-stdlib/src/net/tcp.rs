@@ -73,8 +73,7 @@ impl Native for Server {
     }
 
     fn method(&self, name: &str) -> Option<Builtin> {
-        let found = SERVER.iter().find(|method| method.info.name == name)?;
-        Some(Builtin(&found.info))
+        BuiltinDef::named(SERVER, name)
     }
 
     fn as_any(&self) -> &dyn std::any::Any {

@@ -88,8 +88,7 @@ impl Native for Socket {
     }
 
     fn method(&self, name: &str) -> Option<Builtin> {
-        let found = SOCKET.iter().find(|method| method.info.name == name)?;
-        Some(Builtin(&found.info))
+        BuiltinDef::named(SOCKET, name)
     }
 
     fn as_any(&self) -> &dyn std::any::Any {

@@ -15,6 +15,7 @@ use aether_eval::{BuiltinDef, Ctx, Event, HostFinish, Step};
 use aether_value::{Builtin, Heap, Native, Raise, StrBuilder, Value};
 
 use super::thread::start;
+use crate::arguments::receiver;
 use crate::bytes::Bytes;
 
 /// Bytes of a piece.
@@ -175,17 +176,6 @@ impl State {
     }
 }
 
-/// The receiver of a method.
-fn receiver(slots: &[Value]) -> &Lines {
-    match &slots[0] {
-        Value::Native(native) => match native.downcast::<Lines>() {
-            Some(lines) => lines,
-            None => unreachable!("a method of lines"),
-        },
-        _ => unreachable!("a method of lines"),
-    }
-}
-
 /// Waits until something has come, and goes on then.
 fn wait(ctx: &mut Ctx<'_>, pipe: Arc<Pipe>) -> Result<Step, Raise> {
     let promise = ctx.await_future(Box::pin(async move {
@@ -208,7 +198,7 @@ fn has_next(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step
     if let Event::Failed(raise) = event {
         return Err(raise);
     }
-    let lines = receiver(slots);
+    let lines = receiver::<Lines>(slots);
     let found = lines.state.borrow_mut().find(ctx, &lines.pipe)?;
     let has_line = match found {
         Found::Line(..) => true,
@@ -224,7 +214,7 @@ fn settle(slots: &[Value]) -> Result<(), Raise> {
     let Value::Native(native) = &slots[0] else {
         return Ok(());
     };
-    let has_ended = receiver(slots).state.borrow().ended;
+    let has_ended = receiver::<Lines>(slots).state.borrow().ended;
     if has_ended { native.recharge() } else { Ok(()) }
 }
 
@@ -232,7 +222,7 @@ fn next(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Ra
     if let Event::Failed(raise) = event {
         return Err(raise);
     }
-    let lines = receiver(slots);
+    let lines = receiver::<Lines>(slots);
     let mut state = lines.state.borrow_mut();
     let line = match state.find(ctx, &lines.pipe)? {
         Found::Line(end, behind) => {
@@ -265,8 +255,7 @@ impl Native for Lines {
     }
 
     fn method(&self, name: &str) -> Option<Builtin> {
-        let found = METHODS.iter().find(|method| method.info.name == name)?;
-        Some(Builtin(&found.info))
+        BuiltinDef::named(METHODS, name)
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -18,7 +18,7 @@ use super::command::{SPAWN_OPTIONS, prepare};
 use super::lines::Lines;
 use super::signals;
 use super::thread::{Awaited, promise, start};
-use crate::arguments::Options;
+use crate::arguments::{Options, receiver};
 use crate::bytes::with_data;
 
 /// The signal that asks a program to end.
@@ -84,20 +84,9 @@ pub(super) fn spawn(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     Ok(Value::Native(ctx.heap().native(Box::new(process))?))
 }
 
-/// The receiver of a method.
-fn receiver(args: &[Value]) -> &Process {
-    match &args[0] {
-        Value::Native(native) => match native.downcast::<Process>() {
-            Some(process) => process,
-            None => unreachable!("a method of processes"),
-        },
-        _ => unreachable!("a method of processes"),
-    }
-}
-
 /// Takes what is written into the program's standard input, as fast as the program does.
 fn write(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let input = receiver(args).input.clone();
+    let input = receiver::<Process>(args).input.clone();
     let data = with_data(ctx, "process.write", &args[1], |_, bytes| Ok(bytes.to_vec()))?;
     ctx.tick(data.len() / 64)?;
     let bytes = data.len();
@@ -114,14 +103,14 @@ fn write(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature of built-ins")]
 fn close_stdin(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let input = &receiver(args).input;
+    let input = &receiver::<Process>(args).input;
     drop(input.lock().unwrap_or_else(PoisonError::into_inner).take());
     Ok(Value::Null)
 }
 
 /// The lines are the same ones each time.
 fn lines(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let process = receiver(args);
+    let process = receiver::<Process>(args);
     if let Some(lines) = &*process.lines.borrow() {
         return Ok(Value::Native(lines.clone()));
     }
@@ -143,7 +132,7 @@ fn wait(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Ra
         Event::Returned(value) => return Ok(Step::Done(value)),
         Event::Failed(raise) => return Err(raise),
     }
-    let exit = receiver(slots).exit.clone();
+    let exit = receiver::<Process>(slots).exit.clone();
     let look = |exit: &mut Option<io::Result<ExitStatus>>| {
         let outcome = exit.as_ref()?;
         Some(outcome.as_ref().map_err(ToString::to_string).copied())
@@ -167,7 +156,7 @@ fn kill(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         None | Some(Value::Null) => TERMINATE,
         Some(signal) => signals::number("process.kill", signal)?,
     };
-    let child = &receiver(args).child;
+    let child = &receiver::<Process>(args).child;
     if child.try_wait().is_ok_and(|status| status.is_some()) {
         return Ok(Value::Bool(false));
     }
@@ -208,8 +197,7 @@ impl Native for Process {
     }
 
     fn method(&self, name: &str) -> Option<Builtin> {
-        let found = METHODS.iter().find(|method| method.info.name == name)?;
-        Some(Builtin(&found.info))
+        BuiltinDef::named(METHODS, name)
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -1,14 +1,13 @@
 //! What scripts get to know of a match, and the iterator of matches.
 
-use std::any::Any;
-use std::cell::RefCell;
 use std::rc::Rc as StdRc;
 
-use aether_eval::{BuiltinDef, Ctx};
-use aether_value::{Builtin, Native, Raise, Raw, Rc, Shape, Str, StrBuilder, Value};
+use aether_eval::Ctx;
+use aether_value::{Raise, Raw, Rc, Shape, Str, Value};
 
 use super::pattern::{self, Pattern};
 use super::search::{Found, Match, Positions};
+use crate::stream::{self, Source};
 
 /// The keys of a match.
 const KEYS: [&str; 5] = ["text", "start", "end", "groups", "named"];
@@ -104,22 +103,11 @@ fn shape(ctx: &mut Ctx<'_>) -> Result<Option<Rc<Shape>>, Raise> {
     Ok(shape)
 }
 
-static METHODS: &[BuiltinDef] = &[
-    BuiltinDef::method("has_next", 0, 0, has_next),
-    BuiltinDef::method("next", 0, 0, next),
-];
-
-/// An iterator of matches.
+/// The matches of a text, one after the other.
 struct Matches {
     pattern: StdRc<Pattern>,
     text: Rc<Str>,
-    state: RefCell<State>,
-}
-
-struct State {
     positions: Positions,
-    /// What comes next, if it has been asked for.
-    ahead: Option<Match>,
     cursor: Cursor,
 }
 
@@ -128,76 +116,21 @@ pub(super) fn iter(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let matches = Matches {
         pattern: pattern::of(ctx, &args[0])?,
         text: super::subject(&args[1])?.clone(),
-        state: RefCell::new(State {
-            positions: Positions::new(),
-            ahead: None,
-            cursor: Cursor::default(),
-        }),
+        positions: Positions::new(),
+        cursor: Cursor::default(),
     };
-    Ok(Value::Native(ctx.heap().native(Box::new(matches))?))
+    stream::value(ctx, matches)
 }
 
-/// The receiver of a method.
-fn receiver(args: &[Value]) -> &Matches {
-    match &args[0] {
-        Value::Native(native) => match native.downcast::<Matches>() {
-            Some(matches) => matches,
-            None => unreachable!("a method of matches"),
-        },
-        _ => unreachable!("a method of matches"),
-    }
-}
-
-impl Matches {
-    /// Searches for the next match, unless it is known; whether there is one.
-    fn look_ahead(&self, ctx: &mut Ctx<'_>, state: &mut State) -> Result<bool, Raise> {
-        if state.ahead.is_none() {
-            let (positions, text) = (&mut state.positions, self.text.as_str());
-            state.ahead = positions.next(ctx, &self.pattern, text, Found::WithGroups)?;
-        }
-        Ok(state.ahead.is_some())
-    }
-}
-
-fn has_next(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let matches = receiver(args);
-    let mut state = matches.state.borrow_mut();
-    Ok(Value::Bool(matches.look_ahead(ctx, &mut state)?))
-}
-
-fn next(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let matches = receiver(args);
-    let mut state = matches.state.borrow_mut();
-    matches.look_ahead(ctx, &mut state)?;
-    match state.ahead.take() {
-        Some(found) => to_value(ctx, &matches.pattern, &matches.text, &found, &mut state.cursor),
-        None => Ok(Value::Null),
-    }
-}
-
-impl Native for Matches {
-    fn type_name(&self) -> &'static str {
-        "iterator"
-    }
-
-    fn size(&self) -> usize {
-        size_of::<Self>()
+impl Source for Matches {
+    fn next(&mut self, ctx: &mut Ctx<'_>) -> Result<Option<Value>, Raise> {
+        let (pattern, text) = (&self.pattern, self.text.as_str());
+        let found = self.positions.next(ctx, pattern, text, Found::WithGroups)?;
+        let found = found.map(|found| to_value(ctx, pattern, &self.text, &found, &mut self.cursor));
+        found.transpose()
     }
 
     fn trace(&self, visit: &mut dyn FnMut(&Raw)) {
         visit(&Raw::of_rc(&self.text));
-    }
-
-    fn display(&self, out: &mut StrBuilder) -> Result<(), Raise> {
-        out.push_str("<iterator>")
-    }
-
-    fn method(&self, name: &str) -> Option<Builtin> {
-        let found = METHODS.iter().find(|method| method.info.name == name)?;
-        Some(Builtin(&found.info))
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
     }
 }

@@ -9,7 +9,7 @@ use std::any::Any;
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc as StdRc;
 
-use aether_eval::Ctx;
+use aether_eval::{BuiltinDef, Ctx};
 use aether_value::{Builtin, Charge, Heap, Native, Raise, StrBuilder, Value};
 use regex_automata::meta::{self, Regex};
 use regex_syntax::ParserBuilder;
@@ -40,8 +40,8 @@ pub(super) struct Pattern {
     pub(super) stepped: OnceCell<Option<Stepped>>,
     /// The same for the whole of a text.
     whole: OnceCell<StdRc<Self>>,
-    /// About how many states it has.
-    pub(super) states: usize,
+    /// Bytes of the engines.
+    size: usize,
     charge: RefCell<Charge>,
 }
 
@@ -120,7 +120,7 @@ impl Pattern {
             cache: RefCell::new(regex.create_cache()),
             stepped: OnceCell::new(),
             whole: OnceCell::new(),
-            states: size / 32,
+            size: engines(size),
             charge: RefCell::new(charge),
             regex,
         })
@@ -129,6 +129,11 @@ impl Pattern {
     /// The tree of the pattern, and the limit for what is made of it.
     pub(super) fn tree(&self) -> Option<(Hir, usize)> {
         Some((parse(&self.text, &self.flags).ok()?, MAX_SIZE))
+    }
+
+    /// About how many states it has.
+    pub(super) fn states(&self) -> usize {
+        self.size / 32
     }
 
     /// The same pattern for the whole of a text.
@@ -156,8 +161,7 @@ impl Pattern {
             .get()
             .and_then(Option::as_ref)
             .map_or(0, Stepped::memory);
-        let engines = engines(self.regex.memory_usage());
-        let size = size_of::<Self>() + 2 * self.text.len() + engines + cache + stepped;
+        let size = size_of::<Self>() + 2 * self.text.len() + self.size + cache + stepped;
         let mut charge = self.charge.borrow_mut();
         let more = size.saturating_sub(charge.bytes());
         charge.add(more)
@@ -236,8 +240,7 @@ impl Native for Compiled {
     }
 
     fn method(&self, name: &str) -> Option<Builtin> {
-        let found = super::METHODS.iter().find(|method| method.info.name == name)?;
-        Some(Builtin(&found.info))
+        BuiltinDef::named(super::METHODS, name)
     }
 
     fn equals(&self, other: &dyn Native) -> bool {

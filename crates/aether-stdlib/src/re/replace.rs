@@ -10,7 +10,7 @@ use aether_value::{Native, Raise, Rc, Str, StrBuilder, Value};
 use super::matched::{self, Cursor};
 use super::pattern::{self, Pattern};
 use super::search::{Found, Match, Positions};
-use crate::arguments::{int, wrong_type};
+use crate::arguments::{int, object, wrong_type};
 
 /// The slots of `replace` after the pattern and the text.
 const TO: usize = 2;
@@ -187,13 +187,13 @@ fn step(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event, most: usize) -> Re
         }
         Event::Returned(value) => {
             let replacement = ctx.text(&value)?;
-            if let Some(out) = &mut work_of(slots).state.borrow_mut().out {
+            if let Some(out) = &mut object::<Work>(&slots[WORK]).state.borrow_mut().out {
                 out.push_str(replacement.as_str())?;
             }
         }
         Event::Failed(raise) => return Err(raise),
     }
-    let work = work_of(slots);
+    let work = object::<Work>(&slots[WORK]);
     let mut state = work.state.borrow_mut();
     let source = text.as_str();
     let found = if state.left > 0 {
@@ -216,17 +216,6 @@ fn step(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event, most: usize) -> Re
     state.left -= 1;
     let argument = matched::to_value(ctx, &work.pattern, &text, &found, &mut state.cursor)?;
     Ok(Step::call1(&slots[TO], argument))
-}
-
-/// What a frame works on.
-fn work_of(slots: &[Value]) -> &Work {
-    match &slots[WORK] {
-        Value::Native(native) => match native.downcast::<Work>() {
-            Some(work) => work,
-            None => unreachable!("the frame put it there"),
-        },
-        _ => unreachable!("the frame put it there"),
-    }
 }
 
 /// `split(pattern, s, [limit])`

@@ -150,7 +150,7 @@ impl Stepped {
 impl Pattern {
     /// Whether a search from `start` on is short.
     fn is_short(&self, text: &str, start: usize) -> bool {
-        (text.len() - start).saturating_mul(self.states) <= SHORT
+        (text.len() - start).saturating_mul(self.states()) <= SHORT
     }
 
     /// The engines for long texts.
@@ -230,7 +230,7 @@ impl Pattern {
         let mut caches = stepped.caches.borrow_mut();
         let (forward, reverse) = &mut *caches;
         // A block of a large pattern is more work.
-        let work = 4 + self.states / 64;
+        let work = 4 + self.states() / 64;
         let mut begin = start;
         let span = loop {
             let end = match stepped.find_end(tick, forward, text, begin, work)? {

@@ -14,7 +14,9 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use aether_eval::{FileHandle, FileInfo, Host, Names, OpenFile, OpenMode, Permission, Steps, Waiting, Waker};
+use aether_eval::{
+    FileHandle, FileInfo, Host, Names, OpenFile, OpenMode, Permission, Random, Steps, Waiting, Waker,
+};
 
 use super::{nanos_since, wait_on_clock};
 
@@ -62,6 +64,8 @@ struct State {
     /// Nanoseconds to wait for the network, if not [`NETWORK_TIMEOUT`].
     network_timeout: Option<u64>,
     seed: u64,
+    /// What random bytes are drawn from, once some have been.
+    random: Option<Random>,
 }
 
 impl MemoryHost {
@@ -620,6 +624,13 @@ impl Host for MemoryHost {
 
     fn entropy(&mut self) -> u64 {
         self.world.borrow().seed
+    }
+
+    fn random_bytes(&mut self, out: &mut [u8]) -> io::Result<()> {
+        let mut world = self.world.borrow_mut();
+        let seed = world.seed;
+        world.random.get_or_insert_with(|| Random::new(seed)).fill(out);
+        Ok(())
     }
 
     fn open_file(&mut self, path: &str) -> io::Result<OpenFile> {

@@ -477,9 +477,7 @@ impl Host for SystemHost {
             return getrandom::fill(out).map_err(io::Error::other);
         };
         let random = self.seeded.get_or_insert_with(|| aether_eval::Random::new(seed));
-        for piece in out.chunks_mut(8) {
-            piece.copy_from_slice(&random.word().to_le_bytes()[..piece.len()]);
-        }
+        random.fill(out);
         Ok(())
     }
 
@@ -588,22 +586,21 @@ impl Host for SystemHost {
 
     fn open_handle(&mut self, path: &str, mode: OpenMode) -> io::Result<Box<dyn FileHandle>> {
         let path = self.at(path).into_owned();
-        let place = if mode.write {
-            final_place(Path::new(&path))?
-        } else {
-            Place::File(PathBuf::new())
-        };
-        match place {
-            Place::File(_) => files::open_handle(Path::new(&path), mode, &self.permissions),
-            // Opened anew, a file that output goes to would be written over. What is printed from now on comes in order
-            // with what is written.
-            Place::Output => {
+        if mode.write {
+            // Opened anew, a file that output goes to would be written over.
+            let stream = match final_place(Path::new(&path))? {
+                Place::File(_) => None,
+                Place::Output => Some(files::duplicate(&io::stdout())?),
+                Place::Errors => Some(files::duplicate(&io::stderr())?),
+            };
+            if let Some(stream) = stream {
+                // What is printed from now on comes in order with what is written.
                 self.write_buffer()?;
                 self.direct = true;
-                Ok(Box::new(files::duplicate(&io::stdout())?))
+                return Ok(Box::new(stream));
             }
-            Place::Errors => Ok(Box::new(files::duplicate(&io::stderr())?)),
         }
+        files::open_handle(Path::new(&path), mode, &self.permissions)
     }
 
     fn file_info(&mut self, path: &str) -> io::Result<FileInfo> {
@@ -614,12 +611,10 @@ impl Host for SystemHost {
         let mut source = files::open_source(Path::new(&*self.at(from)), &self.permissions)?;
         let mut sink = match final_place(Path::new(&*self.at(to)))? {
             Place::File(path) => return files::copy(source, &path, &self.permissions),
-            Place::Output => {
-                self.write_buffer()?;
-                files::duplicate(&io::stdout())?
-            }
+            Place::Output => files::duplicate(&io::stdout())?,
             Place::Errors => files::duplicate(&io::stderr())?,
         };
+        self.write_buffer()?;
         Ok(Box::new(move || files::copy_some(&mut source, &mut sink)))
     }
 
@@ -651,14 +646,8 @@ impl Host for SystemHost {
     }
 
     fn permit_tree(&mut self, permission: Permission, path: &str) -> Result<(), String> {
-        let at = self.at(path);
-        self.permissions.check_tree(permission, &at).map_err(|detail| {
-            // The path is told as the script has written it.
-            match self.permit(permission, path) {
-                Err(detail) => detail,
-                Ok(()) => detail,
-            }
-        })
+        self.permit(permission, path)?;
+        self.permissions.check_below(permission, path, &self.at(path))
     }
 
     fn permits_everything(&mut self, permission: Permission) -> bool {
