@@ -278,6 +278,8 @@ impl Vm {
             }
             cause = Some(join);
         }
+        // They are taken from the end.
+        targets[cancelled..].reverse();
         if let (Some(cause), Some(promise)) = (cause, last)
             && targets.len() == cancelled
             && let Some(coroutine) = as_join(&cause).and_then(super::wait::Join::take)
