@@ -183,15 +183,12 @@ impl Vm {
                 PromiseState::Running => target.body(),
                 _ => None,
             };
-            match body {
-                Some(body) => {
-                    body.set_cancelled(Raw::from_rc(error.clone()));
-                    work += self.interrupt_waiting(&body, &target, &error, &mut targets);
-                }
-                None => {
-                    self.scheduler.abandon(&self.heap, &target);
-                    self.settle(&target, PromiseState::Rejected(error.clone()));
-                }
+            if let Some(body) = body {
+                body.set_cancelled(Raw::from_rc(error.clone()));
+                work += self.interrupt_waiting(&body, &target, &error, &mut targets);
+            } else {
+                self.scheduler.abandon(&self.heap, &target);
+                self.settle(&target, PromiseState::Rejected(error.clone()));
             }
         }
         self.tick(work)?;
