@@ -41,7 +41,7 @@ fn main() {
         let message = Message::of(&from, &value, &mut |_| Ok(())).unwrap();
         let made = begun.elapsed();
         let copy = message.build(&to, &NoTypes, &mut |_| Ok(())).unwrap();
-        let built = begun.elapsed() - made;
+        let built = begun.elapsed().saturating_sub(made);
         let rate = bytes as f64 / (made + built).as_secs_f64() / 1e9;
         println!(
             "{:.1} MB, message {:.1} MB: {:.1} ms to make, {:.1} ms to build, {rate:.2} GB/s",

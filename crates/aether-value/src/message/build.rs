@@ -54,6 +54,9 @@ impl Stack {
     }
 }
 
+/// A struct of the receiver, and which of its slots the sender's fields are.
+type Known = (Rc<StructDef>, std::rc::Rc<[u16]>);
+
 struct Builder<'m> {
     message: &'m Message,
     heap: &'m Heap,
@@ -65,7 +68,7 @@ struct Builder<'m> {
     at: usize,
     text: usize,
     shapes: Vec<Option<Rc<Shape>>>,
-    structs: Vec<Option<(Rc<StructDef>, std::rc::Rc<[u16]>)>>,
+    structs: Vec<Option<Known>>,
     enums: Vec<Option<(Rc<EnumDef>, Vec<u32>)>>,
 }
 
@@ -387,7 +390,7 @@ impl Builder<'_> {
     }
 
     /// A struct, and which of its slots the sender's fields are.
-    fn structure(&mut self, number: usize) -> Result<(Rc<StructDef>, std::rc::Rc<[u16]>), Raise> {
+    fn structure(&mut self, number: usize) -> Result<Known, Raise> {
         if let Some(known) = &self.structs[number] {
             return Ok(known.clone());
         }

@@ -29,6 +29,10 @@ struct Maker {
     structs: AHashMap<usize, usize>,
     enums: AHashMap<usize, usize>,
     charge: Charge,
+    /// Items since work was reported.
+    done: usize,
+    /// The shape of the last record, by address, and its number.
+    last_shape: (usize, usize),
 }
 
 /// See [`Message::of`].
@@ -55,19 +59,19 @@ pub(super) fn message(
         structs: AHashMap::new(),
         enums: AHashMap::new(),
         charge: Charge::none(heap),
+        done: 0,
+        last_shape: (0, 0),
     };
-    maker.value(root)?;
-    let mut done = 0;
+    let begun = maker.value(root)?;
+    maker.open.extend(begun);
     while maker.step()? {
-        done += 1;
-        if done == REPORT {
+        if maker.done >= REPORT {
             maker.account()?;
-            work(done)?;
-            done = 0;
+            work(std::mem::take(&mut maker.done))?;
         }
     }
-    work(done)?;
     maker.account()?;
+    work(maker.done)?;
     Ok(maker.message)
 }
 
@@ -95,130 +99,123 @@ impl Maker {
 
     /// Goes on with the innermost container; false when there is none.
     fn step(&mut self) -> Result<bool, Raise> {
-        let Some(open) = self.open.last_mut() else {
+        let Some(mut open) = self.open.pop() else {
             return Ok(false);
         };
-        let at = open.at;
-        open.at += 1;
-        let value = open.value;
-        // SAFETY: containers are alive and unchanged while they are open: the root is held by the caller, and nothing
-        // runs. References into them live as long.
-        unsafe {
-            match value.tag {
-                tag::ARRAY => {
-                    let array = value.object::<crate::Array>();
-                    match array.get(at) {
-                        Some(item) => {
-                            let item = *item;
-                            self.value(item)?;
-                        }
-                        None => self.close(op::ARRAY, array.len()),
-                    }
-                }
-                tag::DICT => {
-                    let dict = value.object::<crate::Dict>();
-                    if dict.shape().is_some() {
-                        match dict.record_values().get(at) {
-                            Some(item) => {
-                                let item = *item;
-                                self.value(item)?;
-                            }
-                            None => {
-                                let shape = self.shape(dict);
-                                self.close(op::RECORD, shape);
-                            }
-                        }
-                    } else {
-                        match dict.entry_at(at) {
-                            Some((position, key, item)) => {
-                                let (key, item) = (*key, *item);
-                                if let Some(open) = self.open.last_mut() {
-                                    open.at = position;
-                                }
-                                self.value(key)?;
-                                self.value(item)?;
-                            }
-                            None => self.close(op::DICT, dict.len()),
-                        }
-                    }
-                }
-                tag::SET => {
-                    let set = value.object::<crate::Set>();
-                    match set.item_at(at) {
-                        Some((position, item)) => {
-                            let item = *item;
-                            if let Some(open) = self.open.last_mut() {
-                                open.at = position;
-                            }
-                            self.value(item)?;
-                        }
-                        None => self.close(op::SET, set.len()),
-                    }
-                }
-                tag::INSTANCE => self.instance_step(value, at)?,
-                tag::ENUM_VALUE => {
-                    let variant = value.object::<crate::EnumValue>();
-                    match variant.payload().get(at) {
-                        Some(item) => {
-                            let item = Raw::of_value(item);
-                            self.value(item)?;
-                        }
-                        None => {
-                            let number = self.enumeration(variant);
-                            self.close(op::VARIANT, number);
-                            self.message.words.push(u64::from(variant.variant()));
-                            self.message.words.push(variant.len() as u64);
-                        }
-                    }
-                }
-                _ => {
-                    let error = value.object::<crate::ErrorObject>();
-                    match at {
-                        0 => self.text(error.message().as_str()),
-                        1 => {
-                            let item = Raw::of_value(error.value());
-                            self.value(item)?;
-                        }
-                        _ => {
-                            self.close(op::ERROR, kind_number(error.kind()));
-                            self.message.words.push(u64::from(error.line()));
-                        }
-                    }
-                }
+        while let Some(item) = self.next_item(&mut open) {
+            self.done += 1;
+            if let Some(inner) = self.value(item)? {
+                self.open.push(open);
+                self.open.push(inner);
+                return Ok(true);
             }
         }
+        self.close(&open);
         Ok(true)
     }
 
-    unsafe fn instance_step(&mut self, value: Raw, at: usize) -> Result<(), Raise> {
-        // SAFETY: as in `step`.
-        let instance = unsafe { value.object::<crate::Instance>() };
-        if let Some(item) = instance.slots().get(at) {
-            let item = *item;
-            return self.value(item);
+    /// The next item of a container, in the order in which building takes them. Strings that are no values of the heap
+    /// are copied on the way.
+    fn next_item(&mut self, open: &mut Open) -> Option<Raw> {
+        let (value, at) = (open.value, open.at);
+        open.at += 1;
+        // SAFETY: containers are alive and unchanged while they are open: the root is held by the caller, and nothing
+        // runs. What they are is known by their tags.
+        unsafe {
+            match value.tag {
+                tag::ARRAY => value.object::<crate::Array>().get(at).copied(),
+                tag::DICT => {
+                    let dict = value.object::<crate::Dict>();
+                    if dict.shape().is_some() {
+                        return dict.record_values().get(at).copied();
+                    }
+                    // Positions have gaps: `at` counts them, the low bit tells key and value apart.
+                    let (next, key, item) = dict.entry_at(at / 2)?;
+                    if at.is_multiple_of(2) {
+                        open.at = at + 1;
+                        return Some(*key);
+                    }
+                    open.at = next * 2;
+                    Some(*item)
+                }
+                tag::SET => {
+                    let (next, item) = value.object::<crate::Set>().item_at(at)?;
+                    open.at = next;
+                    Some(*item)
+                }
+                tag::INSTANCE => {
+                    let instance = value.object::<crate::Instance>();
+                    if let Some(item) = instance.slots().get(at) {
+                        return Some(*item);
+                    }
+                    let extra = instance.extra_fields();
+                    let (name, item) = extra.get(at - instance.slot_count())?;
+                    self.text(name.as_str());
+                    // The side table holds the value as long as the instance lives.
+                    Some(Raw::of_value(item))
+                }
+                tag::ENUM_VALUE => {
+                    let payload = value.object::<crate::EnumValue>().payload();
+                    payload.get(at).map(Raw::of_value)
+                }
+                _ => {
+                    let error = value.object::<crate::ErrorObject>();
+                    if at > 0 {
+                        return None;
+                    }
+                    self.text(error.message().as_str());
+                    Some(Raw::of_value(error.value()))
+                }
+            }
         }
-        let extra = instance.extra_fields();
-        let position = at - instance.slot_count();
-        if let Some((name, item)) = extra.get(position) {
-            self.text(name.as_str());
-            // The side table holds the value as long as the instance lives.
-            let item = Raw::of_value(item);
-            return self.value(item);
-        }
-        let number = self.structure(instance.definition());
-        self.close(op::INSTANCE, number);
-        self.message.words.push(instance.slot_count() as u64);
-        self.message.words.push(extra.len() as u64);
-        Ok(())
     }
 
-    /// The innermost container is complete.
-    fn close(&mut self, operation: u64, number: usize) {
-        let numbered = self.open.pop().is_some_and(|open| open.numbered);
-        if numbered {
+    /// A container is complete.
+    fn close(&mut self, open: &Open) {
+        if open.numbered {
             self.word(op::FILL, 0);
         }
-        self.word(operation, number);
+        let value = open.value;
+        // SAFETY: by their tags.
+        unsafe {
+            match value.tag {
+                tag::ARRAY => self.word(op::ARRAY, value.object::<crate::Array>().len()),
+                tag::DICT => {
+                    let dict = value.object::<crate::Dict>();
+                    if dict.shape().is_some() {
+                        let shape = self.shape(dict);
+                        self.word(op::RECORD, shape);
+                    } else {
+                        self.word(op::DICT, dict.len());
+                    }
+                }
+                tag::SET => self.word(op::SET, value.object::<crate::Set>().len()),
+                tag::INSTANCE => {
+                    let instance = value.object::<crate::Instance>();
+                    let number = self.structure(instance.definition());
+                    self.word(op::INSTANCE, number);
+                    let extra = instance.extra_fields().len();
+                    self.message
+                        .words
+                        .extend([instance.slot_count() as u64, extra as u64]);
+                }
+                tag::ENUM_VALUE => self.variant(value.object::<crate::EnumValue>()),
+                _ => {
+                    let error = value.object::<crate::ErrorObject>();
+                    self.word(op::ERROR, kind_number(error.kind()));
+                    self.message.words.push(u64::from(error.line()));
+                }
+            }
+        }
+    }
+
+    /// The word of an enum value.
+    fn variant(&mut self, value: &crate::EnumValue) {
+        let number = self.enumeration(value);
+        self.word(op::VARIANT, number);
+        self.message
+            .words
+            .extend([u64::from(value.variant()), value.len() as u64]);
     }
 
     fn scalar(&mut self, value: Raw) {
@@ -235,53 +232,51 @@ impl Maker {
         }
     }
 
-    /// Copies a value, or begins to.
-    fn value(&mut self, value: Raw) -> Result<(), Raise> {
+    /// Copies a value; gives the container whose items are to be copied next, if it is one.
+    fn value(&mut self, value: Raw) -> Result<Option<Open>, Raise> {
         match value.tag {
             tag::INT | tag::FLOAT | tag::BOOL | tag::NULL | tag::UNSET => {
                 self.scalar(value);
-                return Ok(());
+                return Ok(None);
             }
             tag::STRING => {
                 // SAFETY: by its tag.
                 let text = unsafe { value.object::<crate::Str>() };
-                if text.len_bytes() >= LONG_TEXT && is_shared(value) {
-                    if self.met(value) {
-                        return Ok(());
-                    }
-                    self.text(text.as_str());
-                    self.name(value);
-                } else {
-                    self.text(text.as_str());
+                let is_looked_for = text.len_bytes() >= LONG_TEXT && is_shared(value);
+                if is_looked_for && self.met(value) {
+                    return Ok(None);
                 }
-                return Ok(());
+                self.text(text.as_str());
+                if is_looked_for {
+                    self.name(value);
+                }
+                return Ok(None);
             }
-            tag::NATIVE => return self.native(value),
+            tag::NATIVE => return self.native(value).map(|()| None),
             tag::ARRAY | tag::DICT | tag::SET | tag::INSTANCE | tag::ENUM_VALUE | tag::ERROR => {}
             // SAFETY: what is neither unset nor an alias is a value.
             _ => return Err(unsendable(unsafe { value.as_value() })),
         }
         let numbered = is_shared(value);
         if numbered && self.met(value) {
-            return Ok(());
+            return Ok(None);
         }
         if value.tag == tag::ARRAY {
             // SAFETY: by its tag.
             let array = unsafe { value.object::<crate::Array>() };
             if self.numbers_only(array, numbered, value) {
-                return Ok(());
+                return Ok(None);
             }
         }
         if numbered {
             self.open(value);
         }
         self.message.built += size_of::<Raw>() * 3;
-        self.open.push(Open {
+        Ok(Some(Open {
             value,
             at: 0,
             numbered,
-        });
-        Ok(())
+        }))
     }
 
     /// Copies an array of nothing but ints, or nothing but floats; false for others.
@@ -345,13 +340,7 @@ impl Maker {
                     let number = self.structure(value.object::<crate::Instance>().definition());
                     self.word(op::INSTANCE, number);
                 }
-                tag::ENUM_VALUE => {
-                    let variant = value.object::<crate::EnumValue>();
-                    let number = self.enumeration(variant);
-                    self.word(op::VARIANT, number);
-                    self.message.words.push(u64::from(variant.variant()));
-                    self.message.words.push(variant.len() as u64);
-                }
+                tag::ENUM_VALUE => self.variant(value.object::<crate::EnumValue>()),
                 _ => {
                     let error = value.object::<crate::ErrorObject>();
                     self.word(op::ERROR, kind_number(error.kind()));
@@ -384,11 +373,13 @@ impl Maker {
 
     fn shape(&mut self, dict: &crate::Dict) -> usize {
         let Some(shape) = dict.shape() else { return 0 };
+        self.message.built += size_of::<Raw>() * shape.len();
+        let address = std::ptr::from_ref(shape) as usize;
+        if self.last_shape.0 == address {
+            return self.last_shape.1;
+        }
         let next = self.message.shapes.len();
-        let number = *self
-            .shapes
-            .entry(std::ptr::from_ref(shape) as usize)
-            .or_insert(next);
+        let number = *self.shapes.entry(address).or_insert(next);
         if number == next {
             let keys = (0..shape.len()).map(|position| {
                 // SAFETY: the keys of a shape are strings.
@@ -397,7 +388,7 @@ impl Maker {
             });
             self.message.shapes.push(keys.collect());
         }
-        self.message.built += size_of::<Raw>() * shape.len();
+        self.last_shape = (address, number);
         number
     }
 

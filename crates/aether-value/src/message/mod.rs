@@ -67,6 +67,9 @@ impl MessageTypes for NoTypes {
     }
 }
 
+/// The name of a type, and those of its parts.
+type TypeNames = (Box<str>, Box<[Box<str>]>);
+
 /// A copy of a value that any heap can build, on any thread.
 pub struct Message {
     words: Vec<u64>,
@@ -74,9 +77,9 @@ pub struct Message {
     /// The keys of records.
     shapes: Vec<Box<[Box<str>]>>,
     /// Names of structs and of their fields.
-    structs: Vec<(Box<str>, Box<[Box<str>]>)>,
+    structs: Vec<TypeNames>,
     /// Names of enums and of their variants.
-    enums: Vec<(Box<str>, Box<[Box<str>]>)>,
+    enums: Vec<TypeNames>,
     natives: Vec<Box<dyn NativeMessage>>,
     /// How many values have a number.
     numbered: usize,

@@ -34,7 +34,7 @@ fn sample(heap: &Heap, seed: &mut u64, depth: usize) -> Value {
     if depth == 0 {
         return match draw % 7 {
             0 => Value::Null,
-            1 => Value::Bool(draw % 2 == 0),
+            1 => Value::Bool(draw.is_multiple_of(2)),
             2 => Value::Int(draw as i64 - 1000),
             3 => Value::Float(draw as f64 / 7.0),
             4 => string(heap, &"é".repeat(draw % 50)),
