@@ -209,6 +209,11 @@ impl Vm {
         let number = self
             .scheduler
             .queue(&self.heap, function, promise, || host.monotonic())?;
+        self.enter_callback(number, promise)
+    }
+
+    /// Enters a callback among the waiters of its promise.
+    fn enter_callback(&mut self, number: u64, promise: &Rc<Promise>) -> Result<(), Raise> {
         let waiter = Value::Int(number as i64);
         let entered = self.demand(promise, waiter);
         if entered.is_err() {
@@ -679,6 +684,19 @@ impl Ctx<'_> {
         let promise = self.vm.heap.promise(PromiseState::External)?;
         self.vm.scheduler.add_future(&self.vm.heap, &promise, future)?;
         Ok(Value::Promise(promise))
+    }
+
+    /// Has a function called with what a future of the host gives. Event loops wait for it as for every queued
+    /// callback; the limits on their number and on the time that they wait do not apply.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn call_after(&mut self, future: HostFuture, function: Value) -> Result<(), Raise> {
+        let vm = &mut *self.vm;
+        let promise = vm.heap.promise(PromiseState::External)?;
+        vm.scheduler.add_future(&vm.heap, &promise, future)?;
+        let number = vm.scheduler.add_callback(&vm.heap, function, &promise)?;
+        vm.enter_callback(number, &promise)
     }
 
     /// Has blocking work done in the background, pool or none, and gives the promise of its outcome. For what is
