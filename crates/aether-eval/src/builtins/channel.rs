@@ -442,7 +442,7 @@ fn begin_select(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
         other => return Err(wrong_type("number", other)),
     };
     let given = array(&slots[0])?;
-    if given.len() == 0 {
+    if given.is_empty() {
         return Err(Raise::operation("select requires at least one case"));
     }
     let cases = ctx.heap().array(given.len())?;

@@ -46,7 +46,7 @@ pub(super) static MEMBERS: &[BuiltinDef] = &[
         2 + MOST_ARGS as u8,
         make::spawn,
     ),
-    BuiltinDef::core("timeout", &["promise", "seconds"], 2, 2, make::timeout),
+    BuiltinDef::core_frame("timeout", &["promise", "seconds"], 2, 2, 3, make::timeout),
     BuiltinDef::core_frame("map", &["array", "function", "options"], 2, 3, 4, make::map)
         .iterables(1)
         .with_options(MAP_OPTIONS),

@@ -27,8 +27,12 @@ pub(super) const RETRY_OPTIONS: &[&str] = &["attempts", "delay", "factor", "max_
 /// The methods of promises.
 pub(super) static METHODS: &[BuiltinDef] = &[
     BuiltinDef::method("cancel", 0, 1, cancel),
-    BuiltinDef::method("catch", 1, 1, catch),
-    BuiltinDef::method("finally", 1, 1, finally),
+    BuiltinDef::method_frame("catch", 1, 1, 3, |ctx, slots, event| {
+        beside(ctx, &CATCHING, slots, event)
+    }),
+    BuiltinDef::method_frame("finally", 1, 1, 3, |ctx, slots, event| {
+        beside(ctx, &FINALLY, slots, event)
+    }),
 ];
 
 fn promise_of(args: &[Value]) -> Result<&Rc<Promise>, Raise> {
@@ -249,20 +253,26 @@ pub(super) fn spawn(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Res
 static WAIT_FOR: BuiltinDef =
     BuiltinDef::core_frame("timeout", &["promise", "timer", "seconds"], 3, 3, 3, wait_for).catching();
 
-pub(super) fn timeout(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let seconds = match &args[1] {
-        Value::Int(_) | Value::Float(_) => float(&args[1])?,
-        other => return Err(wrong_type("number", other)),
-    };
-    let timer = ctx.vm.sleep_promise(seconds)?;
-    Vm::demanded(&args[0]);
-    let promise = ctx
-        .vm
-        .spawn(WAIT_FOR.value(), &[args[0].clone(), timer, args[1].clone()])?;
-    Ok(Value::Promise(promise))
+/// `Promise.timeout(promise, seconds)`. Slots: these, and what it gives.
+pub(super) fn timeout(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    match event {
+        Event::Start => {
+            let seconds = match &slots[1] {
+                Value::Int(_) | Value::Float(_) => float(&slots[1])?,
+                other => return Err(wrong_type("number", other)),
+            };
+            let timer = ctx.vm.sleep_promise(seconds)?;
+            let args = [slots[0].clone(), timer, slots[1].clone()];
+            slots[2] = Value::Promise(ctx.vm.spawn(WAIT_FOR.value(), &args)?);
+            Ok(Step::Switch)
+        }
+        Event::Returned(_) => Ok(Step::Done(take(&mut slots[2]))),
+        Event::Failed(raise) => Err(raise),
+    }
 }
 
 fn wait_for(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    Vm::demanded(&slots[0]);
     let settled = outcome(&slots[0]);
     if let (None, Event::Start) = (&settled, &event) {
         let both = ctx.heap().array_from_slice(&slots[..2])?;
@@ -376,18 +386,22 @@ static FINALLY: BuiltinDef =
 static CLEAN_UP: BuiltinDef =
     BuiltinDef::core_frame("finally", &["function"], 1, 1, 2, clean_up).cleaning_up();
 
-fn catch(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    beside(ctx, &CATCHING, args)
-}
-
-fn finally(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    beside(ctx, &FINALLY, args)
-}
-
-fn beside(ctx: &mut Ctx<'_>, frame: &'static BuiltinDef, args: &[Value]) -> Result<Value, Raise> {
-    callable(&args[1])?;
-    Vm::demanded(&args[0]);
-    Ok(Value::Promise(ctx.vm.spawn(frame.value(), args)?))
+/// Runs a frame on a coroutine of its own with a promise and a function. Slots: these, and what it gives.
+fn beside(
+    ctx: &mut Ctx<'_>,
+    frame: &'static BuiltinDef,
+    slots: &mut [Value],
+    event: Event,
+) -> Result<Step, Raise> {
+    match event {
+        Event::Start => {
+            callable(&slots[1])?;
+            slots[2] = Value::Promise(ctx.vm.spawn(frame.value(), &slots[..2])?);
+            Ok(Step::Switch)
+        }
+        Event::Returned(_) => Ok(Step::Done(take(&mut slots[2]))),
+        Event::Failed(raise) => Err(raise),
+    }
 }
 
 fn run_catch(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {

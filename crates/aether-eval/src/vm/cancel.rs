@@ -183,15 +183,12 @@ impl Vm {
                 PromiseState::Running => target.body(),
                 _ => None,
             };
-            match body {
-                Some(body) => {
-                    body.set_cancelled(Raw::from_rc(error.clone()));
-                    work += self.interrupt_waiting(&body, &target, &error, &mut targets);
-                }
-                None => {
-                    self.scheduler.abandon(&self.heap, &target);
-                    self.settle(&target, PromiseState::Rejected(error.clone()));
-                }
+            if let Some(body) = body {
+                body.set_cancelled(Raw::from_rc(error.clone()));
+                work += self.interrupt_waiting(&body, &target, &error, &mut targets);
+            } else {
+                self.scheduler.abandon(&self.heap, &target);
+                self.settle(&target, PromiseState::Rejected(error.clone()));
             }
         }
         self.tick(work)?;
@@ -278,6 +275,8 @@ impl Vm {
             }
             cause = Some(join);
         }
+        // They are taken from the end.
+        targets[cancelled..].reverse();
         if let (Some(cause), Some(promise)) = (cause, last)
             && targets.len() == cancelled
             && let Some(coroutine) = as_join(&cause).and_then(super::wait::Join::take)
