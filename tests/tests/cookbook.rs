@@ -48,7 +48,8 @@ fn sections(text: &str) -> Vec<(String, Vec<Block>)> {
 /// The name by which a session calls its script.
 fn script_name(session: &str) -> &str {
     let words = session.split_whitespace().skip_while(|word| *word != "aether");
-    words.skip(1).find(|word| word.ends_with(".ae")).unwrap()
+    let is_script = |word: &&str| word.strip_suffix(".ae").is_some();
+    words.skip(1).find(is_script).unwrap()
 }
 
 /// What the commands of a session print, written as the session is.

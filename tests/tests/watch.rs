@@ -139,7 +139,11 @@ println(seen, calls == before)
 "#;
     let (status, text) = run("lives", &[], script);
     assert_eq!(status, 0, "{text}");
-    assert!(text.starts_with("[d/a, d/b, d/a, d/b, d] true\n"), "{text}");
+    let expected = ["[d/a, d/b, d/a, d/b, d] true\n", "[d/a, d/b, d/b, d/a, d] true\n"];
+    assert!(
+        expected.iter().any(|expected| text.starts_with(expected)),
+        "{text}"
+    );
 }
 
 #[test]

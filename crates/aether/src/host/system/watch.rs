@@ -152,10 +152,11 @@ impl Teller {
             },
             // Where both halves have been told, there is nothing new.
             (RenameMode::Both, _) if event.tracker().is_some() => {}
-            (RenameMode::Both, [from, to]) => match (from.file_name(), to.file_name()) {
-                (Some(from), Some(to)) => self.tell_renamed(from, to),
-                _ => {}
-            },
+            (RenameMode::Both, [from, to]) => {
+                if let (Some(from), Some(to)) = (from.file_name(), to.file_name()) {
+                    self.tell_renamed(from, to);
+                }
+            }
             // One of the two, the system does not say which.
             (_, paths) => {
                 for path in paths {
