@@ -57,6 +57,7 @@ pub(crate) use format::FORMAT_VALUE;
 pub(crate) use frames::{COLLECT, DRAIN, FILL_DEFAULTS, collect_iterable};
 pub(crate) use heap::RUN_FINALIZERS;
 pub(crate) use membership::{MEMBERSHIP, OPTIONAL_INDEX, PAIRS};
+pub(crate) use methods::EITHER_ITERATOR;
 pub(crate) use operators::{binary_operator, unary_operator};
 pub(crate) use promise::{DRAIN_QUEUE, SERVE_READY};
 pub(crate) use range::{INCLUSIVE_RANGE, RANGE, Range};

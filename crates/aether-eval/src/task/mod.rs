@@ -344,15 +344,21 @@ impl Scheduler {
         if self.queued() >= self.queue_limit {
             return Err(Raise::queue_full(self.queue_limit));
         }
-        heap.charge(ENTRY)?;
-        let number = self.next_number();
+        let number = self.add_callback(heap, callback)?;
         if let Some(seconds) = self.task_timeout {
             let due = now().saturating_add(nanos(seconds));
             if let Err(raise) = self.timers.set(heap, due, TimerAction::Callback(number)) {
-                heap.discharge(ENTRY);
+                drop(self.take_callback(heap, number));
                 return Err(raise);
             }
         }
+        Ok(number)
+    }
+
+    /// Queues a callback to which the limits of the queue do not apply; gives its number.
+    pub(crate) fn add_callback(&mut self, heap: &Heap, callback: Callback) -> Result<u64, Raise> {
+        heap.charge(ENTRY)?;
+        let number = self.next_number();
         self.callbacks.insert(number, callback);
         Ok(number)
     }

@@ -270,6 +270,11 @@ impl Vm {
             promise: promise.clone(),
         };
         let number = self.scheduler.queue(&self.heap, callback, || host.monotonic())?;
+        self.enter_callback(number, promise)
+    }
+
+    /// Enters a callback among the waiters of its promise.
+    fn enter_callback(&mut self, number: u64, promise: &Rc<Promise>) -> Result<(), Raise> {
         let waiter = Value::Int(number as i64);
         let entered = self.demand(promise, waiter);
         if entered.is_err() {
@@ -763,6 +768,24 @@ impl Ctx<'_> {
         let promise = self.vm.heap.promise(PromiseState::External)?;
         self.vm.scheduler.add_future(&self.vm.heap, &promise, future)?;
         Ok(Value::Promise(promise))
+    }
+
+    /// Has a function called with what a future of the host gives. Event loops wait for it as for every queued
+    /// callback; the limits on their number and on the time that they wait do not apply.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn call_after(&mut self, future: HostFuture, function: Value) -> Result<(), Raise> {
+        let vm = &mut *self.vm;
+        let promise = vm.heap.promise(PromiseState::External)?;
+        vm.scheduler.add_future(&vm.heap, &promise, future)?;
+        let callback = Callback {
+            function,
+            on_error: Value::Null,
+            promise: promise.clone(),
+        };
+        let number = vm.scheduler.add_callback(&vm.heap, callback)?;
+        vm.enter_callback(number, &promise)
     }
 
     /// Has blocking work done in the background, pool or none, and gives the promise of its outcome. For what is

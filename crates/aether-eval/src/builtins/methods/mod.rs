@@ -10,7 +10,8 @@ mod string;
 
 pub(super) use array::{ARRAY, position};
 pub(super) use dict::{DICT, DICT_MEMBERS};
-pub(super) use iterator::{EITHER as EITHER_ITERATOR, GENERATOR, ITERATOR};
+pub(crate) use iterator::EITHER as EITHER_ITERATOR;
+pub(super) use iterator::{GENERATOR, ITERATOR};
 pub(super) use set::SET;
 pub(super) use string::STRING;
 
