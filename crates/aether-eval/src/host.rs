@@ -187,6 +187,9 @@ pub enum Stream {
     Error,
 }
 
+/// Makes a host on another thread.
+pub type HostMaker = Box<dyn FnOnce() -> Box<dyn Host> + Send>;
+
 /// The world outside an engine. Abilities that a host does not provide are refused.
 pub trait Host {
     /// Writes to standard output.
@@ -605,6 +608,13 @@ pub trait Host {
     /// Sets a variable for this engine and the programs that it starts, or takes it away.
     fn set_env(&mut self, name: &str, value: Option<&str>) {
         let _ = (name, value);
+    }
+
+    /// What makes the host of a worker, on the worker's thread: with the permissions of this one, of those in `allowed`
+    /// alone if that is given, and without input. None if there are to be no workers.
+    fn worker_host(&mut self, allowed: Option<Vec<Permission>>) -> Option<HostMaker> {
+        let _ = allowed;
+        None
     }
 
     /// Whether the user has asked to stop; asked now and then while code runs.

@@ -78,6 +78,9 @@ mod text;
 #[cfg(feature = "formats")]
 mod toml;
 
+#[cfg(feature = "worker")]
+mod worker;
+
 use aether_eval::{BuiltinDef, LibraryModule};
 
 #[cfg(feature = "csv")]
@@ -139,4 +142,8 @@ pub static MODULES: &[LibraryModule] = &[
     encoding::HEX,
     #[cfg(feature = "bytes")]
     encoding::BASE64,
+    #[cfg(feature = "worker")]
+    worker::WORKER,
+    #[cfg(feature = "worker")]
+    worker::PARALLEL,
 ];

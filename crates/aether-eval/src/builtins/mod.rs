@@ -60,6 +60,7 @@ pub(crate) use membership::{MEMBERSHIP, OPTIONAL_INDEX, PAIRS};
 pub(crate) use methods::EITHER_ITERATOR;
 pub(crate) use operators::{binary_operator, unary_operator};
 pub(crate) use promise::{DRAIN_QUEUE, SERVE_READY};
+pub(crate) use promise_methods::begin_timeout;
 pub(crate) use range::{INCLUSIVE_RANGE, RANGE, Range};
 pub(crate) use spread::{KEYWORD_CALL, KEYWORD_METHOD_CALL, OMITTED, SPREAD_CALL, SPREAD_METHOD_CALL};
 pub(crate) use task_group::as_group;
@@ -432,6 +433,8 @@ pub enum Constant {
     Int(fn() -> i64),
     /// A text.
     Text(&'static str),
+    /// A value that the machine holds under this name, or this one if it holds none.
+    Held(&'static str, fn() -> Value),
 }
 
 impl LibraryModule {

@@ -117,6 +117,8 @@ pub(crate) struct Scheduler {
     pub(crate) callbacks_running: usize,
     /// Coroutines that go on by themselves and have not ended.
     pub(crate) detached: usize,
+    /// Promises among these that something outside settles.
+    pub(crate) kept: usize,
     /// Failed promises that nobody had asked for when they failed, and how many more there were.
     unhandled: Vec<Rc<Promise>>,
     more_unhandled: usize,
@@ -156,6 +158,7 @@ impl Default for Scheduler {
             callbacks_ready: 0,
             callbacks_running: 0,
             detached: 0,
+            kept: 0,
             unhandled: Vec::new(),
             more_unhandled: 0,
             is_shut_down: false,
@@ -308,7 +311,7 @@ impl Scheduler {
     pub(crate) fn may_continue(&self) -> bool {
         let unbounded = self.loops.iter().filter(|wait| !wait.bounded).count();
         let outside = self.has_jobs() || !self.timers.is_empty() || self.has_services();
-        outside && self.demanded > unbounded
+        outside && (self.demanded > unbounded || self.kept > 0)
     }
 
     fn sweep_timers(&mut self) {

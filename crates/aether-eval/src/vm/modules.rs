@@ -68,7 +68,7 @@ impl Vm {
     }
 
     /// Compiles a tree of the machine's own, whose memory is the host's.
-    pub(super) fn compile_for_host(
+    pub(crate) fn compile_for_host(
         &mut self,
         ast: &aether_ast::Ast,
         file: std::rc::Rc<SourceFile>,
@@ -455,6 +455,7 @@ impl Vm {
         Some(match constant {
             Constant::Float(number) => Value::Float(*number),
             Constant::Int(number) => Value::Int(number()),
+            Constant::Held(key, other) => self.held.get(key).cloned().unwrap_or_else(other),
             Constant::Text(text) => {
                 let text = self.heap.for_host(|| self.heap.intern(text));
                 Value::String(text.ok()?)

@@ -273,6 +273,11 @@ pub(crate) fn trace_text(error: &Rc<ErrorObject>) -> String {
             None => write!(out, "  at {name} (line {line})"),
         };
     }
+    let remote = error.remote_trace();
+    if !remote.is_empty() {
+        let end = if out.is_empty() { "" } else { "\n" };
+        let _ = write!(out, "{end}  in a worker:\n{remote}");
+    }
     out
 }
 
@@ -315,6 +320,23 @@ pub(crate) fn is_exit(raise: &Raise) -> bool {
 pub(crate) fn with_code<R>(code: std::ptr::NonNull<Code>, use_it: impl FnOnce(&Code) -> R) -> R {
     // SAFETY: the compiler has just given it to a heap that is alive.
     use_it(unsafe { code.as_ref() })
+}
+
+/// The code of the function whose body is at a place, in a text's code.
+pub(crate) fn find_code(
+    top_level: std::ptr::NonNull<Code>,
+    body: aether_source::Span,
+) -> Option<std::ptr::NonNull<Code>> {
+    let mut pending = vec![top_level];
+    while let Some(code) = pending.pop() {
+        // SAFETY: the heap owns all code as long as it lives, children with their parents.
+        let known = unsafe { code.as_ref() };
+        if known.span == body && code != top_level {
+            return Some(code);
+        }
+        pending.extend(known.children.iter().copied());
+    }
+    None
 }
 
 /// Lets go of what a global slot held.

@@ -209,8 +209,12 @@ impl Vm {
         if !promise.is_pending() {
             return;
         }
-        if promise.is_external() && promise.has_waiters() {
-            self.scheduler.demanded -= 1;
+        if promise.is_external() {
+            self.scheduler.demanded -= usize::from(promise.has_waiters());
+            if promise.is_detached() {
+                self.scheduler.kept -= 1;
+                self.scheduler.detached -= 1;
+            }
         }
         let failed = match &state {
             PromiseState::Rejected(error) => {
@@ -251,6 +255,28 @@ impl Vm {
                     promise: promise.clone(),
                 });
             }
+        }
+        if promise.is_detached() {
+            self.wake_event_loops();
+        }
+    }
+
+    /// Has the event loops, and the program's end, wait for a promise that something outside settles.
+    pub(crate) fn keep_alive(&mut self, promise: &Promise) {
+        if promise.is_external() && !promise.is_detached() {
+            promise.set_detached();
+            self.scheduler.detached += 1;
+            self.scheduler.kept += 1;
+        }
+    }
+
+    /// Has them no longer wait for it.
+    pub(crate) fn let_go(&mut self, promise: &Promise) {
+        if promise.is_external() && promise.is_detached() {
+            promise.clear_detached();
+            self.scheduler.detached -= 1;
+            self.scheduler.kept -= 1;
+            self.wake_event_loops();
         }
     }
 
@@ -557,6 +583,9 @@ impl Vm {
         if self.host.interrupted() {
             self.interrupt()?;
         }
+        if self.remote.as_ref().is_some_and(|remote| remote.is_stopping()) {
+            return Err(self.interruption());
+        }
         if self.profile_request.is_some() {
             self.serve_profile_request();
         }
@@ -588,6 +617,7 @@ impl Vm {
 
     fn block(&mut self) -> Result<(), Raise> {
         self.flush()?;
+        self.publish();
         self.check_interrupt()?;
         self.spend_grace(super::FINALLY_WAIT)?;
         let waiting = Waiting {

@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use aether_eval::{
-    AccessCheck, Background, Entries, Entry, FileHandle, FileInfo, Host, Names, OpenFile, OpenMode,
+    AccessCheck, Background, Entries, Entry, FileHandle, FileInfo, Host, HostMaker, Names, OpenFile, OpenMode,
     Permission, Steps, Stream, Waiting, Waker,
 };
 
@@ -102,6 +102,10 @@ pub struct SystemHost {
     directory: Option<PathBuf>,
     /// Variables of the environment that were set or taken away.
     variables: BTreeMap<String, Option<String>>,
+    /// Workers that have been made.
+    workers: u64,
+    /// Whether there is input: a worker has none.
+    reads_input: bool,
 }
 
 impl Default for SystemHost {
@@ -140,6 +144,8 @@ impl SystemHost {
             fixed_time: None,
             directory: None,
             variables: BTreeMap::new(),
+            workers: 0,
+            reads_input: true,
         }
     }
 
@@ -359,6 +365,33 @@ fn terminal_size() -> Option<(u16, u16)> {
 }
 
 impl Host for SystemHost {
+    fn worker_host(&mut self, allowed: Option<Vec<Permission>>) -> Option<HostMaker> {
+        let mut permissions = (*self.permissions).clone();
+        if let Some(allowed) = allowed {
+            let taken = Permission::ALL.into_iter().filter(|known| !allowed.contains(known));
+            permissions = taken.fold(permissions, Permissions::deny);
+        }
+        // Workers draw other numbers than the program, and than each other.
+        self.workers += 1;
+        let seed = self.seed.map(|seed| seed.wrapping_add(self.workers));
+        let (fixed_time, begun, begun_at) = (self.fixed_time, self.begun, self.begun_at);
+        let (directory, variables) = (self.directory.clone(), self.variables.clone());
+        Some(Box::new(move || {
+            let host = Self {
+                permissions: Arc::new(permissions),
+                seed,
+                fixed_time,
+                begun,
+                begun_at,
+                directory,
+                variables,
+                reads_input: false,
+                ..Self::new()
+            };
+            Box::new(host)
+        }))
+    }
+
     fn interrupted(&mut self) -> bool {
         self.stop
             .as_ref()
@@ -398,6 +431,9 @@ impl Host for SystemHost {
     fn read_line(&mut self) -> io::Result<String> {
         self.write_buffer()?;
         let mut line = String::new();
+        if !self.reads_input {
+            return Ok(line);
+        }
         io::stdin().lock().read_line(&mut line)?;
         Ok(line)
     }
@@ -405,6 +441,9 @@ impl Host for SystemHost {
     fn read_input(&mut self, most: usize) -> io::Result<Vec<u8>> {
         self.write_buffer()?;
         let mut bytes = Vec::new();
+        if !self.reads_input {
+            return Ok(bytes);
+        }
         io::stdin().lock().take(most as u64).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
