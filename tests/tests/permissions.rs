@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a failure is the test's")]
 
 use aether::{
-    BuiltinDef, Engine, Entries, FileHandle, FileInfo, Host, MemoryHost, Names, Observer, OpenFile, OpenMode,
-    Permission, Steps, Waiting, Waker,
+    BuiltinDef, Engine, Entries, FileHandle, FileInfo, Host, HostMaker, MemoryHost, Names, Observer,
+    OpenFile, OpenMode, Permission, Steps, Waiting, Waker,
     parts::{eval, stdlib},
 };
 use std::any::Any;
@@ -65,6 +65,10 @@ impl Host for Watched {
 
     fn is_file(&mut self, path: &str) -> io::Result<bool> {
         self.touch().is_file(path)
+    }
+
+    fn worker_host(&mut self, allowed: Option<Vec<Permission>>) -> Option<HostMaker> {
+        self.touch().worker_host(allowed)
     }
 
     /// Looking for a module is no access of the script's.

@@ -431,7 +431,10 @@ impl Machine {
     ///
     /// # Errors
     /// What the closure raises.
-    pub fn with_ctx<T>(&mut self, use_it: impl FnOnce(&mut crate::Ctx<'_>) -> Result<T, Raise>) -> Result<T, RunError> {
+    pub fn with_ctx<T>(
+        &mut self,
+        use_it: impl FnOnce(&mut crate::Ctx<'_>) -> Result<T, Raise>,
+    ) -> Result<T, RunError> {
         self.vm.begin_host_call();
         let made = use_it(&mut crate::Ctx { vm: &mut self.vm });
         self.leave(made)

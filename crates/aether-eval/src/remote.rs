@@ -73,8 +73,12 @@ impl Vm {
     pub(crate) fn publish(&self) {
         if let Some(remote) = &self.remote {
             let heap = &self.heap;
-            remote.live_bytes.store(heap.live_bytes() as u64, Ordering::Relaxed);
-            remote.peak_bytes.store(heap.peak_bytes() as u64, Ordering::Relaxed);
+            remote
+                .live_bytes
+                .store(heap.live_bytes() as u64, Ordering::Relaxed);
+            remote
+                .peak_bytes
+                .store(heap.peak_bytes() as u64, Ordering::Relaxed);
             remote
                 .live_objects
                 .store(heap.live_objects() as u64, Ordering::Relaxed);

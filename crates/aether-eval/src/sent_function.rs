@@ -16,9 +16,7 @@ use aether_ast::{Ast, Node, NodeId};
 use aether_parser::ParseOptions;
 use aether_resolve::{Resolution, Use};
 use aether_source::{SourceFile, Span};
-use aether_value::{
-    Builtin, Closure, Code, Heap, Message, MessageTypes, Raise, Raw, Rc, StructDef, Value,
-};
+use aether_value::{Builtin, Closure, Code, Heap, Message, MessageTypes, Raise, Raw, Rc, StructDef, Value};
 use ahash::AHashSet;
 
 use crate::compiler::{self, is_declaration};
@@ -126,9 +124,7 @@ fn of_closure(ctx: &mut Ctx<'_>, closure: &Rc<Closure>) -> Result<Sent, Raise> {
 }
 
 fn captured(ctx: &mut Ctx<'_>, closure: &Rc<Closure>, index: usize, name: &str) -> Result<Captured, Raise> {
-    let is_own = |value: &Value| {
-        matches!(value, Value::Function(own) | Value::AsyncFunction(own) if Rc::ptr_eq(own, closure))
-    };
+    let is_own = |value: &Value| matches!(value, Value::Function(own) | Value::AsyncFunction(own) if Rc::ptr_eq(own, closure));
     let (value, is_variable) = match closure.captured(index) {
         (Some(value), is_variable) => (value, is_variable),
         (None, _) => return Ok(Captured::Variable(None)),
@@ -158,7 +154,10 @@ fn globals_of(
         .flat_map(|&statement| declared_names(ast, statement))
         .collect();
     let mut seen = AHashSet::new();
-    let mut pending: Vec<NodeId> = ast.ids().filter(|&id| body_of(ast, id) == Some(code.span)).collect();
+    let mut pending: Vec<NodeId> = ast
+        .ids()
+        .filter(|&id| body_of(ast, id) == Some(code.span))
+        .collect();
     let mut globals = Vec::new();
     while let Some(node) = pending.pop() {
         ast.for_each_child(node, |child| pending.push(child));
@@ -188,7 +187,9 @@ fn globals_of(
 /// The place of the body, if the node is a function.
 fn body_of(ast: &Ast, id: NodeId) -> Option<Span> {
     match ast.node(id) {
-        Node::Function(function) | Node::FunctionDecl(function) => Some(ast.span(ast.function(function).body)),
+        Node::Function(function) | Node::FunctionDecl(function) => {
+            Some(ast.span(ast.function(function).body))
+        }
         _ => None,
     }
 }

@@ -17,7 +17,11 @@ pub(crate) const OWN_CLOSURE: u16 = u16::MAX;
 pub(crate) fn is_declaration(statement: Node) -> bool {
     matches!(
         statement,
-        Node::FunctionDecl(_) | Node::Struct(_) | Node::Enum(_) | Node::Import { .. } | Node::FromImport { .. }
+        Node::FunctionDecl(_)
+            | Node::Struct(_)
+            | Node::Enum(_)
+            | Node::Import { .. }
+            | Node::FromImport { .. }
     )
 }
 

@@ -59,11 +59,11 @@ pub(crate) use arithmetic::{number_operator, power_of};
 pub(crate) use call::MOST_NAMED;
 pub use call::Returned;
 pub(crate) use call::declared_parameters;
+pub(crate) use call::internal;
 pub use debug::{Breakpoint, DebugFrame, Debugger, EvaluationError, Pause, PauseReason, Resumption};
 pub(crate) use iterate::iterates_by_methods;
 pub(crate) use modules::ModuleState;
 pub use unwind::TracePlace;
-pub(crate) use call::internal;
 pub(crate) use unwind::{find_code, is_exit, read_slot, release_slot, trace_places, trace_text, with_code};
 pub use watch::ScriptFrame;
 

@@ -41,10 +41,19 @@ impl Ended {
                 message: error.message.clone(),
                 line: error.line.unwrap_or(0),
                 trace: error.stack_trace.clone(),
-                thrown: if error.value.is_null() { None } else { thrown(&error.value) },
+                thrown: if error.value.is_null() {
+                    None
+                } else {
+                    thrown(&error.value)
+                },
             },
             other => Self::error(ErrorKind::Value, other.to_string()),
         }
+    }
+
+    /// The end of a worker that was stopped.
+    pub(super) fn terminated() -> Self {
+        Self::error(ErrorKind::Cancelled, "Worker terminated".to_owned())
     }
 
     pub(super) fn error(kind: ErrorKind, message: String) -> Self {
@@ -73,7 +82,11 @@ impl Ended {
                     None => Value::Null,
                 };
                 // What ends a program where it happens is an error like others where it is told.
-                let kind = if kind.is_catchable() { kind } else { ErrorKind::Cancelled };
+                let kind = if kind.is_catchable() {
+                    kind
+                } else {
+                    ErrorKind::Cancelled
+                };
                 let text = ctx.heap().string(&message)?;
                 let error = ctx.heap().error_parts(kind, text, thrown)?;
                 error.set_line(line);

@@ -24,15 +24,25 @@ const CHUNKS: usize = 4;
 pub(crate) const PARALLEL: LibraryModule = LibraryModule {
     name: "parallel",
     functions: &[
-        BuiltinDef::core_frame("map", &["items", "function", "options"], 2, 3, 5, |ctx, slots, event| {
-            run(ctx, slots, event, "chunk_map", "parallel_map")
-        })
+        BuiltinDef::core_frame(
+            "map",
+            &["items", "function", "options"],
+            2,
+            3,
+            5,
+            |ctx, slots, event| run(ctx, slots, event, "chunk_map", "parallel_map"),
+        )
         .iterables(1)
         .needing(Permission::Worker)
         .with_options(OPTIONS),
-        BuiltinDef::core_frame("each", &["items", "function", "options"], 2, 3, 5, |ctx, slots, event| {
-            run(ctx, slots, event, "chunk_each", "parallel_each")
-        })
+        BuiltinDef::core_frame(
+            "each",
+            &["items", "function", "options"],
+            2,
+            3,
+            5,
+            |ctx, slots, event| run(ctx, slots, event, "chunk_each", "parallel_each"),
+        )
         .iterables(1)
         .needing(Permission::Worker)
         .with_options(OPTIONS),

@@ -188,12 +188,20 @@ impl Native for Peer {
 
 fn incoming(peer: &Peer) -> Arc<Mailbox> {
     let line = &peer.shared.line;
-    if peer.in_worker { line.to_worker.clone() } else { line.to_program.clone() }
+    if peer.in_worker {
+        line.to_worker.clone()
+    } else {
+        line.to_program.clone()
+    }
 }
 
 fn outgoing(peer: &Peer) -> &Mailbox {
     let line = &peer.shared.line;
-    if peer.in_worker { &line.to_program } else { &line.to_worker }
+    if peer.in_worker {
+        &line.to_program
+    } else {
+        &line.to_worker
+    }
 }
 
 /// Posts a message; to somebody who is gone it goes nowhere.
@@ -238,7 +246,10 @@ fn on_message(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         return Err(Raise::not_callable(&args[1].type_name()));
     }
     let listen = ctx.library_function("worker_listen")?;
-    let is_over = Value::Native(ctx.heap().native(Box::new(Over(incoming(receiver::<Peer>(args)))))?);
+    let is_over = Value::Native(
+        ctx.heap()
+            .native(Box::new(Over(incoming(receiver::<Peer>(args)))))?,
+    );
     ctx.spawn(listen, &[args[0].clone(), is_over, args[1].clone()])?;
     Ok(Value::Null)
 }
@@ -314,11 +325,19 @@ struct Channel {
 
 impl Channel {
     fn incoming(&self) -> &Arc<Mailbox> {
-        if self.in_worker { &self.line.to_worker } else { &self.line.to_program }
+        if self.in_worker {
+            &self.line.to_worker
+        } else {
+            &self.line.to_program
+        }
     }
 
     fn outgoing(&self) -> &Arc<Mailbox> {
-        if self.in_worker { &self.line.to_program } else { &self.line.to_worker }
+        if self.in_worker {
+            &self.line.to_program
+        } else {
+            &self.line.to_worker
+        }
     }
 }
 
@@ -379,7 +398,9 @@ fn send(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     }
     let message = ctx.message(&args[1])?;
     deliver(channel.outgoing(), message)?;
-    let sent = ctx.heap().promise(aether_value::PromiseState::Fulfilled(Value::Null))?;
+    let sent = ctx
+        .heap()
+        .promise(aether_value::PromiseState::Fulfilled(Value::Null))?;
     Ok(Value::Promise(sent))
 }
 

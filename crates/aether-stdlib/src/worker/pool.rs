@@ -286,9 +286,9 @@ fn function_of(machine: &mut Machine, function: Function) -> Result<Value, RunEr
         .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "the text is not UTF-8".to_owned()));
     let text = text.map_err(|reason| Raise::io("worker.pool", &path, &reason))?;
     machine.evaluate(SourceFile::new(Some(path.clone()), text))?;
-    machine.global("main").ok_or_else(|| {
-        Raise::operation(&format!("worker.pool: '{path}' has no function main")).into()
-    })
+    machine
+        .global("main")
+        .ok_or_else(|| Raise::operation(&format!("worker.pool: '{path}' has no function main")).into())
 }
 
 fn do_job(machine: &mut Machine, function: &Value, job: &Job) -> Ended {
@@ -323,7 +323,9 @@ pub(super) fn pool(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let most = usize::try_from(int(&args[0])?).ok().filter(|&most| most > 0);
     let most = most.ok_or_else(|| Raise::operation("worker.pool requires a positive integer"))?;
     let function = function(ctx, &args[1])?;
-    Ok(Value::Native(ctx.heap().native(Box::new(Pool::new(function, most)))?))
+    Ok(Value::Native(
+        ctx.heap().native(Box::new(Pool::new(function, most)))?,
+    ))
 }
 
 /// `pool.map(array)`: the promise of the results, in order.

@@ -1,7 +1,7 @@
 //! Starting workers, and their lives.
 
-use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use aether_eval::{Ctx, HostMaker, Machine, MachineRecipe, Permission, RunError, SentFunction};
 use aether_source::SourceFile;
@@ -71,7 +71,9 @@ pub(super) fn start(
         None => Ok(own),
         Some(limit) => match u64::try_from(limit) {
             Ok(limit) => Ok(Some(own.map_or(limit, |own| own.min(limit)))),
-            Err(_) => Err(Raise::operation(&format!("worker.spawn: {what} must not be negative"))),
+            Err(_) => Err(Raise::operation(&format!(
+                "worker.spawn: {what} must not be negative"
+            ))),
         },
     };
     let memory = at_most(
@@ -174,7 +176,11 @@ pub(super) fn spawn(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let ends = outcome.clone();
     thread::run(Box::new(move || {
         let shared = start.shared.clone();
-        let ended = run(start, task);
+        let mut ended = run(start, task);
+        if shared.remote.is_stopping() {
+            // Whatever it made of being told that nothing more comes.
+            ended = Ended::terminated();
+        }
         shared.close();
         ends.settle(ended);
     }))
@@ -234,9 +240,10 @@ pub(super) fn ended(machine: &mut Machine, result: Result<Value, RunError>) -> E
             .with_ctx(|ctx| ctx.message(&Value::Null))
             .map_or_else(|_| Ended::error(ErrorKind::Exit, "exit".to_owned()), Ended::Value),
         Err(error) => {
-            let is_stopped = matches!(&error, RunError::Runtime(error) if error.kind == ErrorKind::Interrupted);
+            let is_stopped =
+                matches!(&error, RunError::Runtime(error) if error.kind == ErrorKind::Interrupted);
             if is_stopped {
-                return Ended::error(ErrorKind::Cancelled, "Worker terminated".to_owned());
+                return Ended::terminated();
             }
             Ended::failed(&error, |thrown| machine.with_ctx(|ctx| ctx.message(thrown)).ok())
         }

@@ -25,8 +25,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use aether_eval::{
-    AccessCheck, Background, Entries, Entry, FileHandle, FileInfo, Host, HostMaker, Names, OpenFile, OpenMode,
-    Permission, Steps, Stream, Waiting, Waker,
+    AccessCheck, Background, Entries, Entry, FileHandle, FileInfo, Host, HostMaker, Names, OpenFile,
+    OpenMode, Permission, Steps, Stream, Waiting, Waker,
 };
 
 use self::files::{NOT_A_DIRECTORY, Place, check_opened, final_place, metadata, open, replace_file};
@@ -368,7 +368,9 @@ impl Host for SystemHost {
     fn worker_host(&mut self, allowed: Option<Vec<Permission>>) -> Option<HostMaker> {
         let mut permissions = (*self.permissions).clone();
         if let Some(allowed) = allowed {
-            let taken = Permission::ALL.into_iter().filter(|known| !allowed.contains(known));
+            let taken = Permission::ALL
+                .into_iter()
+                .filter(|known| !allowed.contains(known));
             permissions = taken.fold(permissions, Permissions::deny);
         }
         // Workers draw other numbers than the program, and than each other.
