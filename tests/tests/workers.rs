@@ -46,10 +46,10 @@ let f = make(10)
 println(await worker.spawn(f, {"args": [5]}).join())
 println(f(1)[0])
 println(await worker.spawn(async fn() { return await Promise.resolve("async") }).join())
-println(await worker.spawn(abs, {"args": [-4]}).join())
+println(await worker.spawn(abs, {"args": [-4]}).join(), await worker.spawn(fn(r) { return r.to_array() }, {"args": [1..4]}).join())
 println(worker.is_main, worker.id, worker.parent, await worker.spawn(fn() { import worker  return worker.is_main }).join())
 "#,
-        "[15, 6, 3, Side.Right(4), [[1, 2], {a: set(1)}]]\n11\nasync\n4\ntrue 0 null false\n",
+        "[15, 6, 3, Side.Right(4), [[1, 2], {a: set(1)}]]\n11\nasync\n4 [1, 2, 3]\ntrue 0 null false\n",
     );
 }
 
@@ -76,7 +76,7 @@ println(await w.join())
         "Cannot send promise to a worker (used as 'p')\n\
          Cannot send iterator to a worker (captured as 'inner')\n\
          Cannot send int to a worker\n\
-         Cannot send builtin to a worker\nCannot send function to a worker\nCannot send promise to a worker\n\
+         Cannot send builtin_function to a worker\nCannot send function to a worker\nCannot send promise to a worker\n\
          Cannot send module to a worker\nCannot send worker to a worker\n\
          Cannot send iterator to a worker\nenough\n",
     );

@@ -97,7 +97,7 @@ static EXECUTE: BuiltinDef =
 
 impl Native for Settler {
     fn type_name(&self) -> &'static str {
-        "builtin"
+        "builtin_function"
     }
 
     fn size(&self) -> usize {
@@ -138,9 +138,9 @@ fn settled_by(args: &[Value]) -> Result<&Rc<Promise>, Raise> {
     match &args[0] {
         Value::Native(native) => match native.downcast::<Settler>() {
             Some(settler) => Ok(&settler.promise),
-            None => Err(wrong_type("builtin", &args[0])),
+            None => Err(wrong_type("builtin_function", &args[0])),
         },
-        other => Err(wrong_type("builtin", other)),
+        other => Err(wrong_type("builtin_function", other)),
     }
 }
 

@@ -75,7 +75,7 @@ static SUBMIT: BuiltinDef = BuiltinDef::method("submit", 1, 1, |ctx, args| {
 
 impl Native for Submit {
     fn type_name(&self) -> &'static str {
-        "builtin"
+        "builtin_function"
     }
 
     fn size(&self) -> usize {

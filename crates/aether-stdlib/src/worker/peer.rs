@@ -263,7 +263,7 @@ static IS_OVER: BuiltinDef = BuiltinDef::method("is_over", 0, 0, |_, args| {
 
 impl Native for Over {
     fn type_name(&self) -> &'static str {
-        "builtin"
+        "builtin_function"
     }
 
     fn callee(&self) -> Option<Builtin> {
