@@ -322,6 +322,8 @@ const HARMLESS: &[&str] = &[
     "hours",
     "days",
     "human",
+    "after",
+    "every",
 ];
 
 /// What needs a second permission beside the one that it names.

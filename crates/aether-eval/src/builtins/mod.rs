@@ -45,6 +45,7 @@ pub(crate) mod support;
 mod testing;
 mod text;
 mod time;
+mod timer;
 
 pub(crate) use console::output_error;
 pub(crate) use exit::RUN_EXIT_HANDLERS;
@@ -57,6 +58,7 @@ pub(crate) use operators::{binary_operator, unary_operator};
 pub(crate) use promise::{DRAIN_QUEUE, SERVE_READY};
 pub(crate) use range::{INCLUSIVE_RANGE, RANGE, Range};
 pub(crate) use spread::{KEYWORD_CALL, KEYWORD_METHOD_CALL, OMITTED, SPREAD_CALL, SPREAD_METHOD_CALL};
+pub(crate) use timer::FIRE as FIRE_TIMER;
 
 /// A built-in that computes its result at once.
 pub type Simple = fn(&mut Ctx<'_>, &[Value]) -> Result<Value, Raise>;

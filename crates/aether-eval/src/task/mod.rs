@@ -15,9 +15,10 @@ mod event_source;
 mod futures;
 mod pool;
 mod receiver;
+mod script_timers;
 mod timers;
 
-use aether_value::{Heap, Promise, Raise, Rc, Roots, Value};
+use aether_value::{Heap, NativeObject, Promise, Raise, Rc, Roots, Value};
 use ahash::AHashMap;
 use std::collections::BTreeMap;
 
@@ -28,6 +29,7 @@ pub use futures::{HostFinish, HostFuture};
 use pool::{Pool, Task};
 pub(crate) use receiver::{Message, Receiver};
 pub use receiver::{Waiting, Waker};
+use script_timers::ScriptTimer;
 use timers::{TimerAction, Timers};
 
 /// Makes the value of a finished job, on the interpreter's thread.
@@ -91,6 +93,8 @@ pub(crate) enum Event {
     Loop(Rc<Promise>),
     /// A callback has waited too long.
     Callback(u64),
+    /// A script's timer calls its function.
+    Timer { number: u64, object: Rc<NativeObject> },
     /// A service may look at its deadlines.
     Deadline(std::rc::Rc<EventSource>),
 }
@@ -105,6 +109,8 @@ pub(crate) struct Scheduler {
     pool: Option<Pool>,
     helpers: Option<Pool>,
     callbacks: AHashMap<u64, Callback>,
+    /// Timers of scripts that have not ended.
+    script_timers: AHashMap<u64, ScriptTimer>,
     loops: Vec<LoopWait>,
     /// Services that run, by number: the last one began last. A service that was dropped in the middle is no more.
     event_sources: BTreeMap<u64, std::rc::Weak<EventSource>>,
@@ -141,6 +147,7 @@ impl Default for Scheduler {
             pool: None,
             helpers: None,
             callbacks: AHashMap::new(),
+            script_timers: AHashMap::new(),
             loops: Vec::new(),
             event_sources: BTreeMap::new(),
             number: 0,
@@ -275,6 +282,11 @@ impl Scheduler {
                     return Some((due, Event::Callback(number)));
                 }
                 TimerAction::Callback(_) => {}
+                TimerAction::Script(number) => {
+                    if let Some(event) = self.script_timer_due(heap, number, due, now) {
+                        return Some((due, event));
+                    }
+                }
                 TimerAction::EventSource(number) => {
                     let event_source = self.event_source(number);
                     if let Some(event_source) =
@@ -292,15 +304,17 @@ impl Scheduler {
     pub(crate) fn may_continue(&self) -> bool {
         let unbounded = self.loops.iter().filter(|wait| !wait.bounded).count();
         let outside = self.has_jobs() || !self.timers.is_empty() || self.has_services();
-        outside && self.demanded > unbounded
+        outside && (self.demanded > unbounded || !self.script_timers.is_empty())
     }
 
     fn sweep_timers(&mut self) {
         let (loops, callbacks, event_sources) = (&self.loops, &self.callbacks, &self.event_sources);
+        let script_timers = &self.script_timers;
         self.timers.cancel(|action| match action {
             TimerAction::Sleep(_) => true,
             TimerAction::Loop(number) => loops.iter().any(|wait| wait.number == *number),
             TimerAction::Callback(number) => callbacks.contains_key(number),
+            TimerAction::Script(number) => script_timers.contains_key(number),
             // One that has been replaced by an earlier one stays until it is due.
             TimerAction::EventSource(number) => event_sources.contains_key(number),
         });
@@ -308,9 +322,9 @@ impl Scheduler {
 
     // --- callbacks ---
 
-    /// Callbacks that wait or are ready.
+    /// Callbacks that wait or are ready, and timers.
     pub(crate) fn queued(&self) -> usize {
-        self.callbacks.len() + self.callbacks_ready
+        self.callbacks.len() + self.callbacks_ready + self.script_timers.len()
     }
 
     /// Queues a callback; gives its number. `now` is asked only if callbacks have a deadline.
@@ -321,7 +335,7 @@ impl Scheduler {
         promise: &Rc<Promise>,
         now: impl FnOnce() -> u64,
     ) -> Result<u64, Raise> {
-        if self.queued() >= self.queue_limit {
+        if self.callbacks.len() + self.callbacks_ready >= self.queue_limit {
             return Err(Raise::queue_full(self.queue_limit));
         }
         heap.charge(ENTRY)?;
@@ -475,6 +489,9 @@ impl Scheduler {
             held.push(("the queue of callbacks", callback.function.clone()));
             held.push(("the queue of callbacks", Value::Promise(callback.promise.clone())));
         }
+        for timer in in_order(&self.script_timers) {
+            held.push(("a timer", Value::Native(timer.object.clone())));
+        }
         for event_source in self.services() {
             if let Some(promise) = &*event_source.waiting.borrow() {
                 held.push(("a listener", Value::Promise(promise.clone())));
@@ -494,6 +511,9 @@ impl Scheduler {
         for callback in self.callbacks.values() {
             roots.value(&callback.function);
             roots.object(&callback.promise);
+        }
+        for timer in self.script_timers.values() {
+            roots.object(&timer.object);
         }
         for wait in &self.loops {
             roots.object(&wait.promise);
@@ -516,7 +536,7 @@ impl Scheduler {
         }
         self.pool = None;
         self.helpers = None;
-        let entries = self.callbacks.len() + self.loops.len();
+        let entries = self.callbacks.len() + self.loops.len() + self.script_timers.len();
         let jobs: usize = self.jobs.values().map(|job| job.bytes).sum();
         heap.discharge(ENTRY * entries + jobs);
         self.timers.clear(heap);
@@ -524,6 +544,7 @@ impl Scheduler {
         drop(std::mem::take(&mut self.jobs));
         drop(std::mem::take(&mut self.callbacks));
         drop(std::mem::take(&mut self.loops));
+        drop(std::mem::take(&mut self.script_timers));
         for event_source in self.services() {
             // The promise leads to the stack that holds the service that holds the event source.
             let waiting = event_source.waiting.borrow_mut().take();

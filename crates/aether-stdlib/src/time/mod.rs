@@ -21,7 +21,7 @@ use aether_eval::{BuiltinDef, Ctx, LibraryModule, Permission};
 use aether_value::{Raise, Value};
 use jiff::Timestamp;
 
-use crate::arguments::{int, permit, wrong_type};
+use crate::arguments::{int, number, permit, wrong_type};
 
 /// The module.
 pub(crate) const TIME: LibraryModule = LibraryModule {
@@ -45,6 +45,8 @@ pub(crate) const TIME: LibraryModule = LibraryModule {
         BuiltinDef::core("hours", &["x"], 1, 1, |_, args| span("time.hours", args, HOUR)),
         BuiltinDef::core("days", &["x"], 1, 1, |_, args| span("time.days", args, DAY)),
         BuiltinDef::core("human", &["duration"], 1, 1, human::human),
+        BuiltinDef::core("after", &["secs", "fn"], 2, 2, after),
+        BuiltinDef::core("every", &["secs", "fn"], 2, 2, every),
     ],
     constants: &[],
 };
@@ -113,6 +115,23 @@ fn monotonic(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
     permit(ctx, Permission::Clock, "clock")?;
     let nanos = ctx.host().stopwatch();
     Ok(Value::Int(i64::try_from(nanos).unwrap_or(i64::MAX)))
+}
+
+/// `after(secs, fn)`
+fn after(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let seconds = number(&args[0])?;
+    ctx.start_timer(seconds, None, args[1].clone())
+}
+
+/// `every(secs, fn)`
+fn every(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let seconds = number(&args[0])?;
+    if seconds.is_nan() || seconds <= 0.0 {
+        return Err(Raise::operation(
+            "time.every requires a positive number of seconds",
+        ));
+    }
+    ctx.start_timer(seconds, Some(seconds), args[1].clone())
 }
 
 /// The instant in an argument.
