@@ -550,6 +550,11 @@ pub(crate) static EXTENSIONS: &[LibraryModule] = &[
         functions: sorting::HEAPQ,
         constants: &[],
     },
+    LibraryModule {
+        name: "testing",
+        functions: testing::IMPORTED,
+        constants: &[],
+    },
 ];
 
 /// Methods of built-in types by value tag.
