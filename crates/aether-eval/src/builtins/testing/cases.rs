@@ -32,8 +32,8 @@ const CALLED: i64 = 1;
 const AWAITED: i64 = 2;
 const AFTER: i64 = 3;
 
-/// Characters of a row that stand in the name of its test.
-const ROW: usize = 60;
+/// Characters of the name and of a row that stand in the name of a row's test.
+const ROW: usize = 80;
 
 /// What kind of test it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -252,13 +252,19 @@ pub(super) fn table(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Res
     let Some(row) = buffer(&slots[1]).as_slice().get(index).cloned() else {
         return Ok(Step::Done(slots[4].clone()));
     };
+    /// Steps for the row's name, its result and its line.
+    const ROW_WORK: usize = 8;
+    ctx.tick(ROW_WORK)?;
     slots[3] = Value::Int(index as i64 + 1);
     let (name, text) = (ctx.text(&slots[0])?, ctx.text(&row)?);
-    let mut shown: String = text.as_str().chars().take(ROW).collect();
-    if shown.len() < text.as_str().len() {
-        shown.push('…');
-    }
-    let name = ctx.string(&format!("{} {}", name.as_str(), shown.replace('\n', " ")))?;
+    let cut = |text: &str| {
+        let mut shown: String = text.chars().take(ROW).collect();
+        if shown.len() < text.len() {
+            shown.push('…');
+        }
+        shown.replace('\n', " ")
+    };
+    let name = ctx.string(&format!("{} {}", cut(name.as_str()), cut(text.as_str())))?;
     let args = match row {
         Value::Array(args) => args,
         single => ctx.heap().array_from_slice(&[single])?,

@@ -198,8 +198,15 @@ fn pair(ctx: &mut Ctx<'_>, expected: &Value, actual: &Value) -> Result<Option<(P
             let ends = common_end(ctx, a, b)?;
             (Pair::Arrays(a.clone(), b.clone(), ends), key(a, b))
         }
-        (Value::Dict(a), Value::Dict(b)) => (Pair::Dicts(a.clone(), b.clone()), key(a, b)),
-        (Value::Set(a), Value::Set(b)) => (Pair::Sets(a.clone(), b.clone()), key(a, b)),
+        (Value::Dict(a), Value::Dict(b)) => {
+            // For the entries that both have, which are no parts of their own.
+            ctx.tick(b.len())?;
+            (Pair::Dicts(a.clone(), b.clone()), key(a, b))
+        }
+        (Value::Set(a), Value::Set(b)) => {
+            ctx.tick(a.len() + b.len())?;
+            (Pair::Sets(a.clone(), b.clone()), key(a, b))
+        }
         (Value::Instance(a), Value::Instance(b)) if std::ptr::eq(a.definition(), b.definition()) => {
             let mut names = a.definition().fields().to_vec();
             for (name, _) in a.extra_fields().into_iter().chain(b.extra_fields()) {
