@@ -47,6 +47,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("syn", &["plugin-macros", "macros"]),
     ("serde", &["aether"]),
     ("mio", &["stdlib"]),
+    ("notify", &["aether"]),
     // Terminals, sockets, and address space for chunks.
     ("rustix", &["aether", "stdlib", "value"]),
 ];

@@ -3,10 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a failure is the test's")]
 
 use aether::{
-    BuiltinDef, Engine, Entries, FileHandle, FileInfo, Host, MemoryHost, Names, OpenFile, OpenMode,
+    BuiltinDef, Engine, Entries, FileHandle, FileInfo, Host, MemoryHost, Names, Observer, OpenFile, OpenMode,
     Permission, Steps, Waiting, Waker,
     parts::{eval, stdlib},
 };
+use std::any::Any;
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
@@ -187,6 +188,10 @@ impl Host for Watched {
         self.touch().make_temp_file(suffix)
     }
 
+    fn watch(&mut self, path: &str, observer: Observer) -> io::Result<Box<dyn Any>> {
+        self.touch().watch(path, observer)
+    }
+
     fn permit(&mut self, permission: Permission, what: &str) -> Result<(), String> {
         if permission == self.denied {
             Err(format!("{} access to \"{what}\"", permission.as_str()))
@@ -206,6 +211,7 @@ fn call(module: Option<&str>, def: &BuiltinDef) -> String {
         "weights" => "null",
         "algorithm" => "\"md5\"",
         "mode" => "0o600",
+        "fn" => "x => x",
         _ => "\"file.txt\"",
     };
     let needed = def.info.params.iter().take(def.info.min_args as usize);

@@ -2,6 +2,7 @@
 //!
 //! The evaluator never prints, opens, sleeps or reads a clock by itself; it asks its [`Host`].
 
+use std::any::Any;
 use std::io::{self, Read, Seek, Write};
 use std::sync::Arc;
 
@@ -144,6 +145,31 @@ pub type Entries = Box<dyn Iterator<Item = io::Result<Entry>>>;
 
 /// The names in a directory.
 pub type Names = Box<dyn Iterator<Item = io::Result<String>>>;
+
+/// What has become of something that is watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// It is there now.
+    Created,
+    /// Its content or its attributes are others.
+    Modified,
+    /// It is gone.
+    Removed,
+    /// It had this name in the same directory.
+    Renamed(String),
+}
+
+/// A change that [`Host::watch`] tells of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// What has happened.
+    pub kind: ChangeKind,
+    /// The name in the directory that is watched; none for what is watched itself.
+    pub name: Option<String>,
+}
+
+/// What [`Host::watch`] tells its changes, from a thread of its own.
+pub type Observer = Box<dyn FnMut(Change) + Send>;
 
 /// What a host that has no such ability says.
 fn refused() -> io::Error {
@@ -487,6 +513,16 @@ pub trait Host {
     /// What the system says.
     fn make_temp_file(&mut self, suffix: &str) -> io::Result<String> {
         let _ = suffix;
+        Err(refused())
+    }
+
+    /// Tells `observer` of the changes of a file, or of a directory and of the entries in it, until what this gives is
+    /// dropped. Changes that are too many to be told come as one of what is watched itself.
+    ///
+    /// # Errors
+    /// What the system says; there is nothing at the path.
+    fn watch(&mut self, path: &str, observer: Observer) -> io::Result<Box<dyn Any>> {
+        let _ = (path, observer);
         Err(refused())
     }
 

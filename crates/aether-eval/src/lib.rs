@@ -36,8 +36,8 @@ pub use builtins::{
 pub use context::Ctx;
 pub use handles::{Count, Held};
 pub use host::{
-    AccessCheck, Background, Entries, Entry, FileHandle, FileInfo, Host, LocalZone, Names, OpenFile,
-    OpenMode, Permission, Steps, Stream,
+    AccessCheck, Background, Change, ChangeKind, Entries, Entry, FileHandle, FileInfo, Host, LocalZone,
+    Names, Observer, OpenFile, OpenMode, Permission, Steps, Stream,
 };
 pub use host_function::{Callable, Class, HostFunction, HostItems, guarded};
 pub use machine::{Loaded, Machine, MachineOptions, Optimizations, Parsed, Prepared, RunError, RuntimeError};

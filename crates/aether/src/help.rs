@@ -329,13 +329,19 @@ impl Helper<'_> {
                 return Some("an entry is set with d[key] = value".to_owned());
             }
             ("set", "push" | "append") => return Some("an element is added with add(x)".to_owned()),
+            ("string", "slice") => return method_here("substring").map(str::to_owned),
+            ("array", "is_empty" | "isEmpty") => {
+                return Some("an array is empty if a.length == 0".to_owned());
+            }
             _ => {}
         }
         if let Some(text) = method_here(name) {
             return Some(text.to_owned());
         }
         // The type itself has no such method.
-        if of == "iterator" && methods_of("array").any(|method| method == name) {
+        if matches!(of, "iterator" | "file" | "file_lines")
+            && methods_of("array").any(|method| method == name)
+        {
             return Some(format!("arrays have it: write collect().{name}(…)"));
         }
         meant(name, methods_of(of))
@@ -527,6 +533,9 @@ impl Helper<'_> {
             ("number or string", got) if got.starts_with("array and") => "an element is added with a.push(x)",
             ("int", got) if got.contains("bool") => return self.bit_operator(),
             ("int", got) if got.contains("float") => "int(x) cuts a float off, round(x) rounds it",
+            ("array", _) if self.is_loop_of_pairs() => {
+                "two variables take pairs; for an index beside each item write for i, x in items.enumerate()"
+            }
             ("array", "string") => {
                 "a text does not change; a new one is made of its parts: s[:i] + \"x\" + s[i + 1:]"
             }
@@ -620,6 +629,23 @@ impl Helper<'_> {
     }
 
     /// A bool as the operand of `&`, `|` or `^`.
+    /// Whether the error is in a `for` with two variables, and not in its body.
+    fn is_loop_of_pairs(&self) -> bool {
+        let Some(site) = self.site else {
+            return false;
+        };
+        let pairs = site.on_line(|ast, id| match ast.node(id) {
+            Node::For {
+                binding, iterable, ..
+            } if matches!(ast.node(binding), Node::PairPattern { .. }) => Some((binding, iterable)),
+            _ => None,
+        });
+        pairs.is_some_and(|(binding, iterable)| {
+            let head = site.ast.span(binding).start..site.ast.span(iterable).end;
+            head.contains(&site.span.start)
+        })
+    }
+
     fn bit_operator(&self) -> Option<String> {
         let site = self.site?;
         let (op, lhs, rhs) = site.around(|ast, id| match ast.node(id) {

@@ -177,6 +177,8 @@ struct Writer<'a> {
     out: Text,
     delimiter: u8,
     quote: u8,
+    /// What null is written as.
+    null: &'static str,
     is_empty: bool,
 }
 
@@ -187,6 +189,7 @@ impl<'a> Writer<'a> {
             out: Text::new(heap),
             delimiter,
             quote,
+            null: "null",
             is_empty: true,
         }
     }
@@ -204,6 +207,7 @@ impl<'a> Writer<'a> {
             }
             match field {
                 Value::String(text) => self.field(text.as_str(), is_alone)?,
+                Value::Null => self.field(self.null, is_alone)?,
                 Value::Int(value) => self.field(decimal(*value, &mut [0; 20]), is_alone)?,
                 field => {
                     let text = aether_value::display_text(self.heap, field)?;

@@ -368,6 +368,8 @@ fn stringify(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     );
     let heap = ctx.heap().clone();
     let mut writer = Writer::new(&heap, delimiter, quote);
+    // As fields that a row lacks: what `csv.parse` gives for them is written as it was read.
+    writer.null = "";
     let has_header = options.boolean(HEADER, true)?;
     let mut names: Option<Vec<Value>> = None;
     let mut charge = Charge::none(ctx.heap());

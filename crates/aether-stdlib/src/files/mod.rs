@@ -139,6 +139,17 @@ pub(crate) fn path_join(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Rais
     Ok(Value::String(joined.finish()?))
 }
 
+/// The path of an entry of a directory.
+#[cfg(feature = "fs")]
+pub(crate) fn join(directory: &str, name: &str) -> String {
+    let slash = if directory.is_empty() || directory.ends_with('/') {
+        ""
+    } else {
+        "/"
+    };
+    format!("{directory}{slash}{name}")
+}
+
 /// Two paths in a message.
 #[cold]
 pub(crate) fn pair(from: &str, to: &str) -> String {

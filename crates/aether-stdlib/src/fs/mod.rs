@@ -5,6 +5,8 @@
 mod file;
 mod stat;
 mod walk;
+#[cfg(feature = "watch")]
+mod watch;
 
 use aether_eval::{BuiltinDef, Ctx, LibraryModule, Permission, Steps};
 use aether_value::{Raise, Value};
@@ -26,6 +28,8 @@ pub(crate) const FS: LibraryModule = LibraryModule {
         BuiltinDef::core("copy", &["from", "to"], 2, 2, copy).needing(Permission::Write),
         BuiltinDef::core("stat", &["path"], 1, 1, stat::stat).needing(Permission::Read),
         BuiltinDef::core("walk", &["dir"], 1, 1, walk::walk).needing(Permission::Read),
+        #[cfg(feature = "watch")]
+        BuiltinDef::core("watch", &["path", "fn"], 2, 2, watch::watch).needing(Permission::Read),
         BuiltinDef::core("symlink", &["target", "path"], 2, 2, symlink).needing(Permission::Write),
         BuiltinDef::core("read_link", &["path"], 1, 1, read_link).needing(Permission::Read),
         BuiltinDef::core("chmod", &["path", "mode"], 2, 2, chmod).needing(Permission::Write),

@@ -9,7 +9,7 @@ use aether_eval::{Ctx, Entry, Permission};
 use aether_value::{Charge, Raise, Value};
 
 use crate::arguments::permit;
-use crate::files::{allowed, failed};
+use crate::files::{allowed, failed, join};
 use crate::stream::{self, Source};
 
 /// A walk.
@@ -75,12 +75,7 @@ impl Source for Walk {
                 self.levels.pop();
                 continue;
             };
-            let slash = if level.path.is_empty() || level.path.ends_with('/') {
-                ""
-            } else {
-                "/"
-            };
-            let path = format!("{}{slash}{name}", level.path);
+            let path = join(&level.path, &name);
             let value = ctx.string(&path)?;
             self.last = is_dir.then_some(path);
             return Ok(Some(value));

@@ -21,8 +21,8 @@ pub(in crate::builtins) static GENERATOR: &[BuiltinDef] = &[
     BuiltinDef::method_frame("has_next", 0, 0, 1, generator_has_next),
 ];
 
-/// Methods of both.
-pub(in crate::builtins) static EITHER: &[BuiltinDef] = &[
+/// Methods of both, and of objects of the library and of the host that `for` goes through.
+pub(crate) static EITHER: &[BuiltinDef] = &[
     MAP,
     FILTER,
     TAKE,

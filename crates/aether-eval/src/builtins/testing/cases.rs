@@ -34,6 +34,8 @@ const AFTER: i64 = 3;
 
 /// Characters of the name and of a row that stand in the name of a row's test.
 const ROW: usize = 80;
+/// Steps for the name of a row's test, its result and its line.
+const ROW_WORK: usize = 8;
 
 /// What kind of test it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -252,8 +254,6 @@ pub(super) fn table(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Res
     let Some(row) = buffer(&slots[1]).as_slice().get(index).cloned() else {
         return Ok(Step::Done(slots[4].clone()));
     };
-    /// Steps for the row's name, its result and its line.
-    const ROW_WORK: usize = 8;
     ctx.tick(ROW_WORK)?;
     slots[3] = Value::Int(index as i64 + 1);
     let (name, text) = (ctx.text(&slots[0])?, ctx.text(&row)?);

@@ -3,11 +3,11 @@
 use aether_value::{Dict, Instance, NativeObject, Raise, Raw, Rc, Set, Value, tag};
 
 use super::{call_simple, call_value, definition, enter, invoke, release_all, take, window_of};
-use crate::builtins::{BuiltinDef, Run, Simple};
+use crate::builtins::{BuiltinDef, EITHER_ITERATOR, Run, Simple};
 use crate::bytecode::{Op, name_parts};
 use crate::context::Ctx;
 use crate::host_function::Class;
-use crate::vm::{Flow, Vm, flags};
+use crate::vm::{Flow, Vm, flags, iterates_by_methods};
 
 /// What stands for a shape in the first extension word of a `CallMethod` whose last receiver was no instance: this and
 /// the receiver's tag, and above that its [`Lookup`]. The second word is then the built-in's function, which takes this
@@ -233,6 +233,17 @@ fn method_of(vm: &Vm, receiver: Raw, number: u16, name: u32) -> Option<&'static 
         let native = unsafe { receiver.object::<NativeObject>() };
         if let Some(method) = native.get().method(vm.tables.text(name).as_str()) {
             return Some(definition(Raw::builtin(method.0)));
+        }
+        // Of iterators it has those that do no more than to go through it.
+        if native.get().items().is_some() || iterates_by_methods(native) {
+            let lazy = vm.method(number, tag::ITERATOR).filter(|def| {
+                EITHER_ITERATOR
+                    .iter()
+                    .any(|known| known.info.name == def.info.name)
+            });
+            if lazy.is_some() {
+                return lazy;
+            }
         }
     }
     vm.method(number, receiver.tag)

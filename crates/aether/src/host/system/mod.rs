@@ -8,6 +8,8 @@
 //!   path and again by its handle.
 
 mod files;
+#[cfg(feature = "watch")]
+mod watch;
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -663,6 +665,11 @@ impl Host for SystemHost {
         let directory = self.temp_dir();
         let path = files::make_temporary(Path::new(&*self.at(&directory)), suffix)?;
         Ok(path.to_string_lossy().into_owned())
+    }
+
+    #[cfg(feature = "watch")]
+    fn watch(&mut self, path: &str, observer: aether_eval::Observer) -> io::Result<Box<dyn std::any::Any>> {
+        watch::watch(Path::new(&*self.at(path)), &self.permissions, observer)
     }
 
     fn permit_tree(&mut self, permission: Permission, path: &str) -> Result<(), String> {
