@@ -321,10 +321,37 @@ const HARMLESS: &[&str] = &[
     "replace",
     "replace_first",
     "on_exit",
+    "parts",
+    "from_parts",
+    "format",
+    "add",
+    "diff",
+    "start_of",
+    "seconds",
+    "minutes",
+    "hours",
+    "days",
+    "human",
+    "after",
+    "every",
 ];
 
 /// What needs a second permission beside the one that it names.
 const ALSO: &[(&str, Permission)] = &[("copy", Permission::Read)];
+
+#[test]
+fn the_local_zone_is_the_environments() {
+    let touched = Rc::new(RefCell::new(0));
+    let host = Watched {
+        inner: MemoryHost::new(),
+        denied: Permission::Env,
+        touched: touched.clone(),
+    };
+    let mut engine = Engine::builder().host(host).build().unwrap();
+    let error = engine.eval("import time\ntime.parts(0, \"local\")").unwrap_err();
+    assert_eq!(error.to_string(), "Permission denied: env access to \"TZ\"");
+    assert_eq!(*touched.borrow(), 0);
+}
 
 #[test]
 fn each_built_in_is_refused_its_permission() {

@@ -75,6 +75,9 @@ mod stream;
 #[cfg(any(feature = "json", feature = "csv"))]
 mod text;
 
+#[cfg(feature = "time")]
+mod time;
+
 #[cfg(feature = "formats")]
 mod toml;
 
@@ -136,6 +139,8 @@ pub static MODULES: &[LibraryModule] = &[
     math::MATH,
     #[cfg(feature = "rand")]
     rand::RAND,
+    #[cfg(feature = "time")]
+    time::TIME,
     #[cfg(feature = "bytes")]
     hash::HASH,
     #[cfg(feature = "bytes")]

@@ -49,6 +49,7 @@ mod task_group;
 mod testing;
 mod text;
 mod time;
+mod timer;
 
 pub(crate) use console::output_error;
 pub(crate) use exit::RUN_EXIT_HANDLERS;
@@ -64,6 +65,7 @@ pub(crate) use promise_methods::begin_timeout;
 pub(crate) use range::{INCLUSIVE_RANGE, RANGE, Range};
 pub(crate) use spread::{KEYWORD_CALL, KEYWORD_METHOD_CALL, OMITTED, SPREAD_CALL, SPREAD_METHOD_CALL};
 pub(crate) use task_group::as_group;
+pub(crate) use timer::FIRE as FIRE_TIMER;
 
 /// A built-in that computes its result at once.
 pub type Simple = fn(&mut Ctx<'_>, &[Value]) -> Result<Value, Raise>;
@@ -572,6 +574,11 @@ pub(crate) static EXTENSIONS: &[LibraryModule] = &[
     LibraryModule {
         name: "heapq",
         functions: sorting::HEAPQ,
+        constants: &[],
+    },
+    LibraryModule {
+        name: "testing",
+        functions: testing::IMPORTED,
         constants: &[],
     },
 ];

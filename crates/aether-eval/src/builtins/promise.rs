@@ -103,7 +103,7 @@ pub(super) fn on_ready(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> 
 }
 
 /// Whether calling a function gives a promise of its result.
-fn is_async(function: &Value) -> bool {
+pub(super) fn is_async(function: &Value) -> bool {
     match function {
         Value::AsyncFunction(_) => true,
         Value::BoundMethod(bound) => bound.closure().is_async(),

@@ -15,9 +15,10 @@ mod event_source;
 mod futures;
 mod pool;
 mod receiver;
+mod script_timers;
 mod timers;
 
-use aether_value::{Heap, Promise, Raise, Rc, Roots, Value};
+use aether_value::{Heap, NativeObject, Promise, Raise, Rc, Roots, Value};
 use ahash::AHashMap;
 use std::collections::BTreeMap;
 
@@ -28,6 +29,7 @@ pub use futures::{HostFinish, HostFuture};
 use pool::{Pool, Task};
 pub(crate) use receiver::{Message, Receiver};
 pub use receiver::{Waiting, Waker};
+use script_timers::ScriptTimer;
 use timers::{TimerAction, Timers};
 
 /// Makes the value of a finished job, on the interpreter's thread.
@@ -93,6 +95,8 @@ pub(crate) enum Event {
     Loop(Rc<Promise>),
     /// A callback has waited too long.
     Callback(u64),
+    /// A script's timer calls its function.
+    Timer { number: u64, object: Rc<NativeObject> },
     /// A service may look at its deadlines.
     Deadline(std::rc::Rc<EventSource>),
 }
@@ -107,6 +111,8 @@ pub(crate) struct Scheduler {
     pool: Option<Pool>,
     helpers: Option<Pool>,
     callbacks: AHashMap<u64, Callback>,
+    /// Timers of scripts that have not ended.
+    script_timers: AHashMap<u64, ScriptTimer>,
     loops: Vec<LoopWait>,
     /// Services that run, by number: the last one began last. A service that was dropped in the middle is no more.
     event_sources: BTreeMap<u64, std::rc::Weak<EventSource>>,
@@ -152,6 +158,7 @@ impl Default for Scheduler {
             pool: None,
             helpers: None,
             callbacks: AHashMap::new(),
+            script_timers: AHashMap::new(),
             loops: Vec::new(),
             event_sources: BTreeMap::new(),
             number: 0,
@@ -294,6 +301,11 @@ impl Scheduler {
                     return Some((due, Event::Callback(number)));
                 }
                 TimerAction::Callback(_) => {}
+                TimerAction::Script(number) => {
+                    if let Some(event) = self.script_timer_due(heap, number, due, now) {
+                        return Some((due, event));
+                    }
+                }
                 TimerAction::EventSource(number) => {
                     let event_source = self.event_source(number);
                     if let Some(event_source) =
@@ -311,15 +323,17 @@ impl Scheduler {
     pub(crate) fn may_continue(&self) -> bool {
         let unbounded = self.loops.iter().filter(|wait| !wait.bounded).count();
         let outside = self.has_jobs() || !self.timers.is_empty() || self.has_services();
-        outside && (self.demanded > unbounded || self.kept > 0)
+        outside && (self.demanded > unbounded || self.kept > 0 || !self.script_timers.is_empty())
     }
 
     fn sweep_timers(&mut self) {
         let (loops, callbacks, event_sources) = (&self.loops, &self.callbacks, &self.event_sources);
+        let script_timers = &self.script_timers;
         self.timers.cancel(|action| match action {
             TimerAction::Sleep(promise) => promise.is_pending(),
             TimerAction::Loop(number) => loops.iter().any(|wait| wait.number == *number),
             TimerAction::Callback(number) => callbacks.contains_key(number),
+            TimerAction::Script(number) => script_timers.contains_key(number),
             // One that has been replaced by an earlier one stays until it is due.
             TimerAction::EventSource(number) => event_sources.contains_key(number),
         });
@@ -327,9 +341,9 @@ impl Scheduler {
 
     // --- callbacks ---
 
-    /// Callbacks that wait or are ready.
+    /// Callbacks that wait or are ready, and timers.
     pub(crate) fn queued(&self) -> usize {
-        self.callbacks.len() + self.callbacks_ready
+        self.callbacks.len() + self.callbacks_ready + self.script_timers.len()
     }
 
     /// Whether callbacks wait or run, or coroutines that go on by themselves.
@@ -344,7 +358,7 @@ impl Scheduler {
         callback: Callback,
         now: impl FnOnce() -> u64,
     ) -> Result<u64, Raise> {
-        if self.queued() >= self.queue_limit {
+        if self.callbacks.len() + self.callbacks_ready >= self.queue_limit {
             return Err(Raise::queue_full(self.queue_limit));
         }
         let number = self.add_callback(heap, callback)?;
@@ -554,6 +568,9 @@ impl Scheduler {
             held.push(("the queue of callbacks", callback.on_error.clone()));
             held.push(("the queue of callbacks", Value::Promise(callback.promise.clone())));
         }
+        for timer in in_order(&self.script_timers) {
+            held.push(("a timer", Value::Native(timer.object.clone())));
+        }
         for promise in &self.unhandled {
             held.push(("an unhandled rejection", Value::Promise(promise.clone())));
         }
@@ -577,6 +594,9 @@ impl Scheduler {
             roots.value(&callback.function);
             roots.value(&callback.on_error);
             roots.object(&callback.promise);
+        }
+        for timer in self.script_timers.values() {
+            roots.object(&timer.object);
         }
         for wait in &self.loops {
             roots.object(&wait.promise);
@@ -602,7 +622,7 @@ impl Scheduler {
         }
         self.pool = None;
         self.helpers = None;
-        let entries = self.callbacks.len() + self.loops.len();
+        let entries = self.callbacks.len() + self.loops.len() + self.script_timers.len();
         let jobs: usize = self.jobs.values().map(|job| job.bytes).sum();
         heap.discharge(ENTRY * entries + jobs);
         self.timers.clear(heap);
@@ -610,6 +630,7 @@ impl Scheduler {
         drop(std::mem::take(&mut self.jobs));
         drop(std::mem::take(&mut self.callbacks));
         drop(std::mem::take(&mut self.loops));
+        drop(std::mem::take(&mut self.script_timers));
         drop(std::mem::take(&mut self.unhandled));
         for event_source in self.services() {
             // The promise leads to the stack that holds the service that holds the event source.

@@ -433,12 +433,11 @@ impl Vm {
         &self,
         module: &'static LibraryModule,
     ) -> impl Iterator<Item = &'static LibraryModule> + use<> {
-        let added = self
-            .extensions
+        let added = builtins::EXTENSIONS
             .iter()
-            .filter(move |added| added.name == module.name);
-        let is_other = move |added: &&LibraryModule| !std::ptr::eq(*added, module);
-        std::iter::once(module).chain(added.filter(is_other))
+            .chain(self.extensions)
+            .filter(move |added| added.name == module.name && !std::ptr::eq(*added, module));
+        std::iter::once(module).chain(added)
     }
 
     /// A function or constant of a library module. Texts are the host's.

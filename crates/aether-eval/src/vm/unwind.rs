@@ -224,6 +224,35 @@ impl Vm {
         entries
     }
 
+    /// The file, if it has one, and the line in which an error was raised, or which runs if that is not known.
+    pub(crate) fn place_of(&self, raise: &Raise) -> Option<(Option<String>, u32)> {
+        let known = raise.0.error.as_ref();
+        let entry = known.and_then(|error| error.trace().first().copied());
+        let entry = entry.or_else(|| self.running())?;
+        // SAFETY: code lives as long as the heap.
+        let code = unsafe { &*entry.code };
+        let file = code.file.base_name().map(str::to_owned);
+        Some((file, code.line_at(entry.word as usize)))
+    }
+
+    /// The path of the script whose function runs.
+    pub(crate) fn running_file(&self) -> Option<String> {
+        let entry = self.running()?;
+        // SAFETY: code lives as long as the heap.
+        unsafe { &*entry.code }.file.path().map(str::to_owned)
+    }
+
+    /// The innermost activation of a script's.
+    fn running(&self) -> Option<TraceEntry> {
+        let mut found = None;
+        self.activations(|code, word, _| {
+            if !code.is_library && found.is_none() {
+                found = Some(TraceEntry { code, word });
+            }
+        });
+        found
+    }
+
     /// Visits every Aether activation of the current stack, innermost first, top levels included: its code, the
     /// word it stands at, and its frame's base.
     pub(super) fn activations(&self, mut visit: impl FnMut(&Code, u32, *mut u8)) {

@@ -13,12 +13,14 @@ use std::cell::{Cell, RefCell};
 use std::sync::mpsc;
 use std::thread;
 
-use aether_value::{Array, Coroutine, ErrorKind, Native, Promise, PromiseState, Raise, Raw, Rc, Value};
+use aether_value::{
+    Array, Coroutine, ErrorKind, Native, NativeObject, Promise, PromiseState, Raise, Raw, Rc, Value,
+};
 
 use super::declared_parameters;
 use super::task::Runnable;
 use super::{Flow, Vm};
-use crate::builtins::{Step, Until, as_group};
+use crate::builtins::{FIRE_TIMER, Step, Until, as_group};
 use crate::context::Ctx;
 use crate::task::{
     Callback, Effect, Event, EventSource, Finish, HostFuture, Message, Sender, Waiting, Waker, nanos,
@@ -705,10 +707,40 @@ impl Vm {
                     self.settle(&promise, PromiseState::Fulfilled(Value::Null));
                 }
                 Event::Callback(number) => self.drop_late_callback(number),
+                Event::Timer { number, object } => self.ready_timer(number, object),
                 Event::Deadline(event_source) => self.wake_service(&event_source),
             }
         }
         self.sort_ties(from);
+    }
+
+    // --- timers ---
+
+    /// Enters a timer of a script; gives its number.
+    pub(crate) fn add_timer(
+        &mut self,
+        due: u64,
+        period: Option<u64>,
+        object: Rc<NativeObject>,
+    ) -> Result<u64, Raise> {
+        self.scheduler.add_timer(&self.heap, due, period, object)
+    }
+
+    /// Ends a timer of a script.
+    pub(crate) fn cancel_timer(&mut self, number: u64) {
+        if self.scheduler.cancel_timer(&self.heap, number) {
+            self.wake_event_loops();
+        }
+    }
+
+    /// A timer's function is to be called.
+    fn ready_timer(&mut self, number: u64, object: Rc<NativeObject>) {
+        self.scheduler.callbacks_ready += 1;
+        self.ready.push_back(Runnable::Callback {
+            number,
+            function: FIRE_TIMER.value(),
+            value: Value::Native(object),
+        });
     }
 
     fn sort_ties(&mut self, from: usize) {

@@ -606,6 +606,10 @@ impl Host for MemoryHost {
         self.world.borrow().clock as f64 / NANOS
     }
 
+    fn clock_nanos(&mut self) -> i64 {
+        i64::try_from(self.world.borrow().clock).unwrap_or(i64::MAX)
+    }
+
     fn monotonic(&mut self) -> u64 {
         self.world.borrow().clock
     }

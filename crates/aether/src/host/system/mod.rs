@@ -22,11 +22,11 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aether_eval::{
-    AccessCheck, Background, Entries, Entry, FileHandle, FileInfo, Host, HostMaker, Names, OpenFile,
-    OpenMode, Permission, Steps, Stream, Waiting, Waker,
+    AccessCheck, Background, Entries, Entry, FileHandle, FileInfo, Host, HostMaker, LocalZone, Names,
+    OpenFile, OpenMode, Permission, Steps, Stream, Waiting, Waker,
 };
 
 use self::files::{NOT_A_DIRECTORY, Place, check_opened, final_place, metadata, open, replace_file};
@@ -85,7 +85,7 @@ pub struct SystemHost {
     line_start: Rc<Cell<bool>>,
     /// A moment on both clocks.
     begun: Instant,
-    begun_at: f64,
+    begun_at: Duration,
     stop: Option<Arc<AtomicBool>>,
     armed: Option<Arc<AtomicBool>>,
     waker: Option<Box<dyn FnOnce(Waker)>>,
@@ -130,10 +130,7 @@ impl SystemHost {
             direct: io::stdout().is_terminal(),
             line_start: Rc::new(Cell::new(true)),
             begun: Instant::now(),
-            begun_at: SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default()
-                .as_secs_f64(),
+            begun_at: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
             stop: None,
             armed: None,
             waker: None,
@@ -487,7 +484,30 @@ impl Host for SystemHost {
             return time;
         }
         // Set once and counted on: it never goes back.
-        self.begun_at + self.begun.elapsed().as_secs_f64()
+        (self.begun_at + self.begun.elapsed()).as_secs_f64()
+    }
+
+    fn clock_nanos(&mut self) -> i64 {
+        if let Some(time) = self.fixed_time {
+            // Saturates.
+            return (time * 1e9).round() as i64;
+        }
+        i64::try_from((self.begun_at + self.begun.elapsed()).as_nanos()).unwrap_or(i64::MAX)
+    }
+
+    fn stopwatch(&mut self) -> u64 {
+        if self.fixed_time.is_some() {
+            0
+        } else {
+            self.monotonic()
+        }
+    }
+
+    fn time_zone(&mut self) -> Option<LocalZone> {
+        match self.env("TZ") {
+            Some(name) => Some(LocalZone::Named(name)),
+            None => files::system_zone(),
+        }
     }
 
     fn monotonic(&mut self) -> u64 {
@@ -813,5 +833,15 @@ mod tests {
         }
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         assert!((clock - since.as_secs_f64()).abs() < 5.0);
+        assert!((host.clock_nanos() as f64 / 1e9 - clock).abs() < 5.0);
+    }
+
+    #[test]
+    fn a_fixed_time_holds_for_every_clock_that_scripts_see() {
+        let mut host = SystemHost::new().with_fixed_time(1.5);
+        assert_eq!(
+            (host.clock(), host.clock_nanos(), host.stopwatch()),
+            (1.5, 1_500_000_000, 0)
+        );
     }
 }
