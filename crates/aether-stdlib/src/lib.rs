@@ -139,4 +139,6 @@ pub static MODULES: &[LibraryModule] = &[
     encoding::HEX,
     #[cfg(feature = "bytes")]
     encoding::BASE64,
+    #[cfg(feature = "web")]
+    http::MODULE,
 ];
