@@ -12,7 +12,7 @@ use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Response, server::conn::http1};
 use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 
 use super::body::ReplyBody;
@@ -49,12 +49,15 @@ pub(super) enum Phase {
     Killed,
 }
 
+/// Where a connection waits for its answer.
+pub(super) type Answered = oneshot::Sender<Response<ReplyBody>>;
+
 /// A request that waits for its handler.
 pub(super) struct Exchange {
     pub(super) parts: Parts,
     pub(super) body: Bytes,
     pub(super) peer: SocketAddr,
-    pub(super) reply: oneshot::Sender<Response<ReplyBody>>,
+    pub(super) reply: Answered,
     pub(super) upgrade: Option<OnUpgrade>,
     /// Counts the connection as long as a web socket over it lives.
     pub(super) connection: Arc<Counted>,
@@ -67,6 +70,9 @@ pub(super) struct Shared {
     /// Whether the server has been told of requests that it has not taken.
     is_told: AtomicBool,
     sender: Sender,
+    /// Answers that have not been handed to their connections. The first one wakes the network's thread for all.
+    outbox: Mutex<Vec<(Answered, Response<ReplyBody>)>>,
+    answers: Notify,
     pub(super) limits: ServerLimits,
     pub(super) phase: watch::Sender<Phase>,
     connections: AtomicUsize,
@@ -80,6 +86,12 @@ pub(super) struct Shared {
 pub(super) struct Counted {
     shared: Arc<Shared>,
     _permit: OwnedSemaphorePermit,
+}
+
+impl Counted {
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
 }
 
 impl Drop for Counted {
@@ -123,6 +135,8 @@ impl Shared {
             inbox: Mutex::default(),
             is_told: AtomicBool::new(false),
             sender,
+            outbox: Mutex::default(),
+            answers: Notify::new(),
             limits,
             phase: watch::Sender::new(Phase::Open),
             connections: AtomicUsize::new(0),
@@ -144,6 +158,17 @@ impl Shared {
     fn tell(&self) {
         if !self.is_told.swap(true, Ordering::AcqRel) {
             self.sender.post(0);
+        }
+    }
+
+    /// Answers a request.
+    pub(super) fn answer(&self, reply: Answered, response: Response<ReplyBody>) {
+        let mut outbox = self.outbox.lock().unwrap_or_else(PoisonError::into_inner);
+        outbox.push((reply, response));
+        let is_first = outbox.len() == 1;
+        drop(outbox);
+        if is_first {
+            self.answers.notify_one();
         }
     }
 
@@ -209,6 +234,29 @@ fn protocol(limits: ServerLimits) -> http1::Builder {
         .max_buf_size(BUFFER)
         .pipeline_flush(true);
     builder
+}
+
+/// Hands answers to their connections until the server has ended.
+pub(super) async fn deliver(shared: Arc<Shared>) {
+    let mut phase = shared.phase.subscribe();
+    let mut answers = Vec::new();
+    loop {
+        let is_over = tokio::select! {
+            () = shared.answers.notified() => false,
+            () = reached(&mut phase, Phase::Killed) => true,
+        };
+        std::mem::swap(
+            &mut answers,
+            &mut *shared.outbox.lock().unwrap_or_else(PoisonError::into_inner),
+        );
+        for (reply, response) in answers.drain(..) {
+            // A peer that has gone gets no answer.
+            let _ = reply.send(response);
+        }
+        if is_over {
+            return;
+        }
+    }
 }
 
 /// Accepts connections until the server is told to end.

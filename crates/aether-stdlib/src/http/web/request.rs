@@ -14,11 +14,10 @@ use bytes::Bytes;
 use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Response};
-use tokio::sync::oneshot;
 
 use super::answer::{bytes_value, headers_dict};
 use super::body::ReplyBody;
-use super::listener::{Counted, Exchange, Held};
+use super::listener::{Answered, Counted, Exchange, Held};
 use super::socket;
 use crate::arguments::receiver;
 
@@ -48,7 +47,7 @@ pub(super) struct Request {
     body: Bytes,
     peer: SocketAddr,
     /// Until it is answered.
-    reply: RefCell<Option<oneshot::Sender<Response<ReplyBody>>>>,
+    reply: RefCell<Option<Answered>>,
     upgrade: RefCell<Option<OnUpgrade>>,
     connection: Arc<Counted>,
     held: Cell<Option<Held>>,
@@ -89,8 +88,7 @@ impl Request {
     pub(super) fn answer(&self, response: Response<ReplyBody>) {
         self.held.set(None);
         if let Some(reply) = self.reply.borrow_mut().take() {
-            // A peer that has gone gets no answer.
-            let _ = reply.send(response);
+            self.connection.shared().answer(reply, response);
         }
     }
 

@@ -15,7 +15,7 @@ use aether_value::{Builtin, Heap, Native, NativeObject, Raise, Raw, Rc, StrBuild
 use hyper::StatusCode;
 
 use super::connection::plain;
-use super::listener::{Exchange, Phase, ServerLimits, Shared, accept};
+use super::listener::{Exchange, Phase, ServerLimits, Shared, accept, deliver};
 use super::network::network;
 use super::request::{Request, request_of};
 use super::response::message;
@@ -145,6 +145,7 @@ pub(super) fn serve(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         count: RefCell::new(Some(count)),
     };
     let server = Value::Native(ctx.heap().native(Box::new(server))?);
+    network.spawn(deliver(shared.clone()));
     network.spawn(accept(listener, acceptor, shared));
     ctx.spawn(SERVE.value(), server.clone());
     Ok(server)
