@@ -143,7 +143,7 @@ impl From<String> for Failure {
 }
 
 /// The client. It keeps no connection: one that the server has closed meanwhile would fail the next request.
-static AGENT: LazyLock<Agent> = LazyLock::new(|| config(0).new_agent());
+static AGENT: LazyLock<Agent> = LazyLock::new(|| config(None, true, 0).new_agent());
 
 fn tls(verify: bool) -> TlsConfig {
     TlsConfig::builder()
@@ -152,30 +152,42 @@ fn tls(verify: bool) -> TlsConfig {
         .build()
 }
 
-fn config(idle_connections: usize) -> Config {
-    Agent::config_builder()
+fn config(user_agent: Option<&str>, verify_tls: bool, idle_connections: usize) -> Config {
+    let builder = Agent::config_builder();
+    let builder = match user_agent {
+        Some(user_agent) => builder.user_agent(user_agent),
+        None => builder,
+    };
+    builder
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
         .max_idle_connections(idle_connections)
         .allow_non_standard_methods(true)
         .proxy(None)
-        .tls_config(tls(true))
+        .tls_config(tls(verify_tls))
         .build()
 }
 
-/// An agent that keeps so many connections, all of them asked for their permission.
-pub(super) fn agent(reach: &RedirectPolicy, idle_connections: usize) -> Agent {
+/// An agent that keeps so many connections, all of them asked for their permission. It keeps those of requests that say
+/// the same of who asks and of certificates.
+pub(super) fn agent(
+    reach: &RedirectPolicy,
+    user_agent: &str,
+    verify_tls: bool,
+    idle_connections: usize,
+) -> Agent {
+    let config = config(Some(user_agent), verify_tls, idle_connections);
     match reach {
         RedirectPolicy::Checked(check) => Agent::with_parts(
-            config(idle_connections),
+            config,
             DefaultConnector::default(),
             CheckedResolver {
                 check: check.clone(),
                 inner: DefaultResolver::default(),
             },
         ),
-        _ => config(idle_connections).new_agent(),
+        _ => config.new_agent(),
     }
 }
 
@@ -198,7 +210,9 @@ pub(super) fn run(mut request: Request) -> Result<Answer, Failure> {
         .and_then(|timeout| Instant::now().checked_add(timeout));
     let agent = match (&request.agent, &request.reach) {
         (Some(agent), _) => agent.clone(),
-        (None, RedirectPolicy::Checked(_)) => agent(&request.reach, 0),
+        (None, RedirectPolicy::Checked(_)) => {
+            agent(&request.reach, &request.user_agent, request.verify_tls, 0)
+        }
         (None, _) => AGENT.clone(),
     };
     let mut seen: Vec<(Method, Uri)> = Vec::new();

@@ -112,9 +112,14 @@ pub(super) fn client(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> 
     settings.apply(ctx, options)?;
     let reach = super::super::later_reach(ctx);
     let client = Client {
-        settings,
-        agent: exchange::agent(&reach, IDLE_CONNECTIONS),
+        agent: exchange::agent(
+            &reach,
+            &settings.user_agent,
+            settings.verify_tls,
+            IDLE_CONNECTIONS,
+        ),
         cookies: Arc::new(Jar::default()),
+        settings,
     };
     Ok(Value::Native(ctx.heap().native(Box::new(client))?))
 }

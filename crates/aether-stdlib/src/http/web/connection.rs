@@ -154,6 +154,12 @@ async fn answer(
             }
         }
     };
+    if shared.is_clogged() {
+        return Ok(plain(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The server has too much to do.\n",
+        ));
+    }
     let (reply, answered) = oneshot::channel();
     shared.push(Exchange {
         parts,
@@ -210,13 +216,14 @@ async fn read(
                 "The server has too much to do.\n",
             ));
         }
-        if first.len() + rest.len() + data.len() > most {
+        if first.len().max(rest.len()) + data.len() > most {
             ignore(body).await;
             return Err(too_large());
         }
         if first.is_empty() {
             first = data;
         } else {
+            // The rest begins with the first.
             if rest.is_empty() {
                 rest.extend_from_slice(&first);
             }

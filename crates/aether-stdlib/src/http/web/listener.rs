@@ -27,6 +27,11 @@ const BODIES: usize = 16;
 /// But at least so many bytes.
 const LEAST_BODIES: usize = 64 << 20;
 
+/// Bytes of answers that may wait for their peers to take them; beyond that requests are refused.
+const MOST_UNSENT: usize = 256 << 20;
+/// Answers of fewer bytes are not counted.
+const LEAST_UNSENT: usize = 16 << 10;
+
 /// What a server was told.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ServerLimits {
@@ -80,6 +85,26 @@ pub(super) struct Shared {
     listens: AtomicBool,
     /// Bytes of bodies in memory.
     bodies: AtomicUsize,
+    /// Bytes of large answers that have not been sent.
+    unsent: AtomicUsize,
+}
+
+/// Bytes of an answer, counted until they have been sent.
+struct Unsent {
+    shared: Arc<Shared>,
+    bytes: Bytes,
+}
+
+impl AsRef<[u8]> for Unsent {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Unsent {
+    fn drop(&mut self) {
+        self.shared.unsent.fetch_sub(self.bytes.len(), Ordering::AcqRel);
+    }
 }
 
 /// A connection, counted as long as this lives.
@@ -142,6 +167,7 @@ impl Shared {
             connections: AtomicUsize::new(0),
             listens: AtomicBool::new(true),
             bodies: AtomicUsize::new(0),
+            unsent: AtomicUsize::new(0),
         })
     }
 
@@ -161,8 +187,21 @@ impl Shared {
         }
     }
 
+    /// Whether too much waits for peers that do not take it.
+    pub(super) fn is_clogged(&self) -> bool {
+        self.unsent.load(Ordering::Acquire) > MOST_UNSENT
+    }
+
     /// Answers a request.
-    pub(super) fn answer(&self, reply: Answered, response: Response<ReplyBody>) {
+    pub(super) fn answer(self: &Arc<Self>, reply: Answered, response: Response<ReplyBody>) {
+        let response = response.map(|body| match body {
+            ReplyBody::Bytes(bytes) if bytes.len() >= LEAST_UNSENT => {
+                self.unsent.fetch_add(bytes.len(), Ordering::AcqRel);
+                let shared = self.clone();
+                ReplyBody::Bytes(Bytes::from_owner(Unsent { shared, bytes }))
+            }
+            body => body,
+        });
         let mut outbox = self.outbox.lock().unwrap_or_else(PoisonError::into_inner);
         outbox.push((reply, response));
         let is_first = outbox.len() == 1;

@@ -202,7 +202,6 @@ impl Server {
     /// Begins handlers for the requests that wait.
     fn begin_handlers(&self, ctx: &mut Ctx<'_>, native: &Rc<NativeObject>) -> usize {
         let room = self.concurrency.saturating_sub(self.running.get());
-        self.is_full.set(room == 0);
         let mut batch: Vec<Exchange> = Vec::new();
         self.shared.take(room.min(BATCH), &mut batch);
         let count = batch.len();
@@ -216,6 +215,7 @@ impl Server {
                 ctx.spawn(HANDLE.value(), Value::Native(request));
             }
         }
+        self.is_full.set(self.running.get() >= self.concurrency);
         count
     }
 }

@@ -23,11 +23,11 @@ fn provider() -> Arc<CryptoProvider> {
 pub(super) fn acceptor(certificates: &[u8], key: &[u8]) -> Result<TlsAcceptor, String> {
     let chain: Result<Vec<CertificateDer<'static>>, _> =
         CertificateDer::pem_slice_iter(certificates).collect();
-    let chain = chain.map_err(|error| format!("cert: {error}"))?;
+    let chain = chain.map_err(|_| "cert: it is no PEM text".to_owned())?;
     if chain.is_empty() {
         return Err("cert: there is no certificate".to_owned());
     }
-    let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| format!("key: {error}"))?;
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| "key: there is no key in it".to_owned())?;
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
