@@ -206,6 +206,7 @@ fn call(module: Option<&str>, def: &BuiltinDef) -> String {
         "weights" => "null",
         "algorithm" => "\"md5\"",
         "mode" => "0o600",
+        "handler" => "fn() {}",
         _ => "\"file.txt\"",
     };
     let needed = def.info.params.iter().take(def.info.min_args as usize);
@@ -311,6 +312,9 @@ const HARMLESS: &[&str] = &[
     "replace",
     "replace_first",
     "on_exit",
+    "client",
+    "response",
+    "router",
 ];
 
 /// What needs a second permission beside the one that it names.

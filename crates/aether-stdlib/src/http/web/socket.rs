@@ -315,18 +315,12 @@ pub(super) fn websocket(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) ->
         .map_err(|_| Raise::operation("http.websocket: max_message must not be negative"))?;
     let verify_tls = options.boolean(VERIFY_TLS, true)?;
     // The rules for URLs are those of HTTP.
-    let as_http = match url.split_once("://") {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("ws") => format!("http://{rest}"),
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("wss") => format!("https://{rest}"),
-        Some((scheme, _)) => return Err(http_error(&url, &format!("unsupported scheme '{scheme}'"))),
-        None => {
-            return Err(http_error(
-                &url,
-                "malformed URL: it begins with neither ws:// nor wss://",
-            ));
-        }
+    let uri = match url.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("ws") => location::parse(&format!("http://{rest}")),
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("wss") => location::parse(&format!("https://{rest}")),
+        Some((scheme, _)) => Err(format!("unsupported scheme '{scheme}'")),
+        None => Err("malformed URL: it begins with neither ws:// nor wss://".to_owned()),
     };
-    let uri = location::parse(&as_http);
     let check = match reach(ctx, &url, &uri)? {
         RedirectPolicy::Checked(check) => Some(check),
         RedirectPolicy::Everywhere | RedirectPolicy::Only(_) => None,
