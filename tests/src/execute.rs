@@ -121,11 +121,15 @@ fn builder() -> EngineBuilder {
         .max_steps(Some(MAX_STEPS))
 }
 
-fn finish(engine: Engine, host: &MemoryHost, result: Result<(), Error>) -> (Outcome, HeapReport) {
-    let lines = result
+fn finish(mut engine: Engine, host: &MemoryHost, result: Result<(), Error>) -> (Outcome, HeapReport) {
+    let mut lines = result
         .err()
         .map(|error| engine.error_lines(&error, false))
         .unwrap_or_default();
+    for error in engine.take_unhandled_rejections() {
+        lines.push(format!("unhandled rejection: {error}"));
+        lines.extend(error.full_trace());
+    }
     let report = engine.shut_down();
     let mut stderr = host.stderr();
     let status = i32::from(!lines.is_empty());

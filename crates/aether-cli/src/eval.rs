@@ -44,7 +44,7 @@ pub(crate) fn fragment(fragment: &Fragment, color: Color) -> u8 {
     let mut engine = ManuallyDrop::new(engine);
     debugger::attach(&mut engine);
     let result = evaluate(fragment, &mut engine, &output);
-    run::conclude(result, &engine, color)
+    run::conclude(result, &mut engine, color)
 }
 
 fn evaluate(fragment: &Fragment, engine: &mut Engine, output: &Output) -> Result<(), Error> {

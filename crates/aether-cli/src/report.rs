@@ -36,6 +36,18 @@ pub(crate) fn failure(error: &Error, engine: Option<&Engine>, color: Color) -> u
     status(error, engine)
 }
 
+/// Writes that a promise was rejected whose failure nobody has handled.
+#[cold]
+#[inline(never)]
+pub(crate) fn unhandled_rejection(error: &Error) {
+    let mut text = format!("unhandled rejection: {error}\n");
+    for line in error.full_trace() {
+        text.push_str(&line);
+        text.push('\n');
+    }
+    streams::write_err(&text);
+}
+
 /// The exit status of an error that is told.
 fn status(error: &Error, engine: Option<&Engine>) -> u8 {
     match error.kind() {

@@ -53,7 +53,7 @@ pub(crate) fn script(file: &OsStr, args: &[OsString], limits: &Limits, color: Co
                 Err(Error::Read { path: unread, .. }) if *unread == path => missing_script_help(&path),
                 _ => None,
             };
-            let status = conclude(result, &engine, color);
+            let status = conclude(result, &mut engine, color);
             if let Some(help) = help {
                 streams::write_err(&format!("  help: {help}\n"));
             }
@@ -125,8 +125,17 @@ pub(crate) fn entry(limits: &Limits, color: Color) -> u8 {
 }
 
 /// Reports how a run ended and gives the exit status.
-pub(crate) fn conclude(result: Result<(), Error>, engine: &Engine, color: Color) -> u8 {
-    result.map_or_else(|error| report::failure(&error, Some(engine), color), |()| 0)
+pub(crate) fn conclude(result: Result<(), Error>, engine: &mut Engine, color: Color) -> u8 {
+    let exits = matches!(result, Err(Error::Exit(_)));
+    let status = result.map_or_else(|error| report::failure(&error, Some(engine), color), |()| 0);
+    let unhandled = engine.take_unhandled_rejections();
+    for error in &unhandled {
+        report::unhandled_rejection(error);
+    }
+    if status == 0 && !exits && !unhandled.is_empty() {
+        return FAILED;
+    }
+    status
 }
 
 /// An engine of the command line: limits only where someone asked for them. `modules` are directories that modules are

@@ -352,6 +352,18 @@ impl Machine {
         self.vm.complete_writes();
     }
 
+    /// Takes the failures of promises that nobody has asked for their outcome, in the order in which they failed. A few
+    /// hundred are kept; beyond that the last one says how many more there were.
+    pub fn take_unhandled_rejections(&mut self) -> Vec<RunError> {
+        let (promises, more) = self.vm.scheduler.take_unhandled();
+        let errors = promises.iter().filter_map(|promise| promise.settled()?.err());
+        let mut unhandled: Vec<RunError> = errors.map(|error| Raise::again(error).into()).collect();
+        if more > 0 {
+            unhandled.push(describe(&Raise::new(ErrorKind::Limit, format!("{more} more"))).into());
+        }
+        unhandled
+    }
+
     /// For tests: slices that were forced, and passes that these have completed; see
     /// [`Heap::force_slices`](aether_value::Heap::force_slices).
     pub fn forced_slices(&self) -> (u64, u64) {

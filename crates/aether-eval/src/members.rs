@@ -69,7 +69,8 @@ pub(crate) fn names_of(vm: &Vm, value: &Value) -> Vec<String> {
 pub fn properties_of(type_name: &str) -> &'static [&'static str] {
     match type_name {
         "string" | "array" | "set" | "dict" => &["length", "size"],
-        "error" => &["message", "kind", "line", "value", "stack_trace"],
+        "error" => &["message", "kind", "line", "value", "stack_trace", "errors"],
+        "promise" => &["status"],
         _ => &[],
     }
 }

@@ -82,6 +82,8 @@ pub struct Code {
     pub param_names: Box<[Rc<Str>]>,
     /// Where errors go, innermost first.
     pub handlers: Box<[Handler]>,
+    /// The words of `finally` blocks and of calls of what is deferred: from, to.
+    pub cleanups: Box<[(u32, u32)]>,
     /// Places of instructions, sorted by word.
     pub places: Box<[(u32, Span)]>,
     /// The file it was compiled from.
@@ -184,6 +186,7 @@ impl Code {
             + size_of_val(&*self.words)
             + size_of_val(&*self.param_names)
             + size_of_val(&*self.handlers)
+            + size_of_val(&*self.cleanups)
             + size_of_val(&*self.places)
             + size_of_val(&*self.children)
             + size_of_val(&*self.captures)

@@ -12,7 +12,7 @@ use std::cell::Cell;
 use std::ptr::NonNull;
 
 use crate::heap::{Inner, Memory, Visitor, growth_steps};
-use crate::{Header, Heap, Object, Raise, Raw, Rc, tag};
+use crate::{Header, Heap, Object, Promise, Raise, Raw, Rc, tag};
 
 /// What a call leaves to return to. Sixteen bytes whatever the size of a pointer is.
 #[repr(C, align(8))]
@@ -46,6 +46,7 @@ pub struct Coroutine {
     closes: Cell<bool>,
     promise: Cell<Raw>,
     awaiting: Cell<Raw>,
+    cancelled: Cell<Raw>,
     /// Where to go on when resumed.
     pub ip: Cell<*const u64>,
     /// The first register of the innermost frame, as the evaluator counts.
@@ -94,6 +95,17 @@ unsafe fn grow_slots(heap: &Inner, old: *mut u8, capacity: usize, wanted: usize)
                 .write_bytes(0, (wanted - capacity) * SLOT);
         }
         memory
+    }
+}
+
+/// Tells a promise which stack settles it; anything else is nobody's.
+///
+/// # Safety
+/// The value is alive.
+unsafe fn name_body(promise: Raw, body: *const Coroutine) {
+    if promise.tag == tag::PROMISE {
+        // SAFETY: by its tag, and the caller's promise.
+        unsafe { promise.object::<Promise>() }.set_body(body);
     }
 }
 
@@ -213,6 +225,23 @@ impl Coroutine {
     /// Sets the promise, whose count goes to the stack; the old one goes.
     pub fn set_promise(&self, promise: Raw) {
         let old = self.promise.replace(promise);
+        // SAFETY: the stack owns a count of the new one and owned one of the old one.
+        unsafe {
+            name_body(old, std::ptr::null());
+            name_body(promise, self);
+            old.release();
+        }
+    }
+
+    /// The error with which this stack was cancelled; null if it was not. No count is taken.
+    pub fn cancelled(&self) -> Raw {
+        self.cancelled.get()
+    }
+
+    /// Cancels the stack: the error's count goes to it; an older one goes.
+    pub fn set_cancelled(&self, error: Raw) {
+        self.touch();
+        let old = self.cancelled.replace(error);
         // SAFETY: the stack owned a count of the old one.
         unsafe { old.release() };
     }
@@ -232,8 +261,10 @@ impl Coroutine {
     /// Whether a stack that has ended may serve as a new one: no register holds a count any more, which a run that has
     /// ended in peace sees to, and it settles and awaits nothing.
     pub fn is_clear(&self) -> bool {
-        let holds_nothing =
-            self.top.get() == 0 && !self.promise.get().is_counted() && !self.awaiting.get().is_counted();
+        let holds_nothing = self.top.get() == 0
+            && !self.promise.get().is_counted()
+            && !self.awaiting.get().is_counted()
+            && !self.cancelled.get().is_counted();
         debug_assert!(
             !holds_nothing
                 // SAFETY: registers are initialised, by zeros at least.
@@ -255,6 +286,7 @@ impl Coroutine {
         }
         visitor.raw(self.promise.get());
         visitor.raw(self.awaiting.get());
+        visitor.raw(self.cancelled.get());
     }
 
     /// The stack is dead: gives its registers, from the top down, and its memory back.
@@ -264,8 +296,10 @@ impl Coroutine {
             for index in (0..self.top.get() as usize).rev() {
                 self.registers.get().add(index).read().release();
             }
+            name_body(self.promise.get(), std::ptr::null());
             self.promise.get().release();
             self.awaiting.get().release();
+            self.cancelled.get().release();
             Memory::free_stack(heap, self.registers.get().cast(), self.capacity() * SLOT);
             Memory::free_stack(heap, self.frames.get().cast(), self.frame_capacity() * SLOT);
         }
@@ -315,6 +349,7 @@ impl Heap {
             closes: Cell::new(false),
             promise: Cell::new(Raw::null()),
             awaiting: Cell::new(Raw::null()),
+            cancelled: Cell::new(Raw::null()),
             ip: Cell::new(std::ptr::null()),
             base: Cell::new(0),
             uncounted: Cell::new(0),

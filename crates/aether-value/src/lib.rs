@@ -35,6 +35,7 @@ mod enums;
 mod error;
 mod error_object;
 mod iter;
+mod message;
 mod module;
 mod native;
 mod promise;
@@ -65,6 +66,7 @@ pub use heap::{
     WORK_BYTES, flag, tune_allocator,
 };
 pub use iter::{Iter, IterState};
+pub use message::{Message, MessageTypes, NativeMessage, NoTypes};
 pub use module::Module;
 pub use native::{Items, Native, NativeObject, Operator};
 pub use ops::{

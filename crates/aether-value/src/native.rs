@@ -181,6 +181,11 @@ pub trait Native: 'static {
         None
     }
 
+    /// What it sends of itself to another heap; `None` if it cannot be sent.
+    fn message(&self) -> Option<Box<dyn crate::NativeMessage>> {
+        None
+    }
+
     /// What the evaluator knows of its type: the methods that host code has given it.
     fn class(&self) -> Option<&dyn Any> {
         None

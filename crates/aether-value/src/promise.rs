@@ -1,11 +1,12 @@
 //! Promises: the result of an async call, now or later.
 #![expect(unsafe_code, reason = "declares the layout")]
 
+use std::cell::Cell;
 use std::ptr::NonNull;
 
 use crate::exclusive::Exclusive;
 use crate::heap::Visitor;
-use crate::{Array, Closure, ErrorObject, Header, Heap, Object, Raise, Rc, Value, tag};
+use crate::{Array, Closure, Coroutine, ErrorObject, Header, Heap, Object, Raise, Rc, Value, tag};
 
 /// How far a promise is.
 #[derive(Clone, Debug)]
@@ -33,6 +34,22 @@ pub struct Promise {
     header: Header,
     state: Exclusive<PromiseState>,
     waiters: Exclusive<Vec<Value>>,
+    /// The stack that settles it; null for none. The stack holds the promise, not the other way round, and takes its
+    /// name out when it goes.
+    body: Cell<*const Coroutine>,
+    marks: Cell<u8>,
+}
+
+/// What has been done with a promise, one bit each.
+mod mark {
+    /// Somebody has asked for the outcome.
+    pub(super) const DEMANDED: u8 = 1;
+    /// It has been cancelled, though its body may not have ended.
+    pub(super) const CANCELLED: u8 = 2;
+    /// Its body goes on whether or not somebody waits.
+    pub(super) const DETACHED: u8 = 4;
+    /// A timer settles it.
+    pub(super) const TIMED: u8 = 8;
 }
 
 // SAFETY: repr(C), header first, made by `Heap::promise` only.
@@ -124,6 +141,94 @@ impl Promise {
         removed.is_some()
     }
 
+    /// The first one among those who wait that `is_it` picks.
+    pub fn find_waiter(&self, is_it: impl Fn(&Value) -> bool) -> Option<Value> {
+        self.waiters
+            .with(|waiters| waiters.iter().find(|waiter| is_it(waiter)).cloned())
+    }
+
+    /// Whether `is_it` picks all who wait.
+    pub fn waiters_are_all(&self, is_it: impl Fn(&Value) -> bool) -> bool {
+        self.waiters.with(|waiters| waiters.iter().all(is_it))
+    }
+
+    /// Number of those who wait.
+    pub fn waiters_len(&self) -> usize {
+        self.waiters.with(|waiters| waiters.len())
+    }
+
+    /// The stack that settles it, if one runs or is parked.
+    pub fn body(&self) -> Option<Rc<Coroutine>> {
+        // SAFETY: the stack takes its name out before it goes, so that it is alive, and it came from an `Rc`.
+        NonNull::new(self.body.get().cast_mut()).map(|body| unsafe { Rc::of_ref(body.as_ref()) })
+    }
+
+    /// Names the stack that settles it; null for none.
+    pub(crate) fn set_body(&self, body: *const Coroutine) {
+        self.body.set(body);
+    }
+
+    fn has_mark(&self, mark: u8) -> bool {
+        self.marks.get() & mark != 0
+    }
+
+    fn add_mark(&self, mark: u8) {
+        self.marks.set(self.marks.get() | mark);
+    }
+
+    /// Whether somebody has asked for the outcome, so that a failure does not pass unseen.
+    pub fn is_demanded(&self) -> bool {
+        self.has_mark(mark::DEMANDED)
+    }
+
+    /// Somebody asks for the outcome.
+    pub fn set_demanded(&self) {
+        self.add_mark(mark::DEMANDED);
+    }
+
+    /// Whether it was cancelled; its body may still be at its `finally` blocks.
+    pub fn is_cancelled(&self) -> bool {
+        self.has_mark(mark::CANCELLED)
+    }
+
+    /// It has been cancelled.
+    pub fn set_cancelled(&self) {
+        self.add_mark(mark::CANCELLED);
+    }
+
+    /// Whether its body goes on by itself, as what I/O promises stand for does.
+    pub fn is_detached(&self) -> bool {
+        self.has_mark(mark::DETACHED)
+    }
+
+    /// Its body goes on by itself from now on.
+    pub fn set_detached(&self) {
+        self.add_mark(mark::DETACHED);
+    }
+
+    /// Whether a timer settles it.
+    pub fn is_timed(&self) -> bool {
+        self.has_mark(mark::TIMED)
+    }
+
+    /// A timer settles it.
+    pub fn set_timed(&self) {
+        self.add_mark(mark::TIMED);
+    }
+
+    /// The word that scripts see for how far it is.
+    pub fn status(&self) -> &'static str {
+        if self.is_cancelled() {
+            return "cancelled";
+        }
+        self.state.with(|state| match state {
+            PromiseState::Fulfilled(_) => "fulfilled",
+            PromiseState::Rejected(error) if error.kind() == crate::ErrorKind::Cancelled => "cancelled",
+            PromiseState::Rejected(_) => "rejected",
+            PromiseState::Unstarted { .. } | PromiseState::Running | PromiseState::External => "pending",
+        })
+    }
+
     /// Whether someone waits.
     pub fn has_waiters(&self) -> bool {
         self.waiters.with(|waiters| !waiters.is_empty())
@@ -164,6 +269,8 @@ impl Heap {
             header,
             state: Exclusive::new(state),
             waiters: Exclusive::new(Vec::new()),
+            body: Cell::new(std::ptr::null()),
+            marks: Cell::new(0),
         })
     }
 }

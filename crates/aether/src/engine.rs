@@ -1120,6 +1120,21 @@ impl Engine {
         self.machine.complete_writes();
     }
 
+    /// Takes the errors of promises that were rejected while nobody awaited them or handled their failure, in order. The
+    /// command reports them at the end of a program and gives status 1.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::new()?;
+    /// engine.eval("Promise.reject(\"lost\")\n1")?;
+    /// let unhandled = engine.take_unhandled_rejections();
+    /// assert_eq!(unhandled[0].to_string(), "lost");
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    pub fn take_unhandled_rejections(&mut self) -> Vec<Error> {
+        let unhandled = self.machine.take_unhandled_rejections();
+        unhandled.into_iter().map(Error::from).collect()
+    }
+
     /// The program's end: lets go of the data in its globals and runs the finalizers that wait. Dropping the engine
     /// does this too; a process that ends without it calls this.
     ///

@@ -20,6 +20,7 @@ use crate::context::Ctx;
 use crate::host::Permission;
 pub use crate::vm::Returned;
 
+mod channel;
 mod collections;
 mod console;
 mod conversion;
@@ -29,12 +30,14 @@ mod frames;
 mod heap;
 mod inspection;
 mod io;
+mod lock;
 pub(crate) mod log;
 mod math;
 mod membership;
 mod methods;
 mod operators;
 mod promise;
+mod promise_methods;
 mod random;
 mod range;
 mod sort;
@@ -42,6 +45,7 @@ mod sorting;
 mod spread;
 mod strings;
 pub(crate) mod support;
+mod task_group;
 mod testing;
 mod text;
 mod time;
@@ -57,6 +61,7 @@ pub(crate) use operators::{binary_operator, unary_operator};
 pub(crate) use promise::{DRAIN_QUEUE, SERVE_READY};
 pub(crate) use range::{INCLUSIVE_RANGE, RANGE, Range};
 pub(crate) use spread::{KEYWORD_CALL, KEYWORD_METHOD_CALL, OMITTED, SPREAD_CALL, SPREAD_METHOD_CALL};
+pub(crate) use task_group::as_group;
 
 /// A built-in that computes its result at once.
 pub type Simple = fn(&mut Ctx<'_>, &[Value]) -> Result<Value, Raise>;
@@ -119,6 +124,8 @@ pub enum Step {
     Close(Rc<Coroutine>),
     /// Wait for a value: a promise's result, any other value at once.
     Await(Value),
+    /// Let what was begun last run first: go on when it waits or ends.
+    Switch,
     /// Wait for the pending promises of an array. Bodies that have not begun begin, in order.
     AwaitMany {
         /// The array.
@@ -137,6 +144,8 @@ pub enum Until {
     All,
     /// Until all have settled or one has failed; resumes with null.
     AllOrFailure,
+    /// Until one has succeeded or all have failed; resumes with the outcome of the last.
+    Success,
 }
 
 /// Arguments of a callback.
@@ -204,6 +213,8 @@ pub struct BuiltinDef {
     pub iterables: u8,
     /// Whether a frame sees errors of what it calls.
     pub catches: bool,
+    /// Whether what it calls and awaits goes on in a coroutine that was cancelled, as in a `finally` block.
+    pub cleans_up: bool,
     /// What the host must permit.
     pub permission: Option<Permission>,
     /// The keys that its last parameter knows, if that is a dict of options. It refuses others; tools name them.
@@ -306,6 +317,13 @@ impl BuiltinDef {
         self
     }
 
+    /// The same, going on when the coroutine was cancelled.
+    #[must_use]
+    pub const fn cleaning_up(mut self) -> Self {
+        self.cleans_up = true;
+        self
+    }
+
     /// The same with a quick way through comparisons.
     #[must_use]
     pub const fn pairs(mut self, pairs: Pairs) -> Self {
@@ -361,6 +379,7 @@ impl BuiltinDef {
             plain,
             iterables: 0,
             catches: false,
+            cleans_up: false,
             permission: None,
             options: &[],
             each: None,
@@ -431,6 +450,9 @@ pub(crate) static CORE: &[&[BuiltinDef]] = &[
     random::DEFS,
     time::DEFS,
     promise::DEFS,
+    channel::DEFS,
+    lock::DEFS,
+    task_group::DEFS,
     heap::GLOBALS,
 ];
 
@@ -561,6 +583,7 @@ static METHODS: &[(u8, &[BuiltinDef])] = &[
     (tag::ITERATOR, methods::EITHER_ITERATOR),
     (tag::COROUTINE, methods::EITHER_ITERATOR),
     (tag::INSTANCE, methods::INSTANCE),
+    (tag::PROMISE, promise_methods::METHODS),
 ];
 
 /// Methods that every value has, unless its type has one of the name.

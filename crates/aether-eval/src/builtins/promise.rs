@@ -1,18 +1,22 @@
 //! Waiting for values: `on_ready` and `then`, the event loop and its settings, the members of `Promise`.
 //!
-//! Source: library reference §11.4–§11.6.
+//! Source: library reference §11.4–§11.6, §E9.
 
-use aether_value::{Raise, Value};
+use aether_value::{ErrorKind, Raise, Value};
 
 use super::heap::run_finalizers;
+use super::promise_methods::{self as make, MAP_OPTIONS, MOST_ARGS, RETRY_OPTIONS};
 use super::support::{buffer, int, take, wrong_type};
 use super::{Args, BuiltinDef, Event, Step, Until};
 use crate::context::Ctx;
 use crate::task::nanos;
+use crate::vm::Vm;
 
 pub(super) static DEFS: &[BuiltinDef] = &[
-    BuiltinDef::core_frame("on_ready", &["value", "callback"], 2, 2, 3, on_ready),
+    BuiltinDef::core_frame("on_ready", &["value", "callback", "on_error"], 2, 3, 4, on_ready).catching(),
     BuiltinDef::core_frame("event_loop", &["timeout"], 0, 1, 4, event_loop).catching(),
+    BuiltinDef::core_frame("event_loop_forever", &[], 0, 0, 2, event_loop_forever).catching(),
+    BuiltinDef::core("shutdown", &[], 0, 0, shutdown),
     BuiltinDef::core("set_queue_limit", &["n"], 1, 1, set_queue_limit),
     BuiltinDef::core("set_task_timeout", &["seconds"], 1, 1, set_task_timeout),
 ];
@@ -29,9 +33,29 @@ pub(super) static MEMBERS: &[BuiltinDef] = &[
     BuiltinDef::core_frame("all", &["promises"], 1, 1, 2, all),
     BuiltinDef::core_frame("race", &["promises"], 1, 1, 1, race),
     BuiltinDef::core_frame("allSettled", &["promises"], 1, 1, 2, all_settled),
+    BuiltinDef::core_frame("all_settled", &["promises"], 1, 1, 2, all_settled),
+    BuiltinDef::core_frame("any", &["promises"], 1, 1, 1, any).catching(),
+    BuiltinDef::core("resolve", &["value"], 1, 1, make::resolve),
+    BuiltinDef::core("reject", &["error"], 1, 1, make::reject),
+    BuiltinDef::core_frame("new", &["executor"], 1, 1, 2, make::new),
+    BuiltinDef::core_frame(
+        "spawn",
+        &["function", "args"],
+        1,
+        1 + MOST_ARGS as u8,
+        2 + MOST_ARGS as u8,
+        make::spawn,
+    ),
+    BuiltinDef::core_frame("timeout", &["promise", "seconds"], 2, 2, 3, make::timeout),
+    BuiltinDef::core_frame("map", &["array", "function", "options"], 2, 3, 4, make::map)
+        .iterables(1)
+        .with_options(MAP_OPTIONS),
+    BuiltinDef::core_frame("retry", &["function", "options"], 1, 2, 3, make::retry)
+        .with_options(RETRY_OPTIONS),
 ];
 
-/// `on_ready(value, callback)`, and `value.then(callback)`. Slots: value, callback, how far it is.
+/// `on_ready(value, callback, [on_error])`, and `value.then(callback)`. Slots: value, callback, what is called with an
+/// error, how far it is.
 pub(super) fn on_ready(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
     /// The callback has been called.
     const CALLED: i64 = 1;
@@ -39,23 +63,30 @@ pub(super) fn on_ready(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> 
     const AWAITED: i64 = 2;
     let value = match event {
         Event::Start => match slots[0].clone() {
-            Value::Promise(promise) if promise.is_external() => {
-                let callback = take(&mut slots[1]);
-                if !callback.is_callable() {
-                    return Err(Raise::not_callable(&callback.type_name()));
+            Value::Promise(promise)
+                if promise.is_external() || promise.is_detached() && promise.is_pending() =>
+            {
+                let (callback, on_error) = (take(&mut slots[1]), take(&mut slots[2]));
+                make::callable(&callback)?;
+                if !on_error.is_null() {
+                    make::callable(&on_error)?;
                 }
-                ctx.vm.queue_callback(&promise, callback)?;
+                ctx.vm.queue_callback(&promise, callback, on_error)?;
                 return Ok(Step::Done(Value::Null));
             }
             promise @ Value::Promise(_) => return Ok(Step::Await(promise)),
             value => value,
         },
         Event::Returned(value) => value,
+        Event::Failed(raise) if slots[3].is_null() && !slots[2].is_null() && !ctx.vm.is_cancelled() => {
+            slots[1] = take(&mut slots[2]);
+            Value::Error(ctx.heap().error(raise)?)
+        }
         Event::Failed(raise) => return Err(raise),
     };
-    match slots[2].as_int() {
+    match slots[3].as_int() {
         None => {
-            slots[2] = Value::Int(CALLED);
+            slots[3] = Value::Int(CALLED);
             Ok(Step::Call {
                 function: slots[1].clone(),
                 args: Args::One(value),
@@ -64,7 +95,7 @@ pub(super) fn on_ready(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> 
         }
         // The runtime demands what an async callback gives: its body would not run otherwise.
         Some(CALLED) if is_async(&slots[1]) => {
-            slots[2] = Value::Int(AWAITED);
+            slots[3] = Value::Int(AWAITED);
             Ok(Step::Await(value))
         }
         Some(_) => Ok(Step::Done(Value::Null)),
@@ -126,12 +157,35 @@ fn serve(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, R
     }
     let until = slots[1].as_int().map(|until| until as u64);
     let scheduler = &ctx.vm.scheduler;
-    let idle = scheduler.queued() == 0 && (scheduler.callbacks_running == 0 || ctx.vm.in_callback());
+    let idle = scheduler.queued() == 0
+        && (scheduler.callbacks_running == 0 || ctx.vm.in_callback())
+        && (scheduler.detached == 0 || ctx.vm.in_detached());
     if idle || until.is_some_and(|until| ctx.host().monotonic() >= until) {
         return Ok(Step::Done(Value::Null));
     }
     slots[2] = Value::Bool(true);
     Ok(Step::Await(ctx.vm.wait_for_queue(until)?))
+}
+
+/// `event_loop_forever()`: until `shutdown()`, or until nothing can happen any more. Slots: whether it has waited, and
+/// what running finalizers takes.
+fn event_loop_forever(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    let has_waited = take(&mut slots[0]).truthy();
+    let is_over = has_waited && matches!(event, Event::Returned(Value::Bool(true)));
+    match run_finalizers(ctx, &mut slots[1..], event)? {
+        Step::Done(_) => {}
+        step => return Ok(step),
+    }
+    if is_over || std::mem::take(&mut ctx.vm.scheduler.is_shut_down) {
+        return Ok(Step::Done(Value::Null));
+    }
+    slots[0] = Value::Bool(true);
+    Ok(Step::Await(ctx.vm.wait_for_queue(None)?))
+}
+
+fn shutdown(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
+    ctx.vm.shut_down_loops();
+    Ok(Value::Null)
 }
 
 fn set_queue_limit(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
@@ -166,7 +220,9 @@ fn begin(slots: &mut [Value]) -> Result<(), Raise> {
     let Value::Array(elements) = &slots[0] else {
         return Err(wrong_type("array of promises", &slots[0]));
     };
-    slots[0] = Value::Buffer(elements.snapshot()?);
+    let elements = elements.snapshot()?;
+    elements.iter().for_each(Vm::demanded);
+    slots[0] = Value::Buffer(elements);
     Ok(())
 }
 
@@ -176,7 +232,7 @@ fn is_pending(element: &Value) -> bool {
 }
 
 /// The outcome of an element that has one; a plain value is its own.
-fn outcome(element: &Value) -> Option<Result<Value, Raise>> {
+pub(super) fn outcome(element: &Value) -> Option<Result<Value, Raise>> {
     match element {
         Value::Promise(promise) => promise.settled().map(|settled| settled.map_err(Raise::again)),
         value => Some(Ok(value.clone())),
@@ -253,6 +309,37 @@ fn race(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Rais
     match elements.iter().find_map(outcome) {
         Some(result) => result.map(Step::Done),
         None => wait(slots, Until::First),
+    }
+}
+
+fn any(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    let failure = match event {
+        Event::Start => {
+            begin(slots)?;
+            None
+        }
+        Event::Returned(value) => return Ok(Step::Done(value)),
+        Event::Failed(raise) => Some(raise),
+    };
+    let elements = buffer(&slots[0]);
+    ctx.tick(elements.len())?;
+    let mut errors = Vec::new();
+    for element in &**elements {
+        match outcome(element) {
+            Some(Ok(value)) if failure.is_none() => return Ok(Step::Done(value)),
+            Some(Err(raise)) => errors.push(Value::Error(ctx.heap().error(raise)?)),
+            Some(Ok(_)) | None => {}
+        }
+    }
+    match failure {
+        Some(raise) if errors.len() < elements.len() || ctx.vm.is_cancelled() => Err(raise),
+        None if errors.len() < elements.len() => wait(slots, Until::Success),
+        _ => {
+            let errors = Value::Array(ctx.heap().array_from_slice(&errors)?);
+            let mut raise = Raise::new(ErrorKind::Value, "All promises were rejected");
+            raise.0.value = errors;
+            Err(raise)
+        }
     }
 }
 

@@ -43,8 +43,10 @@ impl Compiler<'_> {
         if let Some(state) = self.function.finals.last_mut() {
             state.running = Some(done);
         }
+        let start = self.here() as u32;
         self.in_scope(block)?;
         self.bind(done);
+        self.cleanup_since(start);
         self.end_finally(kind);
         Ok(())
     }
@@ -74,6 +76,12 @@ impl Compiler<'_> {
         self.load_int(i64::from(RAISED), kind);
         self.bind(entry);
         self.function.reachable = true;
+    }
+
+    /// The words since `start` clean up: what is cancelled may still await there.
+    fn cleanup_since(&mut self, start: u32) {
+        let end = self.here() as u32;
+        self.function.cleanups.push((start, end));
     }
 
     /// Goes on with what the `finally` block that ends here has delayed, and ends its scope.
@@ -119,7 +127,9 @@ impl Compiler<'_> {
         self.in_scope(body)?;
         self.function.deferred = None;
         self.enter_finally(start, kind, list + 1, entry);
+        let start = self.here() as u32;
         self.run_deferred(kind, list)?;
+        self.cleanup_since(start);
         self.end_finally(kind);
         Ok(())
     }

@@ -93,6 +93,19 @@ impl Scheduler {
         Some((task.promise, outcome))
     }
 
+    /// Gives up the future that was to settle a promise, if there is one.
+    pub(super) fn drop_future(&mut self, heap: &Heap, promise: &Rc<Promise>) {
+        let found = self
+            .futures
+            .iter()
+            .find(|(_, task)| Rc::ptr_eq(&task.promise, promise));
+        if let Some((&id, _)) = found
+            && let Some(task) = self.futures.remove(&id)
+        {
+            heap.discharge(ENTRY + size_of_val(&*task.future));
+        }
+    }
+
     /// Gives up every future.
     pub(super) fn drop_futures(&mut self, heap: &Heap) {
         let mut tasks: Vec<(u64, HostTask)> = self.futures.drain().collect();

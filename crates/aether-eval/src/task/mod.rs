@@ -71,6 +71,8 @@ struct Job {
 pub(crate) struct Callback {
     /// What to call.
     pub(crate) function: Value,
+    /// What to call with the error if that fails; null for nothing.
+    pub(crate) on_error: Value,
     /// What it waits for.
     pub(crate) promise: Rc<Promise>,
 }
@@ -113,6 +115,13 @@ pub(crate) struct Scheduler {
     pub(crate) callbacks_ready: usize,
     /// Callbacks that have been called and have not returned.
     pub(crate) callbacks_running: usize,
+    /// Coroutines that go on by themselves and have not ended.
+    pub(crate) detached: usize,
+    /// Failed promises that nobody had asked for when they failed, and how many more there were.
+    unhandled: Vec<Rc<Promise>>,
+    more_unhandled: usize,
+    /// Whether whoever serves for ever is to end.
+    pub(crate) is_shut_down: bool,
     /// Outside promises that someone waits for.
     pub(crate) demanded: usize,
     /// Most callbacks that may be queued.
@@ -146,6 +155,10 @@ impl Default for Scheduler {
             number: 0,
             callbacks_ready: 0,
             callbacks_running: 0,
+            detached: 0,
+            unhandled: Vec::new(),
+            more_unhandled: 0,
+            is_shut_down: false,
             demanded: 0,
             queue_limit: DEFAULT_QUEUE_LIMIT,
             task_timeout: None,
@@ -263,7 +276,10 @@ impl Scheduler {
         loop {
             let (due, action) = self.timers.take_due(now)?;
             match action {
-                TimerAction::Sleep(promise) => return Some((due, Event::Sleep(promise))),
+                TimerAction::Sleep(promise) if promise.is_pending() => {
+                    return Some((due, Event::Sleep(promise)));
+                }
+                TimerAction::Sleep(_) => {}
                 TimerAction::Loop(number) => {
                     let at = self.loops.iter().position(|wait| wait.number == number);
                     if let Some(at) = at {
@@ -298,7 +314,7 @@ impl Scheduler {
     fn sweep_timers(&mut self) {
         let (loops, callbacks, event_sources) = (&self.loops, &self.callbacks, &self.event_sources);
         self.timers.cancel(|action| match action {
-            TimerAction::Sleep(_) => true,
+            TimerAction::Sleep(promise) => promise.is_pending(),
             TimerAction::Loop(number) => loops.iter().any(|wait| wait.number == *number),
             TimerAction::Callback(number) => callbacks.contains_key(number),
             // One that has been replaced by an earlier one stays until it is due.
@@ -313,12 +329,16 @@ impl Scheduler {
         self.callbacks.len() + self.callbacks_ready
     }
 
+    /// Whether callbacks wait or run, or coroutines that go on by themselves.
+    pub(crate) fn has_tasks(&self) -> bool {
+        self.queued() > 0 || self.callbacks_running > 0 || self.detached > 0
+    }
+
     /// Queues a callback; gives its number. `now` is asked only if callbacks have a deadline.
     pub(crate) fn queue(
         &mut self,
         heap: &Heap,
-        function: Value,
-        promise: &Rc<Promise>,
+        callback: Callback,
         now: impl FnOnce() -> u64,
     ) -> Result<u64, Raise> {
         if self.queued() >= self.queue_limit {
@@ -333,8 +353,7 @@ impl Scheduler {
                 return Err(raise);
             }
         }
-        let promise = promise.clone();
-        self.callbacks.insert(number, Callback { function, promise });
+        self.callbacks.insert(number, callback);
         Ok(number)
     }
 
@@ -386,6 +405,56 @@ impl Scheduler {
             }
         }
         loops
+    }
+
+    // --- cancellations and failures ---
+
+    /// A promise that something outside was to settle is cancelled: whatever that is, is given up.
+    pub(crate) fn abandon(&mut self, heap: &Heap, promise: &Rc<Promise>) {
+        if promise.is_timed() {
+            // The sweep leaves out what is settled, which it is about to be.
+            self.timers.cancel_sleep();
+            return;
+        }
+        let job = self
+            .jobs
+            .iter()
+            .find(|(_, job)| Rc::ptr_eq(&job.promise, promise));
+        if let Some((&id, job)) = job {
+            let is_query = job.effect == Effect::Query;
+            let pools = [&self.pool, &self.helpers].into_iter().flatten();
+            if is_query && pools.into_iter().any(|pool| pool.forget(id)) {
+                drop(self.take_job(heap, id));
+            }
+            return;
+        }
+        self.drop_future(heap, promise);
+    }
+
+    /// A timer's promise has been settled by something else.
+    pub(crate) fn timer_unwanted(&mut self) {
+        self.timers.cancel_sleep();
+    }
+
+    /// A promise has failed that nobody has asked for.
+    pub(crate) fn add_unhandled(&mut self, promise: &Rc<Promise>) {
+        /// As many are kept.
+        const MOST: usize = 256;
+        if self.unhandled.len() == MOST {
+            self.unhandled.retain(|promise| !promise.is_demanded());
+        }
+        if self.unhandled.len() < MOST {
+            self.unhandled.push(promise.clone());
+        } else {
+            self.more_unhandled += 1;
+        }
+    }
+
+    /// Takes the failed promises that nobody has asked for, in order, and how many more there were.
+    pub(crate) fn take_unhandled(&mut self) -> (Vec<Rc<Promise>>, usize) {
+        let mut promises = std::mem::take(&mut self.unhandled);
+        promises.retain(|promise| !promise.is_demanded());
+        (promises, std::mem::take(&mut self.more_unhandled))
     }
 
     // --- services ---
@@ -479,7 +548,11 @@ impl Scheduler {
         }
         for callback in in_order(&self.callbacks) {
             held.push(("the queue of callbacks", callback.function.clone()));
+            held.push(("the queue of callbacks", callback.on_error.clone()));
             held.push(("the queue of callbacks", Value::Promise(callback.promise.clone())));
+        }
+        for promise in &self.unhandled {
+            held.push(("an unhandled rejection", Value::Promise(promise.clone())));
         }
         for event_source in self.services() {
             if let Some(promise) = &*event_source.waiting.borrow() {
@@ -499,10 +572,14 @@ impl Scheduler {
         }
         for callback in self.callbacks.values() {
             roots.value(&callback.function);
+            roots.value(&callback.on_error);
             roots.object(&callback.promise);
         }
         for wait in &self.loops {
             roots.object(&wait.promise);
+        }
+        for promise in &self.unhandled {
+            roots.object(promise);
         }
         for event_source in self.services() {
             if let Some(promise) = &*event_source.waiting.borrow() {
@@ -530,6 +607,7 @@ impl Scheduler {
         drop(std::mem::take(&mut self.jobs));
         drop(std::mem::take(&mut self.callbacks));
         drop(std::mem::take(&mut self.loops));
+        drop(std::mem::take(&mut self.unhandled));
         for event_source in self.services() {
             // The promise leads to the stack that holds the service that holds the event source.
             let waiting = event_source.waiting.borrow_mut().take();

@@ -93,6 +93,15 @@ impl Pool {
         Ok(())
     }
 
+    /// Forgets a task; false if it has begun, or was never here.
+    pub(super) fn forget(&self, id: u64) -> bool {
+        let mut state = self.0.lock();
+        let found = state.queue.iter().position(|task| task.id == id);
+        let forgotten = found.and_then(|at| state.queue.remove(at));
+        drop(state);
+        forgotten.is_some()
+    }
+
     /// Forgets the tasks that have not begun and leave no trace in the world.
     pub(super) fn forget_queries(&self) {
         let mut state = self.0.lock();

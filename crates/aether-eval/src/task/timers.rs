@@ -56,6 +56,8 @@ pub(super) struct Timers {
     charged: usize,
     set: u64,
     unwanted: usize,
+    /// Sleeps that were cancelled and are still here.
+    cancelled: usize,
 }
 
 /// Below this many, unwanted timers are left alone.
@@ -85,7 +87,22 @@ impl Timers {
         if self.next_due()? > now {
             return None;
         }
-        self.heap.pop().map(|Reverse(timer)| (timer.due, timer.action))
+        let Reverse(timer) = self.heap.pop()?;
+        if matches!(&timer.action, TimerAction::Sleep(promise) if !promise.is_pending()) {
+            self.cancelled = self.cancelled.saturating_sub(1);
+        }
+        Some((timer.due, timer.action))
+    }
+
+    /// The promise of a sleep is about to be cancelled.
+    pub(super) fn cancel_sleep(&mut self) {
+        self.cancelled += 1;
+        if self.cancelled > FEW && self.cancelled * 2 > self.heap.len() {
+            self.heap.retain(
+                |Reverse(timer)| !matches!(&timer.action, TimerAction::Sleep(promise) if !promise.is_pending()),
+            );
+            self.cancelled = 1;
+        }
     }
 
     /// A timer is no longer wanted; `wanted` tells the others.
@@ -94,7 +111,13 @@ impl Timers {
         if self.unwanted > FEW && self.unwanted * 2 > self.heap.len() {
             self.heap.retain(|Reverse(timer)| wanted(&timer.action));
             self.unwanted = 0;
+            self.cancelled = self.cancelled_now();
         }
+    }
+
+    fn cancelled_now(&self) -> usize {
+        let is_cancelled = |timer: &&Reverse<Timer>| matches!(&timer.0.action, TimerAction::Sleep(promise) if !promise.is_pending());
+        self.heap.iter().filter(is_cancelled).count()
     }
 
     /// Marks the promises of sleeps.
@@ -117,9 +140,9 @@ impl Timers {
         timers.iter().filter_map(sleep).collect()
     }
 
-    /// Whether there is none.
+    /// Whether there is none that has not been cancelled.
     pub(super) fn is_empty(&self) -> bool {
-        self.heap.is_empty()
+        self.heap.len() <= self.cancelled
     }
 
     /// Forgets every timer and gives the memory back.

@@ -224,8 +224,17 @@ pub(super) fn get_member(vm: &mut Vm, object: &Value, name: &Rc<Str>) -> Result<
             "value" => return Ok(error.value().clone()),
             "line" => return Ok(Value::Int(i64::from(error.line()))),
             "kind" => return Ok(Value::String(vm.heap.intern(error.kind().as_str())?)),
+            "errors"
+                if error.kind() != aether_value::ErrorKind::Thrown
+                    && matches!(error.value(), Value::Array(_)) =>
+            {
+                return Ok(error.value().clone());
+            }
             _ => {}
         },
+        Value::Promise(promise) if text == "status" => {
+            return Ok(Value::String(vm.heap.intern(promise.status())?));
+        }
         Value::Weak(weak) => {
             let target = weak.upgrade().ok_or_else(Raise::dropped_weak)?;
             return get_member(vm, &target, name);

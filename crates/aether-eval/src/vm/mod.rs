@@ -33,6 +33,7 @@
 
 mod arithmetic;
 mod call;
+mod cancel;
 mod collect;
 mod debug;
 mod define;

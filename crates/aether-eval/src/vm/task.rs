@@ -188,6 +188,7 @@ impl Vm {
             assigns_self: false,
             param_names: Box::default(),
             handlers: Box::default(),
+            cleanups: Box::default(),
             places: Box::default(),
             file: std::rc::Rc::new(aether_source::SourceFile::new(None, String::new())),
             children: Box::default(),
@@ -370,7 +371,7 @@ impl Vm {
     }
 
     /// Writes the current position back to the current coroutine; its innermost window is `window`.
-    unsafe fn save(&mut self, status: u8, window: *mut u8) {
+    pub(super) unsafe fn save(&mut self, status: u8, window: *mut u8) {
         // SAFETY: the innermost frame is live.
         unsafe { self.hold_callees() };
         let depth = self.frames_used();
@@ -469,7 +470,29 @@ impl Vm {
             return Ok(None);
         }
         self.leave_join(cause);
-        let outcome = promise.settled();
+        let outcome = match promise.settled() {
+            // Cancelled, and what it waited for goes on for others; or it waited for several.
+            outcome if outcome.is_none() || status == parked::BUILTIN_ALL => {
+                let cancelled = super::cancel::cancellation(&coroutine);
+                let error = cancelled.and_then(|raise| raise.0.error);
+                let is_cleaning_up = || Self::is_cleaning_up(&coroutine);
+                match error {
+                    Some(error) if outcome.is_none() || !is_cleaning_up() => {
+                        coroutine.status.set(parked::NO);
+                        coroutine.set_awaiting(Raw::null());
+                        self.load(coroutine);
+                        let status = if status == parked::BUILTIN_ALL {
+                            parked::BUILTIN
+                        } else {
+                            status
+                        };
+                        return self.resume(status, Some(Err(error))).map(Some);
+                    }
+                    _ => outcome,
+                }
+            }
+            outcome => outcome,
+        };
         let status = match &outcome {
             // The failure that came first, not the first of those that there are by now.
             Some(Err(_)) if super::wait::ends_at_failure(cause) => parked::BUILTIN,
@@ -554,16 +577,13 @@ impl Vm {
             let promise = unsafe { promise.clone_value() };
             if let Value::Promise(promise) = promise {
                 let state = match result {
-                    Ok(value) => PromiseState::Fulfilled(value),
                     Err(raise) if !raise.kind().is_catchable() && raise.kind() != ErrorKind::Interrupted => {
                         self.main = None;
                         return Err(raise);
                     }
-                    Err(mut raise) => match raise.0.error.take() {
-                        Some(error) => PromiseState::Rejected(error),
-                        None => PromiseState::Rejected(self.heap.error(raise)?),
-                    },
+                    result => self.ended_state(&ended, result)?,
                 };
+                self.detached_ended(&promise);
                 self.settle(&promise, state);
             }
         }
@@ -580,6 +600,7 @@ impl Vm {
 
     /// Begins an async call on behalf of the host.
     pub(crate) fn begin_from_host(&mut self, promise: &Rc<Promise>) -> Result<(), Raise> {
+        promise.set_demanded();
         self.begin(promise, false)
     }
 
@@ -626,6 +647,8 @@ impl Vm {
             let Value::Promise(promise) = (*register).clone_value() else {
                 unreachable!("by its tag")
             };
+            promise.set_demanded();
+            self.check_cancelled(self.base)?;
             match promise.settled() {
                 Some(Ok(value)) => {
                     take(register).release();
@@ -666,6 +689,9 @@ impl Vm {
         let Value::Promise(promise) = value else {
             return Ok(Some(value.clone()));
         };
+        promise.set_demanded();
+        // SAFETY: the caller's promise.
+        unsafe { self.check_cancelled(window)? };
         match promise.settled() {
             Some(Ok(value)) => return Ok(Some(value)),
             Some(Err(error)) => return Err(Raise::again(error)),
@@ -693,13 +719,15 @@ impl Vm {
         let (Value::Array(promises), Some(current)) = (promises, self.current.clone()) else {
             return Ok(true);
         };
+        // SAFETY: the caller's promise.
+        unsafe { self.check_cancelled(window)? };
         if !self.join(&current, promises, until)? {
             return Ok(true);
         }
         current.set_awaiting(Raw::from_rc(promises.clone()));
         self.base = window;
         let status = match until {
-            Until::First => parked::BUILTIN,
+            Until::First | Until::Success => parked::BUILTIN,
             Until::All | Until::AllOrFailure => parked::BUILTIN_ALL,
         };
         // SAFETY: the caller's promise.

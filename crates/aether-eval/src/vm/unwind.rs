@@ -64,7 +64,7 @@ impl Vm {
     /// `throw value`.
     #[cold]
     #[inline(never)]
-    pub(super) fn throw(&mut self, value: Value) -> Raise {
+    pub(crate) fn throw(&mut self, value: Value) -> Raise {
         if let Value::Error(error) = value {
             return Raise::again(error);
         }

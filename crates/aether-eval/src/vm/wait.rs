@@ -18,9 +18,11 @@ use aether_value::{Array, Coroutine, ErrorKind, Native, Promise, PromiseState, R
 use super::declared_parameters;
 use super::task::Runnable;
 use super::{Flow, Vm};
-use crate::builtins::{Step, Until};
+use crate::builtins::{Step, Until, as_group};
 use crate::context::Ctx;
-use crate::task::{Effect, Event, EventSource, Finish, HostFuture, Message, Sender, Waiting, Waker, nanos};
+use crate::task::{
+    Callback, Effect, Event, EventSource, Finish, HostFuture, Message, Sender, Waiting, Waker, nanos,
+};
 
 /// In place of a coroutine's promise: it runs a callback.
 pub(super) const CALLBACK: Raw = Raw::int(1);
@@ -63,20 +65,48 @@ impl Native for Join {
 }
 
 impl Join {
-    /// One of its promises has settled: gives the coroutine if it may go on.
+    /// Whether it is this coroutine that waits.
+    pub(super) fn is_of(&self, coroutine: &Rc<Coroutine>) -> bool {
+        let waiting = self.coroutine.borrow();
+        waiting
+            .as_ref()
+            .is_some_and(|waiting| Rc::ptr_eq(waiting, coroutine))
+    }
+
+    /// Takes the coroutine out: it goes on.
+    pub(super) fn take(&self) -> Option<Rc<Coroutine>> {
+        self.coroutine.take()
+    }
+
+    /// One of its promises has left it without an outcome.
+    pub(super) fn leave_one(&self) {
+        self.remaining.set(self.remaining.get().saturating_sub(1));
+    }
+
+    /// One of its promises has settled: gives the coroutine if it may go on. One that was cancelled goes on when all that
+    /// it waited for have ended.
     fn settled(&self, failed: bool) -> Option<Rc<Coroutine>> {
         self.remaining.set(self.remaining.get().saturating_sub(1));
-        let goes_on = match self.until {
-            Until::First => true,
-            Until::All => self.remaining.get() == 0,
-            Until::AllOrFailure => failed || self.remaining.get() == 0,
+        let is_last = self.remaining.get() == 0;
+        let is_cancelled = || {
+            let waiting = self.coroutine.borrow();
+            waiting
+                .as_ref()
+                .is_some_and(|waiting| waiting.cancelled().is_counted())
         };
+        let goes_on = is_last
+            || match self.until {
+                Until::First => true,
+                Until::All => false,
+                Until::AllOrFailure => failed,
+                Until::Success => !failed,
+            } && !is_cancelled();
         if goes_on { self.coroutine.take() } else { None }
     }
 }
 
 /// The join behind a waiter.
-fn as_join(waiter: &Value) -> Option<&Join> {
+pub(super) fn as_join(waiter: &Value) -> Option<&Join> {
     match waiter {
         Value::Native(native) => native.downcast(),
         _ => None,
@@ -93,7 +123,7 @@ pub(super) fn ends_at_failure(cause: &Value) -> bool {
     as_join(cause).is_some_and(|join| join.until == Until::AllOrFailure)
 }
 
-fn is_same(a: &Value, b: &Value) -> bool {
+pub(super) fn is_same(a: &Value, b: &Value) -> bool {
     Raw::same(Raw::of_value(a), Raw::of_value(b))
 }
 
@@ -102,18 +132,20 @@ impl Vm {
 
     /// Enters someone among a promise's waiters.
     pub(super) fn demand(&mut self, promise: &Rc<Promise>, waiter: Value) -> Result<(), Raise> {
+        promise.set_demanded();
         let first = promise.is_external() && !promise.has_waiters();
         promise.add_waiter(waiter)?;
         self.scheduler.demanded += usize::from(first);
         Ok(())
     }
 
-    /// Removes someone from a promise's waiters.
-    fn remove_from_waiters(&mut self, promise: &Promise, waiter: &Value) {
+    /// Removes someone from a promise's waiters; answers whether it was among them.
+    pub(super) fn remove_from_waiters(&mut self, promise: &Promise, waiter: &Value) -> bool {
         let removed = promise.remove_waiter(|other| is_same(other, waiter));
         if removed && promise.is_external() && !promise.has_waiters() {
             self.scheduler.demanded -= 1;
         }
+        removed
     }
 
     /// Has a coroutine wait for several promises; `false` if it need not wait.
@@ -133,6 +165,7 @@ impl Vm {
         let items = promises.snapshot()?;
         let mut waits = 0;
         for item in items.as_slice() {
+            Self::demanded(item);
             if let Value::Promise(promise) = item
                 && promise.is_pending()
             {
@@ -171,12 +204,23 @@ impl Vm {
         }
     }
 
-    /// Settles a promise: wakes the coroutines that wait for it and readies the callbacks.
+    /// Settles a promise, unless it is: wakes the coroutines that wait for it and readies the callbacks.
     pub(crate) fn settle(&mut self, promise: &Rc<Promise>, state: PromiseState) {
+        if !promise.is_pending() {
+            return;
+        }
         if promise.is_external() && promise.has_waiters() {
             self.scheduler.demanded -= 1;
         }
-        let failed = matches!(state, PromiseState::Rejected(_));
+        let failed = match &state {
+            PromiseState::Rejected(error) => {
+                if !promise.is_demanded() && error.kind() != ErrorKind::Cancelled {
+                    self.scheduler.add_unhandled(promise);
+                }
+                true
+            }
+            _ => false,
+        };
         drop(promise.replace_state(state));
         for waiter in promise.take_waiters() {
             let coroutine = match &waiter {
@@ -185,7 +229,16 @@ impl Vm {
                     self.ready_callback(*number as u64);
                     None
                 }
-                other => as_join(other).and_then(|join| join.settled(failed)),
+                other => {
+                    if let Some(group) = as_group(other) {
+                        if let Some(waiting) = group.settled(promise) {
+                            // Only the group's own frame waits for this one.
+                            self.settle(&waiting, PromiseState::Fulfilled(Value::Null));
+                        }
+                        continue;
+                    }
+                    as_join(other).and_then(|join| join.settled(failed))
+                }
             };
             if let Some(coroutine) = coroutine {
                 let cause = match waiter {
@@ -204,11 +257,19 @@ impl Vm {
     // --- callbacks ---
 
     /// Queues a callback for an external promise.
-    pub(crate) fn queue_callback(&mut self, promise: &Rc<Promise>, function: Value) -> Result<(), Raise> {
+    pub(crate) fn queue_callback(
+        &mut self,
+        promise: &Rc<Promise>,
+        function: Value,
+        on_error: Value,
+    ) -> Result<(), Raise> {
         let host = &mut self.host;
-        let number = self
-            .scheduler
-            .queue(&self.heap, function, promise, || host.monotonic())?;
+        let callback = Callback {
+            function,
+            on_error,
+            promise: promise.clone(),
+        };
+        let number = self.scheduler.queue(&self.heap, callback, || host.monotonic())?;
         let waiter = Value::Int(number as i64);
         let entered = self.demand(promise, waiter);
         if entered.is_err() {
@@ -231,7 +292,15 @@ impl Vm {
                     value,
                 });
             }
-            Some(Err(error)) => self.skip_callback(error.message().as_str()),
+            Some(Err(error)) if callback.on_error.is_null() => self.skip_callback(error.message().as_str()),
+            Some(Err(error)) => {
+                self.scheduler.callbacks_ready += 1;
+                self.ready.push_back(Runnable::Callback {
+                    number,
+                    function: callback.on_error,
+                    value: Value::Error(error),
+                });
+            }
             None => {}
         }
     }
@@ -356,6 +425,20 @@ impl Vm {
         current.is_some_and(|current| Raw::same(current.promise(), CALLBACK))
     }
 
+    /// Whoever serves for ever ends.
+    pub(crate) fn shut_down_loops(&mut self) {
+        self.scheduler.is_shut_down = true;
+        self.release_loops(false);
+    }
+
+    /// A timer is no longer wanted.
+    pub(crate) fn drop_timer(&mut self, timer: &Rc<Promise>) {
+        if timer.is_pending() {
+            self.scheduler.abandon(&self.heap, timer);
+            self.settle(timer, PromiseState::Fulfilled(Value::Null));
+        }
+    }
+
     /// A promise that settles when the queue is empty, or at a moment; with true if nothing can happen any more.
     pub(crate) fn wait_for_queue(&mut self, until: Option<u64>) -> Result<Value, Raise> {
         let promise = self.heap.promise(PromiseState::External)?;
@@ -364,7 +447,7 @@ impl Vm {
     }
 
     /// Has the event loops look again, if the queue is empty.
-    fn wake_event_loops(&mut self) {
+    pub(super) fn wake_event_loops(&mut self) {
         if self.scheduler.queued() == 0 {
             self.release_loops(false);
         }
@@ -398,6 +481,7 @@ impl Vm {
     /// A promise that settles after a time.
     pub(crate) fn sleep_promise(&mut self, seconds: f64) -> Result<Value, Raise> {
         let promise = self.heap.promise(PromiseState::External)?;
+        promise.set_timed();
         let due = self.host.monotonic().saturating_add(nanos(seconds));
         self.scheduler.sleep_until(&self.heap, due, promise.clone())?;
         Ok(Value::Promise(promise))

@@ -413,7 +413,7 @@ impl Vm {
     /// # Errors
     /// As [`Vm::run_finalizers`].
     pub(crate) fn drain_queue(&mut self) -> Result<(), Raise> {
-        if self.scheduler.queued() == 0 && self.scheduler.callbacks_running == 0 {
+        if !self.scheduler.has_tasks() {
             return self.run_finalizers();
         }
         self.call_value(&builtins::DRAIN_QUEUE.value(), &[], true)
@@ -426,7 +426,7 @@ impl Vm {
     /// As [`Vm::run_finalizers`].
     pub(crate) fn serve_ready(&mut self) -> Result<(), Raise> {
         self.run_finalizers()?;
-        if self.scheduler.queued() == 0 {
+        if self.scheduler.queued() == 0 && self.ready.is_empty() {
             return Ok(());
         }
         self.call_value(&builtins::SERVE_READY.value(), &[], true)

@@ -23,7 +23,7 @@ use crate::context::Ctx;
 pub(super) static INSTANCE: &[BuiltinDef] = &[BuiltinDef::method("equals", 1, 1, equals)];
 
 /// Methods of every value.
-pub(super) static EVERY: &[BuiltinDef] = &[BuiltinDef::method_frame("then", 1, 1, 3, promise::on_ready)];
+pub(super) static EVERY: &[BuiltinDef] = &[BuiltinDef::method_frame("then", 1, 1, 4, promise::on_ready)];
 
 /// Structural comparison, of all types that have it.
 fn equals(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {

@@ -162,6 +162,10 @@ unsafe fn resume_loop(vm: &mut Vm, mut window: *mut u8, mut event: Input) -> Res
                     }
                     window = vm.registers.add(offset);
                 }
+                Ok(Step::Switch) => match vm.switch_in_builtin(window) {
+                    Ok(()) => return vm.park(),
+                    Err(raise) => event = Input::Event(Event::Failed(raise)),
+                },
                 Ok(Step::Await(value)) => match vm.await_in_builtin(window, &value) {
                     Ok(Some(value)) => event = Input::Event(Event::Returned(value)),
                     Ok(None) => return vm.park(),
