@@ -164,7 +164,10 @@ fn large_heads_are_refused() {
     assert!(server.status(long(17_000).as_bytes()).starts_with("HTTP/1.1 431"));
     // What has not been read when the connection is closed may keep the answer from arriving.
     let answer = server.status(long(100_000).as_bytes());
-    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 431"),
+        "{answer}"
+    );
     let mut many = "GET / HTTP/1.1\r\nHost: h\r\n".to_owned();
     for n in 0..200 {
         let _ = write!(many, "X{n}: y\r\n");
@@ -613,4 +616,133 @@ println(server.port)
     assert_eq!(statuses[0], "HTTP/1.1 200 OK");
     assert!(statuses[9].starts_with("HTTP/1.1 50"), "{statuses:?}");
     server.check();
+}
+
+/// An example with arguments; its output, and whether it ended well.
+fn example(name: &str, arguments: &[&str]) -> String {
+    let output = Command::new(aether_tests::binary())
+        .arg(repository().join("examples").join(name))
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// An example that serves, and what it says before its address.
+fn serving(name: &str, arguments: &[&str], says: &str) -> (Child, BufReader<ChildStdout>, String) {
+    let mut child = Command::new(aether_tests::binary())
+        .arg(repository().join("examples").join(name))
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    log.read_line(&mut line).unwrap();
+    let url = line
+        .trim_end()
+        .strip_prefix(says)
+        .unwrap_or_else(|| panic!("{line}"));
+    (child, log, url.trim_end_matches('/').to_owned())
+}
+
+fn interrupt(mut child: Child) {
+    let sent = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn the_todo_example_works() {
+    let scratch = Scratch::new("web-todo");
+    let file = scratch.path().join("todo.json");
+    let file = file.to_str().unwrap();
+    let begin = || serving("todo_service.ae", &["127.0.0.1:0", file], "serving at ");
+    let (service, _log, url) = begin();
+    for (arguments, expected) in [
+        (vec!["list"], ""),
+        (vec!["add", "write to Ada"], "  1 write to Ada\n"),
+        (vec!["add", "täglich"], "  2 täglich\n"),
+        (vec!["done", "1"], "x 1 write to Ada\n"),
+        (vec!["done", "7"], "refused (404): there is no todo 7\n"),
+        (vec!["add", " "], "refused (422): text is missing\n"),
+        (vec!["remove", "1"], ""),
+    ] {
+        let mut all = vec![url.as_str()];
+        all.extend(arguments);
+        assert_eq!(example("todo_client.ae", &all), expected, "{all:?}");
+    }
+    interrupt(service);
+    let (service, _log, url) = begin();
+    assert_eq!(example("todo_client.ae", &[&url, "list"]), "  2 täglich\n");
+    interrupt(service);
+}
+
+#[test]
+fn the_chat_in_the_browser_works() {
+    let (chat, mut log, url) = serving("web_chat.ae", &["127.0.0.1:0"], "open ");
+    let scratch = Scratch::new("web-chat");
+    let client = format!(
+        r#"
+import http
+let page = http.get("{url}/")
+println(page.headers["content-type"], page.body.contains("new WebSocket"))
+fn enter(name) {{
+    let ws = http.websocket("{url}/chat".replace("http", "ws"))
+    println(ws.next())
+    ws.send(name)
+    println(ws.next())
+    return ws
+}}
+let ada = enter("Ada")
+let zoe = enter("Zoë")
+println(ada.next())
+zoe.send("hello")
+println(ada.next(), zoe.next())
+ada.close()
+println(zoe.next())
+"#
+    );
+    let client = client.replace("https", "http");
+    scratch.file("client.ae", client);
+    let (status, out, errors) = scratch.run(&["client.ae"]);
+    assert_eq!((status, errors.as_str()), (0, ""));
+    let expected = "text/html; charset=utf-8 true\nWhat is your name?\n* Ada comes in\nWhat is your name?\n* Zoë comes in\n\
+        * Zoë comes in\nZoë: hello Zoë: hello\n* Ada leaves\n";
+    assert_eq!(out, expected);
+    interrupt(chat);
+    let mut rest = String::new();
+    log.read_to_string(&mut rest).unwrap();
+    assert!(
+        rest.starts_with("* Ada comes in\n* Zoë comes in\nZoë: hello\n* Ada leaves\n"),
+        "{rest}"
+    );
+}
+
+#[test]
+fn the_link_checker_finds_what_leads_nowhere() {
+    let scratch = Scratch::new("web-links");
+    std::fs::create_dir_all(scratch.path().join("site/sub")).unwrap();
+    scratch.file(
+        "site/index.html",
+        "<a href=\"sub/\">s</a> <a class=x href='none.html#x'>n</a><a href=\"mailto:x@y\">m</a>",
+    );
+    scratch.file(
+        "site/sub/index.html",
+        "<a href=\"../index.html?x=1\">up</a><A HREF=\"/gone\">g</a>",
+    );
+    let server = Server::start_in(
+        scratch,
+        "import http\nlet r = http.router()\nr.static(\"/\", \"site\")\nprintln(http.serve(\"127.0.0.1:0\", r).port)\n",
+        &[],
+    );
+    let url = format!("http://127.0.0.1:{}", server.port);
+    let out = example("link_checker.ae", &[&format!("{url}/")]);
+    let expected = format!(
+        "{url}/none.html (in {url}/): status 404\n{url}/gone (in {url}/sub/): status 404\n5 links, 2 broken\n"
+    );
+    assert_eq!(out, expected);
 }

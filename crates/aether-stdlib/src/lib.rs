@@ -12,6 +12,9 @@
 
 mod arguments;
 
+#[cfg(any(feature = "files", feature = "net"))]
+mod byte_form;
+
 #[cfg(any(feature = "files", feature = "process"))]
 mod bytes;
 

@@ -35,8 +35,12 @@ pub static NET: &[BuiltinDef] = &[
     BuiltinDef::core("tcp_listen", &["addr", "opts"], 1, 2, tcp::tcp_listen)
         .needing(Permission::Listen)
         .with_options(tcp::OPTIONS),
-    BuiltinDef::core("tcp_connect", &["addr", "opts"], 1, 2, tcp::tcp_connect).needing(Permission::Net),
-    BuiltinDef::core("udp_bind", &["addr"], 1, 1, udp::udp_bind).needing(Permission::Listen),
+    BuiltinDef::core("tcp_connect", &["addr", "opts"], 1, 2, tcp::tcp_connect)
+        .needing(Permission::Net)
+        .with_options(tcp::OPTIONS),
+    BuiltinDef::core("udp_bind", &["addr", "opts"], 1, 2, udp::udp_bind)
+        .needing(Permission::Listen)
+        .with_options(udp::OPTIONS),
 ];
 
 /// Bytes read at a time, and the longest datagram there can be.

@@ -7,6 +7,7 @@ use aether_value::{Builtin, Dict, Heap, Native, Raise, Rc, Str, StrBuilder, Valu
 use ureq::http::{HeaderMap, Response, Uri};
 
 use crate::arguments::receiver;
+use crate::byte_form::ByteForm;
 
 /// Headers as a dict: names in lower case, values of one name joined.
 pub(super) fn headers_dict(heap: &Heap, headers: &HeaderMap) -> Result<Rc<Dict>, Raise> {
@@ -27,10 +28,7 @@ pub(super) fn headers_dict(heap: &Heap, headers: &HeaderMap) -> Result<Rc<Dict>,
 
 /// Bytes as a value: a buffer where there are such, else an array.
 pub(super) fn bytes_value(heap: &Heap, bytes: &[u8]) -> Result<Value, Raise> {
-    #[cfg(feature = "bytes")]
-    return crate::buffer::Buffer::value_of(heap, bytes);
-    #[cfg(not(feature = "bytes"))]
-    Ok(Value::Array(heap.array_of_bytes(bytes)?))
+    ByteForm::buffer().value(heap, bytes)
 }
 
 fn head(ctx: &Ctx<'_>, response: &Response<impl Sized>, target: &Uri) -> Result<Rc<Dict>, Raise> {

@@ -316,8 +316,12 @@ pub(super) fn websocket(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) ->
     let verify_tls = options.boolean(VERIFY_TLS, true)?;
     // The rules for URLs are those of HTTP.
     let uri = match url.split_once("://") {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("ws") => location::parse(&format!("http://{rest}")),
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("wss") => location::parse(&format!("https://{rest}")),
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("ws") => {
+            location::parse(&format!("http://{rest}"))
+        }
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("wss") => {
+            location::parse(&format!("https://{rest}"))
+        }
         Some((scheme, _)) => Err(format!("unsupported scheme '{scheme}'")),
         None => Err("malformed URL: it begins with neither ws:// nor wss://".to_owned()),
     };
