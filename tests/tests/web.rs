@@ -203,7 +203,7 @@ fn malformed_requests_are_refused() {
     ] {
         let answer = server.status(request.as_bytes());
         assert!(
-            answer.is_empty() || answer.starts_with("HTTP/1.1 4") || answer.starts_with("HTTP/1.0 4"),
+            answer.starts_with("HTTP/1.1 4") || answer.starts_with("HTTP/1.0 4"),
             "{request:?}: {answer}"
         );
     }
@@ -312,12 +312,16 @@ fn peers_that_never_read_hold_up_nobody() {
     for _ in 0..20 {
         server.check();
     }
-    // After their time they are given up, whatever part of the answer has left.
-    std::thread::sleep(Duration::from_secs(5));
+    // One whose answer the system does not hold is given up after its time, whatever part has left.
+    let mut stream = server.connect();
+    stream
+        .write_all(b"GET /huge HTTP/1.1\r\nHost: h\r\n\r\n")
+        .unwrap();
+    std::thread::sleep(Duration::from_secs(3));
     let mut answer = Vec::new();
-    let ended = deaf[0].read_to_end(&mut answer);
+    let ended = stream.read_to_end(&mut answer);
     assert!(
-        ended.is_err() || answer.len() < 1_000_000,
+        ended.is_err() || answer.len() < 30_000_000,
         "{ended:?} {}",
         answer.len()
     );

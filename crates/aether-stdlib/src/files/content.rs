@@ -44,6 +44,12 @@ fn with_text<R>(
 pub(super) const OPTIONS: &[&str] = &[BYTES];
 
 pub(super) fn read_file(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    if let Some(second) = args.get(1)
+        && !matches!(second, Value::Dict(_))
+    {
+        // Anything but options is one argument too many.
+        return Err(Raise::arity(1, args.len()));
+    }
     let form = Options::new(args.get(1), OPTIONS)?.get(BYTES);
     let form = form.map(|form| ByteForm::of("read_file", &form)).transpose()?;
     if ctx.has_pool() {

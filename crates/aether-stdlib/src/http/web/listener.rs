@@ -270,8 +270,7 @@ fn protocol(limits: ServerLimits) -> http1::Builder {
         .timer(hyper_util::rt::TokioTimer::new())
         .header_read_timeout(limits.timeout)
         .max_header_size(HEAD)
-        .max_buf_size(BUFFER)
-        .pipeline_flush(true);
+        .max_buf_size(BUFFER);
     builder
 }
 
