@@ -61,18 +61,32 @@ pub(super) async fn serve(
         begins = begun => begins,
         () = reached(&mut phase, Phase::Draining) => false,
     };
-    if !begins {
-        return;
-    }
-    match tls {
-        None => Box::pin(serve_stream(stream, peer, shared, protocol, counted)).await,
-        Some(tls) => {
-            let most = limit.map_or(HANDSHAKE, |limit| limit.min(HANDSHAKE));
-            // A peer that does not get it done is the peer's business.
-            if let Ok(Ok(stream)) = timeout(most, tls.accept(stream)).await {
-                Box::pin(serve_stream(stream, peer, shared, protocol, counted)).await;
-            }
+    if begins {
+        // Tasks of their own: one that waits is as small as it can be.
+        match tls {
+            None => drop(tokio::spawn(serve_stream(
+                stream, peer, shared, protocol, counted,
+            ))),
+            Some(tls) => drop(tokio::spawn(serve_encrypted(
+                stream, peer, tls, shared, protocol, counted,
+            ))),
         }
+    }
+}
+
+async fn serve_encrypted(
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: TlsAcceptor,
+    shared: Arc<Shared>,
+    protocol: http1::Builder,
+    counted: Arc<Counted>,
+) {
+    let limit = shared.limits.timeout;
+    let most = limit.map_or(HANDSHAKE, |limit| limit.min(HANDSHAKE));
+    // A peer that does not get it done is the peer's business.
+    if let Ok(Ok(stream)) = timeout(most, tls.accept(stream)).await {
+        Box::pin(serve_stream(stream, peer, shared, protocol, counted)).await;
     }
 }
 
