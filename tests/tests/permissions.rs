@@ -216,6 +216,7 @@ fn call(module: Option<&str>, def: &BuiltinDef) -> String {
         "algorithm" => "\"md5\"",
         "mode" => "0o600",
         "fn" => "x => x",
+        "handler" => "fn() {}",
         _ => "\"file.txt\"",
     };
     let needed = def.info.params.iter().take(def.info.min_args as usize);
@@ -334,6 +335,9 @@ const HARMLESS: &[&str] = &[
     "human",
     "after",
     "every",
+    "client",
+    "response",
+    "router",
 ];
 
 /// What needs a second permission beside the one that it names.

@@ -125,9 +125,8 @@ fn of_closure(ctx: &mut Ctx<'_>, closure: &Rc<Closure>) -> Result<Sent, Raise> {
 
 fn captured(ctx: &mut Ctx<'_>, closure: &Rc<Closure>, index: usize, name: &str) -> Result<Captured, Raise> {
     let is_own = |value: &Value| matches!(value, Value::Function(own) | Value::AsyncFunction(own) if Rc::ptr_eq(own, closure));
-    let (value, is_variable) = match closure.captured(index) {
-        (Some(value), is_variable) => (value, is_variable),
-        (None, _) => return Ok(Captured::Variable(None)),
+    let (Some(value), is_variable) = closure.captured(index) else {
+        return Ok(Captured::Variable(None));
     };
     if is_own(&value) && !is_variable {
         return Ok(Captured::Own);
