@@ -8,7 +8,7 @@ use aether_tests::Scratch;
 /// What a script that imports the modules prints, and its status.
 fn ends(name: &str, script: &str) -> (i32, String) {
     let scratch = Scratch::new(name);
-    scratch.file("script.ae", &format!("import worker\nimport parallel\n{script}"));
+    scratch.file("script.ae", format!("import worker\nimport parallel\n{script}"));
     scratch.file(
         "adder.ae",
         "import worker\nfn main() { worker.parent.post(args) }\n",
