@@ -215,7 +215,6 @@ pub(super) fn run(mut request: Request) -> Result<Answer, Failure> {
         }
         (None, _) => AGENT.clone(),
     };
-    let mut seen: Vec<(Method, Uri)> = Vec::new();
     for _ in 0..=request.redirects {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         if left.is_some_and(|left| left.is_zero()) {
@@ -256,17 +255,6 @@ pub(super) fn run(mut request: Request) -> Result<Answer, Failure> {
             if request.method != Method::HEAD {
                 request.method = Method::GET;
             }
-        }
-        seen.push((request.method.clone(), target));
-        // A client with cookies may be sent back to where it came from, and be known there.
-        let is_circle = request.cookies.is_none()
-            && seen
-                .iter()
-                .filter(|(method, seen)| *method == request.method && *seen == next)
-                .count()
-                > 1;
-        if is_circle {
-            return Err(format!("the redirects lead in a circle, to {next}").into());
         }
         target = next;
     }
