@@ -222,6 +222,14 @@ pub trait Host {
         Err(refused())
     }
 
+    /// Work that ends when [`Host::read_line`] does not block, or [`Host::read_input`] if it is not `of_line`, or earlier;
+    /// none if they do not block now, or if that is not known. It takes nothing of the input: the engine has another
+    /// thread do it, so that the user or a time limit can end the wait.
+    fn input_wait(&mut self, of_line: bool) -> Option<Background<()>> {
+        let _ = of_line;
+        None
+    }
+
     /// Reads a line as [`Host::read_line`] does, without showing on a terminal what is typed.
     ///
     /// # Errors
@@ -334,13 +342,21 @@ pub trait Host {
         Err(refused())
     }
 
-    /// Replaces a file with these bytes: afterwards it holds the old content or the new.
+    /// Makes a file of these bytes; one that is there is truncated first.
     ///
     /// # Errors
     /// What the system says.
     fn write_file(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
         let _ = (path, bytes);
         Err(refused())
+    }
+
+    /// Puts a file of these bytes in the place of one: whatever happens, the path names the old content or the new.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn replace_file(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        self.write_file(path, bytes)
     }
 
     /// Adds bytes to the end of a file, which is made if there is none.

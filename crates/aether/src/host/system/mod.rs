@@ -8,6 +8,7 @@
 //!   path and again by its handle.
 
 mod files;
+mod input;
 #[cfg(feature = "watch")]
 mod watch;
 
@@ -17,7 +18,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -29,7 +30,10 @@ use aether_eval::{
     Permission, Steps, Stream, Waiting, Waker,
 };
 
-use self::files::{NOT_A_DIRECTORY, Place, check_opened, final_place, metadata, open, replace_file};
+use self::files::{
+    NOT_A_DIRECTORY, Place, check_opened, final_place, metadata, open, overwrite_file, replace_file,
+};
+use self::input::Input;
 use super::{nanos_since, wait_on_clock};
 use crate::permissions::{self, Permissions};
 
@@ -80,6 +84,7 @@ impl Output {
 /// ```
 pub struct SystemHost {
     buffer: Vec<u8>,
+    input: Input,
     /// Whether every write goes out at once.
     direct: bool,
     line_start: Rc<Cell<bool>>,
@@ -123,6 +128,7 @@ impl SystemHost {
     pub fn new() -> Self {
         Self {
             buffer: Vec::new(),
+            input: Input::default(),
             direct: io::stdout().is_terminal(),
             line_start: Rc::new(Cell::new(true)),
             begun: Instant::now(),
@@ -162,6 +168,21 @@ impl SystemHost {
     #[must_use]
     pub fn interrupted_by(mut self, flag: Arc<AtomicBool>) -> Self {
         self.stop = Some(flag);
+        self
+    }
+
+    /// The same host, for a process in which nothing else reads standard input: the wish to stop and limits then end a
+    /// script's wait for input too.
+    ///
+    /// ```
+    /// use aether::{Engine, SystemHost};
+    ///
+    /// let mut engine = Engine::builder().host(SystemHost::new().owning_input()).build()?;
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    #[must_use]
+    pub fn owning_input(mut self) -> Self {
+        self.input.own();
         self
     }
 
@@ -397,16 +418,20 @@ impl Host for SystemHost {
 
     fn read_line(&mut self) -> io::Result<String> {
         self.write_buffer()?;
-        let mut line = String::new();
-        io::stdin().lock().read_line(&mut line)?;
-        Ok(line)
+        self.input.read_line()
     }
 
     fn read_input(&mut self, most: usize) -> io::Result<Vec<u8>> {
         self.write_buffer()?;
-        let mut bytes = Vec::new();
-        io::stdin().lock().take(most as u64).read_to_end(&mut bytes)?;
-        Ok(bytes)
+        self.input.read(most)
+    }
+
+    fn input_wait(&mut self, of_line: bool) -> Option<Background<()>> {
+        let work: Background<()> = Box::new(|| {
+            input::wait(true);
+            Ok(())
+        });
+        (!self.input.is_ready(of_line)).then_some(work)
     }
 
     fn read_password(&mut self) -> io::Result<String> {
@@ -507,7 +532,7 @@ impl Host for SystemHost {
         let written = match final_place(Path::new(&*self.at(path))) {
             Ok(Place::File(path)) => {
                 let permissions = self.permissions.clone();
-                return Box::new(move || replace_file(&path, &bytes, &permissions));
+                return Box::new(move || overwrite_file(&path, &bytes, &permissions));
             }
             // The streams are the interpreter's thread's, and in order with what is printed.
             Ok(Place::Output | Place::Errors) => self.write_file(path, &bytes),
@@ -534,7 +559,14 @@ impl Host for SystemHost {
             Place::Errors => self
                 .write_buffer()
                 .and_then(|()| io::stderr().lock().write_all(bytes)),
+            Place::File(path) => overwrite_file(&path, bytes, &self.permissions),
+        }
+    }
+
+    fn replace_file(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        match final_place(Path::new(&*self.at(path)))? {
             Place::File(path) => replace_file(&path, bytes, &self.permissions),
+            Place::Output | Place::Errors => self.write_file(path, bytes),
         }
     }
 
