@@ -259,4 +259,11 @@ fn what_the_world_outside_holds_is_still_alive() {
         lines[2], "    promise  app.ae:2 in main   held by a timer",
         "{err}"
     );
+    let timer = "import time\nfn main() {\n  time.every(1, println)\n  throw \"stop\"\n}\n";
+    scratch.file("timer.ae", timer);
+    let (_, _, err) = scratch.run(&["run", "--leak-check", "timer.ae"]);
+    assert!(
+        err.contains("    timer  timer.ae:3 in main   held by a timer\n"),
+        "{err}"
+    );
 }

@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a failure is the test's")]
 
 use aether::{
-    BuiltinDef, Engine, Entries, FileHandle, FileInfo, Host, MemoryHost, Names, Observer, OpenFile, OpenMode,
-    Permission, Steps, Waiting, Waker,
+    BuiltinDef, Engine, Entries, FileHandle, FileInfo, Host, HostMaker, MemoryHost, Names, Observer,
+    OpenFile, OpenMode, Permission, Steps, Waiting, Waker,
     parts::{eval, stdlib},
 };
 use std::any::Any;
@@ -65,6 +65,10 @@ impl Host for Watched {
 
     fn is_file(&mut self, path: &str) -> io::Result<bool> {
         self.touch().is_file(path)
+    }
+
+    fn worker_host(&mut self, allowed: Option<Vec<Permission>>) -> Option<HostMaker> {
+        self.touch().worker_host(allowed)
     }
 
     /// Looking for a module is no access of the script's.
@@ -317,10 +321,37 @@ const HARMLESS: &[&str] = &[
     "replace",
     "replace_first",
     "on_exit",
+    "parts",
+    "from_parts",
+    "format",
+    "add",
+    "diff",
+    "start_of",
+    "seconds",
+    "minutes",
+    "hours",
+    "days",
+    "human",
+    "after",
+    "every",
 ];
 
 /// What needs a second permission beside the one that it names.
 const ALSO: &[(&str, Permission)] = &[("copy", Permission::Read)];
+
+#[test]
+fn the_local_zone_is_the_environments() {
+    let touched = Rc::new(RefCell::new(0));
+    let host = Watched {
+        inner: MemoryHost::new(),
+        denied: Permission::Env,
+        touched: touched.clone(),
+    };
+    let mut engine = Engine::builder().host(host).build().unwrap();
+    let error = engine.eval("import time\ntime.parts(0, \"local\")").unwrap_err();
+    assert_eq!(error.to_string(), "Permission denied: env access to \"TZ\"");
+    assert_eq!(*touched.borrow(), 0);
+}
 
 #[test]
 fn each_built_in_is_refused_its_permission() {

@@ -407,6 +407,41 @@ fn tests_are_found_run_and_told_exactly() {
 }
 
 #[test]
+fn snapshots_are_kept_beside_the_test_and_updated_when_asked() {
+    let scratch = Scratch::new("snapshots");
+    fs::create_dir_all(scratch.path().join("t")).unwrap();
+    let program = |text: &str| {
+        format!(
+            "import testing\ntesting.test(\"shows\", fn() {{\n    testing.snapshot(\"it\", {text})\n}})\n"
+        )
+    };
+    scratch.file("t/a_test.ae", &program("\"one\\ntwo\""));
+    assert_eq!(scratch.run(&["test", "t"]).0, 0);
+    let path = scratch.path().join("t/__snapshots__/a_test.ae.snap");
+    let kept = fs::read_to_string(&path).unwrap();
+    assert!(kept.ends_with("\n=== it\n  one\n  two\n"), "{kept}");
+    scratch.file("t/a_test.ae", &program("\"one\\n2\""));
+    let (status, out, err) = scratch.run(&["test", "t"]);
+    assert_eq!((status, err.as_str()), (1, ""));
+    let failure = "    [FAIL] shows: AssertionError: snapshot 'it' differs (at a_test.ae:3)\n        \
+                   @ line 2\n        - two\n        + 2\n";
+    assert!(out.contains(failure), "{out}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), kept);
+    assert_eq!(scratch.run(&["test", "--update", "t"]).0, 0);
+    assert_eq!(scratch.run(&["test", "t"]).0, 0);
+    assert!(
+        fs::read_to_string(&path)
+            .unwrap()
+            .ends_with("\n=== it\n  one\n  2\n")
+    );
+    // It is a file of the script's, for which it needs the permissions.
+    fs::remove_file(&path).unwrap();
+    let (_, out, _) = scratch.run(&["run", "--deny-write", "t/a_test.ae"]);
+    assert!(out.contains("Permission denied: write access to"), "{out}");
+    assert!(!path.exists());
+}
+
+#[test]
 fn tests_end_at_their_limits_and_the_others_run() {
     let scratch = Scratch::new("test-limits");
     fs::create_dir_all(scratch.path().join("t")).unwrap();

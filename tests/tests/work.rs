@@ -102,6 +102,11 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("limit", "changes the limits"),
     ("set_limit", "changes the limits"),
     ("on_growth", "calls a function later"),
+    ("snapshot", "the file grows from call to call"),
+    ("before_each", "runs with tests from then on"),
+    ("after_each", "runs with tests from then on"),
+    ("table", "runs as many tests as there are rows, which takes long"),
+    ("every", "calls a function for ever"),
 ];
 
 struct Sweep {

@@ -176,6 +176,15 @@ fn refused() -> io::Error {
     io::ErrorKind::PermissionDenied.into()
 }
 
+/// The time zone at a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LocalZone {
+    /// What the variable `TZ` may hold: the name of a zone, or a rule of POSIX.
+    Named(String),
+    /// A file of zone information, as RFC 8536 describes it.
+    Data(Vec<u8>),
+}
+
 /// A standard stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
@@ -186,6 +195,9 @@ pub enum Stream {
     /// Standard error.
     Error,
 }
+
+/// Makes a host on another thread.
+pub type HostMaker = Box<dyn FnOnce() -> Box<dyn Host> + Send>;
 
 /// The world outside an engine. Abilities that a host does not provide are refused.
 pub trait Host {
@@ -257,8 +269,24 @@ pub trait Host {
     /// Seconds since the epoch, never decreasing.
     fn clock(&mut self) -> f64;
 
+    /// Nanoseconds since the epoch, never decreasing: [`Host::clock`] to the full.
+    fn clock_nanos(&mut self) -> i64 {
+        // Saturates.
+        (self.clock() * 1e9).round() as i64
+    }
+
     /// Nanoseconds since some moment, never decreasing, whatever happens to the clock that people see.
     fn monotonic(&mut self) -> u64;
+
+    /// What scripts see of [`Host::monotonic`]: another number only where clocks stand still for scripts.
+    fn stopwatch(&mut self) -> u64 {
+        self.monotonic()
+    }
+
+    /// The time zone at the host, if it is known.
+    fn time_zone(&mut self) -> Option<LocalZone> {
+        self.env("TZ").map(LocalZone::Named)
+    }
 
     /// Blocks until what the engine waits for may have happened: the waker is woken, its moment has come, there is a
     /// message. May return early; the engine looks and waits again. Someone who wants the wait to end, such as a
@@ -621,6 +649,13 @@ pub trait Host {
     /// Sets a variable for this engine and the programs that it starts, or takes it away.
     fn set_env(&mut self, name: &str, value: Option<&str>) {
         let _ = (name, value);
+    }
+
+    /// What makes the host of a worker, on the worker's thread: with the permissions of this one, of those in `allowed`
+    /// alone if that is given, and without input. None if there are to be no workers.
+    fn worker_host(&mut self, allowed: Option<Vec<Permission>>) -> Option<HostMaker> {
+        let _ = allowed;
+        None
     }
 
     /// Whether the user has asked to stop; asked now and then while code runs.

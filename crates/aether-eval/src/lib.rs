@@ -20,6 +20,8 @@ mod members;
 mod memory;
 mod prelude;
 mod random;
+mod remote;
+mod sent_function;
 mod tables;
 mod task;
 mod vm;
@@ -36,16 +38,20 @@ pub use builtins::{
 pub use context::Ctx;
 pub use handles::{Count, Held};
 pub use host::{
-    AccessCheck, Background, Change, ChangeKind, Entries, Entry, FileHandle, FileInfo, Host, Names, Observer,
-    OpenFile, OpenMode, Permission, Steps, Stream,
+    AccessCheck, Background, Change, ChangeKind, Entries, Entry, FileHandle, FileInfo, Host, HostMaker,
+    LocalZone, Names, Observer, OpenFile, OpenMode, Permission, Steps, Stream,
 };
 pub use host_function::{Callable, Class, HostFunction, HostItems, guarded};
-pub use machine::{Loaded, Machine, MachineOptions, Optimizations, Parsed, Prepared, RunError, RuntimeError};
+pub use machine::{
+    Loaded, Machine, MachineOptions, MachineRecipe, Optimizations, Parsed, Prepared, RunError, RuntimeError,
+};
 pub use members::{methods_of, properties_of, signature};
 pub use memory::{
     HeapProfile, LEAK_LIMIT, Leak, LeakPlace, LeakReport, LeakStep, MemoryWatch, ProfilePoint, RootedValue,
 };
 pub use random::Random;
+pub use remote::Remote;
+pub use sent_function::SentFunction;
 pub use task::{Effect, EventSource, HostFinish, HostFuture, Sender, Waiting, Waker};
 pub use vm::{
     Breakpoint, DEFAULT_DEPTH as DEFAULT_MAX_DEPTH, DebugFrame, Debugger, EvaluationError, Limits, Pause,

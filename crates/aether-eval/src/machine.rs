@@ -181,6 +181,29 @@ pub struct Loaded {
     module: u32,
 }
 
+/// What makes machines like one that there is, on any thread.
+#[derive(Clone, Default)]
+pub struct MachineRecipe {
+    /// Its options.
+    pub options: MachineOptions,
+    /// Its built-ins beside those of this crate.
+    extra: Vec<&'static [BuiltinDef]>,
+    /// The modules that its scripts may import.
+    extensions: &'static [LibraryModule],
+}
+
+impl MachineRecipe {
+    /// A machine with these options, built-ins and modules, for another host.
+    ///
+    /// # Errors
+    /// As [`Machine::new`].
+    pub fn build(&self, host: Box<dyn Host>) -> Result<Machine, Box<RuntimeError>> {
+        let mut machine = Machine::new(&self.options, host, &self.extra)?;
+        machine.set_extensions(self.extensions);
+        Ok(machine)
+    }
+}
+
 /// A virtual machine with its heap, globals and host.
 pub struct Machine {
     vm: Box<Vm>,
@@ -225,6 +248,11 @@ impl Machine {
             vm.scheduler.loop_timeout = options.event_loop_timeout;
             vm.scheduler.task_timeout = options.event_loop_timeout;
             vm.scheduler.grace = options.shutdown_timeout;
+            vm.recipe = MachineRecipe {
+                options: options.clone(),
+                extra: extra.to_vec(),
+                extensions: &[],
+            };
             install(&mut vm, options, extra)?;
             let module = vm.tables.add_module();
             vm.heap.begin_program();
@@ -236,6 +264,7 @@ impl Machine {
     /// Sets the modules that `import` finds after all files, besides those of this crate; before code runs.
     pub fn set_extensions(&mut self, modules: &'static [LibraryModule]) {
         self.vm.extensions = modules;
+        self.vm.recipe.extensions = modules;
     }
 
     /// Whether a file has served an import of this name.
@@ -362,6 +391,53 @@ impl Machine {
             unhandled.push(describe(&Raise::new(ErrorKind::Limit, format!("{more} more"))).into());
         }
         unhandled
+    }
+
+    /// What other threads see of the machine, and stop it by.
+    pub fn set_remote(&mut self, remote: std::sync::Arc<crate::Remote>) {
+        remote.attach(self.vm.scheduler.receiver.waker());
+        self.vm.remote = Some(remote);
+    }
+
+    /// Has a member of a library module give a value in this machine; see [`Constant::Held`](crate::Constant::Held).
+    pub fn hold(&mut self, key: &'static str, value: Value) {
+        self.vm.held.insert(key, value);
+    }
+
+    /// Calls a function value, awaiting what it gives, and serves what it has left behind: callbacks, and coroutines that
+    /// go on by themselves.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub fn call_and_serve(&mut self, function: &Value, args: &[Value]) -> Result<Value, RunError> {
+        self.vm.begin_host_call();
+        let result = self.vm.call_value(function, args, true);
+        let value = self.leave(result)?;
+        self.drain()?;
+        Ok(value)
+    }
+
+    /// Makes a function that was sent. Types that its text declares are those of the machine's messages from then on.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub fn receive_function(&mut self, sent: &crate::SentFunction) -> Result<Value, RunError> {
+        self.vm.begin_host_call();
+        let made = self.vm.receive_function(sent, self.module);
+        self.leave(made)
+    }
+
+    /// Lends what built-ins see of the machine.
+    ///
+    /// # Errors
+    /// What the closure raises.
+    pub fn with_ctx<T>(
+        &mut self,
+        use_it: impl FnOnce(&mut crate::Ctx<'_>) -> Result<T, Raise>,
+    ) -> Result<T, RunError> {
+        self.vm.begin_host_call();
+        let made = use_it(&mut crate::Ctx { vm: &mut self.vm });
+        self.leave(made)
     }
 
     /// For tests: slices that were forced, and passes that these have completed; see

@@ -45,7 +45,7 @@ static LIBRARY: LazyLock<Table> = LazyLock::new(|| {
         let constants = module.constants.iter();
         table.extend(constants.filter_map(|&(name, constant)| match constant {
             Constant::Float(number) => Some((name, Shared::Number(number))),
-            Constant::Int(_) | Constant::Text(_) => None,
+            Constant::Int(_) | Constant::Text(_) | Constant::Held(..) => None,
         }));
     }
     table

@@ -44,6 +44,11 @@ impl<'a> Options<'a> {
         Ok(Self(dict?))
     }
 
+    /// No options.
+    pub(crate) fn none() -> Self {
+        Self(None)
+    }
+
     /// An option that is there and not null.
     pub(crate) fn get(self, key: &str) -> Option<Value> {
         self.0?.get_str_value(key).filter(|value| !value.is_null())

@@ -5,9 +5,9 @@
 //! Source: library reference §E4.
 
 use aether_eval::{BuiltinDef, Ctx, HostItems};
-use aether_value::{Builtin, Charge, Heap, Native, Raise, StrBuilder, Value};
+use aether_value::{Builtin, Charge, Heap, Native, NativeMessage, Raise, StrBuilder, Value};
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -81,7 +81,8 @@ struct Shared {
 /// A buffer as a value.
 pub(crate) struct Buffer {
     shared: Rc<Shared>,
-    range: Range<usize>,
+    /// From, to; nothing once the bytes have been moved away.
+    place: Cell<(usize, usize)>,
 }
 
 impl Buffer {
@@ -101,7 +102,7 @@ impl Buffer {
                 bytes: RefCell::new(bytes.into_boxed_slice()),
                 _charge: charge,
             }),
-            range: 0..length,
+            place: Cell::new((0, length)),
         })
     }
 
@@ -114,15 +115,26 @@ impl Buffer {
 
     /// Lends the bytes.
     pub(crate) fn with<R>(&self, use_bytes: impl FnOnce(&[u8]) -> R) -> R {
-        use_bytes(&self.shared.bytes.borrow()[self.range.clone()])
+        use_bytes(&self.shared.bytes.borrow()[self.range()])
     }
 
     fn change<R>(&self, change: impl FnOnce(&mut [u8]) -> R) -> R {
-        change(&mut self.shared.bytes.borrow_mut()[self.range.clone()])
+        change(&mut self.shared.bytes.borrow_mut()[self.range()])
+    }
+
+    fn range(&self) -> Range<usize> {
+        let (start, end) = self.place.get();
+        start..end
+    }
+
+    /// Lets go of the bytes: the buffer has none any more.
+    #[cfg(feature = "worker")]
+    pub(crate) fn detach(&self) {
+        self.place.set((0, 0));
     }
 
     fn len(&self) -> usize {
-        self.range.len()
+        self.range().len()
     }
 
     /// The place of a number of bytes.
@@ -177,10 +189,10 @@ fn slice(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     };
     let start = place(args.get(1), 0)?;
     let end = place(args.get(2), length)?.max(start);
-    let begin = buffer.range.start;
+    let begin = buffer.range().start;
     let slice = Buffer {
         shared: buffer.shared.clone(),
-        range: begin + start as usize..begin + end as usize,
+        place: Cell::new((begin + start as usize, begin + end as usize)),
     };
     Ok(Value::Native(ctx.heap().native(Box::new(slice))?))
 }
@@ -352,7 +364,7 @@ impl Native for Buffer {
 
     fn iterator(&self, heap: &Heap) -> Result<Option<Value>, Raise> {
         // The bytes as they are when their turn comes.
-        let (shared, mut places) = (self.shared.clone(), self.range.clone());
+        let (shared, mut places) = (self.shared.clone(), self.range());
         let next = move |_: &Heap| {
             let byte = places.next().map(|place| shared.bytes.borrow()[place]);
             Ok(byte.map(|byte| Value::Int(byte.into())))
@@ -365,7 +377,24 @@ impl Native for Buffer {
         other.is_some_and(|other| self.with(|own| other.with(|other| own == other)))
     }
 
+    fn message(&self) -> Option<Box<dyn NativeMessage>> {
+        Some(Box::new(Sent(self.with(|bytes| bytes.into()))))
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
+    }
+}
+
+/// The bytes of a buffer on their way to another heap.
+struct Sent(Box<[u8]>);
+
+impl NativeMessage for Sent {
+    fn size(&self) -> usize {
+        self.0.len()
+    }
+
+    fn build(&self, heap: &Heap) -> Result<Value, Raise> {
+        Buffer::value_of(heap, &self.0)
     }
 }

@@ -5,6 +5,7 @@ use aether_value::{Array, Charge, Heap, Raise, Rc, Value};
 use std::io::{self, Read};
 
 /// The text of the error for bytes that are not UTF-8, as the standard library has it.
+#[cfg(feature = "files")]
 pub(crate) const NOT_UTF8: &str = "stream did not contain valid UTF-8";
 
 /// Bytes that are made room for at first if a file does not tell its size.

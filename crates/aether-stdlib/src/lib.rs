@@ -75,8 +75,14 @@ mod stream;
 #[cfg(any(feature = "json", feature = "csv"))]
 mod text;
 
+#[cfg(feature = "time")]
+mod time;
+
 #[cfg(feature = "formats")]
 mod toml;
+
+#[cfg(feature = "worker")]
+mod worker;
 
 use aether_eval::{BuiltinDef, LibraryModule};
 
@@ -133,10 +139,16 @@ pub static MODULES: &[LibraryModule] = &[
     math::MATH,
     #[cfg(feature = "rand")]
     rand::RAND,
+    #[cfg(feature = "time")]
+    time::TIME,
     #[cfg(feature = "bytes")]
     hash::HASH,
     #[cfg(feature = "bytes")]
     encoding::HEX,
     #[cfg(feature = "bytes")]
     encoding::BASE64,
+    #[cfg(feature = "worker")]
+    worker::WORKER,
+    #[cfg(feature = "worker")]
+    worker::PARALLEL,
 ];

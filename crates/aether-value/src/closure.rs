@@ -93,6 +93,18 @@ impl Closure {
         unsafe { std::slice::from_raw_parts(self.captures_ptr(), self.len()) }
     }
 
+    /// The value that a capture holds, none if its variable is not set, and whether it is a shared variable.
+    pub fn captured(&self, index: usize) -> (Option<Value>, bool) {
+        let raw = self.captures()[index];
+        if raw.tag == tag::CELL {
+            // SAFETY: by its tag.
+            return (unsafe { raw.object::<Cell>() }.get(), true);
+        }
+        // SAFETY: a capture that is no variable is a value, unless it is unset.
+        let value = (raw.tag != tag::UNSET).then(|| unsafe { raw.clone_value() });
+        (value, false)
+    }
+
     /// Puts a value into a capture of a closure in the making (a function that captures itself); the old one goes.
     pub fn set_capture(&self, index: usize, value: Raw) {
         assert!(index < self.len(), "capture index");

@@ -86,6 +86,8 @@ pub struct Code {
     pub cleanups: Box<[(u32, u32)]>,
     /// Places of instructions, sorted by word.
     pub places: Box<[(u32, Span)]>,
+    /// Where its body is in the file.
+    pub span: Span,
     /// The file it was compiled from.
     pub file: std::rc::Rc<SourceFile>,
     /// Functions nested in this one.

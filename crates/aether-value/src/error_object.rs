@@ -22,6 +22,8 @@ pub struct ErrorObject {
     message: Rc<Str>,
     value: Value,
     trace: OnceCell<Box<[TraceEntry]>>,
+    /// Where it happened in another heap, from which it came.
+    remote_trace: OnceCell<Box<str>>,
     charged: Cell<usize>,
     line: Cell<u32>,
     kind: ErrorKind,
@@ -77,9 +79,26 @@ impl ErrorObject {
         };
         let bytes = charged_for(trace.len());
         if self.trace.set(trace.into_boxed_slice()).is_ok() {
-            self.charged.set(bytes);
+            self.charged.set(self.charged.get() + bytes);
         } else {
             Heap::of(self).discharge(bytes);
+        }
+    }
+
+    /// Where it happened in another heap: a line an activation; empty if it happened here.
+    pub fn remote_trace(&self) -> &str {
+        self.remote_trace.get().map_or("", |trace| trace)
+    }
+
+    /// Attaches where it happened in another heap, once; it stays away if there is no memory for it.
+    pub fn set_remote_trace(&self, trace: String) {
+        let bytes = trace.len();
+        if bytes > 0 && Heap::of(self).try_charge(bytes) {
+            if self.remote_trace.set(trace.into_boxed_str()).is_ok() {
+                self.charged.set(self.charged.get() + bytes);
+            } else {
+                Heap::of(self).discharge(bytes);
+            }
         }
     }
 
@@ -150,6 +169,7 @@ impl Heap {
             message,
             value,
             trace: OnceCell::new(),
+            remote_trace: OnceCell::new(),
             charged: Cell::new(0),
             line: Cell::new(0),
             kind,

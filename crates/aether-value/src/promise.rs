@@ -206,6 +206,11 @@ impl Promise {
         self.add_mark(mark::DETACHED);
     }
 
+    /// Nobody is to wait for its body any more.
+    pub fn clear_detached(&self) {
+        self.marks.set(self.marks.get() & !mark::DETACHED);
+    }
+
     /// Whether a timer settles it.
     pub fn is_timed(&self) -> bool {
         self.has_mark(mark::TIMED)

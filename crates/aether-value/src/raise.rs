@@ -105,6 +105,8 @@ messages! {
     constant(name: &str) Name "Cannot assign to constant '{name}'";
     /// A `match` expression without an arm for its subject.
     no_match(value: &str) Value "No match arm for value: {value}";
+    /// A value that does not travel to other heaps.
+    unsendable(type_name: &str) Value "Cannot send {type_name} to a worker";
     /// The host does not allow it.
     permission(detail: &str) Permission "Permission denied: {detail}";
 }

@@ -71,7 +71,7 @@ pub(crate) struct Words {
     /// Compare peak and allocations of each file with those in FILE, which is made if it is not there.
     #[arg(long, value_name = "FILE")]
     mem_baseline: Option<String>,
-    /// Write what was measured to the baseline.
+    /// Write what was measured to the baseline, and snapshots that differ.
     #[arg(long)]
     update: bool,
     /// Run files in a random order, or in that of a seed.
@@ -217,6 +217,7 @@ fn once(words: &Words) -> u8 {
         memory: words.max_memory,
         leak_check: words.leak_check,
         measures: baseline.is_some(),
+        update: words.update,
     };
     reporter.begin(files.len());
     let skipped = all(&files, words, &limits, |file, mut outcome| {

@@ -19,6 +19,10 @@ use crate::status::LEAKS;
 const MAX_LINE: usize = 4 << 10;
 /// Lines of one kind that are kept.
 const MAX_LINES: usize = 10_000;
+/// Lines that are kept of what a failure says below its first.
+const MAX_DETAILS: usize = 100;
+/// What those lines begin with.
+const DETAIL: &str = "    ";
 /// How often a process is asked whether it has ended.
 const POLL: Duration = Duration::from_millis(1);
 /// The longest time between two such questions.
@@ -32,6 +36,8 @@ pub(super) struct Limits {
     pub(super) leak_check: bool,
     /// Whether its memory is measured.
     pub(super) measures: bool,
+    /// Whether snapshots that differ are written.
+    pub(super) update: bool,
 }
 
 /// A line that a test printed about itself.
@@ -40,6 +46,8 @@ pub(super) struct Case {
     /// What stands behind the mark.
     pub(super) text: String,
     pub(super) passed: bool,
+    /// What an assertion printed below, without what it is set in by.
+    pub(super) details: Vec<String>,
 }
 
 /// What came of a file.
@@ -120,6 +128,9 @@ fn command(file: &str, limits: &Limits, profile: Option<&PathBuf>) -> Result<Com
     }
     if let Some(path) = profile {
         command.arg("--heap-profile").arg(path);
+    }
+    if limits.update {
+        command.env("AETHER_UPDATE_SNAPSHOTS", "1");
     }
     // A path that looks like an option is a path.
     if file.starts_with('-') {
@@ -211,11 +222,22 @@ struct Results {
 impl Results {
     fn read(stream: impl Read) -> Self {
         let mut results = Self::default();
+        let mut has_details = false;
         each_line(stream, |line| {
             let passed = line.starts_with("[PASS]");
             if !passed && !line.starts_with("[FAIL]") {
+                // The lines below a failure that say what differs.
+                let detail = line.strip_prefix(DETAIL).filter(|_| has_details);
+                let detail = detail.filter(|detail| detail.starts_with(['-', '+', '@', '…']));
+                has_details = detail.is_some();
+                if let (Some(detail), Some(case)) = (detail, results.cases.last_mut())
+                    && case.details.len() < MAX_DETAILS
+                {
+                    case.details.push(detail.to_owned());
+                }
                 return;
             }
+            has_details = !passed && results.cases.len() < MAX_LINES;
             *(if passed {
                 &mut results.passed
             } else {
@@ -225,6 +247,7 @@ impl Results {
                 results.cases.push(Case {
                     text: line["[PASS]".len()..].trim().to_owned(),
                     passed,
+                    details: Vec::new(),
                 });
             }
         });

@@ -142,7 +142,8 @@ fn cases(outcome: &Outcome) -> Vec<(String, Option<String>)> {
                 return (case.text.clone(), None);
             }
             let (name, message) = case.text.split_once(": ").unwrap_or((&case.text, ""));
-            (name.to_owned(), Some(message.to_owned()))
+            let message = std::iter::once(message).chain(case.details.iter().map(String::as_str));
+            (name.to_owned(), Some(message.collect::<Vec<&str>>().join("\n")))
         })
         .collect();
     if outcome.crashed() || outcome.added > 0 {
@@ -159,6 +160,9 @@ fn text(file: &str, outcome: &Outcome) -> String {
     let mut out = format!("{file} ... {word} ({passed} passed, {failed} failed)\n");
     for case in outcome.cases.iter().filter(|case| !case.passed) {
         let _ = writeln!(out, "    [FAIL] {}", case.text);
+        for detail in &case.details {
+            let _ = writeln!(out, "        {detail}");
+        }
     }
     for line in &outcome.errors {
         let _ = writeln!(out, "    error: {line}");

@@ -49,6 +49,7 @@ mod task_group;
 mod testing;
 mod text;
 mod time;
+mod timer;
 
 pub(crate) use console::output_error;
 pub(crate) use exit::RUN_EXIT_HANDLERS;
@@ -60,9 +61,11 @@ pub(crate) use membership::{MEMBERSHIP, OPTIONAL_INDEX, PAIRS};
 pub(crate) use methods::EITHER_ITERATOR;
 pub(crate) use operators::{binary_operator, unary_operator};
 pub(crate) use promise::{DRAIN_QUEUE, SERVE_READY};
+pub(crate) use promise_methods::begin_timeout;
 pub(crate) use range::{INCLUSIVE_RANGE, RANGE, Range};
 pub(crate) use spread::{KEYWORD_CALL, KEYWORD_METHOD_CALL, OMITTED, SPREAD_CALL, SPREAD_METHOD_CALL};
 pub(crate) use task_group::as_group;
+pub(crate) use timer::FIRE as FIRE_TIMER;
 
 /// A built-in that computes its result at once.
 pub type Simple = fn(&mut Ctx<'_>, &[Value]) -> Result<Value, Raise>;
@@ -439,6 +442,8 @@ pub enum Constant {
     Int(fn() -> i64),
     /// A text.
     Text(&'static str),
+    /// A value that the machine holds under this name, or this one if it holds none.
+    Held(&'static str, fn() -> Value),
 }
 
 impl LibraryModule {
@@ -576,6 +581,11 @@ pub(crate) static EXTENSIONS: &[LibraryModule] = &[
     LibraryModule {
         name: "heapq",
         functions: sorting::HEAPQ,
+        constants: &[],
+    },
+    LibraryModule {
+        name: "testing",
+        functions: testing::IMPORTED,
         constants: &[],
     },
 ];

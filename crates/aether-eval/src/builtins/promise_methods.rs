@@ -97,7 +97,7 @@ static EXECUTE: BuiltinDef =
 
 impl Native for Settler {
     fn type_name(&self) -> &'static str {
-        "builtin"
+        "builtin_function"
     }
 
     fn size(&self) -> usize {
@@ -138,9 +138,9 @@ fn settled_by(args: &[Value]) -> Result<&Rc<Promise>, Raise> {
     match &args[0] {
         Value::Native(native) => match native.downcast::<Settler>() {
             Some(settler) => Ok(&settler.promise),
-            None => Err(wrong_type("builtin", &args[0])),
+            None => Err(wrong_type("builtin_function", &args[0])),
         },
-        other => Err(wrong_type("builtin", other)),
+        other => Err(wrong_type("builtin_function", other)),
     }
 }
 
@@ -253,17 +253,22 @@ pub(super) fn spawn(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Res
 static WAIT_FOR: BuiltinDef =
     BuiltinDef::core_frame("timeout", &["promise", "timer", "seconds"], 3, 3, 3, wait_for).catching();
 
+/// Begins to wait for a promise no longer than some seconds, which are a number; gives the promise of that.
+pub(crate) fn begin_timeout(ctx: &mut Ctx<'_>, promise: &Value, seconds: &Value) -> Result<Value, Raise> {
+    let timer = ctx.vm.sleep_promise(float(seconds)?)?;
+    let args = [promise.clone(), timer, seconds.clone()];
+    Ok(Value::Promise(ctx.vm.spawn(WAIT_FOR.value(), &args)?))
+}
+
 /// `Promise.timeout(promise, seconds)`. Slots: these, and what it gives.
 pub(super) fn timeout(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
     match event {
         Event::Start => {
-            let seconds = match &slots[1] {
-                Value::Int(_) | Value::Float(_) => float(&slots[1])?,
-                other => return Err(wrong_type("number", other)),
-            };
-            let timer = ctx.vm.sleep_promise(seconds)?;
-            let args = [slots[0].clone(), timer, slots[1].clone()];
-            slots[2] = Value::Promise(ctx.vm.spawn(WAIT_FOR.value(), &args)?);
+            if !matches!(slots[1], Value::Int(_) | Value::Float(_)) {
+                return Err(wrong_type("number", &slots[1]));
+            }
+            let (promise, seconds) = (slots[0].clone(), slots[1].clone());
+            slots[2] = begin_timeout(ctx, &promise, &seconds)?;
             Ok(Step::Switch)
         }
         Event::Returned(_) => Ok(Step::Done(take(&mut slots[2]))),

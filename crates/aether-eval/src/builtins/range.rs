@@ -5,7 +5,7 @@
 //!
 //! Source: language reference §19, X3.
 
-use aether_value::{Array, Builtin, Heap, IterState, Native, Raise, Rc, StrBuilder, Value};
+use aether_value::{Array, Builtin, Heap, IterState, Native, NativeMessage, Raise, Rc, StrBuilder, Value};
 use std::any::Any;
 
 use super::BuiltinDef;
@@ -127,6 +127,10 @@ impl Native for Range {
         BuiltinDef::named(METHODS, name)
     }
 
+    fn message(&self) -> Option<Box<dyn NativeMessage>> {
+        Some(Box::new(*self))
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -181,4 +185,14 @@ fn step(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         return Err(Raise::operation("range step must not be 0"));
     }
     new(ctx, Range { step, ..range })
+}
+
+impl NativeMessage for Range {
+    fn size(&self) -> usize {
+        size_of::<Self>()
+    }
+
+    fn build(&self, heap: &Heap) -> Result<Value, Raise> {
+        Ok(Value::Native(heap.native(Box::new(*self))?))
+    }
 }

@@ -13,6 +13,18 @@ use crate::tables::{EnumTemplate, StructTemplate};
 /// In [`Capture::index`]: the enclosing function's own closure, rather than one of its captures.
 pub(crate) const OWN_CLOSURE: u16 = u16::MAX;
 
+/// Whether a statement declares a function or a type, or imports.
+pub(crate) fn is_declaration(statement: Node) -> bool {
+    matches!(
+        statement,
+        Node::FunctionDecl(_)
+            | Node::Struct(_)
+            | Node::Enum(_)
+            | Node::Import { .. }
+            | Node::FromImport { .. }
+    )
+}
+
 impl Compiler<'_> {
     // --- code ---
 
@@ -26,7 +38,17 @@ impl Compiler<'_> {
         self.open_scope();
         let count = statements.len() - usize::from(last_value.is_some());
         for &statement in &statements[..count] {
-            self.statement(statement)?;
+            if self.kind == Kind::Declarations && !is_declaration(ast.node(statement)) {
+                // Its code is there for the functions in it.
+                let after = self.label();
+                self.jump(after);
+                self.function.reachable = true;
+                self.statement(statement)?;
+                self.bind(after);
+                self.function.reachable = true;
+            } else {
+                self.statement(statement)?;
+            }
         }
         if let Some(value) = last_value {
             let register = self.allocate()?;

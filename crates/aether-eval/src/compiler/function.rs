@@ -686,6 +686,7 @@ impl Compiler<'_> {
             handlers: std::mem::take(&mut state.handlers).into_boxed_slice(),
             cleanups: std::mem::take(&mut state.cleanups).into_boxed_slice(),
             places: std::mem::take(&mut state.places).into_boxed_slice(),
+            span: template.span,
             file: self.file.clone(),
             children: std::mem::take(&mut state.children).into_boxed_slice(),
             captures: captures.into_boxed_slice(),

@@ -32,7 +32,7 @@ use aether_value::{Code, Heap, Raise, Rc, Str};
 use std::ptr::NonNull;
 
 use crate::tables::Tables;
-pub(crate) use declare::OWN_CLOSURE;
+pub(crate) use declare::{OWN_CLOSURE, is_declaration};
 use function::FunctionState;
 
 /// What a source text is compiled as.
@@ -42,6 +42,8 @@ pub(crate) enum Kind {
     Program,
     /// A part of the library: a program that traces leave out.
     Library,
+    /// A program of which nothing but the declarations of functions, types and imports is run.
+    Declarations,
     /// A fragment: its top level returns the value of a last expression statement.
     Fragment,
 }

@@ -15,9 +15,10 @@ mod event_source;
 mod futures;
 mod pool;
 mod receiver;
+mod script_timers;
 mod timers;
 
-use aether_value::{Heap, Promise, Raise, Rc, Roots, Value};
+use aether_value::{Heap, NativeObject, Promise, Raise, Rc, Roots, Value};
 use ahash::AHashMap;
 use std::collections::BTreeMap;
 
@@ -28,6 +29,7 @@ pub use futures::{HostFinish, HostFuture};
 use pool::{Pool, Task};
 pub(crate) use receiver::{Message, Receiver};
 pub use receiver::{Waiting, Waker};
+use script_timers::ScriptTimer;
 use timers::{TimerAction, Timers};
 
 /// Makes the value of a finished job, on the interpreter's thread.
@@ -75,6 +77,9 @@ pub(crate) struct Callback {
     pub(crate) on_error: Value,
     /// What it waits for.
     pub(crate) promise: Rc<Promise>,
+    /// Whether it serves: it waits for what comes again and again, and a program that has been shut down does not wait
+    /// for it.
+    pub(crate) serves: bool,
 }
 
 /// An event loop that waits for the queue to be empty.
@@ -93,6 +98,8 @@ pub(crate) enum Event {
     Loop(Rc<Promise>),
     /// A callback has waited too long.
     Callback(u64),
+    /// A script's timer calls its function.
+    Timer { number: u64, object: Rc<NativeObject> },
     /// A service may look at its deadlines.
     Deadline(std::rc::Rc<EventSource>),
 }
@@ -107,6 +114,8 @@ pub(crate) struct Scheduler {
     pool: Option<Pool>,
     helpers: Option<Pool>,
     callbacks: AHashMap<u64, Callback>,
+    /// Timers of scripts that have not ended.
+    script_timers: AHashMap<u64, ScriptTimer>,
     loops: Vec<LoopWait>,
     /// Services that run, by number: the last one began last. A service that was dropped in the middle is no more.
     event_sources: BTreeMap<u64, std::rc::Weak<EventSource>>,
@@ -117,11 +126,19 @@ pub(crate) struct Scheduler {
     pub(crate) callbacks_running: usize,
     /// Coroutines that go on by themselves and have not ended.
     pub(crate) detached: usize,
+    /// Promises among these that something outside settles.
+    pub(crate) kept: usize,
     /// Failed promises that nobody had asked for when they failed, and how many more there were.
     unhandled: Vec<Rc<Promise>>,
     more_unhandled: usize,
     /// Whether whoever serves for ever is to end.
     pub(crate) is_shut_down: bool,
+    /// Whether nothing waits any more for what serves: the program has been shut down, and has not begun anew.
+    pub(crate) is_ending: bool,
+    /// Callbacks that wait and serve.
+    serving: usize,
+    /// Timers that repeat.
+    repeating: usize,
     /// Outside promises that someone waits for.
     pub(crate) demanded: usize,
     /// Most callbacks that may be queued.
@@ -150,15 +167,20 @@ impl Default for Scheduler {
             pool: None,
             helpers: None,
             callbacks: AHashMap::new(),
+            script_timers: AHashMap::new(),
             loops: Vec::new(),
             event_sources: BTreeMap::new(),
             number: 0,
             callbacks_ready: 0,
             callbacks_running: 0,
             detached: 0,
+            kept: 0,
             unhandled: Vec::new(),
             more_unhandled: 0,
             is_shut_down: false,
+            is_ending: false,
+            serving: 0,
+            repeating: 0,
             demanded: 0,
             queue_limit: DEFAULT_QUEUE_LIMIT,
             task_timeout: None,
@@ -291,6 +313,11 @@ impl Scheduler {
                     return Some((due, Event::Callback(number)));
                 }
                 TimerAction::Callback(_) => {}
+                TimerAction::Script(number) => {
+                    if let Some(event) = self.script_timer_due(heap, number, due, now) {
+                        return Some((due, event));
+                    }
+                }
                 TimerAction::EventSource(number) => {
                     let event_source = self.event_source(number);
                     if let Some(event_source) =
@@ -308,15 +335,17 @@ impl Scheduler {
     pub(crate) fn may_continue(&self) -> bool {
         let unbounded = self.loops.iter().filter(|wait| !wait.bounded).count();
         let outside = self.has_jobs() || !self.timers.is_empty() || self.has_services();
-        outside && self.demanded > unbounded
+        outside && (self.demanded > unbounded || self.kept > 0 || !self.script_timers.is_empty())
     }
 
     fn sweep_timers(&mut self) {
         let (loops, callbacks, event_sources) = (&self.loops, &self.callbacks, &self.event_sources);
+        let script_timers = &self.script_timers;
         self.timers.cancel(|action| match action {
             TimerAction::Sleep(promise) => promise.is_pending(),
             TimerAction::Loop(number) => loops.iter().any(|wait| wait.number == *number),
             TimerAction::Callback(number) => callbacks.contains_key(number),
+            TimerAction::Script(number) => script_timers.contains_key(number),
             // One that has been replaced by an earlier one stays until it is due.
             TimerAction::EventSource(number) => event_sources.contains_key(number),
         });
@@ -324,14 +353,24 @@ impl Scheduler {
 
     // --- callbacks ---
 
-    /// Callbacks that wait or are ready.
+    /// Callbacks that wait or are ready, and timers.
     pub(crate) fn queued(&self) -> usize {
-        self.callbacks.len() + self.callbacks_ready
+        self.callbacks.len() + self.callbacks_ready + self.script_timers.len()
     }
 
-    /// Whether callbacks wait or run, or coroutines that go on by themselves.
+    /// Those that an event loop waits for.
+    pub(crate) fn awaited(&self) -> usize {
+        let serving = if self.is_ending {
+            self.serving + self.repeating
+        } else {
+            0
+        };
+        self.queued() - serving
+    }
+
+    /// Whether an event loop has to wait for callbacks, or for coroutines that go on by themselves.
     pub(crate) fn has_tasks(&self) -> bool {
-        self.queued() > 0 || self.callbacks_running > 0 || self.detached > 0
+        self.awaited() > 0 || self.callbacks_running > 0 || self.detached > 0
     }
 
     /// Queues a callback; gives its number. `now` is asked only if callbacks have a deadline.
@@ -341,7 +380,7 @@ impl Scheduler {
         callback: Callback,
         now: impl FnOnce() -> u64,
     ) -> Result<u64, Raise> {
-        if self.queued() >= self.queue_limit {
+        if self.callbacks.len() + self.callbacks_ready >= self.queue_limit {
             return Err(Raise::queue_full(self.queue_limit));
         }
         let number = self.add_callback(heap, callback)?;
@@ -359,6 +398,7 @@ impl Scheduler {
     pub(crate) fn add_callback(&mut self, heap: &Heap, callback: Callback) -> Result<u64, Raise> {
         heap.charge(ENTRY)?;
         let number = self.next_number();
+        self.serving += usize::from(callback.serves);
         self.callbacks.insert(number, callback);
         Ok(number)
     }
@@ -366,6 +406,7 @@ impl Scheduler {
     /// Takes a queued callback out.
     pub(crate) fn take_callback(&mut self, heap: &Heap, number: u64) -> Option<Callback> {
         let callback = self.callbacks.remove(&number)?;
+        self.serving -= usize::from(callback.serves);
         heap.discharge(ENTRY);
         if self.callbacks.is_empty() && self.callbacks.capacity() > FEW {
             self.callbacks = AHashMap::new();
@@ -551,6 +592,9 @@ impl Scheduler {
             held.push(("the queue of callbacks", callback.on_error.clone()));
             held.push(("the queue of callbacks", Value::Promise(callback.promise.clone())));
         }
+        for timer in in_order(&self.script_timers) {
+            held.push(("a timer", Value::Native(timer.object.clone())));
+        }
         for promise in &self.unhandled {
             held.push(("an unhandled rejection", Value::Promise(promise.clone())));
         }
@@ -574,6 +618,9 @@ impl Scheduler {
             roots.value(&callback.function);
             roots.value(&callback.on_error);
             roots.object(&callback.promise);
+        }
+        for timer in self.script_timers.values() {
+            roots.object(&timer.object);
         }
         for wait in &self.loops {
             roots.object(&wait.promise);
@@ -599,14 +646,16 @@ impl Scheduler {
         }
         self.pool = None;
         self.helpers = None;
-        let entries = self.callbacks.len() + self.loops.len();
+        let entries = self.callbacks.len() + self.loops.len() + self.script_timers.len();
         let jobs: usize = self.jobs.values().map(|job| job.bytes).sum();
         heap.discharge(ENTRY * entries + jobs);
         self.timers.clear(heap);
         self.drop_futures(heap);
         drop(std::mem::take(&mut self.jobs));
         drop(std::mem::take(&mut self.callbacks));
+        (self.serving, self.repeating) = (0, 0);
         drop(std::mem::take(&mut self.loops));
+        drop(std::mem::take(&mut self.script_timers));
         drop(std::mem::take(&mut self.unhandled));
         for event_source in self.services() {
             // The promise leads to the stack that holds the service that holds the event source.

@@ -17,6 +17,8 @@ pub(super) enum TimerAction {
     Loop(u64),
     /// A queued callback's time is over.
     Callback(u64),
+    /// A script's timer is due.
+    Script(u64),
     /// A service wants to look at its own deadlines.
     EventSource(u64),
 }
@@ -135,7 +137,10 @@ impl Timers {
         timers.sort();
         let sleep = |timer: &&Timer| match &timer.action {
             TimerAction::Sleep(promise) => Some(promise.clone()),
-            TimerAction::Loop(_) | TimerAction::Callback(_) | TimerAction::EventSource(_) => None,
+            TimerAction::Loop(_)
+            | TimerAction::Callback(_)
+            | TimerAction::Script(_)
+            | TimerAction::EventSource(_) => None,
         };
         timers.iter().filter_map(sleep).collect()
     }

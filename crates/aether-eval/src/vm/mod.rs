@@ -59,11 +59,12 @@ pub(crate) use arithmetic::{number_operator, power_of};
 pub(crate) use call::MOST_NAMED;
 pub use call::Returned;
 pub(crate) use call::declared_parameters;
+pub(crate) use call::internal;
 pub use debug::{Breakpoint, DebugFrame, Debugger, EvaluationError, Pause, PauseReason, Resumption};
 pub(crate) use iterate::iterates_by_methods;
 pub(crate) use modules::ModuleState;
 pub use unwind::TracePlace;
-pub(crate) use unwind::{is_exit, read_slot, release_slot, trace_places, trace_text, with_code};
+pub(crate) use unwind::{find_code, is_exit, read_slot, release_slot, trace_places, trace_text, with_code};
 pub use watch::ScriptFrame;
 
 /// Calls and backward jumps between two looks at limits, interrupts and the collector.
@@ -236,6 +237,12 @@ pub(crate) struct Vm {
     pub(crate) host_modules: ahash::AHashMap<Box<str>, u32>,
     /// Modules that `import` finds after all files, besides those of this crate.
     pub(crate) extensions: &'static [crate::builtins::LibraryModule],
+    /// How the machine was made, for whoever makes others like it.
+    pub(crate) recipe: crate::machine::MachineRecipe,
+    /// What another thread sees of the machine, and stops it by.
+    pub(crate) remote: Option<std::sync::Arc<crate::remote::Remote>>,
+    /// Values that members of library modules have in this machine.
+    pub(crate) held: ahash::AHashMap<&'static str, Value>,
     /// Code that calls a method, by the constant of its name and the number of arguments.
     pub(super) method_stubs: ahash::AHashMap<(u32, u16), std::ptr::NonNull<aether_value::Code>>,
     pub(crate) names: Names,
@@ -318,6 +325,9 @@ impl Vm {
             exit_handlers: None,
             host_modules: ahash::AHashMap::new(),
             extensions: &[],
+            recipe: crate::machine::MachineRecipe::default(),
+            remote: None,
+            held: ahash::AHashMap::new(),
             method_stubs: ahash::AHashMap::new(),
             names,
             methods: builtins::method_rows(),
@@ -383,6 +393,7 @@ impl Vm {
         self.spend_grace(spent as i64)?;
         self.check_interrupt()?;
         self.check_deadline()?;
+        self.publish();
         if self.heap.collection_due() || self.heap.owes_slice() {
             self.collect_due();
         }

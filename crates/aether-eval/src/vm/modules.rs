@@ -68,7 +68,7 @@ impl Vm {
     }
 
     /// Compiles a tree of the machine's own, whose memory is the host's.
-    pub(super) fn compile_for_host(
+    pub(crate) fn compile_for_host(
         &mut self,
         ast: &aether_ast::Ast,
         file: std::rc::Rc<SourceFile>,
@@ -433,12 +433,11 @@ impl Vm {
         &self,
         module: &'static LibraryModule,
     ) -> impl Iterator<Item = &'static LibraryModule> + use<> {
-        let added = self
-            .extensions
+        let added = builtins::EXTENSIONS
             .iter()
-            .filter(move |added| added.name == module.name);
-        let is_other = move |added: &&LibraryModule| !std::ptr::eq(*added, module);
-        std::iter::once(module).chain(added.filter(is_other))
+            .chain(self.extensions)
+            .filter(move |added| added.name == module.name && !std::ptr::eq(*added, module));
+        std::iter::once(module).chain(added)
     }
 
     /// A function or constant of a library module. Texts are the host's.
@@ -455,6 +454,7 @@ impl Vm {
         Some(match constant {
             Constant::Float(number) => Value::Float(*number),
             Constant::Int(number) => Value::Int(number()),
+            Constant::Held(key, other) => self.held.get(key).cloned().unwrap_or_else(other),
             Constant::Text(text) => {
                 let text = self.heap.for_host(|| self.heap.intern(text));
                 Value::String(text.ok()?)

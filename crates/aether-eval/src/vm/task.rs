@@ -189,6 +189,7 @@ impl Vm {
             param_names: Box::default(),
             handlers: Box::default(),
             cleanups: Box::default(),
+            span: aether_source::Span::default(),
             places: Box::default(),
             file: std::rc::Rc::new(aether_source::SourceFile::new(None, String::new())),
             children: Box::default(),
@@ -746,6 +747,7 @@ impl Vm {
         self.deferred.clear();
         self.deferred_to_end = None;
         self.log = crate::builtins::log::Settings::default();
+        self.held.clear();
         self.current = None;
         self.main = None;
         self.spare_stack = None;

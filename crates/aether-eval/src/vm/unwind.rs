@@ -224,6 +224,35 @@ impl Vm {
         entries
     }
 
+    /// The file, if it has one, and the line in which an error was raised, or which runs if that is not known.
+    pub(crate) fn place_of(&self, raise: &Raise) -> Option<(Option<String>, u32)> {
+        let known = raise.0.error.as_ref();
+        let entry = known.and_then(|error| error.trace().first().copied());
+        let entry = entry.or_else(|| self.running())?;
+        // SAFETY: code lives as long as the heap.
+        let code = unsafe { &*entry.code };
+        let file = code.file.base_name().map(str::to_owned);
+        Some((file, code.line_at(entry.word as usize)))
+    }
+
+    /// The path of the script whose function runs.
+    pub(crate) fn running_file(&self) -> Option<String> {
+        let entry = self.running()?;
+        // SAFETY: code lives as long as the heap.
+        unsafe { &*entry.code }.file.path().map(str::to_owned)
+    }
+
+    /// The innermost activation of a script's.
+    fn running(&self) -> Option<TraceEntry> {
+        let mut found = None;
+        self.activations(|code, word, _| {
+            if !code.is_library && found.is_none() {
+                found = Some(TraceEntry { code, word });
+            }
+        });
+        found
+    }
+
     /// Visits every Aether activation of the current stack, innermost first, top levels included: its code, the
     /// word it stands at, and its frame's base.
     pub(super) fn activations(&self, mut visit: impl FnMut(&Code, u32, *mut u8)) {
@@ -273,6 +302,11 @@ pub(crate) fn trace_text(error: &Rc<ErrorObject>) -> String {
             None => write!(out, "  at {name} (line {line})"),
         };
     }
+    let remote = error.remote_trace();
+    if !remote.is_empty() {
+        let end = if out.is_empty() { "" } else { "\n" };
+        let _ = write!(out, "{end}  in a worker:\n{remote}");
+    }
     out
 }
 
@@ -315,6 +349,23 @@ pub(crate) fn is_exit(raise: &Raise) -> bool {
 pub(crate) fn with_code<R>(code: std::ptr::NonNull<Code>, use_it: impl FnOnce(&Code) -> R) -> R {
     // SAFETY: the compiler has just given it to a heap that is alive.
     use_it(unsafe { code.as_ref() })
+}
+
+/// The code of the function whose body is at a place, in a text's code.
+pub(crate) fn find_code(
+    top_level: std::ptr::NonNull<Code>,
+    body: aether_source::Span,
+) -> Option<std::ptr::NonNull<Code>> {
+    let mut pending = vec![top_level];
+    while let Some(code) = pending.pop() {
+        // SAFETY: the heap owns all code as long as it lives, children with their parents.
+        let known = unsafe { code.as_ref() };
+        if known.span == body && code != top_level {
+            return Some(code);
+        }
+        pending.extend(known.children.iter().copied());
+    }
+    None
 }
 
 /// Lets go of what a global slot held.

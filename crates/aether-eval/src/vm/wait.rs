@@ -13,12 +13,14 @@ use std::cell::{Cell, RefCell};
 use std::sync::mpsc;
 use std::thread;
 
-use aether_value::{Array, Coroutine, ErrorKind, Native, Promise, PromiseState, Raise, Raw, Rc, Value};
+use aether_value::{
+    Array, Coroutine, ErrorKind, Native, NativeObject, Promise, PromiseState, Raise, Raw, Rc, Value,
+};
 
 use super::declared_parameters;
 use super::task::Runnable;
 use super::{Flow, Vm};
-use crate::builtins::{Step, Until, as_group};
+use crate::builtins::{FIRE_TIMER, Step, Until, as_group};
 use crate::context::Ctx;
 use crate::task::{
     Callback, Effect, Event, EventSource, Finish, HostFuture, Message, Sender, Waiting, Waker, nanos,
@@ -209,8 +211,12 @@ impl Vm {
         if !promise.is_pending() {
             return;
         }
-        if promise.is_external() && promise.has_waiters() {
-            self.scheduler.demanded -= 1;
+        if promise.is_external() {
+            self.scheduler.demanded -= usize::from(promise.has_waiters());
+            if promise.is_detached() {
+                self.scheduler.kept -= 1;
+                self.scheduler.detached -= 1;
+            }
         }
         let failed = match &state {
             PromiseState::Rejected(error) => {
@@ -252,6 +258,28 @@ impl Vm {
                 });
             }
         }
+        if promise.is_detached() {
+            self.wake_event_loops();
+        }
+    }
+
+    /// Has the event loops, and the program's end, wait for a promise that something outside settles.
+    pub(crate) fn keep_alive(&mut self, promise: &Promise) {
+        if promise.is_external() && !promise.is_detached() {
+            promise.set_detached();
+            self.scheduler.detached += 1;
+            self.scheduler.kept += 1;
+        }
+    }
+
+    /// Has them no longer wait for it.
+    pub(crate) fn let_go(&mut self, promise: &Promise) {
+        if promise.is_external() && promise.is_detached() {
+            promise.clear_detached();
+            self.scheduler.detached -= 1;
+            self.scheduler.kept -= 1;
+            self.wake_event_loops();
+        }
     }
 
     // --- callbacks ---
@@ -268,6 +296,7 @@ impl Vm {
             function,
             on_error,
             promise: promise.clone(),
+            serves: false,
         };
         let number = self.scheduler.queue(&self.heap, callback, || host.monotonic())?;
         self.enter_callback(number, promise)
@@ -422,6 +451,7 @@ impl Vm {
     /// Whoever serves for ever ends.
     pub(crate) fn shut_down_loops(&mut self) {
         self.scheduler.is_shut_down = true;
+        self.scheduler.is_ending = true;
         self.release_loops(false);
     }
 
@@ -442,7 +472,7 @@ impl Vm {
 
     /// Has the event loops look again, if the queue is empty.
     pub(super) fn wake_event_loops(&mut self) {
-        if self.scheduler.queued() == 0 {
+        if self.scheduler.awaited() == 0 {
             self.release_loops(false);
         }
     }
@@ -557,6 +587,9 @@ impl Vm {
         if self.host.interrupted() {
             self.interrupt()?;
         }
+        if self.remote.as_ref().is_some_and(|remote| remote.is_stopping()) {
+            return Err(self.interruption());
+        }
         if self.profile_request.is_some() {
             self.serve_profile_request();
         }
@@ -588,6 +621,7 @@ impl Vm {
 
     fn block(&mut self) -> Result<(), Raise> {
         self.flush()?;
+        self.publish();
         self.check_interrupt()?;
         self.spend_grace(super::FINALLY_WAIT)?;
         let waiting = Waiting {
@@ -675,10 +709,40 @@ impl Vm {
                     self.settle(&promise, PromiseState::Fulfilled(Value::Null));
                 }
                 Event::Callback(number) => self.drop_late_callback(number),
+                Event::Timer { number, object } => self.ready_timer(number, object),
                 Event::Deadline(event_source) => self.wake_service(&event_source),
             }
         }
         self.sort_ties(from);
+    }
+
+    // --- timers ---
+
+    /// Enters a timer of a script; gives its number.
+    pub(crate) fn add_timer(
+        &mut self,
+        due: u64,
+        period: Option<u64>,
+        object: Rc<NativeObject>,
+    ) -> Result<u64, Raise> {
+        self.scheduler.add_timer(&self.heap, due, period, object)
+    }
+
+    /// Ends a timer of a script.
+    pub(crate) fn cancel_timer(&mut self, number: u64) {
+        if self.scheduler.cancel_timer(&self.heap, number) {
+            self.wake_event_loops();
+        }
+    }
+
+    /// A timer's function is to be called.
+    fn ready_timer(&mut self, number: u64, object: Rc<NativeObject>) {
+        self.scheduler.callbacks_ready += 1;
+        self.ready.push_back(Runnable::Callback {
+            number,
+            function: FIRE_TIMER.value(),
+            value: Value::Native(object),
+        });
     }
 
     fn sort_ties(&mut self, from: usize) {
@@ -771,7 +835,7 @@ impl Ctx<'_> {
     }
 
     /// Has a function called with what a future of the host gives. Event loops wait for it as for every queued
-    /// callback; the limits on their number and on the time that they wait do not apply.
+    /// callback, but not after `shutdown()`; the limits on their number and on the time that they wait do not apply.
     ///
     /// # Errors
     /// Out of memory.
@@ -783,6 +847,7 @@ impl Ctx<'_> {
             function,
             on_error: Value::Null,
             promise: promise.clone(),
+            serves: true,
         };
         let number = vm.scheduler.add_callback(&vm.heap, callback)?;
         vm.enter_callback(number, &promise)

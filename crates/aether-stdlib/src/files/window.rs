@@ -58,11 +58,13 @@ impl Window {
     }
 
     /// Hands out the next `count` bytes of [`Window::bytes`].
+    #[cfg_attr(not(feature = "fs"), expect(dead_code, reason = "open files use it"))]
     pub(crate) fn consume(&mut self, count: usize) {
         self.start += count;
     }
 
     /// Forgets what has not been handed out, and gives how much that is.
+    #[cfg_attr(not(feature = "fs"), expect(dead_code, reason = "open files use it"))]
     pub(crate) fn discard(&mut self) -> usize {
         let count = self.end - self.start;
         self.start = self.end;

@@ -78,6 +78,10 @@ impl Scratch {
 }
 
 /// What a number becomes that is a whole number and none of the language's ints.
+#[cfg_attr(
+    not(feature = "formats"),
+    expect(dead_code, reason = "the module json asks for them")
+)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum BigNumbers {
     /// The nearest float.

@@ -77,8 +77,16 @@ impl Marked for Value {
 }
 
 /// The containers on a path by their values.
+#[cfg_attr(
+    not(feature = "formats"),
+    allow(dead_code, reason = "the module json tells where it is")
+)]
 pub(super) struct Path(Marks<Value>);
 
+#[cfg_attr(
+    not(feature = "formats"),
+    allow(dead_code, reason = "the module json tells where it is")
+)]
 impl Path {
     pub(super) fn new(heap: &Heap) -> Self {
         Self(Marks(Stack::new(heap)))

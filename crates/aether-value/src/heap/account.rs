@@ -107,6 +107,12 @@ impl Heap {
         inner.set_window(inner.low_mark.get(), inner.live.get());
     }
 
+    /// Makes the high-water mark at least so many bytes.
+    pub fn raise_peak(&self, bytes: usize) {
+        let inner = self.inner();
+        inner.set_window(inner.low_mark.get(), bytes.max(self.peak_bytes()));
+    }
+
     /// The budget in bytes that is in force.
     pub fn limit(&self) -> Option<usize> {
         let limit = self.inner().limit.get();

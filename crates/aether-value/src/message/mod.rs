@@ -130,10 +130,7 @@ impl Message {
 /// The error for a value that does not travel.
 #[cold]
 fn unsendable(value: &Value) -> Raise {
-    Raise::new(
-        ErrorKind::Value,
-        format!("Cannot send {} to a worker", value.type_name()),
-    )
+    Raise::unsendable(&value.type_name())
 }
 
 /// Words: the operation in the low byte, a number above it.

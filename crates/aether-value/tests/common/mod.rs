@@ -90,6 +90,7 @@ pub(crate) fn code(heap: &Heap, params: u16) -> NonNull<Code> {
         param_names: vec![name(heap, "p")].into(),
         handlers: Box::default(),
         cleanups: Box::default(),
+        span: aether_source::Span::default(),
         places: vec![
             (0, aether_source::Span::new(0, 1)),
             (2, aether_source::Span::new(2, 3)),

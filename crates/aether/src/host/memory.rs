@@ -15,7 +15,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use aether_eval::{
-    FileHandle, FileInfo, Host, Names, OpenFile, OpenMode, Permission, Random, Steps, Waiting, Waker,
+    FileHandle, FileInfo, Host, HostMaker, Names, OpenFile, OpenMode, Permission, Random, Steps, Waiting,
+    Waker,
 };
 
 use super::{nanos_since, wait_on_clock};
@@ -562,6 +563,18 @@ impl io::Seek for MemoryFile {
 }
 
 impl Host for MemoryHost {
+    /// Workers have memory hosts of their own, with other seeds and without files; nobody sees what they print.
+    fn worker_host(&mut self, _: Option<Vec<Permission>>) -> Option<HostMaker> {
+        let mut world = self.world.borrow_mut();
+        world.seed = world.seed.wrapping_add(1);
+        let seed = world.seed;
+        Some(Box::new(move || {
+            let host = Self::new();
+            host.set_seed(seed);
+            Box::new(host)
+        }))
+    }
+
     fn write_out(&mut self, text: &str) -> io::Result<()> {
         self.world.borrow_mut().stdout.push_str(text);
         Ok(())
@@ -591,6 +604,10 @@ impl Host for MemoryHost {
 
     fn clock(&mut self) -> f64 {
         self.world.borrow().clock as f64 / NANOS
+    }
+
+    fn clock_nanos(&mut self) -> i64 {
+        i64::try_from(self.world.borrow().clock).unwrap_or(i64::MAX)
     }
 
     fn monotonic(&mut self) -> u64 {

@@ -995,6 +995,6 @@ pub(super) fn extend_from(array: &Array, source: &Array) -> Result<(), Raise> {
 }
 
 /// An error for an operation that only a full machine could do.
-pub(super) fn internal(detail: &str) -> Raise {
+pub(crate) fn internal(detail: &str) -> Raise {
     Raise::new(ErrorKind::Value, format!("internal error: {detail}"))
 }

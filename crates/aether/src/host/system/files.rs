@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use aether_eval::{FileHandle, FileInfo, OpenFile, OpenMode, Permission, Steps};
+use aether_eval::{FileHandle, FileInfo, LocalZone, OpenFile, OpenMode, Permission, Steps};
 
 use crate::permissions::Permissions;
 
@@ -468,6 +468,27 @@ fn temporary_beside(target: &Path) -> io::Result<(PathBuf, File)> {
             Err(error) => return Err(error),
         }
     }
+}
+
+/// The time zone that is set for the whole system: what the link names, or the file itself.
+#[cfg(unix)]
+pub(super) fn system_zone() -> Option<LocalZone> {
+    /// The longest file of zone information that is believed, in bytes.
+    const LONGEST: u64 = 1 << 20;
+    const PATH: &str = "/etc/localtime";
+    if let Ok(target) = fs::read_link(PATH)
+        && let Some((_, name)) = target.to_string_lossy().split_once("zoneinfo/")
+    {
+        return Some(LocalZone::Named(name.to_owned()));
+    }
+    let mut data = Vec::new();
+    File::open(PATH).ok()?.take(LONGEST).read_to_end(&mut data).ok()?;
+    Some(LocalZone::Data(data))
+}
+
+#[cfg(not(unix))]
+pub(super) fn system_zone() -> Option<LocalZone> {
+    None
 }
 
 #[cfg(test)]

@@ -23,11 +23,11 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aether_eval::{
-    AccessCheck, Background, Entries, Entry, FileHandle, FileInfo, Host, Names, OpenFile, OpenMode,
-    Permission, Steps, Stream, Waiting, Waker,
+    AccessCheck, Background, Entries, Entry, FileHandle, FileInfo, Host, HostMaker, LocalZone, Names,
+    OpenFile, OpenMode, Permission, Steps, Stream, Waiting, Waker,
 };
 
 use self::files::{
@@ -90,7 +90,7 @@ pub struct SystemHost {
     line_start: Rc<Cell<bool>>,
     /// A moment on both clocks.
     begun: Instant,
-    begun_at: f64,
+    begun_at: Duration,
     stop: Option<Arc<AtomicBool>>,
     armed: Option<Arc<AtomicBool>>,
     waker: Option<Box<dyn FnOnce(Waker)>>,
@@ -107,6 +107,10 @@ pub struct SystemHost {
     directory: Option<PathBuf>,
     /// Variables of the environment that were set or taken away.
     variables: BTreeMap<String, Option<String>>,
+    /// Workers that have been made.
+    workers: u64,
+    /// Whether there is input: a worker has none.
+    reads_input: bool,
 }
 
 impl Default for SystemHost {
@@ -132,10 +136,7 @@ impl SystemHost {
             direct: io::stdout().is_terminal(),
             line_start: Rc::new(Cell::new(true)),
             begun: Instant::now(),
-            begun_at: SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default()
-                .as_secs_f64(),
+            begun_at: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
             stop: None,
             armed: None,
             waker: None,
@@ -146,6 +147,8 @@ impl SystemHost {
             fixed_time: None,
             directory: None,
             variables: BTreeMap::new(),
+            workers: 0,
+            reads_input: true,
         }
     }
 
@@ -380,6 +383,35 @@ fn terminal_size() -> Option<(u16, u16)> {
 }
 
 impl Host for SystemHost {
+    fn worker_host(&mut self, allowed: Option<Vec<Permission>>) -> Option<HostMaker> {
+        let mut permissions = (*self.permissions).clone();
+        if let Some(allowed) = allowed {
+            let taken = Permission::ALL
+                .into_iter()
+                .filter(|known| !allowed.contains(known));
+            permissions = taken.fold(permissions, Permissions::deny);
+        }
+        // Workers draw other numbers than the program, and than each other.
+        self.workers += 1;
+        let seed = self.seed.map(|seed| seed.wrapping_add(self.workers));
+        let (fixed_time, begun, begun_at) = (self.fixed_time, self.begun, self.begun_at);
+        let (directory, variables) = (self.directory.clone(), self.variables.clone());
+        Some(Box::new(move || {
+            let host = Self {
+                permissions: Arc::new(permissions),
+                seed,
+                fixed_time,
+                begun,
+                begun_at,
+                directory,
+                variables,
+                reads_input: false,
+                ..Self::new()
+            };
+            Box::new(host)
+        }))
+    }
+
     fn interrupted(&mut self) -> bool {
         self.stop
             .as_ref()
@@ -418,20 +450,27 @@ impl Host for SystemHost {
 
     fn read_line(&mut self) -> io::Result<String> {
         self.write_buffer()?;
+        if !self.reads_input {
+            return Ok(String::new());
+        }
         self.input.read_line()
     }
 
     fn read_input(&mut self, most: usize) -> io::Result<Vec<u8>> {
         self.write_buffer()?;
+        if !self.reads_input {
+            return Ok(Vec::new());
+        }
         self.input.read(most)
     }
 
     fn input_wait(&mut self, of_line: bool) -> Option<Background<()>> {
+        let is_ready = !self.reads_input || self.input.is_ready(of_line);
         let work: Background<()> = Box::new(|| {
             input::wait(true);
             Ok(())
         });
-        (!self.input.is_ready(of_line)).then_some(work)
+        (!is_ready).then_some(work)
     }
 
     fn read_password(&mut self) -> io::Result<String> {
@@ -471,7 +510,30 @@ impl Host for SystemHost {
             return time;
         }
         // Set once and counted on: it never goes back.
-        self.begun_at + self.begun.elapsed().as_secs_f64()
+        (self.begun_at + self.begun.elapsed()).as_secs_f64()
+    }
+
+    fn clock_nanos(&mut self) -> i64 {
+        if let Some(time) = self.fixed_time {
+            // Saturates.
+            return (time * 1e9).round() as i64;
+        }
+        i64::try_from((self.begun_at + self.begun.elapsed()).as_nanos()).unwrap_or(i64::MAX)
+    }
+
+    fn stopwatch(&mut self) -> u64 {
+        if self.fixed_time.is_some() {
+            0
+        } else {
+            self.monotonic()
+        }
+    }
+
+    fn time_zone(&mut self) -> Option<LocalZone> {
+        match self.env("TZ") {
+            Some(name) => Some(LocalZone::Named(name)),
+            None => files::system_zone(),
+        }
     }
 
     fn monotonic(&mut self) -> u64 {
@@ -804,5 +866,15 @@ mod tests {
         }
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         assert!((clock - since.as_secs_f64()).abs() < 5.0);
+        assert!((host.clock_nanos() as f64 / 1e9 - clock).abs() < 5.0);
+    }
+
+    #[test]
+    fn a_fixed_time_holds_for_every_clock_that_scripts_see() {
+        let mut host = SystemHost::new().with_fixed_time(1.5);
+        assert_eq!(
+            (host.clock(), host.clock_nanos(), host.stopwatch()),
+            (1.5, 1_500_000_000, 0)
+        );
     }
 }

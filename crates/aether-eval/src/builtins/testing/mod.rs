@@ -1,12 +1,23 @@
-//! Assertions and the little test runner.
+//! Assertions, tests, and what surrounds them.
 //!
-//! Source: library reference chapter 10, **testing**.
+//! Chapter 10's functions are everywhere, those of §E13 are for who imports the module. A failure that these found is
+//! printed with its place.
+//!
+//! Source: library reference chapter 10, **testing**, and §E13.
 
-use aether_value::{Raise, Value, equal};
+mod assertions;
+mod bench;
+mod cases;
+mod difference;
+mod memory;
+mod snapshot;
+
+use aether_value::{Array, Raise, Rc, Value, equal};
 
 use super::support::{array, wrong_type};
 use super::{Args, BuiltinDef, Event, Step, console};
 use crate::context::Ctx;
+use crate::host::Permission;
 
 pub(super) static DEFS: &[BuiltinDef] = &[
     BuiltinDef::library("assert_eq", &["actual", "expected"], assert_eq),
@@ -15,9 +26,63 @@ pub(super) static DEFS: &[BuiltinDef] = &[
     BuiltinDef::library("assert_null", &["value"], assert_null),
     BuiltinDef::library("assert_not_null", &["value"], assert_not_null),
     BuiltinDef::library_frame("expect_error", &["f"], 1, expect_error).catching(),
-    BuiltinDef::library_frame("test", &["name", "f"], 2, test).catching(),
+    BuiltinDef::library_frame("test", &["name", "f"], cases::SLOTS, cases::test).catching(),
     BuiltinDef::library("test_summary", &["results"], test_summary).iterables(1),
 ];
+
+/// What those have who import the module.
+pub(super) static IMPORTED: &[BuiltinDef] = &[
+    BuiltinDef::library_frame("test_async", &["name", "f"], cases::SLOTS, cases::test_async).catching(),
+    BuiltinDef::library_frame("table", &["name", "rows", "f"], 5, cases::table).iterables(2),
+    BuiltinDef::library("before_each", &["f"], |ctx, args| {
+        cases::add_hook(ctx, &args[0], |state| &mut state.before)
+    }),
+    BuiltinDef::library("after_each", &["f"], |ctx, args| {
+        cases::add_hook(ctx, &args[0], |state| &mut state.after)
+    }),
+    BuiltinDef::library("skip", &["reason"], assertions::skip),
+    BuiltinDef::library(
+        "assert_equals",
+        &["actual", "expected"],
+        assertions::assert_equals,
+    ),
+    BuiltinDef::library(
+        "assert_close",
+        &["actual", "expected", "tol"],
+        assertions::assert_close,
+    ),
+    BuiltinDef::library_frame(
+        "assert_contains",
+        &["container", "item"],
+        2,
+        assertions::assert_contains,
+    ),
+    BuiltinDef::library("assert_type", &["value", "name"], assertions::assert_type),
+    BuiltinDef::library_frame("assert_throws", &["f", "substring"], 2, assertions::assert_throws).catching(),
+    BuiltinDef::library_frame("assert_no_leaks", &["f"], 2, memory::assert_no_leaks),
+    BuiltinDef::library_frame("assert_max_memory", &["bytes", "f"], 4, memory::assert_max_memory).catching(),
+    BuiltinDef::library("snapshot", &["name", "value"], snapshot::snapshot).needing(Permission::Write),
+    BuiltinDef::library_frame("bench", &["name", "f", "opts"], bench::SLOTS, bench::bench)
+        .needing(Permission::Clock)
+        .with_options(bench::OPTIONS),
+];
+
+/// What the module keeps for an engine.
+#[derive(Default)]
+struct State {
+    /// Functions that run before each test.
+    before: Option<Rc<Array>>,
+    /// Functions that run after each test, the last one first.
+    after: Option<Rc<Array>>,
+    /// What the last of the imported assertions that failed threw.
+    failed: Option<Value>,
+    /// The error and the reason of a `skip` that is on its way to its test.
+    skipped: Option<(String, String)>,
+}
+
+fn state<'c>(ctx: &'c mut Ctx<'_>) -> &'c mut State {
+    ctx.module_state()
+}
 
 /// What a failed assertion throws: its text.
 #[cold]
@@ -27,6 +92,14 @@ fn failed(ctx: &Ctx<'_>, text: &str) -> Raise {
         Ok(value) => Raise::thrown(value, text),
         Err(raise) => raise,
     }
+}
+
+/// What a failed assertion of §E13 throws: tests print its place.
+#[cold]
+fn failed_at(ctx: &mut Ctx<'_>, text: &str) -> Raise {
+    let raise = failed(ctx, text);
+    state(ctx).failed = Some(raise.0.value.clone());
+    raise
 }
 
 /// The failure whose text tells of `value`.
@@ -88,42 +161,6 @@ fn expect_error(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<
         Event::Failed(raise) if raise.kind().is_catchable() => Ok(Step::Done(Value::Null)),
         Event::Failed(raise) => Err(raise),
     }
-}
-
-fn test(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
-    let failure = match event {
-        Event::Start => {
-            return Ok(Step::Call {
-                function: slots[1].clone(),
-                args: Args::None,
-                lenient: false,
-            });
-        }
-        Event::Returned(_) => None,
-        Event::Failed(raise) if raise.kind().is_catchable() => Some(ctx.string(raise.message())?),
-        Event::Failed(raise) => return Err(raise),
-    };
-    let name = ctx.text(&slots[0])?;
-    let line = |ctx: &mut Ctx<'_>, parts: &[&str]| -> Result<(), Raise> {
-        parts
-            .iter()
-            .try_for_each(|part| console::write(ctx, "test", part))
-    };
-    match failure.as_ref().and_then(Value::as_str) {
-        None => line(ctx, &["[PASS] ", name.as_str(), "\n"])?,
-        Some(message) => line(ctx, &["[FAIL] ", name.as_str(), ": ", message, "\n"])?,
-    }
-    let heap = ctx.heap();
-    let result = heap.dict()?;
-    let key = |text: &str| heap.intern(text).map(Value::String);
-    result.insert(key("name")?, slots[0].clone())?;
-    result.insert(key("passed")?, Value::Bool(failure.is_none()))?;
-    let error = match failure {
-        Some(message) => message,
-        None => Value::String(heap.empty_string()?),
-    };
-    result.insert(key("error")?, error)?;
-    Ok(Step::Done(Value::Dict(result)))
 }
 
 fn test_summary(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {

@@ -1,0 +1,473 @@
+//! The two ends of the line between a program and a worker.
+//!
+//! Both have messages and named channels; the program's end has the worker's result and its controls too. Whoever is
+//! gone closes what it would have taken messages from.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aether_eval::{BuiltinDef, Ctx, Event, HostFinish, Remote, Step};
+use aether_value::{Builtin, Heap, Message, Native, NativeObject, Raise, Raw, Rc, Str, StrBuilder, Value};
+
+use super::mailbox::{Mailbox, Refused};
+use crate::arguments::{number, object, receiver, string};
+
+/// Two mailboxes, from the program to the worker and back.
+#[derive(Clone)]
+pub(super) struct Line {
+    pub(super) to_worker: Arc<Mailbox>,
+    pub(super) to_program: Arc<Mailbox>,
+}
+
+impl Line {
+    pub(super) fn new(limit: Option<usize>) -> Self {
+        Self {
+            to_worker: Mailbox::new(limit),
+            to_program: Mailbox::new(limit),
+        }
+    }
+}
+
+/// What both ends share.
+pub(super) struct Shared {
+    pub(super) line: Line,
+    channels: Mutex<Vec<(String, Line)>>,
+    limit: Option<usize>,
+    pub(super) name: String,
+    pub(super) id: u64,
+    pub(super) remote: Arc<Remote>,
+}
+
+impl Shared {
+    pub(super) fn new(name: String, id: u64, limit: Option<usize>) -> Arc<Self> {
+        Arc::new(Self {
+            line: Line::new(limit),
+            channels: Mutex::default(),
+            limit,
+            name,
+            id,
+            remote: Arc::default(),
+        })
+    }
+
+    fn channel(&self, name: &str) -> Line {
+        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, line)) = channels.iter().find(|(known, _)| known == name) {
+            return line.clone();
+        }
+        let line = Line::new(self.limit);
+        channels.push((name.to_owned(), line.clone()));
+        line
+    }
+
+    /// Nothing goes either way any more.
+    pub(super) fn close(&self) {
+        let channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = channels.iter().map(|(_, line)| line);
+        for line in lines.chain([&self.line]) {
+            line.to_worker.close();
+            line.to_program.close();
+        }
+    }
+}
+
+/// An end.
+pub(super) struct Peer {
+    pub(super) shared: Arc<Shared>,
+    /// Whether this is the worker's end.
+    in_worker: bool,
+    /// What the worker gives, at the program's end.
+    pub(super) result: RefCell<Option<Rc<aether_value::Promise>>>,
+}
+
+static METHODS: &[BuiltinDef] = &[
+    BuiltinDef::method("post", 1, 2, post),
+    BuiltinDef::method("recv", 0, 1, |ctx, args| {
+        let incoming = incoming(receiver::<Peer>(args));
+        receive(ctx, incoming, args.get(1))
+    }),
+    BuiltinDef::method("on_message", 1, 1, on_message),
+    BuiltinDef::method("channel", 1, 1, channel),
+    BuiltinDef::method("join", 0, 0, join),
+    BuiltinDef::method("terminate", 0, 0, terminate),
+    BuiltinDef::method("stats", 0, 0, stats),
+    BuiltinDef::method("unref", 0, 0, unref),
+];
+
+/// Methods that the worker's end lacks.
+const CONTROLS: [&str; 4] = ["join", "terminate", "stats", "unref"];
+
+static CHANNEL_METHODS: &[BuiltinDef] = &[
+    BuiltinDef::method("send", 1, 1, send),
+    BuiltinDef::method("recv", 0, 1, |ctx, args| {
+        let incoming = receiver::<Channel>(args).incoming().clone();
+        receive(ctx, incoming, args.get(1))
+    }),
+    BuiltinDef::method("try_recv", 0, 0, try_recv),
+    BuiltinDef::method("close", 0, 0, close),
+    BuiltinDef::method_frame("has_next", 0, 0, 1, has_next),
+    BuiltinDef::method_frame("next", 0, 0, 1, next),
+];
+
+impl Peer {
+    pub(super) fn of_program(shared: Arc<Shared>, result: Rc<aether_value::Promise>) -> Self {
+        Self {
+            shared,
+            in_worker: false,
+            result: RefCell::new(Some(result)),
+        }
+    }
+
+    pub(super) fn of_worker(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            in_worker: true,
+            result: RefCell::new(None),
+        }
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        if !self.in_worker {
+            // The worker goes on, and learns that nothing more comes.
+            self.shared.line.to_worker.close();
+        }
+    }
+}
+
+impl Native for Peer {
+    fn type_name(&self) -> &'static str {
+        "worker"
+    }
+
+    fn size(&self) -> usize {
+        size_of::<Self>() + size_of::<Shared>()
+    }
+
+    fn trace(&self, visit: &mut dyn FnMut(&Raw)) {
+        if let Ok(result) = self.result.try_borrow()
+            && let Some(promise) = &*result
+        {
+            visit(&Raw::of_rc(promise));
+        }
+    }
+
+    fn display(&self, out: &mut StrBuilder) -> Result<(), Raise> {
+        out.push_str("<worker ")?;
+        out.push_str(&self.shared.name)?;
+        out.push_char('>')
+    }
+
+    fn member(&self, heap: &Heap, name: &str) -> Result<Option<Value>, Raise> {
+        Ok(match name {
+            "name" => Some(Value::String(heap.string(&self.shared.name)?)),
+            "id" => Some(Value::Int(self.shared.id as i64)),
+            _ => None,
+        })
+    }
+
+    fn member_names(&self) -> Vec<String> {
+        let methods = METHODS.iter().map(|def| def.info.name);
+        let methods = methods.filter(|name| !self.in_worker || !CONTROLS.contains(name));
+        methods.chain(["name", "id"]).map(str::to_owned).collect()
+    }
+
+    fn method(&self, name: &str) -> Option<Builtin> {
+        if self.in_worker && CONTROLS.contains(&name) {
+            return None;
+        }
+        BuiltinDef::named(METHODS, name)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+fn incoming(peer: &Peer) -> Arc<Mailbox> {
+    let line = &peer.shared.line;
+    if peer.in_worker {
+        line.to_worker.clone()
+    } else {
+        line.to_program.clone()
+    }
+}
+
+fn outgoing(peer: &Peer) -> &Mailbox {
+    let line = &peer.shared.line;
+    if peer.in_worker {
+        &line.to_program
+    } else {
+        &line.to_worker
+    }
+}
+
+/// Posts a message; to somebody who is gone it goes nowhere.
+fn deliver(mailbox: &Mailbox, message: Message) -> Result<(), Raise> {
+    let size = message.size().max(message.built_size());
+    match mailbox.post(message) {
+        Ok(()) | Err(Refused::Closed) => Ok(()),
+        Err(Refused::Full { waiting, limit }) => Err(Raise::out_of_memory(size, waiting, Some(limit))),
+    }
+}
+
+fn post(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let peer = receiver::<Peer>(args);
+    let moved = super::transfer::buffers(args.get(2))?;
+    let message = ctx.message(&args[1])?;
+    deliver(outgoing(peer), message)?;
+    for buffer in moved {
+        super::transfer::empty(&buffer);
+    }
+    Ok(Value::Null)
+}
+
+/// The promise of the next message of a mailbox; null at the end.
+fn receive(ctx: &mut Ctx<'_>, mailbox: Arc<Mailbox>, timeout: Option<&Value>) -> Result<Value, Raise> {
+    let seconds = timeout.filter(|value| !value.is_null()).map(number).transpose()?;
+    let promise = ctx.await_future(Box::pin(async move {
+        let message = mailbox.next().await;
+        let finish: HostFinish = Box::new(move |ctx| match message {
+            Some(message) => ctx.value_of(&message),
+            None => Ok(Value::Null),
+        });
+        finish
+    }))?;
+    match seconds {
+        Some(seconds) => ctx.timeout(&promise, seconds),
+        None => Ok(promise),
+    }
+}
+
+fn on_message(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    if !args[1].is_callable() {
+        return Err(Raise::not_callable(&args[1].type_name()));
+    }
+    let listen = ctx.library_function("worker_listen")?;
+    let is_over = Value::Native(
+        ctx.heap()
+            .native(Box::new(Over(incoming(receiver::<Peer>(args)))))?,
+    );
+    ctx.spawn(listen, &[args[0].clone(), is_over, args[1].clone()])?;
+    Ok(Value::Null)
+}
+
+/// Tells whether a mailbox is over, when it is called.
+struct Over(Arc<Mailbox>);
+
+static IS_OVER: BuiltinDef = BuiltinDef::method("is_over", 0, 0, |_, args| {
+    Ok(Value::Bool(receiver::<Over>(args).0.is_over()))
+});
+
+impl Native for Over {
+    fn type_name(&self) -> &'static str {
+        "builtin_function"
+    }
+
+    fn callee(&self) -> Option<Builtin> {
+        Some(Builtin(&IS_OVER.info))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+fn join(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let result = receiver::<Peer>(args).result.borrow().clone();
+    Ok(result.map_or(Value::Null, Value::Promise))
+}
+
+fn terminate(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let peer = receiver::<Peer>(args);
+    peer.shared.remote.stop();
+    peer.shared.close();
+    Ok(Value::Null)
+}
+
+fn unref(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let result = receiver::<Peer>(args).result.borrow().clone();
+    if let Some(promise) = result {
+        ctx.keep_alive(&Value::Promise(promise), false);
+    }
+    Ok(args[0].clone())
+}
+
+fn stats(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let shared = &receiver::<Peer>(args).shared;
+    let heap = ctx.heap().clone();
+    let key = |name: &str| heap.string(name).map(Value::String);
+    let figures = heap.dict()?;
+    let remote = &shared.remote;
+    for (name, value) in [
+        ("live_bytes", remote.live_bytes()),
+        ("peak_bytes", remote.peak_bytes()),
+        ("live_objects", remote.live_objects()),
+    ] {
+        figures.insert(key(name)?, Value::Int(value as i64))?;
+    }
+    let stats = heap.dict()?;
+    stats.insert(key("heap")?, Value::Dict(figures))?;
+    stats.insert(key("steps")?, Value::Int(remote.steps() as i64))?;
+    Ok(Value::Dict(stats))
+}
+
+// --- named channels ---
+
+/// A named channel, as one end sees it.
+struct Channel {
+    line: Line,
+    in_worker: bool,
+    held: RefCell<Option<Value>>,
+}
+
+impl Channel {
+    fn incoming(&self) -> &Arc<Mailbox> {
+        if self.in_worker {
+            &self.line.to_worker
+        } else {
+            &self.line.to_program
+        }
+    }
+
+    fn outgoing(&self) -> &Arc<Mailbox> {
+        if self.in_worker {
+            &self.line.to_program
+        } else {
+            &self.line.to_worker
+        }
+    }
+}
+
+impl Native for Channel {
+    fn type_name(&self) -> &'static str {
+        "channel"
+    }
+
+    fn size(&self) -> usize {
+        size_of::<Self>()
+    }
+
+    fn trace(&self, visit: &mut dyn FnMut(&Raw)) {
+        if let Ok(held) = self.held.try_borrow()
+            && let Some(value) = &*held
+        {
+            visit(&Raw::of_value(value));
+        }
+    }
+
+    fn member(&self, _: &Heap, name: &str) -> Result<Option<Value>, Raise> {
+        Ok(match name {
+            "length" => Some(Value::Int(self.incoming().len() as i64)),
+            "closed" => Some(Value::Bool(self.incoming().is_closed())),
+            _ => None,
+        })
+    }
+
+    fn member_names(&self) -> Vec<String> {
+        let methods = CHANNEL_METHODS.iter().map(|def| def.info.name);
+        methods.chain(["length", "closed"]).map(str::to_owned).collect()
+    }
+
+    fn method(&self, name: &str) -> Option<Builtin> {
+        BuiltinDef::named(CHANNEL_METHODS, name)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+fn channel(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let peer = receiver::<Peer>(args);
+    let name: &Rc<Str> = string(&args[1])?;
+    let channel = Channel {
+        line: peer.shared.channel(name.as_str()),
+        in_worker: peer.in_worker,
+        held: RefCell::new(None),
+    };
+    Ok(Value::Native(ctx.heap().native(Box::new(channel))?))
+}
+
+fn send(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let channel = receiver::<Channel>(args);
+    if channel.outgoing().is_closed() {
+        return Err(Raise::new(aether_value::ErrorKind::Value, "Channel closed"));
+    }
+    let message = ctx.message(&args[1])?;
+    deliver(channel.outgoing(), message)?;
+    let sent = ctx
+        .heap()
+        .promise(aether_value::PromiseState::Fulfilled(Value::Null))?;
+    Ok(Value::Promise(sent))
+}
+
+fn try_recv(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let channel = receiver::<Channel>(args);
+    if let Some(value) = channel.held.take() {
+        return Ok(value);
+    }
+    match channel.incoming().take() {
+        Some(message) => ctx.value_of(&message),
+        None => Ok(Value::Null),
+    }
+}
+
+fn close(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let channel = receiver::<Channel>(args);
+    channel.line.to_worker.close();
+    channel.line.to_program.close();
+    Ok(Value::Null)
+}
+
+fn has_next(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    let channel = object::<Channel>(&slots[0]);
+    match event {
+        Event::Failed(raise) => return Err(raise),
+        Event::Returned(_) | Event::Start => {}
+    }
+    if channel.held.borrow().is_some() {
+        return Ok(Step::Done(Value::Bool(true)));
+    }
+    if let Some(message) = channel.incoming().take() {
+        let value = ctx.value_of(&message)?;
+        channel.held.replace(Some(value));
+        return Ok(Step::Done(Value::Bool(true)));
+    }
+    if channel.incoming().is_over() {
+        return Ok(Step::Done(Value::Bool(false)));
+    }
+    // Woken by the next message, which it takes itself.
+    let mailbox = channel.incoming().clone();
+    let promise = ctx.await_future(Box::pin(async move {
+        mailbox.ready().await;
+        let finish: HostFinish = Box::new(|_| Ok(Value::Null));
+        finish
+    }))?;
+    Ok(Step::Await(promise))
+}
+
+fn next(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    match event {
+        Event::Start => {
+            let channel = object::<Channel>(&slots[0]);
+            if let Some(value) = channel.held.take() {
+                return Ok(Step::Done(value));
+            }
+            let incoming = channel.incoming().clone();
+            receive(ctx, incoming, None).map(Step::Await)
+        }
+        Event::Returned(value) => Ok(Step::Done(value)),
+        Event::Failed(raise) => Err(raise),
+    }
+}
+
+/// The native object in a value.
+pub(super) fn native_of(value: &Value) -> Option<&Rc<NativeObject>> {
+    match value {
+        Value::Native(native) => Some(native),
+        _ => None,
+    }
+}

@@ -1,0 +1,249 @@
+//! Workers on the command line: engines on threads of their own.
+//!
+//! Source: library reference §E10.
+#![forbid(unsafe_code)]
+
+use aether_tests::Scratch;
+
+/// What a script that imports the modules prints, and its status.
+fn ends(name: &str, script: &str) -> (i32, String) {
+    let scratch = Scratch::new(name);
+    scratch.file("script.ae", &format!("import worker\nimport parallel\n{script}"));
+    scratch.file(
+        "adder.ae",
+        "import worker\nfn main() { worker.parent.post(args) }\n",
+    );
+    scratch.file(
+        "job.ae",
+        "let calls = 0\nfn main(n) { calls += 1  return n * 2 }\n",
+    );
+    let (status, output, errors) = scratch.run(&["run", "script.ae"]);
+    (status, output + &errors)
+}
+
+fn prints(name: &str, script: &str, expected: &str) {
+    assert_eq!(ends(name, script), (0, expected.to_owned()));
+}
+
+#[test]
+fn a_function_goes_with_its_code_and_copies_of_its_data() {
+    prints(
+        "workers-function",
+        r#"
+let rate = 3
+let rows = [[1, 2], {"a": set([1])}]
+fn helper(x) { return x * rate }
+struct Point { x, y  fn sum(self) { return self.x + self.y } }
+enum Side { Left, Right(n) }
+fn make(n) {
+    let counter = n
+    return fn(step) {
+        counter += step
+        return [counter, helper(2), Point { x: 1, y: 2 }.sum(), Side.Right(4), rows]
+    }
+}
+let f = make(10)
+println(await worker.spawn(f, {"args": [5]}).join())
+println(f(1)[0])
+println(await worker.spawn(async fn() { return await Promise.resolve("async") }).join())
+println(await worker.spawn(abs, {"args": [-4]}).join(), await worker.spawn(fn(r) { return r.to_array() }, {"args": [1..4]}).join())
+println(worker.is_main, worker.id, worker.parent, await worker.spawn(fn() { import worker  return worker.is_main }).join())
+"#,
+        "[15, 6, 3, Side.Right(4), [[1, 2], {a: set(1)}]]\n11\nasync\n4 [1, 2, 3]\ntrue 0 null false\n",
+    );
+}
+
+#[test]
+fn what_cannot_be_sent_is_named() {
+    prints(
+        "workers-unsendable",
+        r#"
+let p = Promise.new(fn() {})
+fn local() {
+    let inner = [1].iterator()
+    return fn() { return inner.next() }
+}
+for f in [fn() { return p }, local(), 5] {
+    try { worker.spawn(f) } catch (e) { println(e.message) }
+}
+let w = worker.spawn(fn() { import worker  return await worker.parent.recv() })
+for v in [println, fn() {}, p, worker, w, (1..3).iterator()] {
+    try { w.post([v]) } catch (e) { println(e.message) }
+}
+w.post("enough")
+println(await w.join())
+"#,
+        "Cannot send promise to a worker (used as 'p')\n\
+         Cannot send iterator to a worker (captured as 'inner')\n\
+         Cannot send int to a worker\n\
+         Cannot send builtin_function to a worker\nCannot send function to a worker\nCannot send promise to a worker\n\
+         Cannot send module to a worker\nCannot send worker to a worker\n\
+         Cannot send iterator to a worker\nenough\n",
+    );
+}
+
+#[test]
+fn messages_keep_sharing_and_cycles() {
+    prints(
+        "workers-messages",
+        r#"
+struct Node { value, next }
+let w = worker.spawn(fn() {
+    import worker
+    let peer = worker.parent
+    let m = await peer.recv()
+    m["shared"][0] = "changed"
+    peer.post([m["again"], m["own"] == m, m["node"].next.value, type(m["bytes"]), m["bytes"].to_string()])
+    peer.post(null)
+    return "done"
+})
+let shared = [1]
+let node = Node { value: 1, next: null }
+node.next = Node { value: 2, next: node }
+let bytes = buffer("héé")
+let m = {"shared": shared, "again": shared, "node": node, "bytes": bytes}
+m["own"] = m
+w.post(m, {"transfer": [bytes]})
+println(await w.recv(), await w.recv(), shared, bytes.length)
+println(await w.join())
+m["own"] = null
+node.next = null
+try { w.post(1, {"move": []}) } catch (e) { println(e.message) }
+"#,
+        "[[changed], true, 2, buffer, héé] null [1] 0\ndone\nInvalid operation: unknown option 'move'\n",
+    );
+}
+
+#[test]
+fn handlers_channels_and_scripts() {
+    prints(
+        "workers-channels",
+        r#"
+let w = worker.spawn("adder.ae", {"args": ["a", "b"], "name": "adder"})
+println(w, w.name, await w.recv())
+await w.join()
+let e = worker.spawn(fn() {
+    import worker
+    let jobs = worker.parent.channel("jobs")
+    let results = worker.parent.channel("results")
+    for job in jobs { await results.send(job * 2) }
+    results.close()
+    return "closed"
+})
+let jobs = e.channel("jobs")
+for n in 1..4 { await jobs.send(n) }
+jobs.close()
+println([...e.channel("results")], await e.join())
+try { await jobs.send(1) } catch (e) { println(e.message) }
+let h = worker.spawn(fn() {
+    import worker
+    for n in 0..3 { worker.parent.post(n) }
+    await worker.parent.recv()
+})
+let seen = []
+h.on_message(fn(n) {
+    seen.push(n)
+    if (n == 2) { h.post("stop") }
+})
+await h.join()
+println(seen)
+let slow = worker.spawn(fn() { import worker  await worker.parent.recv() })
+try { await slow.recv(0.05) } catch (e) { println(e.message, e.kind) }
+slow.post(1)
+try { await worker.spawn("missing.ae").join() } catch (e) { println(e.kind, e.message.contains("missing.ae")) }
+"#,
+        "<worker adder> adder [a, b]\n\
+         [2, 4, 6] closed\nChannel closed\n[0, 1, 2]\nTimed out after 0.05s timeout\nio true\n",
+    );
+}
+
+#[test]
+fn every_end_of_a_worker_is_told() {
+    prints(
+        "workers-ends",
+        r#"
+fn fails(n) { throw {"code": n} }
+let thrown = worker.spawn(fails, {"args": [7]})
+try { await thrown.join() } catch (e) { println(e.message, e.value["code"], e.stack_trace.contains("fails (script.ae:4)")) }
+let hungry = worker.spawn(fn() { let a = []  while (true) { a.push("x".repeat(50) + str(len(a))) } }, {"max_memory": 2000000})
+try { await hungry.join() } catch (e) { println(e.kind) }
+let busy = worker.spawn(fn() { while (true) {} }, {"max_steps": 100000})
+try { await busy.join() } catch (e) { println(e.message) }
+for f in [fn() { while (true) {} }, fn() { sleep(1000) }, fn() { import worker  await worker.parent.recv() }] {
+    let w = worker.spawn(f)
+    println(w.terminate())
+    try { await w.join() } catch (e) { println(e.message, e.kind) }
+}
+let waits = worker.spawn(fn() { import worker  return await worker.parent.recv() })
+waits.post(type(waits.stats()["heap"]["live_bytes"]))
+println(await waits.join())
+println(await worker.spawn(fn() { try { read_file("script.ae") } catch (e) { return e.kind } }, {"permissions": ["clock"]}).join())
+try { worker.spawn(fn() {}, {"permissions": ["everything"]}) } catch (e) { println(e.message) }
+try { worker.spawn(fn() {}, {"speed": 1}) } catch (e) { println(e.message) }
+// Nobody waits for this one.
+worker.spawn(fn() { while (true) {} }).unref()
+println("end")
+"#,
+        "{code: 7} 7 true\nout_of_memory\nStep limit exceeded (100000)\n\
+         null\nWorker terminated cancelled\nnull\nWorker terminated cancelled\nnull\nWorker terminated cancelled\n\
+         int\npermission\nInvalid operation: unknown permission 'everything'\n\
+         Invalid operation: unknown option 'speed'\nend\n",
+    );
+    let (status, text) = ends("workers-unseen", "worker.spawn(fn() { throw \"unseen\" })");
+    assert_eq!(
+        (status, text.lines().next()),
+        (1, Some("unhandled rejection: unseen"))
+    );
+}
+
+#[test]
+fn pools_take_jobs_and_lose_none() {
+    prints(
+        "workers-pools",
+        r#"
+let pool = worker.pool(2, fn(a, b) { return a * 10 + b })
+println(pool, await pool.submit(1, 2))
+println(Promise.all([pool.submit(n, 1) for n in 0..50]).sum())
+let squares = worker.pool(3, fn(n) { if (n == 3) { throw "three" }  return n * n })
+println(await squares.map([0, 1, 2]))
+try { await squares.map([1, 2, 3]) } catch (e) { println(e.message) }
+let spinning = worker.pool(1, fn(n) { while (n == 0) {}  return n })
+let stuck = spinning.submit(0)
+let queued = spinning.submit(0)
+let last = spinning.submit(5)
+queued.cancel("not wanted")
+try { await Promise.timeout(stuck, 0.1) } catch (e) { println(e.message) }
+println(await last)
+spinning.close()
+try { spinning.submit(1) } catch (e) { println(e.message) }
+println(await worker.pool(1, "job.ae").submit(21))
+try { worker.pool(0, fn() {}) } catch (e) { println(e.message) }
+"#,
+        "<worker_pool of 2> 12\n12300\n[0, 1, 4]\nthree\nTimed out after 0.1s\n5\n\
+         Invalid operation: the pool is closed\n42\nInvalid operation: worker.pool requires a positive integer\n",
+    );
+}
+
+#[test]
+fn loops_in_parallel_keep_their_order() {
+    prints(
+        "workers-parallel",
+        r#"
+println(parallel.map(0..20, fn(n) { return n * n }, {"workers": 3, "chunk": 2}).sum())
+println(parallel.map([], fn(n) { return n }), parallel.reduce([], fn(a, b) { return a + b }, 7))
+println(parallel.reduce("abcdefgh".chars(), fn(a, b) { return a + b }, ">", {"chunk": 3}))
+let told = []
+println(parallel.each([1, 2, 3], fn(n) { return n }, {"chunk": 2, "workers": 1, "progress": fn(done, all) { told.push([done, all]) }}))
+println(told)
+try {
+    parallel.map(0..10, fn(n) { if (n == 4) { throw "at ${n}" }  while (n > 4) {} }, {"chunk": 1})
+} catch (e) { println(e.message) }
+for opts in [{"workers": 0}, {"chunk": 0}, {"size": 1}] {
+    try { parallel.map([1], fn(n) { return n }, opts) } catch (e) { println(e.message) }
+}
+"#,
+        "2470\n[] 7\n>abcdefgh\nnull\n[[2, 3], [3, 3]]\nat 4\n\
+         Invalid operation: workers must be at least 1\nInvalid operation: chunk must be at least 1\n\
+         Invalid operation: unknown option 'size'\n",
+    );
+}
