@@ -260,6 +260,11 @@ impl Scheduler {
         !self.jobs.is_empty() || !self.futures.is_empty()
     }
 
+    /// Whether futures of the host are out.
+    pub(crate) fn has_futures(&self) -> bool {
+        !self.futures.is_empty()
+    }
+
     /// Whether anything may still happen outside.
     pub(crate) fn has_work(&self) -> bool {
         self.has_jobs() || !self.timers.is_empty() || self.has_services()

@@ -624,11 +624,14 @@ impl Vm {
         self.publish();
         self.check_interrupt()?;
         self.spend_grace(super::FINALLY_WAIT)?;
+        let due = self.scheduler.next_due();
+        // A future may wait for ever; what is due meanwhile does not.
+        let beside_futures = due.is_some() && self.scheduler.has_futures();
         let waiting = Waiting {
-            until: self.wait_until(self.scheduler.next_due()),
+            until: self.wait_until(due),
             messages: true,
             jobs: self.scheduler.has_jobs(),
-            network: self.scheduler.has_services(),
+            network: self.scheduler.has_services() || beside_futures,
         };
         if self.ready.is_empty() {
             self.host.wait(&self.scheduler.receiver.waker(), waiting);
