@@ -171,6 +171,9 @@ pub struct Change {
 /// What [`Host::watch`] tells its changes, from a thread of its own.
 pub type Observer = Box<dyn FnMut(Change) + Send>;
 
+/// What [`Host::watch_signal`] tells that a signal has come, from a thread of its own.
+pub type SignalObserver = Box<dyn FnMut() + Send>;
+
 /// What a host that has no such ability says.
 fn refused() -> io::Error {
     io::ErrorKind::PermissionDenied.into()
@@ -542,6 +545,16 @@ pub trait Host {
     /// What the system says; there is nothing at the path.
     fn watch(&mut self, path: &str, observer: Observer) -> io::Result<Box<dyn Any>> {
         let _ = (path, observer);
+        Err(refused())
+    }
+
+    /// Tells `observer` of each of these signals of the system, which then do nothing else, until what this gives is
+    /// dropped; from then on the signal is ignored, unless the process has another use for it.
+    ///
+    /// # Errors
+    /// What the system says; the signal cannot be caught.
+    fn watch_signal(&mut self, signal: i32, observer: SignalObserver) -> io::Result<Box<dyn Any>> {
+        let _ = (signal, observer);
         Err(refused())
     }
 

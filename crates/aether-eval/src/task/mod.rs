@@ -77,9 +77,18 @@ pub(crate) struct Callback {
     pub(crate) on_error: Value,
     /// What it waits for.
     pub(crate) promise: Rc<Promise>,
-    /// Whether it serves: it waits for what comes again and again, and a program that has been shut down does not wait
-    /// for it.
-    pub(crate) serves: bool,
+    /// Whether event loops and the program's end wait for it.
+    pub(crate) awaited: Awaited,
+}
+
+/// Whether event loops and the program's end wait for a callback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Awaited {
+    Always,
+    /// It serves what comes again and again.
+    UntilShutdown,
+    /// It is there in case that something comes.
+    Never,
 }
 
 /// An event loop that waits for the queue to be empty.
@@ -137,6 +146,8 @@ pub(crate) struct Scheduler {
     pub(crate) is_ending: bool,
     /// Callbacks that wait and serve.
     serving: usize,
+    /// Callbacks that wait and are not waited for.
+    aside: usize,
     /// Timers that repeat.
     repeating: usize,
     /// Outside promises that someone waits for.
@@ -180,6 +191,7 @@ impl Default for Scheduler {
             is_shut_down: false,
             is_ending: false,
             serving: 0,
+            aside: 0,
             repeating: 0,
             demanded: 0,
             queue_limit: DEFAULT_QUEUE_LIMIT,
@@ -370,7 +382,7 @@ impl Scheduler {
         } else {
             0
         };
-        self.queued() - serving
+        self.queued() - serving - self.aside
     }
 
     /// Whether an event loop has to wait for callbacks, or for coroutines that go on by themselves.
@@ -403,7 +415,8 @@ impl Scheduler {
     pub(crate) fn add_callback(&mut self, heap: &Heap, callback: Callback) -> Result<u64, Raise> {
         heap.charge(ENTRY)?;
         let number = self.next_number();
-        self.serving += usize::from(callback.serves);
+        self.serving += usize::from(callback.awaited == Awaited::UntilShutdown);
+        self.aside += usize::from(callback.awaited == Awaited::Never);
         self.callbacks.insert(number, callback);
         Ok(number)
     }
@@ -411,7 +424,8 @@ impl Scheduler {
     /// Takes a queued callback out.
     pub(crate) fn take_callback(&mut self, heap: &Heap, number: u64) -> Option<Callback> {
         let callback = self.callbacks.remove(&number)?;
-        self.serving -= usize::from(callback.serves);
+        self.serving -= usize::from(callback.awaited == Awaited::UntilShutdown);
+        self.aside -= usize::from(callback.awaited == Awaited::Never);
         heap.discharge(ENTRY);
         if self.callbacks.is_empty() && self.callbacks.capacity() > FEW {
             self.callbacks = AHashMap::new();
@@ -658,7 +672,7 @@ impl Scheduler {
         self.drop_futures(heap);
         drop(std::mem::take(&mut self.jobs));
         drop(std::mem::take(&mut self.callbacks));
-        (self.serving, self.repeating) = (0, 0);
+        (self.serving, self.aside, self.repeating) = (0, 0, 0);
         drop(std::mem::take(&mut self.loops));
         drop(std::mem::take(&mut self.script_timers));
         drop(std::mem::take(&mut self.unhandled));

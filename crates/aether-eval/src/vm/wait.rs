@@ -23,7 +23,7 @@ use super::{Flow, Vm};
 use crate::builtins::{FIRE_TIMER, Step, Until, as_group};
 use crate::context::Ctx;
 use crate::task::{
-    Callback, Effect, Event, EventSource, Finish, HostFuture, Message, Sender, Waiting, Waker, nanos,
+    Awaited, Callback, Effect, Event, EventSource, Finish, HostFuture, Message, Sender, Waiting, Waker, nanos,
 };
 
 /// In place of a coroutine's promise: it runs a callback.
@@ -296,7 +296,7 @@ impl Vm {
             function,
             on_error,
             promise: promise.clone(),
-            serves: false,
+            awaited: Awaited::Always,
         };
         let number = self.scheduler.queue(&self.heap, callback, || host.monotonic())?;
         self.enter_callback(number, promise)
@@ -843,6 +843,18 @@ impl Ctx<'_> {
     /// # Errors
     /// Out of memory.
     pub fn call_after(&mut self, future: HostFuture, function: Value) -> Result<(), Raise> {
+        self.call_when(future, function, Awaited::UntilShutdown)
+    }
+
+    /// The same as [`Ctx::call_after`] for what may never come: no event loop waits for it, nor does the program's end.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn call_if(&mut self, future: HostFuture, function: Value) -> Result<(), Raise> {
+        self.call_when(future, function, Awaited::Never)
+    }
+
+    fn call_when(&mut self, future: HostFuture, function: Value, awaited: Awaited) -> Result<(), Raise> {
         let vm = &mut *self.vm;
         let promise = vm.heap.promise(PromiseState::External)?;
         vm.scheduler.add_future(&vm.heap, &promise, future)?;
@@ -850,7 +862,7 @@ impl Ctx<'_> {
             function,
             on_error: Value::Null,
             promise: promise.clone(),
-            serves: true,
+            awaited,
         };
         let number = vm.scheduler.add_callback(&vm.heap, callback)?;
         vm.enter_callback(number, &promise)

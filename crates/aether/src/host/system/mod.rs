@@ -9,6 +9,8 @@
 
 mod files;
 mod input;
+#[cfg(feature = "process")]
+mod signals;
 #[cfg(feature = "watch")]
 mod watch;
 
@@ -413,9 +415,16 @@ impl Host for SystemHost {
     }
 
     fn interrupted(&mut self) -> bool {
-        self.stop
+        let is_set = self
+            .stop
             .as_ref()
-            .is_some_and(|flag| flag.swap(false, Ordering::Relaxed))
+            .is_some_and(|flag| flag.swap(false, Ordering::Relaxed));
+        #[cfg(feature = "process")]
+        if is_set && signals::takes_interrupts() {
+            self.interrupt_taken();
+            return false;
+        }
+        is_set
     }
 
     fn interrupt_taken(&mut self) {
@@ -744,6 +753,15 @@ impl Host for SystemHost {
     #[cfg(feature = "watch")]
     fn watch(&mut self, path: &str, observer: aether_eval::Observer) -> io::Result<Box<dyn std::any::Any>> {
         watch::watch(Path::new(&*self.at(path)), &self.permissions, observer)
+    }
+
+    #[cfg(all(unix, feature = "process"))]
+    fn watch_signal(
+        &mut self,
+        signal: i32,
+        observer: aether_eval::SignalObserver,
+    ) -> io::Result<Box<dyn std::any::Any>> {
+        signals::watch(signal, observer)
     }
 
     fn permit_tree(&mut self, permission: Permission, path: &str) -> Result<(), String> {
