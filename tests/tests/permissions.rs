@@ -221,6 +221,7 @@ fn call(module: Option<&str>, def: &BuiltinDef) -> String {
         "mode" => "0o600",
         "fn" => "x => x",
         "signal" => "\"TERM\"",
+        "handler" => "fn() {}",
         _ => "\"file.txt\"",
     };
     let needed = def.info.params.iter().take(def.info.min_args as usize);
@@ -339,6 +340,9 @@ const HARMLESS: &[&str] = &[
     "human",
     "after",
     "every",
+    "client",
+    "response",
+    "router",
 ];
 
 /// What needs a second permission beside the one that it names.

@@ -415,12 +415,12 @@ fn snapshots_are_kept_beside_the_test_and_updated_when_asked() {
             "import testing\ntesting.test(\"shows\", fn() {{\n    testing.snapshot(\"it\", {text})\n}})\n"
         )
     };
-    scratch.file("t/a_test.ae", &program("\"one\\ntwo\""));
+    scratch.file("t/a_test.ae", program("\"one\\ntwo\""));
     assert_eq!(scratch.run(&["test", "t"]).0, 0);
     let path = scratch.path().join("t/__snapshots__/a_test.ae.snap");
     let kept = fs::read_to_string(&path).unwrap();
     assert!(kept.ends_with("\n=== it\n  one\n  two\n"), "{kept}");
-    scratch.file("t/a_test.ae", &program("\"one\\n2\""));
+    scratch.file("t/a_test.ae", program("\"one\\n2\""));
     let (status, out, err) = scratch.run(&["test", "t"]);
     assert_eq!((status, err.as_str()), (1, ""));
     let failure = "    [FAIL] shows: AssertionError: snapshot 'it' differs (at a_test.ae:3)\n        \

@@ -8,7 +8,7 @@ use aether_tests::Scratch;
 /// What a script that imports the modules prints, and its status.
 fn ends(name: &str, script: &str) -> (i32, String) {
     let scratch = Scratch::new(name);
-    scratch.file("script.ae", &format!("import worker\nimport parallel\n{script}"));
+    scratch.file("script.ae", format!("import worker\nimport parallel\n{script}"));
     scratch.file(
         "adder.ae",
         "import worker\nfn main() { worker.parent.post(args) }\n",
@@ -245,5 +245,28 @@ for opts in [{"workers": 0}, {"chunk": 0}, {"size": 1}] {
         "2470\n[] 7\n>abcdefgh\nnull\n[[2, 3], [3, 3]]\nat 4\n\
          Invalid operation: workers must be at least 1\nInvalid operation: chunk must be at least 1\n\
          Invalid operation: unknown option 'size'\n",
+    );
+}
+
+#[test]
+fn every_job_is_answered_once_whatever_is_cancelled_and_stopped() {
+    prints(
+        "workers-soak",
+        r#"
+import rand
+rand.seed(5)
+let pool = worker.pool(3, fn(n) { let s = 0  for i in 0..n { s += i }  return s })
+let [answered, stopped] = [0, 0]
+for round in 0..60 {
+    let jobs = [pool.submit(rand.range(0, 5000)) for i in 0..12]
+    for i in 0..3 { if (jobs[i * 3].cancel("not wanted")) { stopped += 1 } }
+    for end in Promise.all_settled(jobs) { if (end["status"] == "fulfilled") { answered += 1 } }
+    let w = worker.spawn(fn() { let a = []  while (true) { a.push(str(a.length)) } })
+    w.terminate()
+    try { await w.join() } catch (e) { if (e.message != "Worker terminated") { println(e.message) } }
+}
+println(answered + stopped)
+"#,
+        "720\n",
     );
 }

@@ -1,7 +1,8 @@
-//! `cargo xtask bench-net`: echo servers in several languages, under the same load.
+//! `cargo xtask bench-net`: echo servers and HTTP servers in several languages, under the same load.
 //!
-//! Two loads: many connections that each send a small message and wait for it, and one that streams. The load comes
-//! from this process, so the figures are of both together; what differs between rows is the server.
+//! Echo servers have two loads: many connections that each send a small message and wait for it, and one that streams.
+//! The load comes from this process, so the figures are of both together; what differs between rows is the server.
+//! HTTP servers are asked for a text and for JSON by `wrk`, if that is installed.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -61,7 +62,51 @@ pub(crate) fn run() -> Result<(), String> {
             (Err(error), _) | (_, Err(error)) => println!("{name:<10}  {error}"),
         }
     }
+    run_http(&aether, &directory)
+}
+
+/// Connections that ask over HTTP, and for how many seconds.
+const HTTP_CONNECTIONS: &str = "-c64";
+const HTTP_TIME: &str = "-d5s";
+
+/// Runs every HTTP server that can be run, and prints a line for each.
+fn run_http(aether: &str, directory: &Path) -> Result<(), String> {
+    if Command::new("wrk").arg("-v").output().is_err() {
+        println!("wrk is not installed: no HTTP");
+        return Ok(());
+    }
+    println!("{:<10}{:>16}{:>16}", "http", "text/s", "JSON/s");
+    for (name, program, file) in [
+        ("aether", aether, "web.ae"),
+        ("node", "node", "web.js"),
+        ("python3", "python3", "web.py"),
+    ] {
+        let measure = || -> Result<(f64, f64), String> {
+            let server = start(program, &directory.join(file))?;
+            Ok((requests(server.port, "/")?, requests(server.port, "/json")?))
+        };
+        match measure() {
+            Ok((text, json)) => println!("{name:<10}{text:>16.0}{json:>16.0}"),
+            Err(error) if name == "aether" => return Err(error),
+            Err(error) => println!("{name:<10}  {error}"),
+        }
+    }
     Ok(())
+}
+
+/// Requests a second, as `wrk` counts them.
+fn requests(port: u16, path: &str) -> Result<f64, String> {
+    let url = format!("http://127.0.0.1:{port}{path}");
+    let output = Command::new("wrk")
+        .args(["-t1", HTTP_CONNECTIONS, HTTP_TIME, &url])
+        .output()
+        .map_err(|error| error.to_string())?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let figure = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("Requests/sec:"));
+    let figure = figure.and_then(|figure| figure.trim().parse().ok());
+    figure.ok_or_else(|| format!("wrk says {text:?}"))
 }
 
 /// Starts a server and waits until it says where it listens.

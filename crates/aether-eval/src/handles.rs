@@ -16,6 +16,13 @@ pub(crate) struct Handles {
     pub(crate) limit: Option<usize>,
 }
 
+impl Handles {
+    /// How many more may be opened.
+    pub(crate) fn left(&self) -> Option<usize> {
+        Some(self.limit?.saturating_sub(self.open.get()))
+    }
+}
+
 /// What counts as open as long as it lives.
 #[derive(Debug)]
 pub struct Held<T> {

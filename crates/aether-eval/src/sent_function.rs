@@ -125,9 +125,8 @@ fn of_closure(ctx: &mut Ctx<'_>, closure: &Rc<Closure>) -> Result<Sent, Raise> {
 
 fn captured(ctx: &mut Ctx<'_>, closure: &Rc<Closure>, index: usize, name: &str) -> Result<Captured, Raise> {
     let is_own = |value: &Value| matches!(value, Value::Function(own) | Value::AsyncFunction(own) if Rc::ptr_eq(own, closure));
-    let (value, is_variable) = match closure.captured(index) {
-        (Some(value), is_variable) => (value, is_variable),
-        (None, _) => return Ok(Captured::Variable(None)),
+    let (Some(value), is_variable) = closure.captured(index) else {
+        return Ok(Captured::Variable(None));
     };
     if is_own(&value) && !is_variable {
         return Ok(Captured::Own);
@@ -215,25 +214,35 @@ fn declared_names(ast: &Ast, statement: NodeId) -> Vec<&str> {
     }
 }
 
-/// The types that a module scope of a machine has declared.
+/// The types that a module scope of a machine has declared; those of other modules come after.
 pub(crate) struct ModuleTypes<'a> {
     pub(crate) vm: &'a Vm,
     pub(crate) module: u32,
 }
 
+impl ModuleTypes<'_> {
+    /// What the first module gives that has declared a name as `is_it` wants it.
+    fn find<T>(&self, name: &str, is_it: impl Fn(Value) -> Option<T>) -> Option<T> {
+        let others = 0..self.vm.tables.module_count();
+        std::iter::once(self.module)
+            .chain(others)
+            .find_map(|module| self.vm.declared_global(module, name).and_then(&is_it))
+    }
+}
+
 impl MessageTypes for ModuleTypes<'_> {
     fn struct_def(&self, name: &str) -> Option<Rc<StructDef>> {
-        match self.vm.declared_global(self.module, name) {
-            Some(Value::StructDef(definition)) => Some(definition),
+        self.find(name, |value| match value {
+            Value::StructDef(definition) => Some(definition),
             _ => None,
-        }
+        })
     }
 
     fn enum_def(&self, name: &str) -> Option<Rc<aether_value::EnumDef>> {
-        match self.vm.declared_global(self.module, name) {
-            Some(Value::EnumDef(definition)) => Some(definition),
+        self.find(name, |value| match value {
+            Value::EnumDef(definition) => Some(definition),
             _ => None,
-        }
+        })
     }
 }
 

@@ -344,6 +344,11 @@ impl Tables {
         self.modules[module as usize].slots.get(name).copied()
     }
 
+    /// How many modules there are; they are numbered from 0.
+    pub(crate) fn module_count(&self) -> u32 {
+        self.modules.len() as u32
+    }
+
     /// The value in a slot, unless it is unset.
     pub(crate) fn value_of(&self, slot: u32) -> Option<Value> {
         crate::vm::read_slot(&self.globals[slot as usize])

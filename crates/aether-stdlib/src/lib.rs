@@ -12,6 +12,9 @@
 
 mod arguments;
 
+#[cfg(any(feature = "files", feature = "net"))]
+mod byte_form;
+
 #[cfg(any(feature = "files", feature = "process"))]
 mod bytes;
 
@@ -151,4 +154,6 @@ pub static MODULES: &[LibraryModule] = &[
     worker::WORKER,
     #[cfg(feature = "worker")]
     worker::PARALLEL,
+    #[cfg(feature = "web")]
+    http::MODULE,
 ];

@@ -99,7 +99,7 @@ pub trait Native: 'static {
         None
     }
 
-    /// What `value(…)` runs, if the value can be called: a method without frame.
+    /// What `value(…)` runs, if the value can be called: a method, whose receiver is the value.
     fn callee(&self) -> Option<Builtin> {
         None
     }

@@ -18,6 +18,8 @@ pub struct EventSource {
     pub(crate) number: u64,
     /// What messages call the service.
     pub(crate) service: &'static str,
+    /// Whether it serves beside the program, so that errors of queued callbacks are not its own.
+    pub(crate) in_background: bool,
     events: RefCell<VecDeque<u64>>,
     /// Settled to wake the service.
     pub(crate) waiting: RefCell<Option<Rc<Promise>>>,
@@ -37,10 +39,11 @@ pub struct Sender {
 }
 
 impl EventSource {
-    pub(super) fn new(number: u64, service: &'static str) -> Self {
+    pub(super) fn new(number: u64, service: &'static str, in_background: bool) -> Self {
         Self {
             number,
             service,
+            in_background,
             events: RefCell::default(),
             waiting: RefCell::new(None),
             due: Cell::new(None),

@@ -526,9 +526,13 @@ impl Scheduler {
     // --- services ---
 
     /// A service begins.
-    pub(crate) fn open_event_source(&mut self, service: &'static str) -> std::rc::Rc<EventSource> {
+    pub(crate) fn open_event_source(
+        &mut self,
+        service: &'static str,
+        in_background: bool,
+    ) -> std::rc::Rc<EventSource> {
         let number = self.next_number();
-        let event_source = std::rc::Rc::new(EventSource::new(number, service));
+        let event_source = std::rc::Rc::new(EventSource::new(number, service, in_background));
         if self.event_sources.len().is_power_of_two() {
             self.event_sources.retain(|_, known| known.strong_count() > 0);
         }
@@ -563,9 +567,11 @@ impl Scheduler {
             .collect()
     }
 
-    /// The service that began last.
+    /// The service that began last, of those that the program waits in.
     pub(crate) fn last_service(&self) -> Option<std::rc::Rc<EventSource>> {
-        self.event_sources.values().rev().find_map(std::rc::Weak::upgrade)
+        let services = self.event_sources.values().rev();
+        let mut services = services.filter_map(std::rc::Weak::upgrade);
+        services.find(|service| !service.in_background)
     }
 
     /// Where other threads name sources to an event source.

@@ -357,6 +357,17 @@ impl Vm {
         let _ = self.host.write_err(text);
     }
 
+    /// Readies a callback that waits for nothing.
+    fn spawn_callback(&mut self, function: Value, value: Value) {
+        self.scheduler.callbacks_ready += 1;
+        self.ready.push_back(Runnable::Callback {
+            // Callbacks of one moment go by their numbers; one that is spawned comes last.
+            number: u64::MAX,
+            function,
+            value,
+        });
+    }
+
     /// Calls a callback on a stack of its own.
     pub(super) fn start_callback(&mut self, function: Value, value: Value) -> Option<Flow> {
         self.scheduler.callbacks_ready -= 1;
@@ -886,7 +897,36 @@ impl Ctx<'_> {
 impl Ctx<'_> {
     /// A service begins; messages call it by this name.
     pub fn open_event_source(&mut self, service: &'static str) -> std::rc::Rc<EventSource> {
-        self.vm.scheduler.open_event_source(service)
+        self.vm.scheduler.open_event_source(service, false)
+    }
+
+    /// A service begins that serves beside the program, on a stack of its own ([`Ctx::call_later`]): errors of queued
+    /// callbacks are none of its business.
+    pub fn open_background_source(&mut self, service: &'static str) -> std::rc::Rc<EventSource> {
+        self.vm.scheduler.open_event_source(service, true)
+    }
+
+    /// Calls a function with a value on a stack of its own, after everything that is ready now, as a queued callback is
+    /// called: an event loop and the program's end wait for it, and an error is reported as one of a callback.
+    pub fn call_later(&mut self, function: Value, value: Value) {
+        self.vm.spawn_callback(function, value);
+    }
+
+    /// What comes before the message of an error that is only reported: file and line where it was raised, if they are
+    /// known.
+    pub fn place_of(&mut self, raise: &Raise) -> Option<String> {
+        let error = raise.0.error.as_ref()?;
+        let place = super::unwind::trace_places(error).into_iter().next()?;
+        let line = error.line();
+        Some(match place.file.base_name() {
+            Some(file) => format!("{file}:{line}"),
+            None => format!("line {line}"),
+        })
+    }
+
+    /// How many handles may be opened beside those that are, if there is a limit.
+    pub fn handles_left(&self) -> Option<usize> {
+        self.vm.handles.left()
     }
 
     /// The service has ended.

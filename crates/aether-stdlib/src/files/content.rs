@@ -9,6 +9,8 @@ use aether_value::{Heap, Raise, Value};
 use std::io::{self, Read};
 
 use super::{allowed, failed, permit};
+use crate::arguments::Options;
+use crate::byte_form::{BYTES, ByteForm};
 use crate::bytes::{Bytes, MAX_SIZE, NOT_UTF8, read_all, with_content, with_data};
 
 /// The bytes of the file that an argument names.
@@ -38,9 +40,25 @@ fn with_text<R>(
     }
 }
 
+/// Every key of the options of `read_file`.
+pub(super) const OPTIONS: &[&str] = &[BYTES];
+
 pub(super) fn read_file(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    if let Some(second) = args.get(1)
+        && !matches!(second, Value::Dict(_))
+    {
+        // Anything but options is one argument too many.
+        return Err(Raise::arity(1, args.len()));
+    }
+    let form = Options::new(args.get(1), OPTIONS)?.get(BYTES);
+    let form = form.map(|form| ByteForm::of("read_file", &form)).transpose()?;
     if ctx.has_pool() {
-        return read_file_in_background(ctx, args);
+        return read_file_in_background(ctx, args, form);
+    }
+    if let Some(form) = form {
+        let bytes = read(ctx, "read_file", &args[0])?;
+        ctx.tick(bytes.data.len() / 16)?;
+        return form.value(ctx.heap(), &bytes.data);
     }
     with_text(ctx, "read_file", &args[0], |heap, text| {
         Ok(Value::String(heap.string(text)?))
@@ -48,7 +66,11 @@ pub(super) fn read_file(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Rais
 }
 
 /// Another thread reads as much as the heap has room for now; what a value is made of is charged then.
-fn read_file_in_background(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+fn read_file_in_background(
+    ctx: &mut Ctx<'_>,
+    args: &[Value],
+    form: Option<ByteForm>,
+) -> Result<Value, Raise> {
     let path = allowed(ctx, Permission::Read, &args[0])?.to_owned();
     let open = ctx.host().opener(&path);
     let heap = ctx.heap();
@@ -67,6 +89,9 @@ fn read_file_in_background(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, R
         let heap = ctx.heap();
         if data.len() > most {
             return Err(heap.out_of_memory(data.len()));
+        }
+        if let Some(form) = form {
+            return form.value(heap, &data);
         }
         match std::str::from_utf8(&data) {
             Ok(text) => Ok(Value::String(heap.string(text)?)),

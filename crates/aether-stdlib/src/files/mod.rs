@@ -17,7 +17,9 @@ use crate::arguments::permit;
 
 /// Built-ins on files.
 pub static FILES: &[BuiltinDef] = &[
-    BuiltinDef::core("read_file", &["path"], 1, 1, content::read_file).needing(Permission::Read),
+    BuiltinDef::core("read_file", &["path", "opts"], 1, 2, content::read_file)
+        .needing(Permission::Read)
+        .with_options(content::OPTIONS),
     BuiltinDef::core("write_file", &["path", "content"], 2, 2, content::write_file)
         .needing(Permission::Write),
     BuiltinDef::core("append_file", &["path", "content"], 2, 2, content::append_file)

@@ -1,9 +1,10 @@
-//! `http_get` and `http_post`.
+//! `http_get` and `http_post`, and the module `http`.
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `exchange` | a request with its redirects, on any thread: from plain data to text or a reason |
+//! | `exchange` | a request with its redirects, on any thread: from plain data to a response or a reason |
 //! | `location` | where a redirect leads |
+//! | `web` | the module: client, server, WebSocket |
 //!
 //! Invariants
 //! - Options and types are checked before anything goes out, and the host is asked for the permission to connect.
@@ -14,12 +15,18 @@
 
 mod exchange;
 mod location;
+#[cfg(feature = "web")]
+mod web;
 
 use aether_eval::{BuiltinDef, Ctx, Effect, Permission};
 use aether_value::{Dict, ErrorKind, Raise, Value};
 use std::time::Duration;
 
 use exchange::{Failure, RedirectPolicy, Request};
+use ureq::http::{HeaderMap, Method, Uri};
+
+#[cfg(feature = "web")]
+pub(crate) use web::MODULE;
 
 /// Built-ins on HTTP.
 pub static HTTP: &[BuiltinDef] = &[
@@ -65,6 +72,20 @@ struct Options {
     user_agent: String,
 }
 
+/// Seconds an exchange takes at most, as the environment says.
+fn default_timeout(ctx: &mut Ctx<'_>) -> f64 {
+    let set = ctx.host().env("AETHER_HTTP_TIMEOUT");
+    set.and_then(|text| text.parse().ok())
+        .filter(|seconds: &f64| *seconds > 0.0)
+        .unwrap_or(DEFAULT_TIMEOUT)
+}
+
+/// Who asks, as the environment says.
+fn default_user_agent(ctx: &mut Ctx<'_>) -> String {
+    let set = ctx.host().env("AETHER_HTTP_USER_AGENT");
+    set.unwrap_or_else(|| DEFAULT_USER_AGENT.to_owned())
+}
+
 fn options(ctx: &mut Ctx<'_>, value: Option<&Value>) -> Result<Options, Raise> {
     let given = match value {
         None => None,
@@ -73,21 +94,13 @@ fn options(ctx: &mut Ctx<'_>, value: Option<&Value>) -> Result<Options, Raise> {
     };
     let entry = |name: &str| given.and_then(|dict| find(dict, name));
     let seconds = match entry(TIMEOUT) {
-        None => ctx
-            .host()
-            .env("AETHER_HTTP_TIMEOUT")
-            .and_then(|text| text.parse().ok())
-            .filter(|seconds: &f64| *seconds > 0.0)
-            .unwrap_or(DEFAULT_TIMEOUT),
+        None => default_timeout(ctx),
         Some(Value::Int(seconds)) => seconds as f64,
         Some(Value::Float(seconds)) => seconds,
         Some(value) => return Err(crate::arguments::wrong_type("int", &value)),
     };
     let user_agent = match entry(USER_AGENT) {
-        None => ctx
-            .host()
-            .env("AETHER_HTTP_USER_AGENT")
-            .unwrap_or_else(|| DEFAULT_USER_AGENT.to_owned()),
+        None => default_user_agent(ctx),
         Some(Value::String(text)) => text.as_str().to_owned(),
         Some(value) => return Err(crate::arguments::wrong_type("string", &value)),
     };
@@ -111,57 +124,96 @@ fn timeout(seconds: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds.max(0.0)).ok()
 }
 
-fn run(ctx: &mut Ctx<'_>, url: &str, body: Option<&str>, options: Options) -> Result<Value, Raise> {
-    let target = location::parse(url);
-    let mut reach = RedirectPolicy::Everywhere;
-    if let Ok(target) = &target {
-        let place = location::place(target);
-        let host = ctx.host();
-        let permitted = host.permit(Permission::Net, &place);
-        permitted.map_err(|detail| Raise::permission(&detail))?;
-        if !host.permits_everything(Permission::Net) {
-            reach = match host.access_check() {
-                Some(check) => RedirectPolicy::Checked(check),
-                None => RedirectPolicy::Only(place),
-            };
-        }
-    } else {
+/// Asks whether a place may be reached; where from there a redirect may lead.
+fn reach(ctx: &mut Ctx<'_>, url: &str, target: &Result<Uri, String>) -> Result<RedirectPolicy, Raise> {
+    let Ok(target) = target else {
         // What leads nowhere is refused as anything else where nothing may be reached.
         let permitted = ctx.host().permit(Permission::Net, url);
         permitted.map_err(|detail| Raise::permission(&detail))?;
+        return Ok(RedirectPolicy::Everywhere);
+    };
+    let place = location::place(target);
+    let host = ctx.host();
+    let permitted = host.permit(Permission::Net, &place);
+    permitted.map_err(|detail| Raise::permission(&detail))?;
+    if host.permits_everything(Permission::Net) {
+        return Ok(RedirectPolicy::Everywhere);
     }
-    let heap = ctx.heap().clone();
-    let held = body.map_or(0, str::len);
+    Ok(match host.access_check() {
+        Some(check) => RedirectPolicy::Checked(check),
+        None => RedirectPolicy::Only(place),
+    })
+}
+
+/// Where the requests of a client may lead; each is asked for when it is made, too.
+#[cfg(feature = "web")]
+fn later_reach(ctx: &mut Ctx<'_>) -> RedirectPolicy {
+    let host = ctx.host();
+    if host.permits_everything(Permission::Net) {
+        return RedirectPolicy::Everywhere;
+    }
+    host.access_check()
+        .map_or(RedirectPolicy::Everywhere, RedirectPolicy::Checked)
+}
+
+/// The error of an exchange that has failed, which might have taken so many bytes.
+fn failed(ctx: &Ctx<'_>, url: &str, failure: Failure, most: usize) -> Raise {
+    match failure {
+        Failure::TooLarge => ctx.heap().out_of_memory(most),
+        Failure::Refused(detail) => Raise::permission(&detail),
+        Failure::Http(detail) => http_error(url, &detail),
+    }
+}
+
+fn http_error(url: &str, detail: &str) -> Raise {
+    Raise::new(ErrorKind::Io, format!("HTTP error for '{url}': {detail}"))
+}
+
+/// Bytes that a response may have: what the heap has left.
+fn room(ctx: &Ctx<'_>) -> usize {
+    let heap = ctx.heap();
     let room = heap
         .limit()
         .map_or(MAX_TEXT, |limit| limit.saturating_sub(heap.live_bytes()));
-    let most = room.min(MAX_TEXT);
+    room.min(MAX_TEXT)
+}
+
+fn run(ctx: &mut Ctx<'_>, url: &str, body: Option<&str>, options: Options) -> Result<Value, Raise> {
+    let target = location::parse(url);
+    let reach = reach(ctx, url, &target)?;
+    let held = body.map_or(0, str::len);
+    let most = room(ctx);
     let request = Request {
+        method: if body.is_some() { Method::POST } else { Method::GET },
         target,
+        headers: HeaderMap::new(),
         body: body.map(|body| body.as_bytes().to_vec()),
         timeout: options.timeout,
+        connect_timeout: None,
+        redirects: exchange::MAX_REDIRECTS,
         user_agent: options.user_agent,
         reach,
-        most,
+        proxy: None,
+        verify_tls: true,
+        agent: None,
+        cookies: None,
     };
     let url = url.to_owned();
     // Without a pool the copy of the body is charged here, with one where the job is.
     let at_once = if ctx.has_pool() { 0 } else { held };
-    heap.charge(at_once)?;
+    ctx.heap().charge(at_once)?;
     let result = ctx.offload(
         Effect::Query,
         held,
-        move || exchange::run(request),
+        move || {
+            let (response, _) = exchange::run(request)?.read(most)?;
+            exchange::text(response.headers(), response.body(), most)
+        },
         move |ctx, outcome| match outcome {
             Ok(text) => ctx.string(&text),
-            Err(Failure::TooLarge) => Err(ctx.heap().out_of_memory(most)),
-            Err(Failure::Refused(detail)) => Err(Raise::permission(&detail)),
-            Err(Failure::Http(detail)) => {
-                let message = format!("HTTP error for '{url}': {detail}");
-                Err(Raise::new(ErrorKind::Io, message))
-            }
+            Err(failure) => Err(failed(ctx, &url, failure, most)),
         },
     );
-    heap.discharge(at_once);
+    ctx.heap().discharge(at_once);
     result
 }

@@ -25,6 +25,24 @@ pub static JSON: &[BuiltinDef] = &[
     BuiltinDef::core("json_stringify", &["v"], 1, 1, json_stringify),
 ];
 
+/// The value in a text.
+#[cfg(feature = "web")]
+pub(crate) fn parse_text(ctx: &mut Ctx<'_>, text: &str) -> Result<Value, Raise> {
+    ctx.tick(text.len() / 8)?;
+    parse::parse(ctx.heap(), text)
+}
+
+/// The compact text of a value.
+#[cfg(feature = "web")]
+pub(crate) fn stringify(
+    ctx: &mut Ctx<'_>,
+    value: &Value,
+) -> Result<aether_value::Rc<aether_value::Str>, Raise> {
+    let text = write::write(ctx.heap(), value)?;
+    ctx.tick(text.len_bytes() / 8)?;
+    Ok(text)
+}
+
 fn json_parse(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let text = crate::arguments::string(&args[0])?;
     ctx.tick(text.len_bytes() / 8)?;

@@ -107,11 +107,6 @@ impl Drop for Bytes {
     }
 }
 
-/// Bytes as the array of ints that handlers get.
-pub(super) fn to_array(heap: &Heap, bytes: &[u8]) -> Result<Value, Raise> {
-    Ok(Value::Array(heap.array_of_bytes(bytes)?))
-}
-
 /// Lends the bytes of a string or of an array of ints.
 pub(super) fn with_bytes<R>(
     heap: &Heap,
@@ -176,7 +171,9 @@ mod tests {
     #[test]
     fn values_become_bytes_and_back() {
         let heap = Heap::new(HeapConfig::default());
-        let array = to_array(&heap, &[0, 128, 255]).unwrap();
+        let array = crate::byte_form::ByteForm::Array
+            .value(&heap, &[0, 128, 255])
+            .unwrap();
         let copy = with_bytes(&heap, &array, |bytes| Ok(bytes.to_vec())).unwrap();
         assert_eq!(copy, [0, 128, 255]);
         let text = Value::String(heap.string("é").unwrap());

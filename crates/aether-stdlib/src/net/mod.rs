@@ -27,13 +27,20 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use aether_eval::{BuiltinDef, Ctx, Permission};
 use aether_value::{Heap, Raise, Value};
 
+#[cfg(feature = "web")]
+pub(crate) use poller::raise_descriptors;
+
 /// Built-ins on sockets.
 pub static NET: &[BuiltinDef] = &[
     BuiltinDef::core("tcp_listen", &["addr", "opts"], 1, 2, tcp::tcp_listen)
         .needing(Permission::Listen)
         .with_options(tcp::OPTIONS),
-    BuiltinDef::core("tcp_connect", &["addr", "opts"], 1, 2, tcp::tcp_connect).needing(Permission::Net),
-    BuiltinDef::core("udp_bind", &["addr"], 1, 1, udp::udp_bind).needing(Permission::Listen),
+    BuiltinDef::core("tcp_connect", &["addr", "opts"], 1, 2, tcp::tcp_connect)
+        .needing(Permission::Net)
+        .with_options(tcp::OPTIONS),
+    BuiltinDef::core("udp_bind", &["addr", "opts"], 1, 2, udp::udp_bind)
+        .needing(Permission::Listen)
+        .with_options(udp::OPTIONS),
 ];
 
 /// Bytes read at a time, and the longest datagram there can be.
@@ -74,7 +81,7 @@ fn resolve(address: &str) -> io::Result<Vec<SocketAddr>> {
 }
 
 /// Binds to the first address that lets itself be bound to.
-fn bind<S>(address: &str, bind: impl Fn(SocketAddr) -> io::Result<S>) -> io::Result<S> {
+pub(crate) fn bind<S>(address: &str, bind: impl Fn(SocketAddr) -> io::Result<S>) -> io::Result<S> {
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "no address found");
     for address in resolve(address)? {
         match bind(address) {
@@ -86,7 +93,7 @@ fn bind<S>(address: &str, bind: impl Fn(SocketAddr) -> io::Result<S>) -> io::Res
 }
 
 /// The members `address` and `port`.
-fn address_member(heap: &Heap, address: SocketAddr, name: &str) -> Result<Option<Value>, Raise> {
+pub(crate) fn address_member(heap: &Heap, address: SocketAddr, name: &str) -> Result<Option<Value>, Raise> {
     Ok(match name {
         "address" => Some(Value::String(heap.string(&address.to_string())?)),
         "port" => Some(Value::Int(i64::from(address.port()))),

@@ -110,7 +110,7 @@ fn start() -> io::Result<&'static Poller> {
 }
 
 /// Lets this process have as many open descriptors as the system allows it.
-fn raise_descriptors() {
+pub(crate) fn raise_descriptors() {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

@@ -12,7 +12,8 @@ use aether_eval::{Args, Ctx, EventSource, Held, Step};
 use aether_value::{NativeObject, Raise, Raw, Rc, Value};
 use mio::net::TcpListener;
 
-use super::bytes::to_array;
+use crate::byte_form::ByteForm;
+
 use super::conn::{Conn, Failure, Input, Phase, conn_of};
 use super::poller::Watch;
 use super::{is_async, with_scratch};
@@ -76,6 +77,8 @@ pub(super) struct Service {
     pub(super) delimiter: Option<Box<[u8]>>,
     /// Nanoseconds without traffic after which a connection is idle.
     pub(super) timeout: Option<u64>,
+    /// What messages are given to their handlers as.
+    form: ByteForm,
     pub(super) begun: Cell<bool>,
     pub(super) closed: Cell<bool>,
     pub(super) listener: RefCell<Option<Listener>>,
@@ -99,12 +102,18 @@ struct Run {
 }
 
 impl Service {
-    pub(super) fn new(is_server: bool, delimiter: Option<Box<[u8]>>, timeout: Option<u64>) -> Self {
+    pub(super) fn new(
+        is_server: bool,
+        delimiter: Option<Box<[u8]>>,
+        timeout: Option<u64>,
+        form: ByteForm,
+    ) -> Self {
         Self {
             handlers: RefCell::new([const { Value::Null }; HANDLERS]),
             is_server,
             delimiter,
             timeout,
+            form,
             begun: Cell::new(false),
             closed: Cell::new(false),
             listener: RefCell::new(None),
@@ -381,13 +390,13 @@ impl Service {
         let wanted = !self.handlers.borrow()[MESSAGE].is_null();
         let message = with_scratch(|scratch| match &self.delimiter {
             None => match state.next_piece(&mut scratch[..PIECE]) {
-                Ok(Input::Message(bytes)) => Some(message_of(ctx, bytes, wanted)),
+                Ok(Input::Message(bytes)) => Some(message_of(ctx, bytes, wanted, self.form)),
                 Ok(Input::Nothing | Input::End) => None,
                 Err(error) => Some(Err(Failure::System(error))),
             },
             Some(delimiter) => match state.next_frame(scratch, delimiter) {
                 Ok(Some(length)) => {
-                    let message = message_of(ctx, &state.input.as_slice()[..length], wanted);
+                    let message = message_of(ctx, &state.input.as_slice()[..length], wanted, self.form);
                     state.take_frame(length, delimiter);
                     Some(message)
                 }
@@ -666,9 +675,9 @@ impl Service {
 }
 
 /// A message's bytes for its handler, if there is one.
-fn message_of(ctx: &Ctx<'_>, bytes: &[u8], wanted: bool) -> Result<Value, Failure> {
+fn message_of(ctx: &Ctx<'_>, bytes: &[u8], wanted: bool, form: ByteForm) -> Result<Value, Failure> {
     if !wanted {
         return Ok(Value::Null);
     }
-    to_array(ctx.heap(), bytes).map_err(Failure::Memory)
+    form.value(ctx.heap(), bytes).map_err(Failure::Memory)
 }

@@ -8,6 +8,8 @@ use aether_eval::{BuiltinDef, Count, Ctx, Event, Permission, Step};
 use aether_value::{Builtin, Heap, Native, NativeObject, Raise, Raw, Rc, StrBuilder, Value};
 use mio::net::{TcpListener, TcpStream};
 
+use crate::byte_form::{BYTES, ByteForm};
+
 use super::bytes::with_bytes;
 use super::conn::{Conn, Owner, Phase, State, conn_of};
 use super::poller::Watch;
@@ -114,13 +116,14 @@ const DELIMITER: &str = "delimiter";
 /// Seconds a connection may be idle.
 const IDLE_TIMEOUT: &str = "timeout";
 /// Every key of options.
-pub(super) const OPTIONS: &[&str] = &[DELIMITER, IDLE_TIMEOUT];
+pub(super) const OPTIONS: &[&str] = &[DELIMITER, IDLE_TIMEOUT, BYTES];
 
 /// What `opts` may say.
 #[derive(Default)]
 struct Options {
     delimiter: Option<Box<[u8]>>,
     timeout: Option<u64>,
+    form: ByteForm,
 }
 
 fn options(operation: &str, value: Option<&Value>) -> Result<Options, Raise> {
@@ -153,6 +156,9 @@ fn options(operation: &str, value: Option<&Value>) -> Result<Options, Raise> {
         // Saturates.
         options.timeout = Some((seconds * 1e9) as u64);
     }
+    if let Some(value) = dict.get_str_value(BYTES) {
+        options.form = ByteForm::of(operation, &value)?;
+    }
     Ok(options)
 }
 
@@ -160,7 +166,11 @@ fn options(operation: &str, value: Option<&Value>) -> Result<Options, Raise> {
 
 pub(super) fn tcp_listen(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let address = crate::arguments::string(&args[0])?.as_str();
-    let Options { delimiter, timeout } = options("tcp_listen", args.get(1))?;
+    let Options {
+        delimiter,
+        timeout,
+        form,
+    } = options("tcp_listen", args.get(1))?;
     permit(ctx, Permission::Listen, address)?;
     let count = ctx.open_handle()?;
     let bound = bind(address, TcpListener::bind).and_then(|socket| {
@@ -169,7 +179,7 @@ pub(super) fn tcp_listen(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Rai
     });
     let (socket, local) =
         bound.map_err(|error| Raise::operation(&format!("tcp_listen: cannot bind {address}: {error}")))?;
-    let service = Service::new(true, delimiter, timeout);
+    let service = Service::new(true, delimiter, timeout, form);
     *service.listener.borrow_mut() = Some(Listener::new(count.hold(socket)));
     let server = Server {
         service: std::rc::Rc::new(service),
@@ -304,11 +314,15 @@ fn close_connection(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 pub(super) fn tcp_connect(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let address = crate::arguments::string(&args[0])?.as_str();
-    let Options { delimiter, timeout } = options("tcp_connect", args.get(1))?;
+    let Options {
+        delimiter,
+        timeout,
+        form,
+    } = options("tcp_connect", args.get(1))?;
     permit(ctx, Permission::Net, address)?;
     let heap = ctx.heap();
     let conn = heap.native(Box::new(Conn {
-        owner: Owner::Own(std::rc::Rc::new(Service::new(false, delimiter, timeout))),
+        owner: Owner::Own(std::rc::Rc::new(Service::new(false, delimiter, timeout, form))),
         state: RefCell::new(State::new(heap, address)),
     }))?;
     Ok(Value::Native(conn))

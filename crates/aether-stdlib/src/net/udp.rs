@@ -12,10 +12,15 @@ use aether_eval::{Args, BuiltinDef, Ctx, Event, EventSource, Held, Permission, S
 use aether_value::{Builtin, Heap, Native, NativeObject, Raise, Raw, Rc, StrBuilder, Value};
 use mio::net::UdpSocket;
 
-use super::bytes::{Bytes, to_array, with_bytes};
+use super::bytes::{Bytes, with_bytes};
 use super::poller::{READ, WRITE, Watch};
+use crate::arguments::Options;
+use crate::byte_form::{BYTES, ByteForm};
+
 use super::{bind, function, is_async, permit, with_scratch};
 
+/// Every key of options.
+pub(super) const OPTIONS: &[&str] = &[BYTES];
 /// Most datagrams that wait to be sent.
 const MOST_WAITING: usize = 1 << 20;
 /// Datagrams after which everything else that is ready goes first.
@@ -43,6 +48,8 @@ struct Socket {
     closed: Cell<bool>,
     /// Whether `on_listen` is still to be called.
     announces: Cell<bool>,
+    /// What datagrams are given to their handler as.
+    form: ByteForm,
     event_source: RefCell<Option<std::rc::Rc<EventSource>>>,
     state: RefCell<State>,
 }
@@ -112,6 +119,10 @@ fn socket_of(native: &NativeObject) -> &Socket {
 
 pub(super) fn udp_bind(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let address = crate::arguments::string(&args[0])?.as_str();
+    let form = match Options::new(args.get(1), OPTIONS)?.get(BYTES) {
+        Some(form) => ByteForm::of("udp_bind", &form)?,
+        None => ByteForm::default(),
+    };
     permit(ctx, Permission::Listen, address)?;
     let count = ctx.open_handle()?;
     let bound = bind(address, UdpSocket::bind).and_then(|socket| {
@@ -126,6 +137,7 @@ pub(super) fn udp_bind(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise
         begun: Cell::new(false),
         closed: Cell::new(false),
         announces: Cell::new(true),
+        form,
         event_source: RefCell::new(None),
         state: RefCell::new(State {
             socket: Some(count.hold(socket)),
@@ -368,7 +380,7 @@ fn receive(
     let wanted = !socket.handlers.borrow()[MESSAGE].is_null();
     let received = with_scratch(|scratch| {
         let (length, from) = io.recv_from(scratch)?;
-        Ok(wanted.then(|| (to_array(ctx.heap(), &scratch[..length]), from)))
+        Ok(wanted.then(|| (socket.form.value(ctx.heap(), &scratch[..length]), from)))
     });
     match received {
         Ok(None) => Ok(None),

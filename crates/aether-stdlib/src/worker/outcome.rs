@@ -113,13 +113,11 @@ impl Outcome {
     pub(super) async fn wait(self: Arc<Self>) -> HostFinish {
         let ended = poll_fn(|context| {
             let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            match state.ended.take() {
-                Some(ended) => Poll::Ready(ended),
-                None => {
-                    state.waker = Some(context.waker().clone());
-                    Poll::Pending
-                }
+            if let Some(ended) = state.ended.take() {
+                return Poll::Ready(ended);
             }
+            state.waker = Some(context.waker().clone());
+            Poll::Pending
         })
         .await;
         Box::new(move |ctx| ended.finish(ctx))

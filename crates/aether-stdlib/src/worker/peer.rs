@@ -89,10 +89,10 @@ static METHODS: &[BuiltinDef] = &[
     }),
     BuiltinDef::method("on_message", 1, 1, on_message),
     BuiltinDef::method("channel", 1, 1, channel),
-    BuiltinDef::method("join", 0, 0, join),
-    BuiltinDef::method("terminate", 0, 0, terminate),
+    BuiltinDef::method("join", 0, 0, |_, args| Ok(join(args))),
+    BuiltinDef::method("terminate", 0, 0, |_, args| Ok(terminate(args))),
     BuiltinDef::method("stats", 0, 0, stats),
-    BuiltinDef::method("unref", 0, 0, unref),
+    BuiltinDef::method("unref", 0, 0, |ctx, args| Ok(unref(ctx, args))),
 ];
 
 /// Methods that the worker's end lacks.
@@ -105,7 +105,7 @@ static CHANNEL_METHODS: &[BuiltinDef] = &[
         receive(ctx, incoming, args.get(1))
     }),
     BuiltinDef::method("try_recv", 0, 0, try_recv),
-    BuiltinDef::method("close", 0, 0, close),
+    BuiltinDef::method("close", 0, 0, |_, args| Ok(close(args))),
     BuiltinDef::method_frame("has_next", 0, 0, 1, has_next),
     BuiltinDef::method_frame("next", 0, 0, 1, next),
 ];
@@ -275,24 +275,24 @@ impl Native for Over {
     }
 }
 
-fn join(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+fn join(args: &[Value]) -> Value {
     let result = receiver::<Peer>(args).result.borrow().clone();
-    Ok(result.map_or(Value::Null, Value::Promise))
+    result.map_or(Value::Null, Value::Promise)
 }
 
-fn terminate(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+fn terminate(args: &[Value]) -> Value {
     let peer = receiver::<Peer>(args);
     peer.shared.remote.stop();
     peer.shared.close();
-    Ok(Value::Null)
+    Value::Null
 }
 
-fn unref(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+fn unref(ctx: &mut Ctx<'_>, args: &[Value]) -> Value {
     let result = receiver::<Peer>(args).result.borrow().clone();
     if let Some(promise) = result {
         ctx.keep_alive(&Value::Promise(promise), false);
     }
-    Ok(args[0].clone())
+    args[0].clone()
 }
 
 fn stats(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
@@ -415,11 +415,11 @@ fn try_recv(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     }
 }
 
-fn close(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+fn close(args: &[Value]) -> Value {
     let channel = receiver::<Channel>(args);
     channel.line.to_worker.close();
     channel.line.to_program.close();
-    Ok(Value::Null)
+    Value::Null
 }
 
 fn has_next(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {

@@ -7,8 +7,8 @@
 use aether_value::{Closure, ErrorKind, Frame, Raise, Raw, Value, tag};
 
 use super::{
-    Returned, call_plain, definition, drain_arguments, enter, enter_bound, fill_drain, internal, plan,
-    release_all, take,
+    Returned, become_method, call_plain, definition, drain_arguments, enter, enter_bound, fill_drain,
+    internal, plan, release_all, take,
 };
 use crate::builtins::{self, Args, BuiltinDef, Each, Event, Pairs, Run, Step};
 use crate::context::Ctx;
@@ -465,6 +465,14 @@ pub(in crate::vm) fn argument(value: Value) -> Raw {
     }
 }
 
+/// The frame that stands for a call of a native object, if it is one.
+unsafe fn frame_of(callee: Raw) -> Option<&'static BuiltinDef> {
+    // SAFETY: the caller looked at the tag.
+    let native = unsafe { callee.object::<aether_value::NativeObject>() };
+    let def = definition(Raw::builtin(native.get().callee()?.0));
+    matches!(def.run, Run::Frame { .. }).then_some(def)
+}
+
 /// `receivers` is 1 for a built-in method whose receiver is among the `argc` values.
 unsafe fn call_from_window(
     vm: &mut Vm,
@@ -516,6 +524,14 @@ unsafe fn call_from_window(
                     debug_assert!(vm.fp != depth || base != vm.base);
                     Ok(Called::Builtin(vm.registers.add(offset + 16)))
                 }
+            }
+            tag::NATIVE if let Some(def) = frame_of(callee) => {
+                plan(def, argc + 1, 1)?;
+                let offset = vm.offset(first.cast()) as usize;
+                vm.base = vm.reserve_registers(vm.base, first.add(argc + 3).cast())?;
+                let first = vm.registers.add(offset).cast::<Raw>();
+                become_method(first, argc, def);
+                call_from_window(vm, Raw::builtin(&def.info), first, argc + 1, 1)
             }
             _ => {
                 let value = call_plain(vm, callee, first.add(1), argc, true)?;

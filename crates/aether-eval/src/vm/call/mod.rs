@@ -513,7 +513,15 @@ pub(super) unsafe fn call_value(vm: &mut Vm, window: u16, argc: u16, words: usiz
                 };
                 let def = definition(Raw::builtin(def.0));
                 let Run::Simple(function) = def.run else {
-                    return Err(internal("a native object is called through a frame"));
+                    let (_, slots) = plan(def, argc as usize + 1, 1)?;
+                    let offset = vm.offset(first.cast()) as usize;
+                    // Nothing can fail while an argument is where the caller does not look for it.
+                    vm.base = vm.reserve_registers(vm.base, first.add(slots + 3).cast())?;
+                    vm.reserve_frame()?;
+                    let first = vm.registers.add(offset).cast::<Raw>();
+                    become_method(first, argc as usize, def);
+                    let return_ip = vm.ip.add(words);
+                    return invoke(vm, def, first.cast(), argc as usize + 1, 1, return_ip, 0);
                 };
                 plan(def, argc as usize + 1, 1)?;
                 // The callee is the first argument.
@@ -565,6 +573,22 @@ unsafe fn call_plain(
             Value::EnumValue(_) => Err(Raise::not_callable(&callee.as_value().type_name())),
             other => Err(Raise::not_a_function(&other.type_name())),
         }
+    }
+}
+
+/// Makes the call of a native object in a window one of the method that stands for it: the object moves in before its
+/// arguments, which move up by one.
+///
+/// # Safety
+/// The window's first register holds the object, `argc` arguments are behind it, and one more register is free.
+unsafe fn become_method(first: *mut Raw, argc: usize, def: &'static BuiltinDef) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for index in (0..argc).rev() {
+            *first.add(index + 2) = take(first.add(index + 1));
+        }
+        *first.add(1) = *first;
+        *first = Raw::builtin(&def.info);
     }
 }
 
