@@ -332,6 +332,46 @@ fn modules_are_found_along_the_path_last() {
     assert_eq!(status_and_output(found.unwrap()), ok("more beside\n"));
 }
 
+/// A wait for input ends with Ctrl-C, and with the time limit, which no block survives.
+#[test]
+#[cfg(unix)]
+fn a_wait_for_input_can_be_broken_off() {
+    for call in [
+        "input(\"ready\")",
+        "print(\"ready\")  io.read()",
+        "print(\"ready\")  io.read_line()",
+    ] {
+        let scratch = Scratch::new("input-interrupt");
+        let script = format!("import io\ntry {{ {call} }} finally {{ println(\" cleaned\") }}");
+        scratch.file("wait.ae", script);
+        let begin = |args: &[&str]| {
+            let mut command = scratch.command(args);
+            command.stdin(Stdio::piped()).stdout(Stdio::piped());
+            command.stderr(Stdio::piped()).spawn().unwrap()
+        };
+        let mut child = begin(&["wait.ae"]);
+        let mut stdout = child.stdout.take().unwrap();
+        let mut seen = [0; 5];
+        stdout.read_exact(&mut seen).unwrap();
+        let sent = Command::new("kill")
+            .args(["-INT", &child.id().to_string()])
+            .status();
+        assert!(sent.unwrap().success());
+        let mut rest = String::new();
+        stdout.read_to_string(&mut rest).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{call}");
+        assert_eq!((&seen, rest.as_str()), (b"ready", " cleaned\n"), "{call}");
+
+        let mut child = begin(&["run", "--timeout", "50ms", "wait.ae"]);
+        let input = child.stdin.take();
+        let output = child.wait_with_output().unwrap();
+        drop(input);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(124), "{call}");
+        assert_eq!(errors, "Error: [line 2] Timed out after 50ms\n", "{call}");
+    }
+}
+
 /// Ctrl-C once: `finally` blocks run, `catch` blocks do not, status 130.
 #[test]
 #[cfg(unix)]

@@ -4,7 +4,7 @@
 
 use aether::{
     BuiltinDef, Engine, Entries, FileHandle, FileInfo, Host, HostMaker, MemoryHost, Names, Observer,
-    OpenFile, OpenMode, Permission, Steps, Waiting, Waker,
+    OpenFile, OpenMode, Permission, SignalObserver, Steps, Waiting, Waker,
     parts::{eval, stdlib},
 };
 use std::any::Any;
@@ -192,6 +192,10 @@ impl Host for Watched {
         self.touch().make_temp_file(suffix)
     }
 
+    fn watch_signal(&mut self, signal: i32, observer: SignalObserver) -> io::Result<Box<dyn Any>> {
+        self.touch().watch_signal(signal, observer)
+    }
+
     fn watch(&mut self, path: &str, observer: Observer) -> io::Result<Box<dyn Any>> {
         self.touch().watch(path, observer)
     }
@@ -216,6 +220,7 @@ fn call(module: Option<&str>, def: &BuiltinDef) -> String {
         "algorithm" => "\"md5\"",
         "mode" => "0o600",
         "fn" => "x => x",
+        "signal" => "\"TERM\"",
         "handler" => "fn() {}",
         _ => "\"file.txt\"",
     };

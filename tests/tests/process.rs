@@ -124,3 +124,84 @@ for cmd in [[\"echo\", \"1\"], \"echo 2\", [\"true\"]] {
     );
     assert_eq!(tries(&["--sandbox", "--allow-run"]), "true true true ");
 }
+
+#[test]
+fn a_signal_calls_its_function_with_its_name() {
+    let script = r#"
+let me = str(process.pid)
+let n = 0
+let handler = process.on_signal("USR1", fn(name) {
+    n += 1
+    println(name, n)
+    if (n == 1) { process.run(["kill", "-USR1", me]) } else { shutdown() }
+})
+println(handler, handler.closed)
+process.run(["kill", "-USR1", me])
+event_loop_forever()
+handler.close()
+println("served", handler.closed)
+"#;
+    let expected = "<signal_handler SIGUSR1> false\nSIGUSR1 1\nSIGUSR1 2\nserved true\n";
+    assert_eq!(ends(script), (0, expected.to_owned()));
+}
+
+#[test]
+fn a_handler_of_signals_keeps_nothing_alive_and_fails_alone() {
+    let ended = "process.on_signal(\"SIGTERM\", fn() { println(\"never\") })  event_loop()  println(1)";
+    assert_eq!(ends(ended), (0, "1\n".to_owned()));
+    let failing = r#"
+let kill = ["kill", "-TERM", str(process.pid)]
+let n = 0
+process.on_signal("TERM", async fn() {
+    n += 1
+    if (n == 2) { shutdown() }
+    throw "no ${n}"
+})
+process.run(kill)
+process.run(kill)
+sleep(0.05).then(fn() { process.run(kill) })
+event_loop_forever()
+"#;
+    let (status, output) = ends(failing);
+    assert_eq!(status, 0);
+    assert!(
+        output.starts_with("event_loop: callback error: no 1\n"),
+        "{output}"
+    );
+}
+
+#[test]
+fn an_interrupt_goes_to_whoever_asked_for_it() {
+    let script = r#"
+process.on_signal("INT", fn() {
+    println("asked to stop")
+    shutdown()
+})
+process.run(["kill", "-INT", str(process.pid)])
+event_loop_forever()
+println("stopped")
+"#;
+    assert_eq!(ends(script), (0, "asked to stop\nstopped\n".to_owned()));
+}
+
+#[test]
+fn signals_that_nobody_can_catch_are_refused() {
+    let (status, output) = ends("process.on_signal(\"KILL\", fn() { })");
+    let expected =
+        "Error: [line 2] Invalid operation: process.on_signal: SIGKILL: the signal cannot be caught\n";
+    assert_eq!((status, output.as_str()), (1, expected));
+    let (_, output) = ends("process.on_signal(\"NOPE\", fn() { })");
+    assert!(
+        output.starts_with("Error: [line 2] Invalid operation: process.on_signal: unknown signal 'NOPE'"),
+        "{output}"
+    );
+    let (_, output) = ends("process.on_signal(\"TERM\", 5)");
+    assert_eq!(output, "Error: [line 2] Type error: expected function, got int\n");
+    let script = "import process\nprocess.on_signal(\"TERM\", fn() { })";
+    let (status, _, errors) = run("process-signal-refused", &["--sandbox"], script);
+    assert_eq!(status, 4);
+    assert!(
+        errors.contains("Permission denied: run access to \"SIGTERM\""),
+        "{errors}"
+    );
+}

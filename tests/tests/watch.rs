@@ -185,3 +185,32 @@ arity Expected 2 arguments, got 1
         "{text}"
     );
 }
+
+#[test]
+fn shutdown_ends_a_program_with_a_watch() {
+    let script = r#"
+fs.watch("d", e => {
+    println(e.kind, e.path)
+    shutdown()
+})
+append_file("d/a", "")
+event_loop_forever()
+println("served")
+"#;
+    let (status, output) = run("shutdown", &[], script);
+    assert_eq!((status, output.as_str()), (0, "created d/a\nserved\n"));
+}
+
+#[test]
+fn a_file_is_written_under_its_own_name() {
+    let script = r#"
+let w = fs.watch("d", e => {
+    println(e.path)
+    if (e.path == "d/end") { w.close() }
+})
+write_file("d/a", "1")
+mkdir("d/end")
+"#;
+    let (status, output) = run("written", &[], script);
+    assert_eq!((status, output.as_str()), (0, "d/a\nd/a\nd/end\n"));
+}

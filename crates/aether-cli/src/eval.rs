@@ -20,6 +20,8 @@ const BINDER: &str = "let line = null\nlet nr = 0\nfn(text, number) {\n    line 
 #[inline(never)]
 pub(crate) fn fragment(fragment: &Fragment, color: Color) -> u8 {
     let host = interrupt::host();
+    // Lines that the code is run for come from the input too.
+    let host = if fragment.lines { host } else { host.owning_input() };
     let output = host.output();
     let place = match &fragment.source {
         FragmentSource::File(path) => path,

@@ -31,7 +31,12 @@ pub(crate) fn script(file: &OsStr, args: &[OsString], limits: &Limits, color: Co
             return WRONG_USAGE;
         }
     };
-    let host = sandbox::restrict(interrupt::host(), permissions, limits.seed, limits.fixed_time);
+    let host = sandbox::restrict(
+        interrupt::host().owning_input(),
+        permissions,
+        limits.seed,
+        limits.fixed_time,
+    );
     let engine = match builder(args, limits, modules).host(host).build() {
         Ok(engine) => engine,
         Err(error) => return report::failure(&error, None, color),

@@ -57,7 +57,7 @@ pub(crate) fn replace(path: &str, before: &str, text: &str) -> io::Result<()> {
     if fs::read(path)? != before.as_bytes() {
         return Err(io::Error::other("it has changed meanwhile"));
     }
-    SystemHost::new().write_file(path, text.as_bytes())
+    SystemHost::new().replace_file(path, text.as_bytes())
 }
 
 /// A file with its tree.

@@ -171,6 +171,9 @@ pub struct Change {
 /// What [`Host::watch`] tells its changes, from a thread of its own.
 pub type Observer = Box<dyn FnMut(Change) + Send>;
 
+/// What [`Host::watch_signal`] tells that a signal has come, from a thread of its own.
+pub type SignalObserver = Box<dyn FnMut() + Send>;
+
 /// What a host that has no such ability says.
 fn refused() -> io::Error {
     io::ErrorKind::PermissionDenied.into()
@@ -232,6 +235,14 @@ pub trait Host {
     fn read_input(&mut self, most: usize) -> io::Result<Vec<u8>> {
         let _ = most;
         Err(refused())
+    }
+
+    /// Work that ends when [`Host::read_line`] does not block, or [`Host::read_input`] if it is not `of_line`, or earlier;
+    /// none if they do not block now, or if that is not known. It takes nothing of the input: the engine has another
+    /// thread do it, so that the user or a time limit can end the wait.
+    fn input_wait(&mut self, of_line: bool) -> Option<Background<()>> {
+        let _ = of_line;
+        None
     }
 
     /// Reads a line as [`Host::read_line`] does, without showing on a terminal what is typed.
@@ -362,13 +373,21 @@ pub trait Host {
         Err(refused())
     }
 
-    /// Replaces a file with these bytes: afterwards it holds the old content or the new.
+    /// Makes a file of these bytes; one that is there is truncated first.
     ///
     /// # Errors
     /// What the system says.
     fn write_file(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
         let _ = (path, bytes);
         Err(refused())
+    }
+
+    /// Puts a file of these bytes in the place of one: whatever happens, the path names the old content or the new.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn replace_file(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        self.write_file(path, bytes)
     }
 
     /// Adds bytes to the end of a file, which is made if there is none.
@@ -526,6 +545,16 @@ pub trait Host {
     /// What the system says; there is nothing at the path.
     fn watch(&mut self, path: &str, observer: Observer) -> io::Result<Box<dyn Any>> {
         let _ = (path, observer);
+        Err(refused())
+    }
+
+    /// Tells `observer` of each of these signals of the system, which then do nothing else, until what this gives is
+    /// dropped; from then on the signal is ignored, unless the process has another use for it.
+    ///
+    /// # Errors
+    /// What the system says; the signal cannot be caught.
+    fn watch_signal(&mut self, signal: i32, observer: SignalObserver) -> io::Result<Box<dyn Any>> {
+        let _ = (signal, observer);
         Err(refused())
     }
 

@@ -39,7 +39,7 @@ pub use context::Ctx;
 pub use handles::{Count, Held};
 pub use host::{
     AccessCheck, Background, Change, ChangeKind, Entries, Entry, FileHandle, FileInfo, Host, HostMaker,
-    LocalZone, Names, Observer, OpenFile, OpenMode, Permission, Steps, Stream,
+    LocalZone, Names, Observer, OpenFile, OpenMode, Permission, SignalObserver, Steps, Stream,
 };
 pub use host_function::{Callable, Class, HostFunction, HostItems, guarded};
 pub use machine::{

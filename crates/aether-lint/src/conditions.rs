@@ -7,7 +7,7 @@ use crate::Program;
 
 /// Statements behind one that leaves their block.
 pub(crate) fn unreachable(program: &Program<'_>, found: &mut Vec<Diagnostic>) {
-    let Program { ast, tree, .. } = program;
+    let Program { file, ast, tree, .. } = program;
     let mut look = |statements: &[NodeId]| {
         let Some(at) = statements.iter().position(|&id| leaves(ast, id)) else {
             return;
@@ -22,10 +22,19 @@ pub(crate) fn unreachable(program: &Program<'_>, found: &mut Vec<Diagnostic>) {
         ) {
             return;
         }
+        let line = |id| file.line(ast.span(id).start);
+        let is_operand = matches!(ast.node(statements[at]), Node::Return(None))
+            && matches!(ast.node(next), Node::If { .. })
+            && line(next) == line(statements[at]);
+        let help = if is_operand {
+            "'return' gives null here, for 'if' is a statement; a choice is written return condition ? a : b"
+        } else {
+            "remove it, or put a condition around what leaves the block"
+        };
         found.push(
             Diagnostic::warning("W0103", "this code is never reached", ast.span(next))
                 .with_label(ast.span(statements[at]), "the block is always left here")
-                .with_help("remove it, or put a condition around what leaves the block"),
+                .with_help(help),
         );
     };
     look(ast.root());

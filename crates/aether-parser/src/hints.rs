@@ -64,6 +64,10 @@ fn word_operator(state: &Builder<'_>, at: usize) -> Option<&'static str> {
     })
 }
 
+/// Help for an entry of a dict where a block begins.
+const BLOCK_NOT_DICT: &str =
+    "a '{' at the start of a statement or after => is a block; wrap a dict in parentheses: ({…})";
+
 /// A hint for the error that `what` was expected at token `at`.
 pub(crate) fn help(state: &Builder<'_>, at: usize, what: &str) -> Option<String> {
     let found = state.lexeme(at);
@@ -206,6 +210,13 @@ fn habit(
         ("expression", T::InterpolationEnd) if previous != Some(T::InterpolationStart) => {
             Some("the expression in this placeholder is not complete")
         }
+        ("expression", T::Colon)
+            if at >= 2
+                && matches!(previous, Some(T::String | T::Int))
+                && state.kind(at - 2) == T::LeftBrace =>
+        {
+            Some(BLOCK_NOT_DICT)
+        }
         ("expression", T::Comma) if previous == Some(T::Ident) => {
             Some("one variable is assigned at a time; to exchange two: let t = a; a = b; b = t")
         }
@@ -304,7 +315,7 @@ fn by_expectation(state: &Builder<'_>, found: Lexeme, what: &str) -> Option<&'st
         (":", T::Comma | T::RightBrace) => Some("a dict is written {key: value}; for a set use set([…])"),
         ("for or while", T::Assign) => Some(DECLARED_OR_ASSIGNED),
         ("for or while", _) => Some(
-            "'name:' labels a loop; a '{' at the start of a statement is a block, so wrap a dict in parentheses: ({…})",
+            "'name:' labels a loop; a '{' at the start of a statement or after => is a block, so wrap a dict in parentheses: ({…})",
         ),
         _ => None,
     }

@@ -96,6 +96,33 @@ pub(crate) fn collect_bytes(ctx: &mut Ctx<'_>, operation: &str, array: &Rc<Array
     Ok(bytes)
 }
 
+/// Whether a value is a buffer, which is written as the bytes that it holds and not as its text.
+pub(crate) fn is_buffer(value: &Value) -> bool {
+    #[cfg(feature = "bytes")]
+    if let Value::Native(native) = value {
+        return native.downcast::<crate::buffer::Buffer>().is_some();
+    }
+    let _ = value;
+    false
+}
+
+/// Lends what is written for a value: the bytes of a buffer, else the value's text.
+pub(crate) fn with_content<R>(
+    ctx: &mut Ctx<'_>,
+    value: &Value,
+    use_data: impl FnOnce(&mut Ctx<'_>, &[u8]) -> Result<R, Raise>,
+) -> Result<R, Raise> {
+    if is_buffer(value) {
+        return with_data(ctx, "", value, |ctx, bytes| {
+            ctx.tick(bytes.len() / 64)?;
+            use_data(ctx, bytes)
+        });
+    }
+    let text = ctx.text(value)?;
+    ctx.tick(text.len_bytes() / 64)?;
+    use_data(ctx, text.as_str().as_bytes())
+}
+
 /// Lends the bytes of a string, of an array of ints, or of a buffer.
 pub(crate) fn with_data<R>(
     ctx: &mut Ctx<'_>,

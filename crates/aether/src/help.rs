@@ -10,7 +10,7 @@ use aether_eval::{LibraryModule, Place, RuntimeError, methods_of, properties_of}
 use aether_parser::ParseOptions;
 use aether_resolve::{method_here, suggest, undefined_help, written_here};
 use aether_source::{SourceFile, Span};
-use aether_value::{ErrorKind, Value};
+use aether_value::{BuiltinInfo, ErrorKind, Value};
 
 use crate::{DEFAULT_MAX_NESTING, Engine};
 
@@ -59,7 +59,7 @@ pub(crate) fn note_for(raised: &RuntimeError) -> Option<String> {
     match raised.kind {
         ErrorKind::Index => index_note(&raised.message),
         ErrorKind::Name => Some("nothing here is called so".to_owned()),
-        ErrorKind::ZeroDivision => Some("ints cannot be divided by zero; floats give inf or nan".to_owned()),
+        ErrorKind::ZeroDivision => Some("nothing is divided by zero, neither ints nor floats".to_owned()),
         ErrorKind::Recursion => {
             Some("a function calls itself again and again; it needs a case in which it does not".to_owned())
         }
@@ -438,7 +438,7 @@ impl Helper<'_> {
         }
         let site = self.site?;
         let callee = self.callee()?;
-        let (name, params) = match site.ast.node(callee) {
+        let (name, (least, most, params)) = match site.ast.node(callee) {
             Node::Name(symbol) => {
                 let name = site.ast.text(symbol);
                 (name, function_params(name)?)
@@ -452,12 +452,21 @@ impl Helper<'_> {
                         let fields: Vec<&str> = variant.fields.iter().map(|field| field.as_str()).collect();
                         return Some(format!("the variant has the fields ({})", fields.join(", ")));
                     }
-                    Some(Value::Module(_)) => (name, function_params(name)?),
+                    Some(Value::Module(module)) => (name, member_params(module.name().as_str(), name)?),
                     _ => (name, method_params(name)?),
                 }
             }
             _ => return None,
         };
+        // The error may be that of a function which the built-in has called.
+        let (wanted, got) = self
+            .message
+            .strip_prefix("Expected ")?
+            .split_once(" arguments, got ")?;
+        let (wanted, got): (usize, usize) = (wanted.parse().ok()?, got.parse().ok()?);
+        if (wanted, wanted) != (least, most) && wanted != if got < wanted { least } else { most } {
+            return None;
+        }
         Some(format!("it is called as {name}({})", params.join(", ")))
     }
 
@@ -536,13 +545,17 @@ impl Helper<'_> {
             ("array", _) if self.is_loop_of_pairs() => {
                 "two variables take pairs; for an index beside each item write for i, x in items.enumerate()"
             }
-            ("array", "string") => {
+            ("array", "string") if self.is_element_set() => {
                 "a text does not change; a new one is made of its parts: s[:i] + \"x\" + s[i + 1:]"
             }
-            ("array", got) if !got.contains(' ') && self.message.ends_with(got) => {
+            ("array", got)
+                if !got.contains(' ') && self.is_pattern(|node| matches!(node, Node::ArrayPattern(_))) =>
+            {
                 "a pattern [a, b] takes an array apart; dicts are taken apart with {a, b}"
             }
-            ("dict", "null") => "a pattern {a, b} takes a dict apart, and this is null",
+            ("dict", "null") if self.is_pattern(|node| matches!(node, Node::DictPattern(_))) => {
+                "a pattern {a, b} takes a dict apart, and this is null"
+            }
             ("array or string with integer index", got) if got.starts_with("set") => {
                 "a set has no order: x in s tests, s.to_array() gives an array"
             }
@@ -621,14 +634,49 @@ impl Helper<'_> {
     }
 
     fn not_callable(&self, got: &str) -> Option<String> {
+        let site = self.site?;
         let callee = self.callee()?;
-        let text = self.site?.short_text(callee)?;
+        // A built-in that was given something else than a function says the same of its argument.
+        let is_callable = match site.ast.node(callee) {
+            Node::Name(symbol) => function_params(site.ast.text(symbol)).is_some(),
+            Node::Member { name, object, .. } => match self.global_of(object) {
+                Some(Value::Module(module)) => {
+                    member_params(module.name().as_str(), site.ast.text(name)).is_some()
+                }
+                _ => is_method(site.ast.text(name)),
+            },
+            _ => false,
+        };
+        if is_callable {
+            return None;
+        }
+        let text = site.short_text(callee)?;
         Some(format!(
             "{text} holds a value of type {got} here, which cannot be called"
         ))
     }
 
-    /// A bool as the operand of `&`, `|` or `^`.
+    /// Whether something is taken apart by such a pattern on the error's line.
+    fn is_pattern(&self, kind: impl Fn(Node) -> bool) -> bool {
+        let found = self
+            .site
+            .and_then(|site| site.on_line(|ast, id| kind(ast.node(id)).then_some(())));
+        found.is_some()
+    }
+
+    /// Whether an element is assigned to on the error's line.
+    fn is_element_set(&self) -> bool {
+        let found = self.site.and_then(|site| {
+            site.on_line(|ast, id| match ast.node(id) {
+                Node::Assign { target, .. } | Node::CompoundAssign { target, .. } => {
+                    matches!(ast.node(target), Node::Index { .. }).then_some(())
+                }
+                _ => None,
+            })
+        });
+        found.is_some()
+    }
+
     /// Whether the error is in a `for` with two variables, and not in its body.
     fn is_loop_of_pairs(&self) -> bool {
         let Some(site) = self.site else {
@@ -696,10 +744,10 @@ impl Helper<'_> {
             } => Some(value),
             _ => None,
         })?;
-        let text = site.short_text(divisor).filter(|text| *text != "0")?;
-        Some(format!(
-            "{text} is 0 here; test it before, or divide floats, which gives inf or nan"
-        ))
+        let text = site
+            .short_text(divisor)
+            .filter(|text| !matches!(*text, "0" | "0.0"))?;
+        Some(format!("{text} is 0 here; test it before"))
     }
 
     fn conversion(&self) -> Option<String> {
@@ -737,7 +785,8 @@ impl Helper<'_> {
         if self.message.starts_with("No match arm for value") {
             return Some("add an arm for it, or _ => … for all the rest".to_owned());
         }
-        if self.message.starts_with("Parse error (JSON)") {
+        let is_unquoted = |what| self.message.starts_with(&format!("Parse error (JSON): {what}"));
+        if is_unquoted("key must be a string") || is_unquoted("expected value") {
             return Some("JSON writes keys and texts in double quotes: {\"name\": \"Ada\"}".to_owned());
         }
         None
@@ -749,26 +798,59 @@ fn library_modules() -> impl Iterator<Item = &'static LibraryModule> {
     aether_eval::library_modules().chain(aether_stdlib::MODULES)
 }
 
-/// The parameters of a built-in function, if they are known.
-fn function_params(name: &str) -> Option<&'static [&'static str]> {
+/// Fewest and most arguments of a built-in, and the names of its parameters.
+type Parameters = (usize, usize, &'static [&'static str]);
+
+/// The parameters of a built-in, if they are known.
+fn params_of(info: &'static BuiltinInfo) -> Option<Parameters> {
+    let known = (!info.params.is_empty()).then_some(info.params)?;
+    Some((usize::from(info.min_args), usize::from(info.max_args), known))
+}
+
+/// The parameters of a global function.
+fn function_params(name: &str) -> Option<Parameters> {
     let mut functions = aether_eval::core_builtins()
-        .chain(library_modules().flat_map(|module| module.functions))
+        .chain(
+            aether_eval::predefined_modules()
+                .iter()
+                .flat_map(|module| module.functions),
+        )
         .chain(aether_stdlib::ALL.iter().copied().flatten());
-    let found = functions.find(|def| def.info.name == name)?;
-    Some(found.info.params).filter(|params| !params.is_empty())
+    params_of(&functions.find(|def| def.info.name == name)?.info)
+}
+
+/// The parameters of a function of a module.
+fn member_params(module: &str, name: &str) -> Option<Parameters> {
+    let parts = library_modules().filter(|known| known.name == module);
+    let found = parts
+        .flat_map(|part| part.functions)
+        .find(|def| def.info.name == name)?;
+    params_of(&found.info)
 }
 
 /// The parameters of a built-in method: those of the function of its name behind the first, if the types that have the
 /// method are the one that this takes, and iterators.
-fn method_params(name: &str) -> Option<&'static [&'static str]> {
-    let (receiver, params) = function_params(name)?.split_first()?;
-    let mut places = aether_eval::all_builtins().filter(|(_, def)| def.info.name == name);
-    let is_certain = places.all(|(place, _)| match place {
-        Place::Method(tag) => [*receiver, "iterator"].contains(&aether_value::tag::name(tag)),
-        Place::EveryValue | Place::Namespace(_) => false,
-        Place::Global | Place::Module(_) => true,
-    });
-    Some(params).filter(|_| is_certain)
+fn method_params(name: &str) -> Option<Parameters> {
+    let (_, _, params) = function_params(name)?;
+    let (receiver, params) = params.split_first()?;
+    let mut counts = None;
+    for (place, def) in aether_eval::all_builtins().filter(|(_, def)| def.info.name == name) {
+        match place {
+            Place::Method(tag) if [*receiver, "iterator"].contains(&aether_value::tag::name(tag)) => {
+                counts = Some((usize::from(def.info.min_args), usize::from(def.info.max_args)));
+            }
+            Place::Method(_) | Place::EveryValue | Place::Namespace(_) => return None,
+            Place::Global | Place::Module(_) => {}
+        }
+    }
+    let (least, most) = counts.filter(|_| !params.is_empty())?;
+    Some((least, most, params))
+}
+
+/// Whether values of some built-in type have a method of this name.
+fn is_method(name: &str) -> bool {
+    let mut named = aether_eval::all_builtins().filter(|(_, def)| def.info.name == name);
+    named.any(|(place, _)| matches!(place, Place::Method(_) | Place::EveryValue))
 }
 
 /// What was probably meant by a property that a value of a built-in type does not have.

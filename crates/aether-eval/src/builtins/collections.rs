@@ -65,13 +65,15 @@ pub(super) static DEFS: &[BuiltinDef] = &[
         &["array", "value", "cmp"],
         5,
         sorting::binary_search,
-    ),
+    )
+    .requiring(2),
 ];
 
 /// The function that sorts by a key, under one of its names.
 const fn sort_by_named(name: &'static str) -> BuiltinDef {
     let params = &["array", "key", "opts"];
     BuiltinDef::library_frame(name, params, sorting::SORT_BY_SLOTS, sorting::sort_by)
+        .requiring(2)
         .iterables(1)
         .with_options(sorting::OPTIONS)
 }

@@ -97,9 +97,20 @@ fn input(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     }
     let flushed = ctx.host().flush();
     flushed.map_err(|error| output_error("input", &error))?;
+    wait_for_input(ctx, true)?;
     let line = ctx.host().read_line();
     let line = line.map_err(|error| Raise::io("input", "stdin", &error.to_string()))?;
     without_line_end(ctx, &line)
+}
+
+/// Waits until there is a line of input, or any input; the user and limits can end that.
+pub(super) fn wait_for_input(ctx: &mut Ctx<'_>, of_line: bool) -> Result<(), Raise> {
+    while let Some(wait) = ctx.host().input_wait(of_line) {
+        if ctx.vm.block_on(wait)?.is_err() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// A line that was read, as a string without what ends it.

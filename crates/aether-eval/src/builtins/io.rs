@@ -4,7 +4,7 @@
 
 use aether_value::{Raise, StrBuilder, Value};
 
-use super::console::{output_error, without_line_end, write};
+use super::console::{output_error, wait_for_input, without_line_end, write};
 use super::support::{int, options, string, wrong_type};
 use super::{Args, BuiltinDef, Event, Step};
 use crate::context::Ctx;
@@ -50,6 +50,7 @@ fn read_on(
     mut take: impl FnMut(&mut Ctx<'_>, &[u8]) -> Result<(), Raise>,
 ) -> Result<(), Raise> {
     while wanted > 0 {
+        wait_for_input(ctx, false)?;
         let chunk = ctx.host().read_input(wanted.min(CHUNK));
         let chunk = chunk.map_err(|error| input_error(operation, &error.to_string()))?;
         if chunk.is_empty() {
@@ -89,6 +90,7 @@ fn invalid() -> Raise {
 }
 
 fn read_line(ctx: &mut Ctx<'_>, _: &[Value]) -> Result<Value, Raise> {
+    wait_for_input(ctx, true)?;
     let line = ctx.host().read_line();
     let line = line.map_err(|error| input_error("read_line", &error.to_string()))?;
     if line.is_empty() {

@@ -306,6 +306,13 @@ impl BuiltinDef {
         )
     }
 
+    /// The same, with so many arguments that have to be given.
+    #[must_use]
+    pub const fn requiring(mut self, least: u8) -> Self {
+        self.info.min_args = least;
+        self
+    }
+
     /// The same, with these parameters taking any iterable (bit n for parameter n).
     #[must_use]
     pub const fn iterables(mut self, mask: u8) -> Self {

@@ -157,7 +157,7 @@ fn serve(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, R
     }
     let until = slots[1].as_int().map(|until| until as u64);
     let scheduler = &ctx.vm.scheduler;
-    let idle = scheduler.queued() == 0
+    let idle = scheduler.awaited() == 0
         && (scheduler.callbacks_running == 0 || ctx.vm.in_callback())
         && (scheduler.detached == 0 || ctx.vm.in_detached());
     if idle || until.is_some_and(|until| ctx.host().monotonic() >= until) {
@@ -179,6 +179,7 @@ fn event_loop_forever(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> R
     if is_over || std::mem::take(&mut ctx.vm.scheduler.is_shut_down) {
         return Ok(Step::Done(Value::Null));
     }
+    ctx.vm.scheduler.is_ending = false;
     slots[0] = Value::Bool(true);
     Ok(Step::Await(ctx.vm.wait_for_queue(None)?))
 }

@@ -16,12 +16,15 @@ use super::{BuiltinDef, Event, Step, sort, text};
 use crate::context::Ctx;
 
 pub(super) static HEAPQ: &[BuiltinDef] = &[
-    BuiltinDef::library("push", &["heap", "value"], push),
-    BuiltinDef::library("pop", &["heap"], pop),
-    BuiltinDef::library("nlargest", &["array", "n"], |ctx, args| extremes(ctx, args, true)).iterables(1),
+    BuiltinDef::library("push", &["heap", "value"], push).requiring(2),
+    BuiltinDef::library("pop", &["heap"], pop).requiring(1),
+    BuiltinDef::library("nlargest", &["array", "n"], |ctx, args| extremes(ctx, args, true))
+        .requiring(2)
+        .iterables(1),
     BuiltinDef::library("nsmallest", &["array", "n"], |ctx, args| {
         extremes(ctx, args, false)
     })
+    .requiring(2)
     .iterables(1),
 ];
 

@@ -77,6 +77,18 @@ pub(crate) struct Callback {
     pub(crate) on_error: Value,
     /// What it waits for.
     pub(crate) promise: Rc<Promise>,
+    /// Whether event loops and the program's end wait for it.
+    pub(crate) awaited: Awaited,
+}
+
+/// Whether event loops and the program's end wait for a callback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Awaited {
+    Always,
+    /// It serves what comes again and again.
+    UntilShutdown,
+    /// It is there in case that something comes.
+    Never,
 }
 
 /// An event loop that waits for the queue to be empty.
@@ -130,6 +142,14 @@ pub(crate) struct Scheduler {
     more_unhandled: usize,
     /// Whether whoever serves for ever is to end.
     pub(crate) is_shut_down: bool,
+    /// Whether nothing waits any more for what serves: the program has been shut down, and has not begun anew.
+    pub(crate) is_ending: bool,
+    /// Callbacks that wait and serve.
+    serving: usize,
+    /// Callbacks that wait and are not waited for.
+    aside: usize,
+    /// Timers that repeat.
+    repeating: usize,
     /// Outside promises that someone waits for.
     pub(crate) demanded: usize,
     /// Most callbacks that may be queued.
@@ -169,6 +189,10 @@ impl Default for Scheduler {
             unhandled: Vec::new(),
             more_unhandled: 0,
             is_shut_down: false,
+            is_ending: false,
+            serving: 0,
+            aside: 0,
+            repeating: 0,
             demanded: 0,
             queue_limit: DEFAULT_QUEUE_LIMIT,
             task_timeout: None,
@@ -246,6 +270,11 @@ impl Scheduler {
     /// Whether any job is out.
     pub(crate) fn has_jobs(&self) -> bool {
         !self.jobs.is_empty() || !self.futures.is_empty()
+    }
+
+    /// Whether futures of the host are out.
+    pub(crate) fn has_futures(&self) -> bool {
+        !self.futures.is_empty()
     }
 
     /// Whether anything may still happen outside.
@@ -346,9 +375,19 @@ impl Scheduler {
         self.callbacks.len() + self.callbacks_ready + self.script_timers.len()
     }
 
-    /// Whether callbacks wait or run, or coroutines that go on by themselves.
+    /// Those that an event loop waits for.
+    pub(crate) fn awaited(&self) -> usize {
+        let serving = if self.is_ending {
+            self.serving + self.repeating
+        } else {
+            0
+        };
+        self.queued() - serving - self.aside
+    }
+
+    /// Whether an event loop has to wait for callbacks, or for coroutines that go on by themselves.
     pub(crate) fn has_tasks(&self) -> bool {
-        self.queued() > 0 || self.callbacks_running > 0 || self.detached > 0
+        self.awaited() > 0 || self.callbacks_running > 0 || self.detached > 0
     }
 
     /// Queues a callback; gives its number. `now` is asked only if callbacks have a deadline.
@@ -376,6 +415,8 @@ impl Scheduler {
     pub(crate) fn add_callback(&mut self, heap: &Heap, callback: Callback) -> Result<u64, Raise> {
         heap.charge(ENTRY)?;
         let number = self.next_number();
+        self.serving += usize::from(callback.awaited == Awaited::UntilShutdown);
+        self.aside += usize::from(callback.awaited == Awaited::Never);
         self.callbacks.insert(number, callback);
         Ok(number)
     }
@@ -383,6 +424,8 @@ impl Scheduler {
     /// Takes a queued callback out.
     pub(crate) fn take_callback(&mut self, heap: &Heap, number: u64) -> Option<Callback> {
         let callback = self.callbacks.remove(&number)?;
+        self.serving -= usize::from(callback.awaited == Awaited::UntilShutdown);
+        self.aside -= usize::from(callback.awaited == Awaited::Never);
         heap.discharge(ENTRY);
         if self.callbacks.is_empty() && self.callbacks.capacity() > FEW {
             self.callbacks = AHashMap::new();
@@ -635,6 +678,7 @@ impl Scheduler {
         self.drop_futures(heap);
         drop(std::mem::take(&mut self.jobs));
         drop(std::mem::take(&mut self.callbacks));
+        (self.serving, self.aside, self.repeating) = (0, 0, 0);
         drop(std::mem::take(&mut self.loops));
         drop(std::mem::take(&mut self.script_timers));
         drop(std::mem::take(&mut self.unhandled));

@@ -62,7 +62,7 @@ pub struct Waiting {
     pub messages: bool,
     /// Whether jobs are out whose end is a message.
     pub jobs: bool,
-    /// Whether a message may come from the network at any time.
+    /// Whether a message may come from the network, or of a future, at any time.
     pub network: bool,
 }
 

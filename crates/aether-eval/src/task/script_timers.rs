@@ -27,6 +27,7 @@ impl Scheduler {
             heap.discharge(ENTRY);
             return Err(raise);
         }
+        self.repeating += usize::from(period.is_some());
         self.script_timers.insert(number, ScriptTimer { object, period });
         Ok(number)
     }
@@ -45,6 +46,7 @@ impl Scheduler {
             return false;
         };
         heap.discharge(ENTRY);
+        self.repeating -= usize::from(timer.period.is_some());
         drop(timer);
         true
     }

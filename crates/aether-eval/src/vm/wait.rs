@@ -23,7 +23,7 @@ use super::{Flow, Vm};
 use crate::builtins::{FIRE_TIMER, Step, Until, as_group};
 use crate::context::Ctx;
 use crate::task::{
-    Callback, Effect, Event, EventSource, Finish, HostFuture, Message, Sender, Waiting, Waker, nanos,
+    Awaited, Callback, Effect, Event, EventSource, Finish, HostFuture, Message, Sender, Waiting, Waker, nanos,
 };
 
 /// In place of a coroutine's promise: it runs a callback.
@@ -296,6 +296,7 @@ impl Vm {
             function,
             on_error,
             promise: promise.clone(),
+            awaited: Awaited::Always,
         };
         let number = self.scheduler.queue(&self.heap, callback, || host.monotonic())?;
         self.enter_callback(number, promise)
@@ -461,6 +462,7 @@ impl Vm {
     /// Whoever serves for ever ends.
     pub(crate) fn shut_down_loops(&mut self) {
         self.scheduler.is_shut_down = true;
+        self.scheduler.is_ending = true;
         self.release_loops(false);
     }
 
@@ -481,7 +483,7 @@ impl Vm {
 
     /// Has the event loops look again, if the queue is empty.
     pub(super) fn wake_event_loops(&mut self) {
-        if self.scheduler.queued() == 0 {
+        if self.scheduler.awaited() == 0 {
             self.release_loops(false);
         }
     }
@@ -633,11 +635,14 @@ impl Vm {
         self.publish();
         self.check_interrupt()?;
         self.spend_grace(super::FINALLY_WAIT)?;
+        let due = self.scheduler.next_due();
+        // A future may wait for ever; what is due meanwhile does not.
+        let beside_futures = due.is_some() && self.scheduler.has_futures();
         let waiting = Waiting {
-            until: self.wait_until(self.scheduler.next_due()),
+            until: self.wait_until(due),
             messages: true,
             jobs: self.scheduler.has_jobs(),
-            network: self.scheduler.has_services(),
+            network: self.scheduler.has_services() || beside_futures,
         };
         if self.ready.is_empty() {
             self.host.wait(&self.scheduler.receiver.waker(), waiting);
@@ -844,11 +849,23 @@ impl Ctx<'_> {
     }
 
     /// Has a function called with what a future of the host gives. Event loops wait for it as for every queued
-    /// callback; the limits on their number and on the time that they wait do not apply.
+    /// callback, but not after `shutdown()`; the limits on their number and on the time that they wait do not apply.
     ///
     /// # Errors
     /// Out of memory.
     pub fn call_after(&mut self, future: HostFuture, function: Value) -> Result<(), Raise> {
+        self.call_when(future, function, Awaited::UntilShutdown)
+    }
+
+    /// The same as [`Ctx::call_after`] for what may never come: no event loop waits for it, nor does the program's end.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn call_if(&mut self, future: HostFuture, function: Value) -> Result<(), Raise> {
+        self.call_when(future, function, Awaited::Never)
+    }
+
+    fn call_when(&mut self, future: HostFuture, function: Value, awaited: Awaited) -> Result<(), Raise> {
         let vm = &mut *self.vm;
         let promise = vm.heap.promise(PromiseState::External)?;
         vm.scheduler.add_future(&vm.heap, &promise, future)?;
@@ -856,6 +873,7 @@ impl Ctx<'_> {
             function,
             on_error: Value::Null,
             promise: promise.clone(),
+            awaited,
         };
         let number = vm.scheduler.add_callback(&vm.heap, callback)?;
         vm.enter_callback(number, &promise)

@@ -11,7 +11,7 @@ use std::io::{self, Read};
 use super::{allowed, failed, permit};
 use crate::arguments::Options;
 use crate::byte_form::{BYTES, ByteForm};
-use crate::bytes::{Bytes, MAX_SIZE, NOT_UTF8, read_all, with_data};
+use crate::bytes::{Bytes, MAX_SIZE, NOT_UTF8, read_all, with_content, with_data};
 
 /// The bytes of the file that an argument names.
 fn read(ctx: &mut Ctx<'_>, operation: &str, path: &Value) -> Result<Bytes, Raise> {
@@ -118,28 +118,28 @@ pub(super) fn read_bytes(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Rai
 
 pub(super) fn write_file(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let path = allowed(ctx, Permission::Write, &args[0])?;
-    let text = ctx.text(&args[1])?;
-    ctx.tick(text.len_bytes() / 64)?;
-    if ctx.has_pool() {
-        let path = path.to_owned();
-        let write = ctx.host().writer(&path, text.as_str().as_bytes().to_vec());
-        return ctx.offload(Effect::Write, text.len_bytes(), write, move |_, written| {
-            written.map_err(|error| failed("write_file", &path, &error))?;
-            Ok(Value::Null)
-        });
-    }
-    let written = ctx.host().write_file(path, text.as_str().as_bytes());
-    written.map_err(|error| failed("write_file", path, &error))?;
-    Ok(Value::Null)
+    with_content(ctx, &args[1], |ctx, bytes| {
+        if ctx.has_pool() {
+            let path = path.to_owned();
+            let write = ctx.host().writer(&path, bytes.to_vec());
+            return ctx.offload(Effect::Write, bytes.len(), write, move |_, written| {
+                written.map_err(|error| failed("write_file", &path, &error))?;
+                Ok(Value::Null)
+            });
+        }
+        let written = ctx.host().write_file(path, bytes);
+        written.map_err(|error| failed("write_file", path, &error))?;
+        Ok(Value::Null)
+    })
 }
 
 pub(super) fn append_file(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let path = allowed(ctx, Permission::Write, &args[0])?;
-    let text = ctx.text(&args[1])?;
-    ctx.tick(text.len_bytes() / 64)?;
-    let written = ctx.host().append_file(path, text.as_str().as_bytes());
-    written.map_err(|error| failed("append_file", path, &error))?;
-    Ok(Value::Null)
+    with_content(ctx, &args[1], |ctx, bytes| {
+        let written = ctx.host().append_file(path, bytes);
+        written.map_err(|error| failed("append_file", path, &error))?;
+        Ok(Value::Null)
+    })
 }
 
 pub(super) fn write_bytes(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {

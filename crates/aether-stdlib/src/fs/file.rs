@@ -13,7 +13,7 @@ use std::cell::RefCell;
 use std::io::{self, SeekFrom};
 
 use crate::arguments::{int, permit, receiver, string};
-use crate::bytes::{Bytes, NOT_UTF8, read_all, with_data};
+use crate::bytes::{Bytes, NOT_UTF8, read_all, with_content, with_data};
 use crate::files::failed;
 use crate::files::window::{BUFFER, Failure, Window};
 
@@ -293,11 +293,7 @@ fn write(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
             put(text.as_str().as_bytes())?;
         }
         data if file.is_binary => with_data(ctx, "fs.write", data, |_, bytes| put(bytes))?,
-        other => {
-            let text = ctx.text(other)?;
-            ctx.tick(text.len_bytes() / 64)?;
-            put(text.as_str().as_bytes())?;
-        }
+        other => with_content(ctx, other, |_, bytes| put(bytes))?,
     }
     Ok(Value::Null)
 }

@@ -13,6 +13,7 @@ use aether_value::{Raise, Value};
 use std::io;
 
 use crate::arguments::{Options, int, permit, string};
+use crate::bytes::with_content;
 use crate::files::{allowed, failed, pair, permit_tree};
 
 /// Remove what is in the directory too.
@@ -132,9 +133,9 @@ fn temp_file(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 fn write_atomic(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let path = allowed(ctx, Permission::Write, &args[0])?;
-    let text = ctx.text(&args[1])?;
-    ctx.tick(text.len_bytes() / 64)?;
-    let written = ctx.host().write_file(path, text.as_str().as_bytes());
-    written.map_err(|error| failed("fs.write_atomic", path, &error))?;
-    Ok(Value::Null)
+    with_content(ctx, &args[1], |ctx, bytes| {
+        let written = ctx.host().replace_file(path, bytes);
+        written.map_err(|error| failed("fs.write_atomic", path, &error))?;
+        Ok(Value::Null)
+    })
 }

@@ -9,6 +9,7 @@
 mod child;
 mod command;
 mod lines;
+mod on_signal;
 mod run;
 mod signals;
 mod spawn;
@@ -31,6 +32,7 @@ pub(crate) const PROCESS: LibraryModule = LibraryModule {
             .with_options(command::SPAWN_OPTIONS),
         BuiltinDef::core_frame("exit", &["code"], 0, 1, 1, exit).catching(),
         BuiltinDef::core("on_exit", &["fn"], 1, 1, on_exit),
+        BuiltinDef::core("on_signal", &["signal", "fn"], 2, 2, on_signal::on_signal).needing(Permission::Run),
         BuiltinDef::core("uptime", &[], 0, 0, uptime).needing(Permission::Clock),
     ],
     constants: &[("pid", Constant::Int(pid))],

@@ -575,6 +575,11 @@ impl Host for MemoryHost {
         }))
     }
 
+    /// Nobody sends signals.
+    fn watch_signal(&mut self, _: i32, _: aether_eval::SignalObserver) -> io::Result<Box<dyn std::any::Any>> {
+        Ok(Box::new(()))
+    }
+
     fn write_out(&mut self, text: &str) -> io::Result<()> {
         self.world.borrow_mut().stdout.push_str(text);
         Ok(())

@@ -336,6 +336,21 @@ pub(super) fn final_place(path: &Path) -> io::Result<Place> {
     Err(io::Error::from_raw_os_error(TOO_MANY_LINKS))
 }
 
+/// Writes these bytes into a file, which is made or truncated.
+pub(super) fn overwrite_file(path: &Path, bytes: &[u8], permissions: &Permissions) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
+    check_opened(&file, path, Permission::Write, permissions)?;
+    // Pipes and devices have no length.
+    if file.metadata()?.len() > 0 {
+        file.set_len(0)?;
+    }
+    file.write_all(bytes)
+}
+
 /// Replaces a file, which is no link, with these bytes. Its permission bits are kept.
 pub(super) fn replace_file(path: &Path, bytes: &[u8], permissions: &Permissions) -> io::Result<()> {
     let mut new = Replacement::begin(path, permissions)?;
@@ -499,6 +514,27 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn what_is_written_stays_the_same_file() {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+        let directory = scratch("overwrite");
+        let path = directory.join("file.txt");
+        let other = directory.join("other.txt");
+        fs::write(&path, "a longer text").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        fs::hard_link(&path, &other).unwrap();
+        let before = fs::metadata(&path).unwrap().ino();
+        let mut host = SystemHost::new();
+        host.write_file(path.to_str().unwrap(), b"new").unwrap();
+        assert_eq!(fs::read_to_string(&other).unwrap(), "new");
+        let after = fs::metadata(&path).unwrap();
+        assert_eq!((after.ino(), after.permissions().mode() & 0o777), (before, 0o640));
+        host.replace_file(path.to_str().unwrap(), b"newer").unwrap();
+        assert_eq!(fs::read_to_string(&other).unwrap(), "new");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "newer");
         fs::remove_dir_all(directory).unwrap();
     }
 

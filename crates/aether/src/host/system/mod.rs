@@ -8,6 +8,9 @@
 //!   path and again by its handle.
 
 mod files;
+mod input;
+#[cfg(feature = "process")]
+mod signals;
 #[cfg(feature = "watch")]
 mod watch;
 
@@ -17,7 +20,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -29,7 +32,10 @@ use aether_eval::{
     OpenFile, OpenMode, Permission, Steps, Stream, Waiting, Waker,
 };
 
-use self::files::{NOT_A_DIRECTORY, Place, check_opened, final_place, metadata, open, replace_file};
+use self::files::{
+    NOT_A_DIRECTORY, Place, check_opened, final_place, metadata, open, overwrite_file, replace_file,
+};
+use self::input::Input;
 use super::{nanos_since, wait_on_clock};
 use crate::permissions::{self, Permissions};
 
@@ -80,6 +86,7 @@ impl Output {
 /// ```
 pub struct SystemHost {
     buffer: Vec<u8>,
+    input: Input,
     /// Whether every write goes out at once.
     direct: bool,
     line_start: Rc<Cell<bool>>,
@@ -127,6 +134,7 @@ impl SystemHost {
     pub fn new() -> Self {
         Self {
             buffer: Vec::new(),
+            input: Input::default(),
             direct: io::stdout().is_terminal(),
             line_start: Rc::new(Cell::new(true)),
             begun: Instant::now(),
@@ -165,6 +173,21 @@ impl SystemHost {
     #[must_use]
     pub fn interrupted_by(mut self, flag: Arc<AtomicBool>) -> Self {
         self.stop = Some(flag);
+        self
+    }
+
+    /// The same host, for a process in which nothing else reads standard input: the wish to stop and limits then end a
+    /// script's wait for input too.
+    ///
+    /// ```
+    /// use aether::{Engine, SystemHost};
+    ///
+    /// let mut engine = Engine::builder().host(SystemHost::new().owning_input()).build()?;
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    #[must_use]
+    pub fn owning_input(mut self) -> Self {
+        self.input.own();
         self
     }
 
@@ -392,9 +415,16 @@ impl Host for SystemHost {
     }
 
     fn interrupted(&mut self) -> bool {
-        self.stop
+        let is_set = self
+            .stop
             .as_ref()
-            .is_some_and(|flag| flag.swap(false, Ordering::Relaxed))
+            .is_some_and(|flag| flag.swap(false, Ordering::Relaxed));
+        #[cfg(feature = "process")]
+        if is_set && signals::takes_interrupts() {
+            self.interrupt_taken();
+            return false;
+        }
+        is_set
     }
 
     fn interrupt_taken(&mut self) {
@@ -429,22 +459,27 @@ impl Host for SystemHost {
 
     fn read_line(&mut self) -> io::Result<String> {
         self.write_buffer()?;
-        let mut line = String::new();
         if !self.reads_input {
-            return Ok(line);
+            return Ok(String::new());
         }
-        io::stdin().lock().read_line(&mut line)?;
-        Ok(line)
+        self.input.read_line()
     }
 
     fn read_input(&mut self, most: usize) -> io::Result<Vec<u8>> {
         self.write_buffer()?;
-        let mut bytes = Vec::new();
         if !self.reads_input {
-            return Ok(bytes);
+            return Ok(Vec::new());
         }
-        io::stdin().lock().take(most as u64).read_to_end(&mut bytes)?;
-        Ok(bytes)
+        self.input.read(most)
+    }
+
+    fn input_wait(&mut self, of_line: bool) -> Option<Background<()>> {
+        let is_ready = !self.reads_input || self.input.is_ready(of_line);
+        let work: Background<()> = Box::new(|| {
+            input::wait(true);
+            Ok(())
+        });
+        (!is_ready).then_some(work)
     }
 
     fn read_password(&mut self) -> io::Result<String> {
@@ -568,7 +603,7 @@ impl Host for SystemHost {
         let written = match final_place(Path::new(&*self.at(path))) {
             Ok(Place::File(path)) => {
                 let permissions = self.permissions.clone();
-                return Box::new(move || replace_file(&path, &bytes, &permissions));
+                return Box::new(move || overwrite_file(&path, &bytes, &permissions));
             }
             // The streams are the interpreter's thread's, and in order with what is printed.
             Ok(Place::Output | Place::Errors) => self.write_file(path, &bytes),
@@ -595,7 +630,14 @@ impl Host for SystemHost {
             Place::Errors => self
                 .write_buffer()
                 .and_then(|()| io::stderr().lock().write_all(bytes)),
+            Place::File(path) => overwrite_file(&path, bytes, &self.permissions),
+        }
+    }
+
+    fn replace_file(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        match final_place(Path::new(&*self.at(path)))? {
             Place::File(path) => replace_file(&path, bytes, &self.permissions),
+            Place::Output | Place::Errors => self.write_file(path, bytes),
         }
     }
 
@@ -711,6 +753,15 @@ impl Host for SystemHost {
     #[cfg(feature = "watch")]
     fn watch(&mut self, path: &str, observer: aether_eval::Observer) -> io::Result<Box<dyn std::any::Any>> {
         watch::watch(Path::new(&*self.at(path)), &self.permissions, observer)
+    }
+
+    #[cfg(all(unix, feature = "process"))]
+    fn watch_signal(
+        &mut self,
+        signal: i32,
+        observer: aether_eval::SignalObserver,
+    ) -> io::Result<Box<dyn std::any::Any>> {
+        signals::watch(signal, observer)
     }
 
     fn permit_tree(&mut self, permission: Permission, path: &str) -> Result<(), String> {

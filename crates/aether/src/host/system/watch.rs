@@ -1,7 +1,7 @@
 //! Changes of files and directories, as the system tells of them.
 //!
 //! The crate `notify` brings them to a thread of the watch, which puts the two halves of a renaming together and tells
-//! what is left. A file is watched through its directory, so that one that is replaced, as editors and `write_file` do
+//! what is left. A file is watched through its directory, so that one that is replaced, as editors and `fs.write_atomic` do
 //! it, stays watched.
 //!
 //! Invariants
