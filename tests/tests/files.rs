@@ -228,11 +228,11 @@ attempt(fn() { return rename("locked/file.txt", "locked/other.txt") })
 
 /// The old content or the new one: with no room for the new one, the old stays.
 #[test]
-fn a_write_that_fails_leaves_the_old_content() {
+fn an_atomic_write_that_fails_leaves_the_old_content() {
     let scratch = Scratch::new("whole");
     scratch.file("kept.txt", "old").file(
         "script.ae",
-        "try { write_file(\"kept.txt\", repeat(\"x\", 5000000)) } catch(e) { println(e) }\nprintln(read_file(\"kept.txt\"), list_dir(\".\"))\n",
+        "import fs\ntry { fs.write_atomic(\"kept.txt\", repeat(\"x\", 5000000)) } catch(e) { println(e) }\nprintln(read_file(\"kept.txt\"), list_dir(\".\"))\n",
     );
     // A limit on the size of files stands in for a full disk.
     let mut limited = Command::new("bash");
@@ -245,7 +245,7 @@ fn a_write_that_fails_leaves_the_old_content() {
         (status, stdout.as_str(), stderr.as_str()),
         (
             0,
-            "I/O error in write_file: kept.txt: File too large (os error 27)\nold [kept.txt, script.ae]\n",
+            "I/O error in fs.write_atomic: kept.txt: File too large (os error 27)\nold [kept.txt, script.ae]\n",
             ""
         )
     );

@@ -749,3 +749,28 @@ fn the_link_checker_finds_what_leads_nowhere() {
     );
     assert_eq!(out, expected);
 }
+
+#[test]
+fn shutdown_lets_servers_answer_and_end() {
+    let scratch = Scratch::new("web-shutdown");
+    let script = r#"
+import http
+set_workers(1)
+let server = http.serve("127.0.0.1:0", fn(request) {
+    shutdown()
+    return "last words"
+})
+async fn ask() { println(await http_get("http://127.0.0.1:${server.port}/")) }
+Promise.spawn(ask)
+event_loop_forever()
+println("served")
+"#;
+    scratch.file("script.ae", script);
+    let (status, output, errors) = scratch.run(&["run", "--timeout", "60s", "script.ae"]);
+    let mut lines: Vec<&str> = output.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(
+        (status, lines, errors.as_str()),
+        (0, vec!["last words", "served"], "")
+    );
+}

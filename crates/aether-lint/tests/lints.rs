@@ -130,7 +130,11 @@ fn code_that_is_never_reached_is_told() {
         assert!(!codes(text).contains(&"W0103"), "{text}");
     }
     let choice = "fn f(a) { return if (a) { 1 } else { 2 } }";
-    assert!(help_of(choice).contains("return condition ? a : b"), "{}", help_of(choice));
+    assert!(
+        help_of(choice).contains("return condition ? a : b"),
+        "{}",
+        help_of(choice)
+    );
     let behind = "fn f(a) { return\n if (a) { f(1) } }";
     assert!(help_of(behind).starts_with("remove it"), "{}", help_of(behind));
 }
@@ -141,7 +145,10 @@ fn help_of(text: &str) -> String {
     let parsed = parse(&file, ParseOptions::default());
     let resolution = resolve(&parsed.ast, true);
     let found = Program::new(&file, &parsed.ast, &resolution, &Names).lints();
-    found.into_iter().find_map(|finding| finding.help).unwrap_or_default()
+    found
+        .into_iter()
+        .find_map(|finding| finding.help)
+        .unwrap_or_default()
 }
 
 #[test]

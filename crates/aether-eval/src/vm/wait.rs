@@ -459,10 +459,16 @@ impl Vm {
         current.is_some_and(|current| Raw::same(current.promise(), CALLBACK))
     }
 
-    /// Whoever serves for ever ends.
+    /// Whoever serves for ever ends, and what serves beside the program comes to an end.
     pub(crate) fn shut_down_loops(&mut self) {
         self.scheduler.is_shut_down = true;
         self.scheduler.is_ending = true;
+        for event_source in self.scheduler.services() {
+            if event_source.in_background && event_source.stops.get() == 0 {
+                event_source.stops.set(1);
+                self.wake_service(&event_source);
+            }
+        }
         self.release_loops(false);
     }
 
