@@ -377,7 +377,12 @@ fn each_built_in_is_refused_its_permission() {
     for (module, def) in global.map(|def| (None, def)).chain(imported) {
         let name = def.info.name;
         let Some(permission) = def.permission else {
-            assert!(HARMLESS.contains(&name), "{name} names no permission");
+            // Input comes by the host's streams.
+            let is_stream = module == Some("io");
+            assert!(
+                is_stream || HARMLESS.contains(&name),
+                "{name} names no permission"
+            );
             continue;
         };
         asked += 1;

@@ -4,7 +4,7 @@
 //!
 //! Source: library reference §E4.
 
-use aether_eval::{BuiltinDef, Ctx, HostItems};
+use aether_eval::{BuiltinDef, Ctx, HostItems, LibraryModule};
 use aether_value::{Builtin, Charge, Heap, Native, NativeMessage, Raise, StrBuilder, Value};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -16,6 +16,27 @@ use crate::bytes::with_data;
 
 /// The global `buffer`.
 pub(crate) static BUFFER: &[BuiltinDef] = &[BuiltinDef::core("buffer", &["data"], 1, 1, buffer)];
+
+/// What takes the place of the module io's own where there are buffers.
+pub(crate) const IO: LibraryModule = LibraryModule {
+    name: "io",
+    functions: &[BuiltinDef::core("read_bytes", &["n"], 0, 1, read_bytes)],
+    constants: &[],
+};
+
+/// `io.read_bytes([n])`
+fn read_bytes(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let mut bytes = crate::bytes::Bytes::new(ctx.heap());
+    ctx.read_input(args, |_, chunk| {
+        let needed = bytes.data.len() + chunk.len();
+        if needed > bytes.data.capacity() {
+            bytes.reserve(needed.max(bytes.data.capacity() * 2))?;
+        }
+        bytes.data.extend_from_slice(chunk);
+        Ok(())
+    })?;
+    Buffer::value_of(ctx.heap(), &bytes.data)
+}
 
 /// The largest buffer.
 const MAX_SIZE: usize = i32::MAX as usize;

@@ -150,6 +150,8 @@ pub static MODULES: &[LibraryModule] = &[
     encoding::HEX,
     #[cfg(feature = "bytes")]
     encoding::BASE64,
+    #[cfg(feature = "bytes")]
+    buffer::IO,
     #[cfg(feature = "worker")]
     worker::WORKER,
     #[cfg(feature = "worker")]

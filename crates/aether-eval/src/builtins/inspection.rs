@@ -47,16 +47,23 @@ fn doc(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     text.map_or(Ok(Value::Null), |text| Ok(Value::String(heap.string(text)?)))
 }
 
-fn len(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+fn len(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let len = match &args[0] {
         Value::String(text) => text.len_chars(),
         Value::Array(array) => array.len(),
         Value::Dict(dict) => dict.len(),
         Value::Set(set) => set.len(),
-        value => match Range::of(value) {
-            Some(range) => return Ok(Value::Int(i64::try_from(range.len()).unwrap_or(i64::MAX))),
-            None => return Err(wrong_type("string or array", value)),
-        },
+        value => {
+            if let Some(range) = Range::of(value) {
+                return Ok(Value::Int(i64::try_from(range.len()).unwrap_or(i64::MAX)));
+            }
+            // Buffers, for one.
+            let length = match value {
+                Value::Native(native) => native.get().member(ctx.heap(), "length")?,
+                _ => None,
+            };
+            return length.ok_or_else(|| wrong_type("string or array", value));
+        }
     };
     Ok(Value::Int(len as i64))
 }

@@ -112,17 +112,31 @@ fn lines(ctx: &mut Ctx<'_>, _: &mut [Value], event: Event) -> Result<Step, Raise
 }
 
 fn read_bytes(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let wanted = match args.first() {
-        None | Some(Value::Null) => usize::MAX,
-        Some(value) => usize::try_from(int(value)?).map_err(|_| wrong_type("positive int", value))?,
-    };
     let bytes = ctx.heap().array(0)?;
-    read_on(ctx, "read_bytes", wanted, |_, chunk| {
+    ctx.read_input(args, |_, chunk| {
         chunk
             .iter()
             .try_for_each(|byte| bytes.push(Value::Int(i64::from(*byte))))
     })?;
     Ok(Value::Array(bytes))
+}
+
+impl Ctx<'_> {
+    /// Reads input for `io.read_bytes`, whose arguments say how much, and has `take` look at each chunk.
+    ///
+    /// # Errors
+    /// A wrong argument; what the system says; what `take` raises.
+    pub fn read_input(
+        &mut self,
+        args: &[Value],
+        take: impl FnMut(&mut Ctx<'_>, &[u8]) -> Result<(), Raise>,
+    ) -> Result<(), Raise> {
+        let wanted = match args.first() {
+            None | Some(Value::Null) => usize::MAX,
+            Some(value) => usize::try_from(int(value)?).map_err(|_| wrong_type("positive int", value))?,
+        };
+        read_on(self, "read_bytes", wanted, take)
+    }
 }
 
 fn write_value(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {

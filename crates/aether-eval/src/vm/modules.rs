@@ -428,7 +428,7 @@ impl Vm {
         })
     }
 
-    /// A module and what an extension of its name adds to it, for those who import it.
+    /// What extensions of a module's name add to it, for those who import it, or put in the place of its own, and it.
     fn parts_of(
         &self,
         module: &'static LibraryModule,
@@ -437,7 +437,7 @@ impl Vm {
             .iter()
             .chain(self.extensions)
             .filter(move |added| added.name == module.name && !std::ptr::eq(*added, module));
-        std::iter::once(module).chain(added)
+        added.chain(std::iter::once(module))
     }
 
     /// A function or constant of a library module. Texts are the host's.
