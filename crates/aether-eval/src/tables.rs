@@ -73,6 +73,8 @@ pub(crate) struct Tables {
     pub(crate) native_operators: bool,
     pub(crate) constants: Vec<Value>,
     strings: AHashMap<Box<str>, u32>,
+    /// Bytes of the texts that are keys of these tables.
+    key_bytes: usize,
     ints: AHashMap<i64, u32>,
     floats: AHashMap<u64, u32>,
     /// False, true and null.
@@ -101,6 +103,7 @@ impl Tables {
             native_operators: false,
             constants: Vec::new(),
             strings: AHashMap::new(),
+            key_bytes: 0,
             ints: AHashMap::new(),
             floats: AHashMap::new(),
             plain: [None; 3],
@@ -131,7 +134,9 @@ impl Tables {
             map.capacity() * 8 / 7 * (size_of::<(K, V)>() + 1)
         }
         let names = |module: &ModuleNames| map(&module.slots) + list(&module.order) + list(&module.constants);
-        map(&self.strings)
+        self.key_bytes
+            + list(&self.constants)
+            + map(&self.strings)
             + map(&self.ints)
             + map(&self.floats)
             + map(&self.built_ins)
@@ -161,6 +166,7 @@ impl Tables {
         }
         let value = Value::String(heap.intern(text)?);
         let index = self.add_constant(value);
+        self.key_bytes += text.len();
         self.strings.insert(text.into(), index);
         Ok(index)
     }
@@ -335,6 +341,7 @@ impl Tables {
         self.names.push(text);
         let module = &mut self.modules[module as usize];
         module.slots.insert(name.into(), slot);
+        self.key_bytes += name.len();
         module.order.push(slot);
         Ok(slot)
     }

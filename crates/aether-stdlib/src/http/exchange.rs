@@ -142,7 +142,7 @@ impl From<String> for Failure {
     }
 }
 
-/// The client. It keeps no connection: one that the server has closed meanwhile would fail the next request.
+/// The client for TLS, whose trust is loaded once. It keeps no connection: one that the server has closed meanwhile would fail the next request.
 static AGENT: LazyLock<Agent> = LazyLock::new(|| config(None, true, 0).new_agent());
 
 fn tls(verify: bool) -> TlsConfig {
@@ -213,6 +213,8 @@ pub(super) fn run(mut request: Request) -> Result<Answer, Failure> {
         (None, RedirectPolicy::Checked(_)) => {
             agent(&request.reach, &request.user_agent, request.verify_tls, 0)
         }
+        // What its pool remembers of connections goes with it.
+        (None, _) if target.scheme_str() == Some("http") => config(None, true, 0).new_agent(),
         (None, _) => AGENT.clone(),
     };
     for _ in 0..=request.redirects {

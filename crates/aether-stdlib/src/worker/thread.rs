@@ -23,7 +23,7 @@ static IDLE: Mutex<Idle> = Mutex::new(Idle {
 static CALLED: Condvar = Condvar::new();
 
 /// How long a thread waits for work.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_millis(200);
 /// Native stack of a thread.
 const STACK: usize = 1 << 20;
 
