@@ -133,8 +133,24 @@ impl Tables {
         fn map<K, V>(map: &AHashMap<K, V>) -> usize {
             map.capacity() * 8 / 7 * (size_of::<(K, V)>() + 1)
         }
+        let structs = self.structs.iter().map(|of| list(&of.fields) + list(&of.methods));
+        let variants = self.enums.iter().flat_map(|of| &of.variants);
+        let variants = variants.map(|(name, fields)| size_of_val(name) + size_of_val(fields) + list(fields));
+        let literals = self
+            .literals
+            .iter()
+            .map(|site| list(&site.names) + list(&site.slots));
+        let records = self.records.iter().map(|site| list(&site.keys));
+        let keywords = self.keyword_sites.iter().map(|names| size_of_val(&**names));
+        let parts: usize = structs
+            .chain(variants)
+            .chain(literals)
+            .chain(records)
+            .chain(keywords)
+            .sum();
         let names = |module: &ModuleNames| map(&module.slots) + list(&module.order) + list(&module.constants);
         self.key_bytes
+            + parts
             + list(&self.constants)
             + map(&self.strings)
             + map(&self.ints)
