@@ -29,8 +29,8 @@ const FEW_FRAMES: usize = 4;
 const ACCOUNTED: i64 = 64 * 1024;
 
 /// Modules with which a program has memory that its heap does not count to the byte: engines of regular expressions and
-/// their caches, whose libraries leave the room of lists out; what the network's thread holds; other engines.
-pub(crate) const HELD_ELSEWHERE: &[&str] = &["re", "http", "worker", "parallel"];
+/// their caches, whose libraries leave the room of lists out; what the network's thread holds; other engines; the memory host's tree of directories.
+pub(crate) const HELD_ELSEWHERE: &[&str] = &["re", "http", "worker", "parallel", "fs"];
 
 /// Whether a program imports any of these.
 fn is_held_elsewhere(case: &Case) -> bool {
