@@ -9,7 +9,7 @@
 //! - After each program no object is alive, no byte is charged, and every byte has gone back to the allocator.
 //! - No program takes more than its baseline allows, and every program has one.
 //! - What the heap charges is what the allocator gave, within 5 %; not so for programs of which a part is held by other
-//!   threads, or by libraries that tell of their memory by an estimate ([`counted::HELD_ELSEWHERE`]).
+//!   threads, or by libraries that tell of their memory by an estimate (`counted::HELD_ELSEWHERE`).
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "the report is this program's purpose")]
 
