@@ -12,7 +12,7 @@ use std::cell::Cell;
 use std::ptr::NonNull;
 
 use crate::heap::{Inner, Memory, Visitor, growth_steps};
-use crate::{Header, Heap, Object, Promise, Raise, Raw, Rc, tag};
+use crate::{Header, Heap, Object, Raise, Raw, Rc, tag};
 
 /// What a call leaves to return to. Sixteen bytes whatever the size of a pointer is.
 #[repr(C, align(8))]
@@ -95,17 +95,6 @@ unsafe fn grow_slots(heap: &Inner, old: *mut u8, capacity: usize, wanted: usize)
                 .write_bytes(0, (wanted - capacity) * SLOT);
         }
         memory
-    }
-}
-
-/// Tells a promise which stack settles it; anything else is nobody's.
-///
-/// # Safety
-/// The value is alive.
-unsafe fn name_body(promise: Raw, body: *const Coroutine) {
-    if promise.tag == tag::PROMISE {
-        // SAFETY: by its tag, and the caller's promise.
-        unsafe { promise.object::<Promise>() }.set_body(body);
     }
 }
 
@@ -225,12 +214,8 @@ impl Coroutine {
     /// Sets the promise, whose count goes to the stack; the old one goes.
     pub fn set_promise(&self, promise: Raw) {
         let old = self.promise.replace(promise);
-        // SAFETY: the stack owns a count of the new one and owned one of the old one.
-        unsafe {
-            name_body(old, std::ptr::null());
-            name_body(promise, self);
-            old.release();
-        }
+        // SAFETY: the stack owned a count of the old one.
+        unsafe { old.release() };
     }
 
     /// The error with which this stack was cancelled; null if it was not. No count is taken.
@@ -296,7 +281,6 @@ impl Coroutine {
             for index in (0..self.top.get() as usize).rev() {
                 self.registers.get().add(index).read().release();
             }
-            name_body(self.promise.get(), std::ptr::null());
             self.promise.get().release();
             self.awaiting.get().release();
             self.cancelled.get().release();

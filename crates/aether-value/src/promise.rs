@@ -34,9 +34,8 @@ pub struct Promise {
     header: Header,
     state: Exclusive<PromiseState>,
     waiters: Exclusive<Vec<Value>>,
-    /// The stack that settles it; null for none. The stack holds the promise, not the other way round, and takes its
-    /// name out when it goes.
-    body: Cell<*const Coroutine>,
+    /// The stack that settles it, while that runs or is parked: whoever can cancel the promise can make the stack go on.
+    body: Exclusive<Option<Rc<Coroutine>>>,
     marks: Cell<u8>,
 }
 
@@ -64,6 +63,9 @@ impl Promise {
     /// Puts another state in the place of the present one.
     pub fn replace_state(&self, state: PromiseState) -> PromiseState {
         self.header.touch();
+        if !matches!(state, PromiseState::Running) {
+            drop(self.body.take());
+        }
         self.state.replace(state)
     }
 
@@ -159,13 +161,12 @@ impl Promise {
 
     /// The stack that settles it, if one runs or is parked.
     pub fn body(&self) -> Option<Rc<Coroutine>> {
-        // SAFETY: the stack takes its name out before it goes, so that it is alive, and it came from an `Rc`.
-        NonNull::new(self.body.get().cast_mut()).map(|body| unsafe { Rc::of_ref(body.as_ref()) })
+        self.body.with(|body| body.clone())
     }
 
-    /// Names the stack that settles it; null for none.
-    pub(crate) fn set_body(&self, body: *const Coroutine) {
-        self.body.set(body);
+    /// Gives it the stack that settles it.
+    pub fn set_body(&self, body: Rc<Coroutine>) {
+        drop(self.body.replace(Some(body)));
     }
 
     fn has_mark(&self, mark: u8) -> bool {
@@ -250,6 +251,11 @@ impl Promise {
             PromiseState::Rejected(error) => visitor.rc(error),
             PromiseState::External => {}
         });
+        self.body.with(|body| {
+            if let Some(body) = body {
+                visitor.rc(body);
+            }
+        });
         self.waiters.with(|waiters| {
             for waiter in waiters.iter() {
                 visitor.value(waiter);
@@ -274,7 +280,7 @@ impl Heap {
             header,
             state: Exclusive::new(state),
             waiters: Exclusive::new(Vec::new()),
-            body: Cell::new(std::ptr::null()),
+            body: Exclusive::new(None),
             marks: Cell::new(0),
         })
     }

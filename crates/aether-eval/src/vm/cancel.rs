@@ -86,6 +86,7 @@ impl Vm {
         let coroutine = self.new_coroutine(&closure, &values)?;
         coroutine.uncounted.set(1);
         coroutine.set_promise(Raw::from_rc(promise.clone()));
+        promise.set_body(coroutine.clone());
         self.scheduler.detached += 1;
         self.ready.push_front(Runnable::Coroutine {
             coroutine,

@@ -620,6 +620,7 @@ impl Vm {
         coroutine.outer.set(outer as u32);
         coroutine.set_promise(Raw::from_rc(promise.clone()));
         drop(promise.replace_state(PromiseState::Running));
+        promise.set_body(coroutine.clone());
         let wake = Runnable::Coroutine {
             coroutine,
             cause: Value::Null,
