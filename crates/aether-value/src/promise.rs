@@ -35,7 +35,7 @@ pub struct Promise {
     state: Exclusive<PromiseState>,
     waiters: Exclusive<Vec<Value>>,
     /// The stack that settles it, while that runs or is parked: whoever can cancel the promise can make the stack go on.
-    body: Exclusive<Option<Rc<Coroutine>>>,
+    body: Cell<Option<Rc<Coroutine>>>,
     marks: Cell<u8>,
 }
 
@@ -161,7 +161,9 @@ impl Promise {
 
     /// The stack that settles it, if one runs or is parked.
     pub fn body(&self) -> Option<Rc<Coroutine>> {
-        self.body.with(|body| body.clone())
+        let body = self.body.take();
+        self.body.set(body.clone());
+        body
     }
 
     /// Gives it the stack that settles it.
@@ -251,11 +253,11 @@ impl Promise {
             PromiseState::Rejected(error) => visitor.rc(error),
             PromiseState::External => {}
         });
-        self.body.with(|body| {
-            if let Some(body) = body {
-                visitor.rc(body);
-            }
-        });
+        let body = self.body.take();
+        if let Some(body) = &body {
+            visitor.rc(body);
+        }
+        self.body.set(body);
         self.waiters.with(|waiters| {
             for waiter in waiters.iter() {
                 visitor.value(waiter);
@@ -280,7 +282,7 @@ impl Heap {
             header,
             state: Exclusive::new(state),
             waiters: Exclusive::new(Vec::new()),
-            body: Exclusive::new(None),
+            body: Cell::new(None),
             marks: Cell::new(0),
         })
     }
