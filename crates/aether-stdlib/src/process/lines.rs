@@ -51,7 +51,7 @@ impl Pipe {
 
     /// Reads until the end, or until nobody wants more.
     fn read(&self, mut source: impl Read) {
-        let mut buffer = vec![0; PIECE];
+        let mut buffer = [0; PIECE];
         loop {
             let count = match source.read(&mut buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

@@ -253,6 +253,9 @@ fn capture(
                         let _ = over.send(());
                         return;
                     }
+                    // By powers of two, however much comes at a time: what it takes is the same from run to run.
+                    let room = (all.len() + count).next_power_of_two();
+                    all.reserve_exact(room - all.len());
                     all.extend_from_slice(&buffer[..count]);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
