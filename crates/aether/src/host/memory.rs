@@ -69,6 +69,11 @@ struct State {
     random: Option<Random>,
 }
 
+/// About what the nodes of a tree take, each of which has room for eleven entries and is filled by about two thirds.
+fn tree_bytes(entries: usize, entry: usize) -> usize {
+    entries.div_ceil(8) * (11 * entry + 16)
+}
+
 impl MemoryHost {
     /// An empty world.
     ///
@@ -193,7 +198,7 @@ impl MemoryHost {
         world.files.get(&world.base_path(path)).cloned()
     }
 
-    /// Bytes that the captured output, the input that waits and the files in memory take.
+    /// About how many bytes the captured output, the input that waits and the files and directories in memory take.
     ///
     /// ```
     /// use aether::{Engine, MemoryHost};
@@ -211,6 +216,12 @@ impl MemoryHost {
             .iter()
             .map(|(name, bytes)| name.capacity() + bytes.capacity())
             .sum();
+        let names = world.directories.iter().chain(&world.removed);
+        let names: usize = names.map(String::capacity).sum();
+        let nodes = tree_bytes(world.files.len(), size_of::<(String, Vec<u8>)>())
+            + tree_bytes(world.directories.len(), size_of::<String>())
+            + tree_bytes(world.removed.len(), size_of::<String>());
+        let files = files + names + nodes;
         world.stdout.capacity() + world.stderr.capacity() + world.stdin.capacity() + files
     }
 

@@ -28,14 +28,31 @@ const FEW_FRAMES: usize = 4;
 /// What a program holds at its end is compared with what the heap charged if it is more than this.
 const ACCOUNTED: i64 = 64 * 1024;
 
-/// Modules with which a program has memory that its heap does not count to the byte: engines of regular expressions and
-/// their caches, whose libraries leave the room of lists out; what the network's thread holds; other engines; the memory host's tree of directories.
-pub(crate) const HELD_ELSEWHERE: &[&str] = &["re", "http", "worker", "parallel", "fs"];
+/// Programs that hold something other than their heap has charged: by how many percent at most, of the larger figure.
+pub(crate) const EXCUSED: &[(&str, i64)] = &[
+    // The library leaves room of lists out when it tells what an engine for a regular expression takes.
+    ("examples/log_report", 15),
+    // What a stream may hold is charged when it begins, and this one has nothing in it at the end.
+    ("tests/conformance/lib-e11-http/streamed-bodies", 95),
+];
 
-/// Whether a program imports any of these.
-fn is_held_elsewhere(case: &Case) -> bool {
+/// Modules whose other engines, on threads of their own, have accounts of their own: what a program holds may be more.
+pub(crate) const OTHER_ENGINES: &[&str] = &["worker", "parallel"];
+
+/// Whether a program's account says something else than what it holds.
+fn is_off(case: &Case, row: &Row) -> bool {
+    let larger = row.given.max(row.charged);
+    let excused = EXCUSED.iter().find(|(name, _)| *name == case.name);
+    let most = excused.map_or(5, |(_, percent)| *percent);
+    if larger <= ACCOUNTED || (row.given - row.charged).abs() * 100 <= larger * most {
+        return false;
+    }
+    row.charged > row.given || !has_other_engines(case)
+}
+
+fn has_other_engines(case: &Case) -> bool {
     let text = std::fs::read_to_string(&case.path).unwrap_or_default();
-    HELD_ELSEWHERE
+    OTHER_ENGINES
         .iter()
         .any(|module| text.lines().any(|line| line.trim() == format!("import {module}")))
 }
@@ -264,9 +281,7 @@ fn violations(case: &Case, row: &Row, heap: Result<HeapReport, Error>) -> Vec<St
     if row.figures.peak >= PEAK_LIMIT as u64 {
         add(format!("peak {} bytes, allowed {PEAK_LIMIT}", row.figures.peak));
     }
-    let larger = row.given.max(row.charged);
-    let is_off = larger > ACCOUNTED && (row.given - row.charged).abs() * 20 > larger;
-    if is_off && !is_held_elsewhere(case) {
+    if is_off(case, row) {
         add(format!(
             "the heap charged {} bytes for {} that the program holds at its end",
             row.charged, row.given

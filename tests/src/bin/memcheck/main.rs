@@ -8,8 +8,8 @@
 //! - The most bytes alive at one time, everything of the process included, stay below [`PEAK_LIMIT`].
 //! - After each program no object is alive, no byte is charged, and every byte has gone back to the allocator.
 //! - No program takes more than its baseline allows, and every program has one.
-//! - What the heap charges is what the allocator gave, within 5 %; not so for programs of which a part is held by other
-//!   threads, or by libraries that tell of their memory by an estimate (`counted::HELD_ELSEWHERE`).
+//! - What the heap charges is what the allocator gave, within 5 %. Two programs have a limit of their own
+//!   (`counted::EXCUSED`); where workers have engines, more may be held than this engine's heap has charged.
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "the report is this program's purpose")]
 
