@@ -951,12 +951,12 @@ fn large_size(size: usize) -> Option<(usize, u32)> {
     isize::try_from(total).is_ok().then_some((total, units))
 }
 
-/// Gives all chunks back to the system.
+/// Gives all chunks back.
 pub(super) fn free_chunks(inner: &Inner) {
-    for chunk in inner.chunks.take().into_iter().chain(inner.reserve.take()) {
+    let mut chunks = inner.chunks.take();
+    chunks.append(&mut inner.reserve.take());
+    inner.segments.with(|segments| {
         // SAFETY: nothing lives in this heap any more.
-        inner
-            .segments
-            .with(|segments| unsafe { segments.give_back(chunk) });
-    }
+        unsafe { segments.end(chunks.into_iter()) };
+    });
 }

@@ -8,16 +8,20 @@
 //! - `free` has a bit for each chunk of a segment that is not in use. Its memory is as if fresh: it reads as zeros or
 //!   was never touched, so a chunk taken again must be written before it is read.
 //! - No segment is wholly free: it would have been given back.
+//! - A thread keeps at most one segment for its next heap, of which [`KEPT`] chunks at most have memory.
 //!
-//! Where there is no `mmap`, and under Miri, a segment is one chunk from the allocator.
+//! Where there is no `mmap`, and under Miri, a segment is one chunk from the allocator, and none is kept.
 #![expect(unsafe_code, reason = "takes memory from the system")]
 
+use std::cell::Cell;
 use std::ptr::NonNull;
 
 use super::alloc::{CHUNK, Chunk};
 
 /// Chunks in a segment.
 const CHUNKS: usize = if cfg!(all(unix, not(miri))) { 16 } else { 1 };
+/// Most chunks with memory in the segment that a thread keeps.
+const KEPT: usize = 4;
 /// Bytes from which on the allocator takes a block from the system by itself.
 #[cfg(all(target_os = "linux", target_env = "gnu", not(miri)))]
 const LARGE_BLOCK: i32 = 2 << 20;
@@ -28,6 +32,53 @@ struct Segment {
     base: NonNull<u8>,
     free: u16,
     mapping: system::Mapping,
+}
+
+impl Segment {
+    fn new() -> Option<Self> {
+        let (mapping, base) = system::map()?;
+        Some(Self {
+            base,
+            free: ALL_FREE,
+            mapping,
+        })
+    }
+}
+
+/// What a small heap leaves to the next one of its thread, so that making and ending engines calls for no mapping.
+struct Kept(Cell<Option<Segment>>);
+
+thread_local! {
+    static KEPT_SEGMENT: Kept = const { Kept(Cell::new(None)) };
+}
+
+impl Kept {
+    /// The thread's segment, if it has one.
+    fn take() -> Option<Segment> {
+        KEPT_SEGMENT.try_with(|kept| kept.0.take()).ok().flatten()
+    }
+
+    /// Keeps a segment of which no chunk is in use, in place of an earlier one. Gives it back where nothing is kept.
+    fn put(segment: Segment) {
+        let mut segment = Some(segment);
+        // Cannot be had any more while the thread ends.
+        if CHUNKS > 1 {
+            let _ = KEPT_SEGMENT.try_with(|kept| segment = kept.0.replace(segment.take()));
+        }
+        if let Some(segment) = segment {
+            // SAFETY: no chunk of the segment is in use.
+            unsafe { system::unmap(segment.mapping) };
+        }
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if let Some(segment) = self.0.take() {
+            // SAFETY: no chunk of the segment is in use.
+            unsafe { system::unmap(segment.mapping) };
+        }
+    }
 }
 
 /// The segments of a heap, in order of their addresses.
@@ -43,13 +94,11 @@ impl Segments {
     pub(crate) fn take(&mut self) -> Option<NonNull<Chunk>> {
         if self.free == 0 {
             self.list.try_reserve(1).ok()?;
-            let (mapping, base) = system::map()?;
-            let at = self.list.partition_point(|segment| segment.base < base);
-            let segment = Segment {
-                base,
-                free: ALL_FREE,
-                mapping,
+            let segment = match Kept::take() {
+                Some(segment) => segment,
+                None => Segment::new()?,
             };
+            let at = self.list.partition_point(|other| other.base < segment.base);
             self.list.insert(at, segment);
             self.free += CHUNKS;
         }
@@ -59,6 +108,26 @@ impl Segments {
         self.free -= 1;
         // SAFETY: the segment has that many chunks.
         Some(unsafe { segment.base.add(index * CHUNK).cast() })
+    }
+
+    /// Gives the chunks of a heap that ends back: a few of one segment are kept for the thread's next heap, memory and all.
+    ///
+    /// # Safety
+    /// These are all chunks that came from here and are not given back, and nothing uses them any more.
+    pub(crate) unsafe fn end(&mut self, chunks: impl ExactSizeIterator<Item = NonNull<Chunk>>) {
+        if self.list.len() == 1
+            && chunks.len() <= KEPT
+            && let Some(mut segment) = self.list.pop()
+        {
+            segment.free = ALL_FREE;
+            self.free = 0;
+            Kept::put(segment);
+            return;
+        }
+        for chunk in chunks {
+            // SAFETY: the caller's promise.
+            unsafe { self.give_back(chunk) };
+        }
     }
 
     /// Gives a chunk's memory back to the system.
