@@ -337,11 +337,16 @@ impl Machine {
 
     /// What a run gave, for the host: an error says what is known of it, and one of the budget leaves the handlers'
     /// reserve open, so that the host can put things right.
+    #[inline]
     fn leave<T>(&mut self, result: Result<T, Raise>) -> Result<T, RunError> {
-        let raise = match result {
-            Ok(value) => return Ok(value),
-            Err(raise) => raise,
-        };
+        match result {
+            Ok(value) => Ok(value),
+            Err(raise) => Err(self.leave_by(raise)),
+        }
+    }
+
+    #[cold]
+    fn leave_by(&mut self, raise: Raise) -> RunError {
         let is_budget = raise.kind() == ErrorKind::OutOfMemory;
         let mut error = RunError::from(raise);
         if let RunError::Runtime(error) = &mut error
@@ -353,7 +358,7 @@ impl Machine {
         if is_budget {
             self.vm.heap.hold_reserve();
         }
-        Err(error)
+        error
     }
 
     /// Runs the finalizers of objects that have died; what they throw goes to standard error.
@@ -747,6 +752,7 @@ impl Machine {
     ///
     /// # Errors
     /// What the function raises.
+    #[inline]
     pub fn call(&mut self, function: &Value, args: &[Value]) -> Result<Value, RunError> {
         self.vm.begin_host_call();
         let result = self.vm.call_value(function, args, false);

@@ -155,6 +155,12 @@ impl Code {
         self.params == Self::NEVER
     }
 
+    /// Whether a call with so many arguments, and no receiver, has one for each parameter and no other.
+    #[inline]
+    pub fn takes_exactly(&self, arguments: usize) -> bool {
+        !self.has_self && self.params as usize == arguments && self.declared as usize == arguments
+    }
+
     /// The most arguments that a call may have; none for no limit.
     pub fn most_arguments(&self) -> Option<usize> {
         (!self.has_rest()).then_some(self.declared as usize)

@@ -356,6 +356,7 @@ impl Engine {
     }
 
     /// Calls a function of this engine with arguments of this engine.
+    #[inline]
     pub(crate) fn call_plain(&mut self, function: &Value, args: &[Value]) -> Result<Value, Error> {
         let result = self.machine.call(function, args);
         self.finish(result.map_err(Error::from))
@@ -1171,14 +1172,18 @@ impl Engine {
     }
 
     /// Flushes output and lets an earlier error win over one of flushing.
+    #[inline]
     pub(crate) fn finish<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
-        let flushed = self.machine.host().flush().map_err(output_error);
-        let value = result?;
-        flushed?;
-        Ok(value)
+        let flushed = self.machine.host().flush();
+        match (result, flushed) {
+            (Ok(value), Ok(())) => Ok(value),
+            (Ok(_), Err(error)) => Err(output_error(error)),
+            (Err(error), _) => Err(error),
+        }
     }
 }
 
+#[cold]
 fn output_error(error: io::Error) -> Error {
     if error.kind() == io::ErrorKind::BrokenPipe {
         Error::Exit(0)

@@ -46,7 +46,7 @@ mod control;
 #[macro_use]
 mod pairs;
 
-use aether_value::{Array, Closure, Header, Instance, Raise, Raw, Value, tag};
+use aether_value::{Array, Closure, Header, Instance, Raise, Raw, tag};
 
 use super::{Flow, Frame, Vm, call, flags, member};
 use crate::bytecode::{Op, immediate_of};
@@ -95,7 +95,8 @@ fn remainder(left: i64, right: i64) -> i64 {
 ///
 /// # Safety
 /// `vm.ip` and `vm.base` are a function's entry and registers on the current coroutine's stack.
-pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
+#[inline]
+pub(super) unsafe fn run(vm: &mut Vm) -> Result<(), Raise> {
     loop {
         // SAFETY: the caller's; where one loop has ended for the other, the machine stands at the next instruction.
         let result = unsafe {
@@ -120,7 +121,7 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<Value, Raise> {
     clippy::needless_continue,
     reason = "every arm says where it goes on, wherever it stands"
 )]
-unsafe fn run_loop<const STEPPED: bool>(vm: &mut Vm) -> Result<Value, Raise> {
+unsafe fn run_loop<const STEPPED: bool>(vm: &mut Vm) -> Result<(), Raise> {
     // SAFETY: see the module: operands, jumps and ownership are the compiler's promises, stack bounds are checked
     // when frames are made, and pointers into the stack are read again after anything that may move it.
     unsafe {
@@ -157,7 +158,7 @@ unsafe fn run_loop<const STEPPED: bool>(vm: &mut Vm) -> Result<Value, Raise> {
                                 ip = vm.ip;
                                 base = vm.base;
                             }
-                            Ok(Flow::Exit(value)) => return Ok(value),
+                            Ok(Flow::Exit) => return Ok(()),
                             Err(raise) => {
                                 ip = vm.ip;
                                 base = vm.base;
@@ -1276,7 +1277,7 @@ unsafe fn run_loop<const STEPPED: bool>(vm: &mut Vm) -> Result<Value, Raise> {
                     check!(vm.before_instruction());
                     if !vm.is_stepping() {
                         vm.switches_loop = true;
-                        return Ok(Value::Null);
+                        return Ok(());
                     }
                 }
                 let op: Op = std::mem::transmute::<u16, Op>(*ip.cast::<u16>());

@@ -118,8 +118,8 @@ pub(super) enum Flow {
     Next,
     /// It changed frames: read `ip` and `base` again.
     Switched,
-    /// The main coroutine's bottom frame has returned.
-    Exit(Value),
+    /// The main coroutine's bottom frame has returned: [`Vm::result`] is the run's result.
+    Exit,
 }
 
 /// Limits of a run.
@@ -220,6 +220,8 @@ pub(crate) struct Vm {
     )>,
     /// Code for calls from outside, by number of arguments and whether the result is awaited.
     pub(super) stubs: ahash::AHashMap<(u16, bool), Rc<Closure>>,
+    /// The result of a run that has just ended, whose count is with whoever takes it.
+    pub(super) result: Raw,
     /// The stack of the last call of the host, for the next.
     pub(super) spare_stack: Option<Rc<Coroutine>>,
     /// When the call of the host has to end, as the host's monotonic clock counts.
@@ -316,6 +318,7 @@ impl Vm {
             recorder_context: None,
             profile_request: None,
             stubs: ahash::AHashMap::new(),
+            result: Raw::null(),
             spare_stack: None,
             deadline: None,
             printed: 0,

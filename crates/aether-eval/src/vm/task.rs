@@ -67,6 +67,13 @@ impl Runnable {
 /// The largest stack, in registers, that is kept for the next call of the host.
 const SPARE_REGISTERS: usize = 512;
 
+/// The record of a stack's first frame.
+const BOTTOM_FRAME: aether_value::Frame = aether_value::Frame {
+    return_ip: std::ptr::null(),
+    base: 16,
+    flags: flags::BOTTOM | flags::OWNS_CALLEE,
+};
+
 /// What it costs to make a stack, in steps.
 const COROUTINE_WORK: usize = 32;
 
@@ -90,27 +97,55 @@ impl Vm {
     /// Runs code without parameters on a stack of its own and gives its result.
     pub(crate) fn run_code(&mut self, code: NonNull<Code>) -> Result<Value, Raise> {
         let closure = self.heap.for_host(|| self.heap.closure(code, &[], false))?;
-        self.execute(&closure, &[], 1)
+        match self.idle_stack() {
+            Some(stack) => {
+                self.call_on(stack, &closure, &[], 1)?;
+                Ok(self.take_result())
+            }
+            None => self.execute(&closure, &[], 1),
+        }
     }
 
     /// Calls any callable from outside. With `awaited`, a promise's result is awaited.
+    #[inline]
     pub(crate) fn call_value(
         &mut self,
         function: &Value,
         args: &[Value],
         awaited: bool,
     ) -> Result<Value, Raise> {
+        if !awaited
+            && let Value::Function(closure) = function
+            && closure.code().takes_exactly(args.len())
+            && let Some(stack) = self.idle_stack()
+        {
+            self.call_at_once(stack, closure, args)?;
+            return Ok(self.take_result());
+        }
+        self.call_any(function, args, awaited)
+    }
+
+    #[inline(never)]
+    fn call_at_once(
+        &mut self,
+        stack: Rc<Coroutine>,
+        closure: &Rc<Closure>,
+        args: &[Value],
+    ) -> Result<(), Raise> {
+        self.call_on(stack, closure, args, 0)
+    }
+
+    /// See [`Vm::call_value`].
+    #[inline(never)]
+    fn call_any(&mut self, function: &Value, args: &[Value], awaited: bool) -> Result<Value, Raise> {
         /// Arguments for which no list is made.
         const FEW: usize = 7;
         if !awaited
             && let Value::Function(closure) = function
-            && !closure.code().has_self
-            && closure.code().params as usize == args.len()
-            && closure.code().declared as usize == args.len()
+            && closure.code().takes_exactly(args.len())
         {
             // Its frame is the first: nothing has to call it.
-            let closure = closure.clone();
-            return self.execute(&closure, args, 0);
+            return self.execute(&closure.clone(), args, 0);
         }
         let closure = self.stub(args.len() as u16, awaited)?;
         if args.len() > FEW {
@@ -122,6 +157,81 @@ impl Vm {
         values[0] = function.clone();
         values[1..=args.len()].clone_from_slice(args);
         self.execute(&closure, &values[..=args.len()], 1)
+    }
+
+    /// The result of the run that has just ended.
+    #[inline(always)]
+    fn take_result(&mut self) -> Value {
+        // SAFETY: a run that ends without an error leaves a value that is nobody's.
+        unsafe { std::mem::replace(&mut self.result, Raw::null()).into_value() }
+    }
+
+    /// The stack of an earlier call, if nothing runs.
+    #[inline]
+    fn idle_stack(&mut self) -> Option<Rc<Coroutine>> {
+        if self.reentry > 0 {
+            None
+        } else {
+            self.spare_stack.take()
+        }
+    }
+
+    /// Calls a function that takes exactly these arguments on the stack of an earlier call, while nothing else runs:
+    /// there is no position to keep, and nothing has to be made. See [`Vm::execute`] for the rest.
+    #[inline(always)]
+    fn call_on(
+        &mut self,
+        stack: Rc<Coroutine>,
+        closure: &Rc<Closure>,
+        args: &[Value],
+        uncounted: u32,
+    ) -> Result<(), Raise> {
+        let code = closure.code();
+        let needed = code.registers as usize + args.len() + 2 + super::SLACK;
+        if needed > stack.capacity() {
+            let heap = &self.heap;
+            heap.for_host(|| stack.grow(needed))?;
+        }
+        stack.touch();
+        stack.outer.set(0);
+        stack.status.set(parked::NO);
+        // SAFETY: the stack is clear and large enough; its first record and registers are written here, and the code is
+        // entered at its first instruction.
+        unsafe {
+            let registers = stack.registers();
+            *registers = Raw::from_rc(closure.clone());
+            for (index, value) in args.iter().enumerate() {
+                *registers.add(1 + index) = call::argument(value);
+            }
+            *stack.frames() = BOTTOM_FRAME;
+            self.ip = code.words.as_ptr().cast_mut();
+            self.fp = stack.frames().add(1);
+            self.registers = registers.cast();
+            self.registers_end = self.registers.add((stack.capacity() - super::SLACK) * 16);
+            self.base = self.registers.add(16);
+            let end = stack
+                .frame_capacity()
+                .min((self.limits.depth + uncounted as usize).max(1));
+            self.frames_end = stack.frames().add(end);
+        }
+        self.uncounted = uncounted as usize;
+        self.outer_depth = 0;
+        self.main = Some(stack.clone());
+        self.current = Some(stack.clone());
+        self.reentry = 1;
+        // SAFETY: the machine stands at the function's entry.
+        let result = unsafe { dispatch::run(self) };
+        self.reentry = 0;
+        self.base = std::ptr::null_mut();
+        self.main = None;
+        if let Some(current) = self.current.take() {
+            current.top.set(0);
+        }
+        if result.is_ok() && Rc::count(&stack) == 1 && stack.capacity() <= SPARE_REGISTERS && stack.is_clear()
+        {
+            self.spare_stack = Some(stack);
+        }
+        result
     }
 
     /// A function that calls its first argument with the other `argc`; made once for each shape of call.
@@ -277,6 +387,7 @@ impl Vm {
         self.load(coroutine);
         // SAFETY: the coroutine has just been set up at its function's entry.
         let result = unsafe { dispatch::run(self) };
+        let result = result.map(|()| self.take_result());
         self.main = None;
         if let Some(current) = self.current.take() {
             current.top.set(0);
@@ -329,17 +440,13 @@ impl Vm {
             let params = code.declared as usize - usize::from(code.has_rest());
             let given = args.len().min(params + receiver);
             for (index, value) in args[..given].iter().enumerate() {
-                *registers.add(1 + index) = call::argument(value.clone());
+                *registers.add(1 + index) = call::argument(value);
             }
             super::call::fill_missing(code, registers.add(1 + receiver), given - receiver, params);
             if let Some(rest) = rest {
                 *registers.add(1 + receiver + params) = Raw::from_rc(rest);
             }
-            *coroutine.frames() = aether_value::Frame {
-                return_ip: std::ptr::null(),
-                base: 16,
-                flags: flags::BOTTOM | flags::OWNS_CALLEE,
-            };
+            *coroutine.frames() = BOTTOM_FRAME;
             coroutine.status.set(parked::NEW);
             coroutine.depth.set(1);
             coroutine.ip.set(code.words.as_ptr());
@@ -558,16 +665,34 @@ impl Vm {
         unsafe { call::drive(self, window, Event::Failed(raise)) }
     }
 
+    /// Unloads the current coroutine if its end is that of the run.
+    #[inline]
+    pub(super) fn ends_run(&mut self) -> bool {
+        let is_main = match (&self.main, &self.current) {
+            (Some(main), Some(current)) => Rc::ptr_eq(main, current),
+            _ => false,
+        };
+        if is_main {
+            self.main = None;
+            if let Some(ended) = self.current.take() {
+                ended.top.set(0);
+            }
+        }
+        is_main
+    }
+
     /// The current coroutine has ended: settles its promise, or ends the run.
     pub(super) fn end_coroutine(&mut self, result: Result<Value, Raise>) -> Result<Flow, Raise> {
+        if self.ends_run() {
+            return result.map(|value| {
+                self.result = Raw::from_value(value);
+                Flow::Exit
+            });
+        }
         let Some(ended) = self.current.take() else {
             return Err(call::internal("no coroutine"));
         };
         ended.top.set(0);
-        if self.main.as_ref().is_some_and(|main| Rc::ptr_eq(main, &ended)) {
-            self.main = None;
-            return result.map(Flow::Exit);
-        }
         let promise = ended.promise();
         if promise.tag == CALLBACK.tag {
             drop(ended);

@@ -314,6 +314,7 @@ impl Heap {
     }
 
     /// Whether a value may be used with this heap's objects: it is one of them, or no object at all.
+    #[inline]
     pub fn admits(&self, value: &Value) -> bool {
         let raw = Raw::of_value(value);
         !raw.is_counted() || Self::of_header(raw.header_ptr()).is_same(self)

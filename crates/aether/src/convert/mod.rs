@@ -341,12 +341,19 @@ pub fn nested<R>(convert: impl FnOnce() -> Result<R, Error>) -> Result<R, Error>
 }
 
 /// Refuses an object of another engine: code caches where fields lie, by numbers that only its own engine gives out.
+#[inline]
 pub(crate) fn admitted(heap: &Heap, value: &Value) -> Result<(), Error> {
     if heap.admits(value) {
-        return Ok(());
+        Ok(())
+    } else {
+        Err(of_another_engine(value))
     }
+}
+
+#[cold]
+fn of_another_engine(value: &Value) -> Error {
     let found = format!("{} of another engine", value.type_name());
-    Err(ConversionError::new("value of this engine", found).into())
+    ConversionError::new("value of this engine", found).into()
 }
 
 impl IntoValue for () {

@@ -438,7 +438,7 @@ unsafe fn call_from_builtin(
                     *first.add(1 + index) = if waits {
                         Raw::from_value(value)
                     } else {
-                        argument(value)
+                        argument(&value)
                     };
                 }
             }
@@ -456,12 +456,17 @@ unsafe fn call_from_builtin(
 }
 
 /// An argument for a register: unset if it is left out.
-pub(in crate::vm) fn argument(value: Value) -> Raw {
+#[inline]
+pub(in crate::vm) fn argument(value: &Value) -> Raw {
     match value {
-        Value::Builtin(info) if std::ptr::eq(&raw const *info, &raw const builtins::OMITTED.info) => {
+        Value::Builtin(info) if std::ptr::eq(&raw const **info, &raw const builtins::OMITTED.info) => {
             Raw::unset()
         }
-        value => Raw::from_value(value),
+        value => {
+            let raw = Raw::of_value(value);
+            raw.retain();
+            raw
+        }
     }
 }
 

@@ -939,6 +939,23 @@ impl Vm {
     #[cold]
     #[inline(never)]
     pub(super) unsafe fn leave_special(&mut self, value: Raw) -> Result<Flow, Raise> {
+        // SAFETY: as below.
+        unsafe {
+            if (*self.fp).flags != flags::BOTTOM | flags::OWNS_CALLEE {
+                return self.leave_other(value);
+            }
+            // First the callee: the end of the run may free the stack.
+            take(self.base.sub(16).cast::<Raw>()).release();
+            if self.ends_run() {
+                self.result = value;
+                return Ok(Flow::Exit);
+            }
+            self.end_coroutine(Ok(value.into_value()))
+        }
+    }
+
+    #[inline(never)]
+    unsafe fn leave_other(&mut self, value: Raw) -> Result<Flow, Raise> {
         // SAFETY: the popped record is still where it was; the register before the window holds what its flags say.
         unsafe {
             let frame = *self.fp;
@@ -946,6 +963,9 @@ impl Vm {
             let callee = self.base.sub(16).cast::<Raw>();
             if frame.flags & flags::OWNS_CALLEE != 0 {
                 take(callee).release();
+            }
+            if frame.flags & flags::BOTTOM != 0 {
+                return self.end_coroutine(Ok(value.into_value()));
             }
             if frame.flags & (flags::RESUMED | flags::GENERATOR) != 0
                 && !self.generator_ended(&frame, callee, value)
@@ -963,9 +983,6 @@ impl Vm {
                     return pair_turn(self, window, pairs, Returned(value));
                 }
                 return drive(self, window, Event::Returned(assemble(value)));
-            }
-            if frame.flags & flags::BOTTOM != 0 {
-                return self.end_coroutine(Ok(value.into_value()));
             }
             *callee = value;
             self.ip = frame.return_ip.cast_mut();

@@ -56,7 +56,7 @@ macro_rules! control {
                 if !STEPPED && $vm.is_stepping() {
                     $vm.ip = $ip.add(1);
                     $vm.switches_loop = true;
-                    return Ok(Value::Null);
+                    return Ok(());
                 }
                 next!()
             }
