@@ -71,9 +71,22 @@ pub fn execute(case: &Case) -> Result<(Outcome, HeapReport), Error> {
 pub fn execute_watched(
     case: &Case,
     settings: &Settings,
-    mut watch: impl FnMut(Moment, &Engine, &MemoryHost),
+    watch: impl FnMut(Moment, &Engine, &MemoryHost),
 ) -> Result<(Outcome, HeapReport), Error> {
     let host = MemoryHost::new().over_directory(case.directory());
+    execute_on(case, settings, &host, watch)
+}
+
+/// The same on a host that is given.
+///
+/// # Errors
+/// The engine cannot be made.
+pub fn execute_on(
+    case: &Case,
+    settings: &Settings,
+    host: &MemoryHost,
+    mut watch: impl FnMut(Moment, &Engine, &MemoryHost),
+) -> Result<(Outcome, HeapReport), Error> {
     if let Some(network_timeout) = settings.network_timeout {
         host.set_network_timeout(network_timeout);
     }
@@ -92,15 +105,15 @@ pub fn execute_watched(
         builder = builder.bare();
     }
     let mut engine = builder.host(host.clone()).build()?;
-    watch(Moment::Ready, &engine, &host);
+    watch(Moment::Ready, &engine, host);
     let result = match case.mode {
         Mode::Program | Mode::Bare => engine.run(&name),
         Mode::Eval => engine
             .eval_file(&name)
             .and_then(|value| engine.print_result(&value, host.at_line_start())),
     };
-    watch(Moment::Ended, &engine, &host);
-    Ok(finish(engine, &host, result))
+    watch(Moment::Ended, &engine, host);
+    Ok(finish(engine, host, result))
 }
 
 /// Runs a text as a program without files.

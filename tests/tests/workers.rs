@@ -2,7 +2,9 @@
 //!
 //! Source: library reference §E10.
 #![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a failure is the test's")]
 
+use aether::{Engine, MemoryHost};
 use aether_tests::Scratch;
 
 /// What a script that imports the modules prints, and its status.
@@ -269,4 +271,48 @@ println(answered + stopped)
 "#,
         "720\n",
     );
+}
+
+/// What two workers and the program do, in the order of a seed.
+fn order_of(seed: u64) -> String {
+    let host = MemoryHost::new();
+    let interleaving = host.interleave(seed);
+    let engine = Engine::builder().host(host.clone()).build();
+    let text = r#"
+import worker
+let seen = []
+let workers = [worker.spawn(fn(tag) {
+    import worker
+    for n in 0..4 { worker.parent.post("${tag}${n}") }
+}, {"args": [tag]}) for tag in ["a", "b"]]
+for w in workers { w.on_message(fn(tag) { seen.push(tag) }) }
+for w in workers { await w.join() }
+event_loop(1)
+println(seen.join(" "))
+"#;
+    engine.unwrap().run_text("orders.ae", text).unwrap();
+    drop(interleaving);
+    host.stdout()
+}
+
+#[test]
+fn seeds_choose_the_order_of_workers() {
+    let orders: Vec<String> = (0..30).map(order_of).collect();
+    for order in &orders {
+        let of = |tag: char| {
+            order
+                .split_whitespace()
+                .filter(|seen| seen.starts_with(tag))
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert_eq!(of('a'), "a0 a1 a2 a3");
+        assert_eq!(of('b'), "b0 b1 b2 b3");
+    }
+    let mut distinct = orders.clone();
+    distinct.sort();
+    distinct.dedup();
+    assert!(distinct.len() > 3, "{distinct:?}");
+    let again: Vec<String> = (0..30).map(order_of).collect();
+    assert_eq!(orders, again);
 }

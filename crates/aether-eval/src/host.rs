@@ -671,6 +671,16 @@ pub trait Host {
         None
     }
 
+    /// What the thread of a worker keeps until it has told of the worker's end whoever waits for it; asked before the
+    /// host goes. For hosts that run their engines in turns.
+    fn presence(&mut self) -> Option<Box<dyn Any>> {
+        None
+    }
+
+    /// The engine has told another one something, which may let that go on: a host that runs its engines in turns can
+    /// do so at once.
+    fn yield_now(&mut self) {}
+
     /// Whether the user has asked to stop; asked now and then while code runs.
     fn interrupted(&mut self) -> bool {
         false

@@ -292,6 +292,23 @@ impl Machine {
         &mut *self.vm.host
     }
 
+    /// What ends the machine's waiting, from any thread.
+    pub fn waker(&self) -> crate::Waker {
+        self.vm.scheduler.receiver.waker()
+    }
+
+    /// Blocks the thread until the machine's waker is woken.
+    pub fn sleep(&mut self) {
+        let waker = self.waker();
+        let waiting = crate::Waiting {
+            until: None,
+            messages: false,
+            jobs: false,
+            network: false,
+        };
+        self.vm.host.wait(&waker, waiting);
+    }
+
     /// Runs a program: its top level, then `main` if it declares one, awaiting it, then the callbacks still queued, then
     /// what top levels have deferred.
     ///

@@ -75,7 +75,7 @@ pub use error::{Error, ErrorReport, source_text};
 #[doc(hidden)]
 pub use function::WithCtx;
 pub use function::{Caller, Function, HostAsyncFn, HostFn, HostMethod, HostMethodMut, IntoReturn};
-pub use host::{DenyHost, MemoryHost, Output, SystemHost};
+pub use host::{DenyHost, Interleaving, MemoryHost, Output, SystemHost};
 pub use module::ModuleBuilder;
 pub use permissions::Permissions;
 pub use program::Program;

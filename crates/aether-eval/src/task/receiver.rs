@@ -129,6 +129,12 @@ impl Waker {
         }
     }
 
+    /// Whether a wait would end at once: the waker is woken or, with `messages`, there is a message.
+    pub fn is_woken(&self, messages: bool) -> bool {
+        let state = self.0.lock();
+        state.woken || messages && !state.messages.is_empty()
+    }
+
     /// Blocks this thread until the waker is woken, `timeout` has passed, or, with `messages`, there is a message.
     pub fn wait(&self, timeout: Option<Duration>, messages: bool) {
         let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));

@@ -221,6 +221,7 @@ fn post(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     for buffer in moved {
         super::transfer::empty(&buffer);
     }
+    ctx.host().yield_now();
     Ok(Value::Null)
 }
 
@@ -398,6 +399,7 @@ fn send(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     }
     let message = ctx.message(&args[1])?;
     deliver(channel.outgoing(), message)?;
+    ctx.host().yield_now();
     let sent = ctx
         .heap()
         .promise(aether_value::PromiseState::Fulfilled(Value::Null))?;

@@ -9,9 +9,9 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aether_eval::{BuiltinDef, Ctx, HostFinish, Machine, Permission, Remote, RunError, SentFunction};
+use aether_eval::{BuiltinDef, Ctx, HostFinish, Machine, Permission, Remote, RunError, SentFunction, Waker};
 use aether_source::SourceFile;
 use aether_value::{Builtin, Charge, Message, Native, Raise, StrBuilder, Value};
 
@@ -60,33 +60,65 @@ struct State {
     workers: usize,
     free: usize,
     closed: bool,
+    /// Workers that wait for a job, by their numbers.
+    sleepers: Vec<(u64, Waker)>,
 }
 
 #[derive(Default)]
-struct Queue {
-    state: Mutex<State>,
-    called: Condvar,
+struct Queue(Mutex<State>);
+
+/// What a worker finds in the queue.
+enum Next {
+    Job(Arc<Job>),
+    /// Nothing yet.
+    Later,
+    /// Nothing any more.
+    Over,
 }
 
 impl Queue {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next job; none once the queue is closed and empty.
-    fn next(&self) -> Option<Arc<Job>> {
+    /// The next job. `sleeper` is woken when it may look again, if there is none.
+    fn next(&self, worker: u64, sleeper: Option<Waker>) -> Next {
         let mut state = self.lock();
-        loop {
-            if let Some(job) = state.jobs.pop_front() {
-                state.free -= 1;
-                return Some(job);
+        state.sleepers.retain(|(number, _)| *number != worker);
+        if let Some(job) = state.jobs.pop_front() {
+            state.free -= 1;
+            return Next::Job(job);
+        }
+        match sleeper {
+            Some(waker) if !state.closed => {
+                state.sleepers.push((worker, waker));
+                Next::Later
             }
-            if state.closed {
+            _ => {
                 state.workers -= 1;
                 state.free -= 1;
-                return None;
+                Next::Over
             }
-            state = self.called.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Has one sleeper look again.
+    fn wake_one(mut state: MutexGuard<'_, State>) {
+        let sleeper = state.sleepers.pop();
+        drop(state);
+        if let Some((_, waker)) = sleeper {
+            waker.wake();
+        }
+    }
+
+    /// No jobs are added from now on.
+    fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        let sleepers = std::mem::take(&mut state.sleepers);
+        drop(state);
+        for (_, waker) in sleepers {
+            waker.wake();
         }
     }
 }
@@ -203,8 +235,7 @@ impl Pool {
     /// What waits is done; nothing new is taken.
     pub(super) fn close(&self) {
         self.closed.replace(true);
-        self.queue.lock().closed = true;
-        self.queue.called.notify_all();
+        self.queue.close();
     }
 
     /// Puts a job into the queue, and gives the promise of its outcome.
@@ -238,11 +269,11 @@ impl Pool {
             state.workers += 1;
             state.free += 1;
         }
-        drop(state);
-        self.queue.called.notify_one();
+        Queue::wake_one(state);
         if is_short {
             self.start_worker(ctx)?;
         }
+        ctx.host().yield_now();
         Ok(promise)
     }
 
@@ -254,14 +285,29 @@ impl Pool {
     }
 }
 
-/// The life of a pool's worker.
+/// The life of a pool's worker. One that cannot begin fails the jobs that wait, and ends.
 fn serve(start: Start, function: Function, queue: &Queue) {
     let shared = start.shared.clone();
     let mut made = start.machine().and_then(|mut machine| {
         let function = function_of(&mut machine, function)?;
         Ok((machine, function))
     });
-    while let Some(job) = queue.next() {
+    let presence = made
+        .as_mut()
+        .ok()
+        .and_then(|(machine, _)| machine.host().presence());
+    loop {
+        let sleeper = made.as_ref().ok().map(|(machine, _)| machine.waker());
+        let job = match queue.next(shared.id, sleeper) {
+            Next::Job(job) => job,
+            Next::Later => {
+                if let Ok((machine, _)) = &mut made {
+                    machine.sleep();
+                }
+                continue;
+            }
+            Next::Over => break,
+        };
         if job.begin(&shared.remote) {
             let ended = match &mut made {
                 Ok((machine, function)) => do_job(machine, function, &job),
@@ -271,8 +317,13 @@ fn serve(start: Start, function: Function, queue: &Queue) {
             job.outcome.settle(ended);
         }
         queue.lock().free += 1;
+        if let Ok((machine, _)) = &mut made {
+            machine.host().yield_now();
+        }
     }
     shared.close();
+    drop(made);
+    drop(presence);
 }
 
 fn function_of(machine: &mut Machine, function: Function) -> Result<Value, RunError> {

@@ -1,5 +1,6 @@
 //! Starting workers, and their lives.
 
+use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -176,13 +177,14 @@ pub(super) fn spawn(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let ends = outcome.clone();
     thread::run(Box::new(move || {
         let shared = start.shared.clone();
-        let mut ended = run(start, task);
+        let (mut ended, presence) = run(start, task);
         if shared.remote.is_stopping() {
             // Whatever it made of being told that nothing more comes.
             ended = Ended::terminated();
         }
         shared.close();
         ends.settle(ended);
+        drop(presence);
     }))
     .map_err(|error| Raise::operation(&format!("worker.spawn: cannot start a thread: {error}")))?;
     let peer = Peer::of_program(shared, result);
@@ -197,12 +199,13 @@ pub(super) fn promise(ctx: &mut Ctx<'_>, outcome: &Arc<Outcome>) -> Result<Rc<Pr
     }
 }
 
-/// The life of a worker.
-fn run(start: Start, task: Task) -> Ended {
+/// The life of a worker, and what to keep until its end has been told.
+fn run(start: Start, task: Task) -> (Ended, Option<Box<dyn Any>>) {
     let mut machine = match start.machine() {
         Ok(machine) => machine,
-        Err(error) => return Ended::failed(&error, |_| None),
+        Err(error) => return (Ended::failed(&error, |_| None), None),
     };
+    let presence = machine.host().presence();
     let result = match task {
         Task::Script(path) => script(&mut machine, &path).map(|()| Value::Null),
         Task::Function(sent, args) => machine.receive_function(&sent).and_then(|function| {
@@ -214,7 +217,7 @@ fn run(start: Start, task: Task) -> Ended {
             machine.call_and_serve(&function, args.as_slice())
         }),
     };
-    ended(&mut machine, result)
+    (ended(&mut machine, result), presence)
 }
 
 fn script(machine: &mut Machine, path: &str) -> Result<(), RunError> {

@@ -19,6 +19,7 @@ use aether_eval::{
     Waker,
 };
 
+use super::turns::{Place, Resumed, Turns};
 use super::{nanos_since, wait_on_clock};
 
 /// Nanoseconds after which nothing is expected from the network any more: the run is interrupted, since a test that
@@ -67,6 +68,29 @@ struct State {
     seed: u64,
     /// What random bytes are drawn from, once some have been.
     random: Option<Random>,
+    /// The engine's place, if engines run in turns.
+    place: Option<Rc<Place>>,
+}
+
+/// Engines run in turns while this lives; see [`MemoryHost::interleave`].
+///
+/// ```
+/// use aether::{Engine, MemoryHost};
+///
+/// let host = MemoryHost::new();
+/// let interleaving = host.interleave(7);
+/// Engine::builder().host(host.clone()).build()?.run_text("a.ae", "println(1)")?;
+/// drop(interleaving);
+/// assert_eq!(host.stdout(), "1\n");
+/// # Ok::<(), aether::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Interleaving(MemoryHost);
+
+impl Drop for Interleaving {
+    fn drop(&mut self) {
+        self.0.world.borrow_mut().place = None;
+    }
 }
 
 /// About what the nodes of a tree take, each of which has room for eleven entries and is filled by about two thirds.
@@ -256,6 +280,49 @@ impl MemoryHost {
     /// ```
     pub fn set_network_timeout(&self, network_timeout: Duration) {
         self.world.borrow_mut().network_timeout = u64::try_from(network_timeout.as_nanos()).ok();
+    }
+
+    /// Has the program and its workers run one at a time, in an order that `seed` chooses, and by one clock, as long as
+    /// the result lives: it has to outlive the engine. Each engine hands its turn on when it looks at its limits, when
+    /// it leaves a message, when it waits, and at its end. Time passes when all of them wait, without regard for files
+    /// and sockets that the system works on meanwhile.
+    ///
+    /// ```
+    /// use aether::{Engine, MemoryHost};
+    ///
+    /// for seed in 0..20 {
+    ///     let host = MemoryHost::new();
+    ///     let interleaving = host.interleave(seed);
+    ///     let mut engine = Engine::builder().host(host).build()?;
+    ///     let text = "import worker\nawait worker.spawn(fn() { return 6 * 7 }).join()";
+    ///     # if cfg!(feature = "worker") {
+    ///     assert_eq!(engine.eval_to::<i64>(text)?, 42);
+    ///     # }
+    ///     drop(engine);
+    ///     drop(interleaving);
+    /// }
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    #[must_use]
+    pub fn interleave(&self, seed: u64) -> Interleaving {
+        let mut world = self.world.borrow_mut();
+        let patience = world.network_timeout.unwrap_or(NETWORK_TIMEOUT);
+        let place = Turns::begin(seed, world.clock, Duration::from_nanos(patience));
+        world.place = Some(Rc::new(place));
+        drop(world);
+        Interleaving(self.clone())
+    }
+
+    /// The engine's place, if engines run in turns.
+    fn place(&self) -> Option<Rc<Place>> {
+        self.world.borrow().place.clone()
+    }
+
+    /// Takes note of what time it is after a turn of others.
+    fn resume(&self, resumed: &Resumed) {
+        let mut world = self.world.borrow_mut();
+        world.clock = world.clock.max(resumed.clock);
+        world.timed_out |= resumed.timed_out;
     }
 
     /// Sets the seed of `random()`.
@@ -579,9 +646,14 @@ impl Host for MemoryHost {
         let mut world = self.world.borrow_mut();
         world.seed = world.seed.wrapping_add(1);
         let seed = world.seed;
+        let place = world.place.as_ref().map(|place| place.add());
         Some(Box::new(move || {
             let host = Self::new();
             host.set_seed(seed);
+            if let Some(place) = place {
+                host.resume(&place.arrive());
+                host.world.borrow_mut().place = Some(Rc::new(place));
+            }
             Box::new(host)
         }))
     }
@@ -631,6 +703,11 @@ impl Host for MemoryHost {
     }
 
     fn wait(&mut self, waker: &Waker, waiting: Waiting) {
+        if let Some(place) = self.place() {
+            let now = self.monotonic();
+            self.resume(&place.wait(waker, waiting, now));
+            return;
+        }
         match waiting.until {
             until if waiting.network => {
                 let (begun, now) = (Instant::now(), self.monotonic());
@@ -919,7 +996,19 @@ impl Host for MemoryHost {
         }
     }
 
+    fn presence(&mut self) -> Option<Box<dyn std::any::Any>> {
+        self.place()
+            .map(|place| -> Box<dyn std::any::Any> { Box::new(place) })
+    }
+
+    fn yield_now(&mut self) {
+        if let Some(place) = self.place() {
+            self.resume(&place.pass());
+        }
+    }
+
     fn interrupted(&mut self) -> bool {
+        self.yield_now();
         std::mem::take(&mut self.world.borrow_mut().timed_out)
     }
 

@@ -3,9 +3,10 @@
 mod deny;
 mod memory;
 mod system;
+mod turns;
 
 pub use deny::DenyHost;
-pub use memory::MemoryHost;
+pub use memory::{Interleaving, MemoryHost};
 pub use system::{Output, SystemHost};
 
 use aether_eval::{Waiting, Waker};

@@ -1,9 +1,10 @@
 //! The runner of `cargo xtask stress`: the suite again, with a collection at every allocation (`collect`), with a slice
-//! of one at every safepoint (`slices`), and with every single charge refused in turn (`refuse`).
+//! of one at every safepoint (`slices`), and with every single charge refused in turn (`refuse`); and programs with
+//! workers in many orders (`interleave`).
 //!
 //! Options: `--budget SECONDS` for a part of the work that visits every program, `--only PATTERN` for the programs
 //! whose names contain it, `--jobs N`, `--mutants N` for N changed programs (`mutate`) and nothing else, `--progress DIR` where each worker notes which program it is at, `--planted`
-//! for the programs of `tests/planted/stress`, which misbehave on purpose. What was left out is said, never silent.
+//! for the programs of `tests/planted/stress` and `tests/planted/orders`, which misbehave on purpose. What was left out is said, never silent.
 //!
 //! Invariants that it holds, for every program
 //! - Collections at any moment change nothing that it does.
@@ -13,6 +14,7 @@
 #![expect(clippy::print_stdout, reason = "the report is this program's purpose")]
 
 mod collect;
+mod interleave;
 mod mutate;
 mod refuse;
 mod slices;
@@ -165,8 +167,20 @@ fn main() -> ExitCode {
 fn run() -> Result<bool, String> {
     let options = Options::read(std::env::args().skip(1))?;
     let planted = options.planted.then_some("tests/planted/stress");
-    let cases = select_cases(planted, options.only.as_deref())?;
-    let work = Work {
+    let mut orders = Vec::new();
+    if options.mutants.is_none() {
+        let programs = if options.planted {
+            interleave::PLANTED
+        } else {
+            interleave::PROGRAMS
+        };
+        orders = select_cases(Some(programs), options.only.as_deref()).unwrap_or_default();
+    }
+    let cases = match select_cases(planted, options.only.as_deref()) {
+        Err(_) if !orders.is_empty() => Vec::new(),
+        cases => cases?,
+    };
+    let mut work = Work {
         cases,
         options,
         breaches: Mutex::default(),
@@ -177,6 +191,10 @@ fn run() -> Result<bool, String> {
         collect::run(&work);
         slices::run(&work);
         refuse::run(&work);
+    }
+    if !orders.is_empty() {
+        work.cases = orders;
+        interleave::run(&work);
     }
     let breaches = work.breaches.into_inner().map_err(|error| error.to_string())?;
     Ok(breaches.is_empty())
