@@ -8,6 +8,7 @@
 //! - Script calls never recurse on the native stack.
 //! - `unsafe` is confined to `vm` and to the comparisons of sorts.
 
+mod background;
 mod builtins;
 pub mod bytecode;
 mod compiler;
