@@ -114,7 +114,7 @@ pub(super) fn watch(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         function: RefCell::new(args[1].clone()),
         backlog: backlog.clone(),
         source: RefCell::new(None),
-        is_async: Cell::new(is_async(&args[1])),
+        is_async: Cell::new(args[1].is_async()),
     };
     let native = ctx.heap().native(Box::new(watch))?;
     let observer = Box::new(move |change| {
@@ -134,15 +134,6 @@ pub(super) fn watch(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     recharge(&value)?;
     begin(ctx, &value)?;
     Ok(value)
-}
-
-/// Whether calling a function gives a promise of its own.
-fn is_async(function: &Value) -> bool {
-    match function {
-        Value::AsyncFunction(_) => true,
-        Value::BoundMethod(bound) => bound.closure().is_async(),
-        _ => false,
-    }
 }
 
 fn recharge(value: &Value) -> Result<(), Raise> {

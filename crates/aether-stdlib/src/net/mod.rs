@@ -101,15 +101,6 @@ pub(crate) fn address_member(heap: &Heap, address: SocketAddr, name: &str) -> Re
     })
 }
 
-/// Whether a call gives a promise of its result.
-fn is_async(function: &Value) -> bool {
-    match function {
-        Value::AsyncFunction(_) => true,
-        Value::BoundMethod(bound) => bound.closure().is_async(),
-        _ => false,
-    }
-}
-
 /// The function in an argument.
 fn function(value: &Value) -> Result<Value, Raise> {
     if value.is_callable() {

@@ -17,7 +17,7 @@ use super::poller::{READ, WRITE, Watch};
 use crate::arguments::Options;
 use crate::byte_form::{BYTES, ByteForm};
 
-use super::{bind, function, is_async, permit, with_scratch};
+use super::{bind, function, permit, with_scratch};
 
 /// Every key of options.
 pub(super) const OPTIONS: &[&str] = &[BYTES];
@@ -413,7 +413,7 @@ fn call(socket: &Socket, slots: &mut [Value], which: usize, args: Args) -> Optio
     if function.is_null() {
         return None;
     }
-    slots[1] = Value::Bool(is_async(&function));
+    slots[1] = Value::Bool(function.is_async());
     Some(Step::Call {
         function,
         args,

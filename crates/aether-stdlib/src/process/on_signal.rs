@@ -61,17 +61,12 @@ pub(super) fn on_signal(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Rais
     permit(ctx, Permission::Run, &signal)?;
     let count = ctx.open_handle()?;
     let pending = Shared::default();
-    let is_async = match &args[1] {
-        Value::AsyncFunction(_) => true,
-        Value::BoundMethod(bound) => bound.closure().is_async(),
-        _ => false,
-    };
     let handler = Handler {
         signal: signal.clone(),
         function: RefCell::new(args[1].clone()),
         pending: pending.clone(),
         source: RefCell::new(None),
-        is_async: Cell::new(is_async),
+        is_async: Cell::new(args[1].is_async()),
     };
     let value = Value::Native(ctx.heap().native(Box::new(handler))?);
     let observer = Box::new(move || {
