@@ -12,6 +12,9 @@
 
 mod arguments;
 
+#[cfg(any(feature = "watch", feature = "process", feature = "web", feature = "worker"))]
+mod awaited;
+
 #[cfg(any(feature = "files", feature = "net"))]
 mod byte_form;
 
@@ -47,6 +50,9 @@ mod http;
 
 #[cfg(feature = "path")]
 mod path;
+
+#[cfg(any(feature = "process", feature = "web"))]
+mod pieces;
 
 #[cfg(feature = "plugins")]
 mod plugins;
