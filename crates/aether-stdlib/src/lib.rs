@@ -45,6 +45,9 @@ mod fs;
 #[cfg(feature = "bytes")]
 mod hash;
 
+#[cfg(any(feature = "watch", feature = "process"))]
+mod hook;
+
 #[cfg(feature = "http")]
 mod http;
 
