@@ -5,7 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a failure is the test's")]
 
 use aether::{Engine, Host, MemoryHost, Permission, Waiting, Waker};
-use aether_tests::{Scratch, repository, status_and_output};
+use aether_tests::{Running, Scratch, repository, status_and_output};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::fmt::Write as _;
@@ -804,18 +804,11 @@ fn an_interrupt_ends_a_request() {
             "{pool}try {{ await http_get(\"http://127.0.0.1:{port}/\") }} catch (e) {{ println(\"caught\") }} finally {{ println(\"cleaned\") }}\n"
         );
         scratch.file("script.ae", script);
-        let child = scratch
-            .command(&["script.ae"])
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
+        let running = Running::start(&mut scratch.command(&["script.ae"]));
         wait_for_it.recv_timeout(Duration::from_secs(20)).unwrap();
         let started = Instant::now();
-        let mut kill = std::process::Command::new("kill");
-        let sent = kill.args(["-INT", &child.id().to_string()]).status();
-        assert!(sent.unwrap().success());
-        let (status, stdout, _) = status_and_output(child.wait_with_output().unwrap());
+        running.signal("-INT");
+        let (status, stdout, _) = running.end();
         assert_eq!((status, stdout.as_str()), (130, "cleaned\n"), "{pool}");
         assert!(started.elapsed() < Duration::from_secs(10));
     }
