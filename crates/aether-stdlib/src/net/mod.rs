@@ -25,7 +25,7 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 
 use aether_eval::{BuiltinDef, Ctx, Permission};
-use aether_value::{Heap, Raise, Value};
+use aether_value::{Heap, NativeObject, Raise, Rc, Value};
 
 #[cfg(feature = "web")]
 pub(crate) use poller::raise_descriptors;
@@ -90,6 +90,14 @@ pub(crate) fn bind<S>(address: &str, bind: impl Fn(SocketAddr) -> io::Result<S>)
         }
     }
     Err(failure)
+}
+
+/// The receiver of a method.
+fn receiver(args: &[Value]) -> &Rc<NativeObject> {
+    match &args[0] {
+        Value::Native(native) => native,
+        _ => unreachable!("a method of sockets"),
+    }
 }
 
 /// The members `address` and `port`.
