@@ -94,6 +94,11 @@ impl Scratch {
         status_and_output(self.command(args).output().unwrap())
     }
 
+    /// The same with a setting in the environment.
+    pub fn run_with(&self, args: &[&str], name: &str, value: &str) -> (i32, String, String) {
+        status_and_output(self.command(args).env(name, value).output().unwrap())
+    }
+
     /// The same with something on standard input.
     pub fn run_with_input(&self, args: &[&str], input: &str) -> (i32, String, String) {
         let mut command = self.command(args);

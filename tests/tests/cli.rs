@@ -1,10 +1,10 @@
 //! The binary as a whole: what only a process can show.
 #![forbid(unsafe_code)]
 
-use aether_tests::{Scratch, status_and_output};
+use aether_tests::{Running, Scratch, status_and_output};
 use std::fs;
 use std::io::Read;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 fn ok(text: &str) -> (i32, String, String) {
     (0, text.to_owned(), String::new())
@@ -32,15 +32,8 @@ fn worked_examples_of_running() {
         scratch.run(&["run", "a.ae", "-V", "--", "x"]),
         ok("[-V, --, x]\n")
     );
-    let traced = scratch
-        .command(&["oops.ae"])
-        .env("AETHER_BACKTRACE", "1")
-        .output()
-        .unwrap();
-    assert_eq!(
-        status_and_output(traced),
-        failed(1, &format!("{error}  at main (oops.ae:3)\n"))
-    );
+    let traced = scratch.run_with(&["oops.ae"], "AETHER_BACKTRACE", "1");
+    assert_eq!(traced, failed(1, &format!("{error}  at main (oops.ae:3)\n")));
 }
 
 #[test]
@@ -278,30 +271,18 @@ fn limits_come_from_options_and_environment() {
         scratch.run(&["run", "--max-depth", "50", "deep.ae"]),
         failed(1, recursion)
     );
-    let limited = scratch
-        .command(&["deep.ae"])
-        .env("AETHER_CALL_DEPTH", "50")
-        .output()
-        .unwrap();
-    assert_eq!(status_and_output(limited), failed(1, recursion));
-    let ignored = scratch
-        .command(&["eval", "1"])
-        .env("AETHER_CALL_DEPTH", "x")
-        .output()
-        .unwrap();
-    assert_eq!(status_and_output(ignored), ok("1\n"));
+    let limited = scratch.run_with(&["deep.ae"], "AETHER_CALL_DEPTH", "50");
+    assert_eq!(limited, failed(1, recursion));
+    let ignored = scratch.run_with(&["eval", "1"], "AETHER_CALL_DEPTH", "x");
+    assert_eq!(ignored, ok("1\n"));
     let (status, _, text) = scratch.run(&["run", "--max-memory", "2M", "fat.ae"]);
     assert_eq!(status, 3);
     assert!(
         text.starts_with("Error: [line 2] Memory limit exceeded: "),
         "{text}"
     );
-    let limited = scratch
-        .command(&["fat.ae"])
-        .env("AETHER_MAX_MEMORY", "2M")
-        .output()
-        .unwrap();
-    assert_eq!(status_and_output(limited).0, 3);
+    let limited = scratch.run_with(&["fat.ae"], "AETHER_MAX_MEMORY", "2M");
+    assert_eq!(limited.0, 3);
     let (status, _, text) = scratch.run(&["run", "--max-steps=1000", "fat.ae"]);
     assert_eq!(
         (status, text.as_str()),
@@ -325,11 +306,8 @@ fn modules_are_found_along_the_path_last() {
         (status, error.as_str()),
         (1, "Error: [line 1] Module not found: 'far'\n")
     );
-    let found = scratch
-        .command(&["m.ae"])
-        .env("AETHER_PATH", ":more:lib")
-        .output();
-    assert_eq!(status_and_output(found.unwrap()), ok("more beside\n"));
+    let found = scratch.run_with(&["m.ae"], "AETHER_PATH", ":more:lib");
+    assert_eq!(found, ok("more beside\n"));
 }
 
 /// A wait for input ends with Ctrl-C, and with the time limit, which no block survives.
@@ -345,29 +323,19 @@ fn a_wait_for_input_can_be_broken_off() {
         let script = format!("import io\ntry {{ {call} }} finally {{ println(\" cleaned\") }}");
         scratch.file("wait.ae", script);
         let begin = |args: &[&str]| {
-            let mut command = scratch.command(args);
-            command.stdin(Stdio::piped()).stdout(Stdio::piped());
-            command.stderr(Stdio::piped()).spawn().unwrap()
+            let mut running = Running::start(scratch.command(args).stdin(Stdio::piped()));
+            let input = running.input();
+            (running, input)
         };
-        let mut child = begin(&["wait.ae"]);
-        let mut stdout = child.stdout.take().unwrap();
-        let mut seen = [0; 5];
-        stdout.read_exact(&mut seen).unwrap();
-        let sent = Command::new("kill")
-            .args(["-INT", &child.id().to_string()])
-            .status();
-        assert!(sent.unwrap().success());
-        let mut rest = String::new();
-        stdout.read_to_string(&mut rest).unwrap();
-        assert_eq!(child.wait().unwrap().code(), Some(130), "{call}");
-        assert_eq!((&seen, rest.as_str()), (b"ready", " cleaned\n"), "{call}");
+        let (mut running, _input) = begin(&["wait.ae"]);
+        assert_eq!(&running.bytes(), b"ready", "{call}");
+        running.signal("-INT");
+        let (status, rest, _) = running.end();
+        assert_eq!((status, rest.as_str()), (130, " cleaned\n"), "{call}");
 
-        let mut child = begin(&["run", "--timeout", "50ms", "wait.ae"]);
-        let input = child.stdin.take();
-        let output = child.wait_with_output().unwrap();
-        drop(input);
-        let errors = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(124), "{call}");
+        let (running, _input) = begin(&["run", "--timeout", "50ms", "wait.ae"]);
+        let (status, _, errors) = running.end();
+        assert_eq!(status, 124, "{call}");
         assert_eq!(errors, "Error: [line 2] Timed out after 50ms\n", "{call}");
     }
 }
@@ -379,21 +347,10 @@ fn an_interrupt_runs_finally_blocks() {
     let scratch = Scratch::new("interrupt");
     let script = "try {\n    try {\n        println(\"ready\")\n        input()\n        while (true) { }\n    } catch(e) { println(\"caught\") }\n} finally { println(\"cleaned\") }\n";
     scratch.file("loop.ae", script);
-    let mut child = scratch
-        .command(&["loop.ae"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdout = child.stdout.take().unwrap();
-    let mut seen = [0; 6];
+    let mut running = Running::start(&mut scratch.command(&["loop.ae"]));
     // `input` has flushed this: the loop runs.
-    stdout.read_exact(&mut seen).unwrap();
-    let sent = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(sent.unwrap().success());
-    let mut rest = String::new();
-    stdout.read_to_string(&mut rest).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert_eq!((&seen, rest.as_str()), (b"ready\n", "cleaned\n"));
+    assert_eq!(running.line(), "ready");
+    running.signal("-INT");
+    let (status, rest, _) = running.end();
+    assert_eq!((status, rest.as_str()), (130, "cleaned\n"));
 }

@@ -5,7 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a failure is the test's")]
 
 use aether::{Engine, Host, MemoryHost, Permission, Waiting, Waker};
-use aether_tests::{Scratch, repository, status_and_output};
+use aether_tests::{Running, Scratch, repository, status_and_output};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::fmt::Write as _;
@@ -789,6 +789,41 @@ fn the_json_client_talks_to_a_service() {
     );
 }
 
+/// Closing a body that comes by and by ends the wait for its next piece, though the server says nothing more.
+#[test]
+fn closing_a_body_ends_the_wait_for_its_next_piece() {
+    let (over, hold) = mpsc::channel::<()>();
+    let hold = std::sync::Mutex::new(hold);
+    let port = serve(move |_, stream| {
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello")
+            .unwrap();
+        let _ = hold.lock().unwrap().recv();
+    });
+    let scratch = Scratch::new("body-close");
+    let script = format!(
+        r#"
+import http
+set_workers(1)
+let body = (await http.get("http://127.0.0.1:{port}/", {{"stream": true, "timeout": 600}})).body
+async fn read() {{
+    let pieces = []
+    for piece in body {{ pieces.push(piece.to_string()) }}
+    return pieces
+}}
+let reading = Promise.spawn(read)
+await sleep(0.2)
+println(reading.status)
+body.close()
+println(await reading)
+"#
+    );
+    scratch.file("script.ae", script);
+    let ended = scratch.run(&["run", "--timeout", "30s", "script.ae"]);
+    assert_eq!(ended, (0, "pending\n[hello]\n".to_owned(), String::new()));
+    drop(over);
+}
+
 /// Ctrl-C ends a request that nobody answers, without a pool too; `finally` blocks run.
 #[test]
 #[cfg(unix)]
@@ -804,18 +839,11 @@ fn an_interrupt_ends_a_request() {
             "{pool}try {{ await http_get(\"http://127.0.0.1:{port}/\") }} catch (e) {{ println(\"caught\") }} finally {{ println(\"cleaned\") }}\n"
         );
         scratch.file("script.ae", script);
-        let child = scratch
-            .command(&["script.ae"])
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
+        let running = Running::start(&mut scratch.command(&["script.ae"]));
         wait_for_it.recv_timeout(Duration::from_secs(20)).unwrap();
         let started = Instant::now();
-        let mut kill = std::process::Command::new("kill");
-        let sent = kill.args(["-INT", &child.id().to_string()]).status();
-        assert!(sent.unwrap().success());
-        let (status, stdout, _) = status_and_output(child.wait_with_output().unwrap());
+        running.signal("-INT");
+        let (status, stdout, _) = running.end();
         assert_eq!((status, stdout.as_str()), (130, "cleaned\n"), "{pool}");
         assert!(started.elapsed() < Duration::from_secs(10));
     }

@@ -2,10 +2,8 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a failure is the test's")]
 
-use aether_tests::Scratch;
+use aether_tests::{Running, Scratch};
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
 
 /// A script with allocations of known sizes in known lines.
 const SCRIPT: &str = "\
@@ -144,29 +142,14 @@ fn a_sampled_profile_has_the_same_total() {
 fn asked_for_a_profile(name: &str, script: &str) {
     let scratch = Scratch::new(name);
     scratch.file("app.ae", script);
-    let mut child = scratch
-        .command(&["run", "--heap-profile", "out.json", "app.ae"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut first = String::new();
-    let mut out = BufReader::new(child.stdout.take().unwrap());
-    out.read_line(&mut first).unwrap();
-    assert_eq!(first, "ready\n");
-    let process = child.id().to_string();
-    let send = |signal: &str| {
-        let sent = Command::new("kill").args([signal, &process]).status();
-        assert!(sent.unwrap().success());
-    };
-    send("-USR1");
+    let mut command = scratch.command(&["run", "--heap-profile", "out.json", "app.ae"]);
+    let mut running = Running::start(&mut command);
+    assert_eq!(running.line(), "ready");
+    running.signal("-USR1");
     // The message comes after the file is whole.
-    let mut err = BufReader::new(child.stderr.take().unwrap());
-    let mut told = String::new();
-    err.read_line(&mut told).unwrap();
-    assert_eq!(told, "heap-profile: so far in out.1.json\n");
-    send("-INT");
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(running.error_line(), "heap-profile: so far in out.1.json");
+    running.signal("-INT");
+    assert_eq!(running.end().0, 130);
     for file in ["out.1.json", "out.json"] {
         let (status, table, _) = scratch.run(&["heap", file]);
         assert!(

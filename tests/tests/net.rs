@@ -5,85 +5,15 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a failure is the test's")]
 
-use aether_tests::Scratch;
+use aether_tests::{NETWORK_TIMEOUT, Running, Scratch, Server, connect, status_and_output};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Nothing here takes longer, on however slow a machine.
-const NETWORK_TIMEOUT: Duration = Duration::from_mins(1);
-
-/// A script that runs; the first line that it prints is a port.
-struct Script {
-    scratch: Scratch,
-    child: Child,
-    stdout: BufReader<ChildStdout>,
-    port: u16,
-}
-
-impl Script {
-    fn start(name: &str, text: &str) -> Self {
-        Self::start_with(name, text, |_| {})
-    }
-
-    fn start_with(name: &str, text: &str, set_up: impl FnOnce(&mut Command)) -> Self {
-        let scratch = Scratch::new(name);
-        scratch.file("script.ae", text);
-        let mut command = scratch.command(&["script.ae"]);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        set_up(&mut command);
-        let mut child = command.spawn().unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
-        let port = line
-            .trim()
-            .parse()
-            .unwrap_or_else(|_| panic!("no port: {line:?}"));
-        Self {
-            scratch,
-            child,
-            stdout,
-            port,
-        }
-    }
-
-    fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.set_read_timeout(Some(NETWORK_TIMEOUT)).unwrap();
-        stream.set_write_timeout(Some(NETWORK_TIMEOUT)).unwrap();
-        stream
-    }
-
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.stdout.read_line(&mut line).unwrap();
-        line.trim_end().to_owned()
-    }
-
-    fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args([name, &self.child.id().to_string()])
-            .status();
-        assert!(sent.unwrap().success());
-    }
-
-    /// Status, the rest of standard output, and standard error.
-    fn end(mut self) -> (i32, String, String) {
-        let (mut out, mut err) = (String::new(), String::new());
-        self.stdout.read_to_string(&mut out).unwrap();
-        let mut stderr = self.child.stderr.take().unwrap();
-        stderr.read_to_string(&mut err).unwrap();
-        let status = self.child.wait().unwrap();
-        drop(self.scratch);
-        (status.code().unwrap_or(-1), out, err)
-    }
-}
-
-fn ended_well(script: Script, out: &str) {
+fn ended_well(script: Server, out: &str) {
     assert_eq!(script.end(), (0, out.to_owned(), String::new()));
 }
 
@@ -112,7 +42,7 @@ println("open", open)
 
 #[test]
 fn frames_are_put_together_from_any_pieces() {
-    let script = Script::start("pieces", ECHO);
+    let script = Server::start("pieces", ECHO);
     let mut stream = script.connect();
     for byte in b"one\n\ntwo\nlong" {
         stream.write_all(&[*byte]).unwrap();
@@ -135,7 +65,7 @@ fn frames_are_put_together_from_any_pieces() {
 
 #[test]
 fn a_peer_that_has_ended_its_side_still_gets_its_answers() {
-    let script = Script::start("half", ECHO);
+    let script = Server::start("half", ECHO);
     let mut stream = script.connect();
     stream.write_all(b"a\nb\nrest").unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
@@ -149,7 +79,7 @@ fn a_peer_that_has_ended_its_side_still_gets_its_answers() {
 /// What is written while the peer does not read waits, and arrives whole and in order.
 #[test]
 fn slow_readers_get_everything() {
-    let script = Script::start("slow", ECHO);
+    let script = Server::start("slow", ECHO);
     let mut stream = script.connect();
     let mut sent = String::new();
     for number in 0..400_000 {
@@ -171,7 +101,7 @@ fn slow_readers_get_everything() {
 /// Peers that vanish in the middle of a frame, with unread answers, or that send anything at all.
 #[test]
 fn no_peer_can_harm_the_server() {
-    let script = Script::start("harm", ECHO);
+    let script = Server::start("harm", ECHO);
     let mut noise = 0x2545_F491_4F6C_DD1D_u64;
     for round in 0..60_usize {
         let mut stream = script.connect();
@@ -209,7 +139,7 @@ fn no_peer_can_harm_the_server() {
 /// A frame that does not fit the budget ends its connection, not the server.
 #[test]
 fn the_network_cannot_exceed_the_budget() {
-    let script = Script::start_with("budget", ECHO, |command| {
+    let script = Server::start_with("budget", ECHO, |command| {
         command.env("AETHER_MAX_MEMORY", "4M");
     });
     let mut stream = script.connect();
@@ -239,37 +169,23 @@ fn descriptors_may_run_out() {
         "let told = 0\nfn print_once(text) {{\n    told += 1\n    if (told == 1) {{ println(text) }}\n}}\n{script}"
     );
     scratch.file("script.ae", script);
-    let mut child = Command::new("sh")
+    let mut command = Command::new("sh");
+    command
         .args(["-c", "ulimit -n 24; exec \"$0\" script.ae"])
         .arg(aether_tests::binary())
-        .current_dir(scratch.path())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    stdout.read_line(&mut line).unwrap();
-    let port: u16 = line.trim().parse().unwrap();
-    let connect = || {
-        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        stream.set_read_timeout(Some(NETWORK_TIMEOUT)).unwrap();
-        stream
-    };
-    let crowd: Vec<TcpStream> = std::iter::repeat_with(connect).take(40).collect();
-    line.clear();
-    stdout.read_line(&mut line).unwrap();
+        .current_dir(scratch.path());
+    let mut script = Running::start(&mut command);
+    let port: u16 = script.line().parse().unwrap();
+    let crowd: Vec<TcpStream> = std::iter::repeat_with(|| connect(port)).take(40).collect();
     assert_eq!(
-        line,
-        "tcp_listen: cannot accept: Too many open files (os error 24)\n"
+        script.line(),
+        "tcp_listen: cannot accept: Too many open files (os error 24)"
     );
     drop(crowd);
-    let mut last = connect();
+    let mut last = connect(port);
     last.write_all(b"quit\n").unwrap();
     assert_eq!(read_all(&last), b"quit\n");
-    line.clear();
-    stdout.read_to_string(&mut line).unwrap();
-    assert_eq!(line, "open 0\n");
-    assert!(child.wait().unwrap().success());
+    assert_eq!(script.end(), (0, "open 0\n".to_owned(), String::new()));
 }
 
 /// Resident size of a process, in bytes.
@@ -301,11 +217,11 @@ fn idle_connections_are_small() {
         "open += 1",
         &format!("open += 1; if (open == {count}) {{ println(\"all\") }}"),
     );
-    let mut script = Script::start("idle", &script);
-    let before = resident(script.child.id());
+    let mut script = Server::start("idle", &script);
+    let before = resident(script.running.id());
     let mut crowd: Vec<TcpStream> = std::iter::repeat_with(|| script.connect()).take(count).collect();
-    assert_eq!(script.line(), "all");
-    let used = resident(script.child.id()) - before;
+    assert_eq!(script.running.line(), "all");
+    let used = resident(script.running.id()) - before;
     println!("{count} connections: {used} bytes");
     assert!(used <= (32 << 20) * count as u64 / WANTED as u64, "{used} bytes");
     // They are alive, the last and the first of them.
@@ -325,12 +241,12 @@ fn idle_connections_are_small() {
 /// The first SIGINT closes in peace; `accept` returns and the script goes on.
 #[test]
 fn an_interrupt_closes_servers_in_peace() {
-    let script = Script::start("peace", ECHO);
+    let script = Server::start("peace", ECHO);
     let mut stream = script.connect();
     stream.write_all(b"before\n").unwrap();
     let mut answer = [0; 7];
     stream.read_exact(&mut answer).unwrap();
-    script.signal("-INT");
+    script.running.signal("-INT");
     assert_eq!(read_all(&stream), b"");
     ended_well(script, "open 0\n");
 }
@@ -350,26 +266,26 @@ fn a_graceful_shutdown_has_an_end() {
         srv.accept()
         println("after")
     "#;
-    let mut script = Script::start_with("grace", STUCK, |command| {
+    let mut script = Server::start_with("grace", STUCK, |command| {
         command.env("AETHER_GRACEFUL_SHUTDOWN_TIMEOUT_SECS", "0.3");
     });
     let stream = script.connect();
-    assert_eq!(script.line(), "written");
+    assert_eq!(script.running.line(), "written");
     let begun = Instant::now();
-    script.signal("-INT");
+    script.running.signal("-INT");
     ended_well(script, "disconnect\nafter\n");
     assert!(begun.elapsed() >= Duration::from_millis(250));
     drop(stream);
 
-    let mut script = Script::start_with("twice", STUCK, |command| {
+    let mut script = Server::start_with("twice", STUCK, |command| {
         command.env("AETHER_GRACEFUL_SHUTDOWN_TIMEOUT_SECS", "50");
     });
     let stream = script.connect();
-    assert_eq!(script.line(), "written");
+    assert_eq!(script.running.line(), "written");
     let begun = Instant::now();
-    script.signal("-INT");
+    script.running.signal("-INT");
     std::thread::sleep(Duration::from_millis(300));
-    script.signal("-INT");
+    script.running.signal("-INT");
     ended_well(script, "after\n");
     assert!(begun.elapsed() < Duration::from_secs(25));
     drop(stream);
@@ -392,7 +308,7 @@ fn a_client_sees_the_end_of_its_server() {
         println("returned")
         "#
     );
-    let script = Script::start("client", &text);
+    let script = Server::start("client", &text);
     let (mut stream, _) = listener.accept().unwrap();
     let mut hello = [0; 5];
     stream.read_exact(&mut hello).unwrap();
@@ -406,7 +322,7 @@ fn a_client_sees_the_end_of_its_server() {
 
 #[test]
 fn datagrams_of_every_size_come_back() {
-    let script = Script::start(
+    let script = Server::start(
         "udp",
         r#"
         let sock = udp_bind("127.0.0.1:0")
@@ -438,11 +354,11 @@ fn datagrams_of_every_size_come_back() {
 
 #[test]
 fn an_interrupt_ends_listening() {
-    let script = Script::start(
+    let script = Server::start(
         "listening",
         "let sock = udp_bind(\"127.0.0.1:0\")\nsock.on_listen(fn() { println(sock.port) })\nsock.listen()\nprintln(\"end\")\n",
     );
-    script.signal("-INT");
+    script.running.signal("-INT");
     ended_well(script, "end\n");
 }
 
@@ -454,7 +370,7 @@ fn run(name: &str, text: &str, variables: &[(&str, &str)]) -> (i32, String, Stri
     let mut command = scratch.command(&["script.ae"]);
     command.envs(variables.iter().copied());
     let begun = Instant::now();
-    let (status, out, err) = aether_tests::status_and_output(command.output().unwrap());
+    let (status, out, err) = status_and_output(command.output().unwrap());
     (status, out, err, begun.elapsed())
 }
 
@@ -545,10 +461,10 @@ fn an_interrupt_ends_waiting() {
         let text = format!(
             "println(1)\ntry {{\n    {wait}\n}} catch(e) {{ println(\"caught\") }} finally {{ println(\"cleaned\") }}\n"
         );
-        let script = Script::start(name, &text);
+        let script = Server::start(name, &text);
         let begun = Instant::now();
         std::thread::sleep(Duration::from_millis(100));
-        script.signal("-INT");
+        script.running.signal("-INT");
         assert_eq!(
             script.end(),
             (130, "cleaned\n".to_owned(), String::new()),
@@ -563,58 +479,41 @@ fn an_interrupt_ends_waiting() {
 fn the_chat_example_works() {
     let examples = aether_tests::repository().join("examples");
     let start = |script: &str, address: &str| {
-        Command::new(aether_tests::binary())
-            .arg(examples.join(script))
-            .arg(address)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap()
-    };
-    let line_of = |reader: &mut BufReader<ChildStdout>| {
-        let mut line = String::new();
-        reader.read_line(&mut line).unwrap();
-        line.trim_end().to_owned()
+        let mut command = Command::new(aether_tests::binary());
+        command.arg(examples.join(script)).arg(address);
+        Running::start(command.stdin(Stdio::piped()))
     };
     let mut server = start("chat_server.ae", "127.0.0.1:0");
-    let mut log = BufReader::new(server.stdout.take().unwrap());
-    let first = line_of(&mut log);
+    let first = server.line();
     let address = first
         .strip_prefix("listening on ")
         .unwrap_or_else(|| panic!("{first}"));
     let mut members = Vec::new();
     for (name, greeting) in [("Ada", "* 0 here"), ("Zoë", "* 1 here, Ada")] {
         let mut client = start("chat_client.ae", address);
-        let mut heard = BufReader::new(client.stdout.take().unwrap());
-        let mut says = client.stdin.take().unwrap();
-        assert_eq!(line_of(&mut heard), "* What is your name?");
+        let mut says = client.input();
+        assert_eq!(client.line(), "* What is your name?");
         writeln!(says, "{name}").unwrap();
-        assert_eq!(line_of(&mut heard), greeting);
-        assert_eq!(line_of(&mut log), format!("* {name} comes in"));
-        members.push((client, heard, says));
+        assert_eq!(client.line(), greeting);
+        assert_eq!(server.line(), format!("* {name} comes in"));
+        members.push((client, says));
     }
     // Reading a line blocks a client: it hears what was said after its next line.
-    writeln!(members[1].2, "grüße 🎉").unwrap();
-    assert_eq!(line_of(&mut log), "Zoë: grüße 🎉");
-    writeln!(members[0].2, "hello").unwrap();
-    assert_eq!(line_of(&mut members[0].1), "* Zoë comes in");
-    assert_eq!(line_of(&mut members[0].1), "Zoë: grüße 🎉");
-    assert_eq!(line_of(&mut log), "Ada: hello");
-    for (mut client, mut heard, says) in members {
+    writeln!(members[1].1, "grüße 🎉").unwrap();
+    assert_eq!(server.line(), "Zoë: grüße 🎉");
+    writeln!(members[0].1, "hello").unwrap();
+    assert_eq!(members[0].0.line(), "* Zoë comes in");
+    assert_eq!(members[0].0.line(), "Zoë: grüße 🎉");
+    assert_eq!(server.line(), "Ada: hello");
+    for (client, says) in members {
         drop(says);
-        let mut rest = String::new();
-        heard.read_to_string(&mut rest).unwrap();
+        let (status, rest, _) = client.end();
         assert!(rest.ends_with("(disconnected)\n"), "{rest}");
-        assert!(client.wait().unwrap().success());
+        assert_eq!(status, 0);
     }
-    let interrupted = Command::new("kill")
-        .args(["-INT", &server.id().to_string()])
-        .status();
-    assert!(interrupted.unwrap().success());
-    let mut rest = String::new();
-    log.read_to_string(&mut rest).unwrap();
-    assert_eq!(rest, "* Ada leaves\n* Zoë leaves\nclosed\n");
-    assert!(server.wait().unwrap().success());
+    server.signal("-INT");
+    let rest = "* Ada leaves\n* Zoë leaves\nclosed\n".to_owned();
+    assert_eq!(server.end(), (0, rest, String::new()));
 }
 
 /// An engine that is dropped with sleeps, jobs, callbacks, servers and parked coroutines out ends at once and leaves

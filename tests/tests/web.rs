@@ -6,70 +6,15 @@
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
-use aether_tests::{Scratch, repository};
+use aether_tests::{Running, Scratch, Server, binary, repository};
 
-/// How long anything on loopback may take.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A script that serves, and says its port first.
-struct Server {
-    scratch: Scratch,
-    child: Child,
-    stdout: BufReader<ChildStdout>,
-    port: u16,
-}
-
-impl Server {
-    fn start(name: &str, text: &str) -> Self {
-        Self::start_in(Scratch::new(name), text, &[])
-    }
-
-    fn start_in(scratch: Scratch, text: &str, options: &[&str]) -> Self {
-        scratch.file("script.ae", text);
-        let mut arguments = options.to_vec();
-        arguments.push("script.ae");
-        let mut child = scratch
-            .command(&arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
-        let port = line.trim().parse().unwrap_or_else(|_| {
-            let mut errors = String::new();
-            child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
-            panic!("no port: {line:?}, {errors}")
-        });
-        Self {
-            scratch,
-            child,
-            stdout,
-            port,
-        }
-    }
-
-    fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        stream
-    }
-
+/// What a server of HTTP answers.
+trait Answers {
     /// What is answered to these bytes, up to the end of the connection.
-    fn answer(&self, request: &[u8]) -> String {
-        let mut stream = self.connect();
-        // A server that refuses may close before it has everything.
-        let _ = stream.write_all(request);
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        String::from_utf8_lossy(&answer).into_owned()
-    }
+    fn answer(&self, request: &[u8]) -> String;
 
     /// The status line of an answer.
     fn status(&self, request: &[u8]) -> String {
@@ -82,34 +27,16 @@ impl Server {
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
         assert!(answer.ends_with("\r\n\r\n/ok:"), "{answer}");
     }
-
-    fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args([name, &self.child.id().to_string()])
-            .status();
-        assert!(sent.unwrap().success());
-    }
-
-    /// What it has printed since, and its status.
-    fn end(mut self) -> (String, String, bool) {
-        let (mut out, mut errors) = (String::new(), String::new());
-        self.stdout.read_to_string(&mut out).unwrap();
-        self.child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut errors)
-            .unwrap();
-        let ended_well = self.child.wait().unwrap().success();
-        (out, errors, ended_well)
-    }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+impl Answers for Server {
+    fn answer(&self, request: &[u8]) -> String {
+        let mut stream = self.connect();
+        // A server that refuses may close before it has everything.
+        let _ = stream.write_all(request);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
     }
 }
 
@@ -371,18 +298,15 @@ fn main() { println("main is over") }
     stream.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
     let mut server = server;
     for expected in ["main is over", "begun"] {
-        let mut line = String::new();
-        server.stdout.read_line(&mut line).unwrap();
-        assert_eq!(line.trim_end(), expected);
+        assert_eq!(server.running.line(), expected);
     }
-    server.signal("-INT");
+    server.running.signal("-INT");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.ends_with("answered"), "{answer}");
     assert!(answer.contains("connection: close"), "{answer}");
     assert_eq!(idle.read(&mut [0]).unwrap_or(0), 0);
-    let (out, errors, ended_well) = server.end();
-    assert_eq!((out.as_str(), errors.as_str(), ended_well), ("", "", true));
+    assert_eq!(server.end(), (0, String::new(), String::new()));
 }
 
 #[test]
@@ -621,41 +545,37 @@ println(server.port)
     server.check();
 }
 
-/// An example with arguments; its output, and whether it ended well.
-fn example(name: &str, arguments: &[&str]) -> String {
-    let output = Command::new(aether_tests::binary())
+/// The command that runs an example.
+fn run_example(name: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(binary());
+    command
         .arg(repository().join("examples").join(name))
-        .args(arguments)
-        .output()
-        .unwrap();
+        .args(arguments);
+    command
+}
+
+/// What an example prints, which ends well.
+fn example(name: &str, arguments: &[&str]) -> String {
+    let output = run_example(name, arguments).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// An example that serves, and what it says before its address.
-fn serving(name: &str, arguments: &[&str], says: &str) -> (Child, BufReader<ChildStdout>, String) {
-    let mut child = Command::new(aether_tests::binary())
-        .arg(repository().join("examples").join(name))
-        .args(arguments)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut log = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    log.read_line(&mut line).unwrap();
-    let url = line
-        .trim_end()
-        .strip_prefix(says)
-        .unwrap_or_else(|| panic!("{line}"));
-    (child, log, url.trim_end_matches('/').to_owned())
+/// An example that serves, which says something before its address, and that address.
+fn serving(name: &str, arguments: &[&str], says: &str) -> (Running, String) {
+    let mut service = Running::start(&mut run_example(name, arguments));
+    let line = service.line();
+    let url = line.strip_prefix(says).unwrap_or_else(|| panic!("{line}"));
+    let url = url.trim_end_matches('/').to_owned();
+    (service, url)
 }
 
-fn interrupt(mut child: Child) {
-    let sent = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(sent.unwrap().success());
-    assert!(child.wait().unwrap().success());
+/// What a service printed that ends well when it is interrupted.
+fn interrupt(service: Running) -> String {
+    service.signal("-INT");
+    let (status, out, errors) = service.end();
+    assert_eq!((status, errors.as_str()), (0, ""));
+    out
 }
 
 #[test]
@@ -664,7 +584,7 @@ fn the_todo_example_works() {
     let file = scratch.path().join("todo.json");
     let file = file.to_str().unwrap();
     let begin = || serving("todo_service.ae", &["127.0.0.1:0", file], "serving at ");
-    let (service, _log, url) = begin();
+    let (service, url) = begin();
     for (arguments, expected) in [
         (vec!["list"], ""),
         (vec!["add", "write to Ada"], "  1 write to Ada\n"),
@@ -679,14 +599,14 @@ fn the_todo_example_works() {
         assert_eq!(example("todo_client.ae", &all), expected, "{all:?}");
     }
     interrupt(service);
-    let (service, _log, url) = begin();
+    let (service, url) = begin();
     assert_eq!(example("todo_client.ae", &[&url, "list"]), "  2 täglich\n");
     interrupt(service);
 }
 
 #[test]
 fn the_chat_in_the_browser_works() {
-    let (chat, mut log, url) = serving("web_chat.ae", &["127.0.0.1:0"], "open ");
+    let (chat, url) = serving("web_chat.ae", &["127.0.0.1:0"], "open ");
     let scratch = Scratch::new("web-chat");
     let client = format!(
         r#"
@@ -716,9 +636,7 @@ println(zoe.next())
     let expected = "text/html; charset=utf-8 true\nWhat is your name?\n* Ada comes in\nWhat is your name?\n* Zoë comes in\n\
         * Zoë comes in\nZoë: hello Zoë: hello\n* Ada leaves\n";
     assert_eq!(out, expected);
-    interrupt(chat);
-    let mut rest = String::new();
-    log.read_to_string(&mut rest).unwrap();
+    let rest = interrupt(chat);
     assert!(
         rest.starts_with("* Ada comes in\n* Zoë comes in\nZoë: hello\n* Ada leaves\n"),
         "{rest}"

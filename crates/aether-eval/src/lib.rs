@@ -6,8 +6,9 @@
 //! Invariants
 //! - The world enters through [`Host`] alone: nothing here prints, opens, sleeps or reads a clock.
 //! - Script calls never recurse on the native stack.
-//! - `unsafe` is confined to `vm`.
+//! - `unsafe` is confined to `vm` and to the comparisons of sorts.
 
+mod background;
 mod builtins;
 pub mod bytecode;
 mod compiler;

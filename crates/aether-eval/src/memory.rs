@@ -448,17 +448,10 @@ impl LeakReport {
     /// The report as JSON: `{cycles, alive, live_bytes, peak_bytes}`.
     pub fn json(&self) -> String {
         let cycles = self.cycles.iter().map(|leak| {
-            let path = leak.path.iter().map(|step| {
-                format!(
-                    r#"{{"type":{},"site":{},"function":{},"edge":{},"objects":{},"bytes":{}}}"#,
-                    quoted(&step.type_name),
-                    quoted(&step.at.place),
-                    quoted(&step.at.function),
-                    quoted(&step.edge),
-                    step.totals.count,
-                    step.totals.bytes
-                )
-            });
+            let path = leak
+                .path
+                .iter()
+                .map(|step| objects_as_json(&step.type_name, &step.at, ("edge", &step.edge), step.totals));
             format!(
                 r#"{{"groups":{},"objects":{},"bytes":{},"weak":{},"path":[{}]}}"#,
                 leak.groups,
@@ -469,14 +462,11 @@ impl LeakReport {
             )
         });
         let alive = self.alive.iter().map(|alive| {
-            format!(
-                r#"{{"type":{},"site":{},"function":{},"held_by":{},"objects":{},"bytes":{}}}"#,
-                quoted(&alive.type_name),
-                quoted(&alive.at.place),
-                quoted(&alive.at.function),
-                quoted(&alive.held_by),
-                alive.total.count,
-                alive.total.bytes
+            objects_as_json(
+                &alive.type_name,
+                &alive.at,
+                ("held_by", &alive.held_by),
+                alive.total,
             )
         });
         format!(
@@ -487,6 +477,24 @@ impl LeakReport {
             self.peak_bytes
         )
     }
+}
+
+/// Objects of one type from one place, with what is known of them beside their totals.
+fn objects_as_json(
+    type_name: &str,
+    at: &LeakPlace,
+    (key, known): (&str, &str),
+    totals: ObjectTotals,
+) -> String {
+    format!(
+        r#"{{"type":{},"site":{},"function":{},"{key}":{},"objects":{},"bytes":{}}}"#,
+        quoted(type_name),
+        quoted(&at.place),
+        quoted(&at.function),
+        quoted(known),
+        totals.count,
+        totals.bytes
+    )
 }
 
 fn joined(parts: impl Iterator<Item = String>) -> String {

@@ -321,3 +321,45 @@ fn every_refused_charge_ends_in_an_error_with_exact_accounting() {
         }
     }
 }
+
+/// A `select` that fails, for want of memory at one of its channels or because nothing can come, waits at none of them:
+/// what is sent later goes to whoever receives.
+#[test]
+fn a_select_that_failed_takes_nothing() {
+    let text = r#"
+let a = channel()
+let b = channel()
+let gate = channel(1)
+async fn later() {
+  await gate.recv()
+  b.send(0)
+}
+Promise.spawn(later)
+gate.send(null)
+try { select([[a, fn(v) { println("taken") }], [b, fn(v) { return v }]]) } catch (e) { println("refused") }
+let got = a.recv()
+a.send(1)
+println(await got)
+"#;
+    let (plain, result, charges) = stressed(text, 0, Some(u64::MAX - 1));
+    result.unwrap();
+    assert_eq!(plain, "1\n");
+    let mut refused = 0;
+    for number in 1..=charges {
+        match stressed(text, 0, Some(number)) {
+            (out, Ok(()), _) => {
+                let (was_refused, rest) = match out.strip_prefix("refused\n") {
+                    Some(rest) => (true, rest),
+                    None => (false, out.as_str()),
+                };
+                assert!(rest.starts_with("1\n"), "{number}: {out}");
+                refused += usize::from(was_refused);
+            }
+            (_, Err(RunError::Runtime(error)), _) => {
+                assert_eq!(error.kind, ErrorKind::OutOfMemory, "{number}: {error}");
+            }
+            (_, Err(other), _) => panic!("{number}: {other}"),
+        }
+    }
+    assert!(refused > 0);
+}

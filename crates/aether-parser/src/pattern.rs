@@ -10,6 +10,7 @@ use crate::cursor::{
 };
 use crate::list::{Delimiters, braces, bracketed, comma_items, parens, square_brackets};
 use crate::literal::literal;
+use crate::precedence::is_literal;
 
 /// What a `let` binds: a name, `[…]` or `{…}`.
 pub(crate) fn binding<'t>(expression: Production<'t, NodeId>) -> Production<'t, NodeId> {
@@ -147,16 +148,7 @@ fn simple(inp: &mut Cursor<'_, '_>) -> Parsed<NodeId> {
             element(inp)
         }),
         T::LeftBrace => list_pattern(inp, braces("pattern"), Node::DictPattern, |inp, _| entry(inp)),
-        T::Int
-        | T::Float
-        | T::BadNumber
-        | T::String
-        | T::TripleString
-        | T::UnterminatedString
-        | T::True
-        | T::False
-        | T::Null
-        | T::Minus => {
+        kind if kind == T::Minus || is_literal(kind) => {
             let value = pattern_literal(inp)?;
             let inclusive = match peek_kind(inp) {
                 T::DotDot => false,

@@ -99,9 +99,9 @@ pub(crate) fn compound(kind: TokenKind) -> Option<Infix> {
     })
 }
 
-/// Whether an expression can start with this token.
+/// Whether the token is a literal, if a malformed one.
 #[inline]
-pub(crate) fn starts_expression(kind: TokenKind) -> bool {
+pub(crate) fn is_literal(kind: TokenKind) -> bool {
     use TokenKind as T;
     matches!(
         kind,
@@ -111,20 +111,30 @@ pub(crate) fn starts_expression(kind: TokenKind) -> bool {
             | T::String
             | T::TripleString
             | T::UnterminatedString
-            | T::StringStart
-            | T::Ident
             | T::True
             | T::False
             | T::Null
-            | T::LeftParen
-            | T::LeftBracket
-            | T::LeftBrace
-            | T::Fn
-            | T::Async
-            | T::Await
-            | T::Minus
-            | T::Bang
-            | T::Tilde
-            | T::Match
     )
+}
+
+/// Whether an expression can start with this token.
+#[inline]
+pub(crate) fn starts_expression(kind: TokenKind) -> bool {
+    use TokenKind as T;
+    is_literal(kind)
+        || matches!(
+            kind,
+            T::StringStart
+                | T::Ident
+                | T::LeftParen
+                | T::LeftBracket
+                | T::LeftBrace
+                | T::Fn
+                | T::Async
+                | T::Await
+                | T::Minus
+                | T::Bang
+                | T::Tilde
+                | T::Match
+        )
 }

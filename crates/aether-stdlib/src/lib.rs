@@ -12,6 +12,9 @@
 
 mod arguments;
 
+#[cfg(any(feature = "watch", feature = "process", feature = "web", feature = "worker"))]
+mod awaited;
+
 #[cfg(any(feature = "files", feature = "net"))]
 mod byte_form;
 
@@ -42,11 +45,17 @@ mod fs;
 #[cfg(feature = "bytes")]
 mod hash;
 
+#[cfg(any(feature = "watch", feature = "process"))]
+mod hook;
+
 #[cfg(feature = "http")]
 mod http;
 
 #[cfg(feature = "path")]
 mod path;
+
+#[cfg(any(feature = "process", feature = "web"))]
+mod pieces;
 
 #[cfg(feature = "plugins")]
 mod plugins;

@@ -18,7 +18,7 @@ pub enum PromiseState {
         /// Its arguments.
         args: Rc<Array>,
     },
-    /// The body runs or is parked; whatever it waits for holds its stack.
+    /// The body runs or is parked.
     Running,
     /// Done.
     Fulfilled(Value),

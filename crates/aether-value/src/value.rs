@@ -114,6 +114,15 @@ impl Value {
         }
     }
 
+    /// Whether calling it gives a promise of its result: an async function, or a method that is one.
+    pub fn is_async(&self) -> bool {
+        match self {
+            Self::AsyncFunction(_) => true,
+            Self::BoundMethod(bound) => bound.closure().is_async(),
+            _ => false,
+        }
+    }
+
     /// What `type(v)` gives.
     pub fn type_name(&self) -> Cow<'_, str> {
         match self {

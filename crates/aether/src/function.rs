@@ -213,47 +213,55 @@ pub trait HostMethodMut<T, Form>: 'static {
 #[derive(Debug)]
 pub struct WithCtx;
 
-/// Both forms of a method with these parameters, whose receiver is given in one way.
+/// The function of the host that calls `self` with `given`, then with the arguments, and hands the result to `finish`.
+macro_rules! host_function {
+    ($self:ident, $called_name:ident, $ctx:ident, [$($given:tt)*], $finish:expr, $($name:ident $at:tt),*) => {{
+        let (min, max) = const { arity(&[$($name::TAKES),*]) };
+        let called = $called_name.to_owned();
+        HostFunction::new($called_name, min, max, move |$ctx, _args| {
+            let _ = &called;
+            let result = $self($($given)* $(argument::<$name>(&called, _args, $at)?),*);
+            $finish(result, $ctx)
+        })
+    }};
+}
+
+/// A method with these parameters, whose receiver is given in one way, behind the parameters in `$given`.
+macro_rules! method {
+    (
+        $trait:ident, $form:ty, $ctx:ident, [$($given:ident: $given_type:ty)?], [$($receiver:tt)+],
+        $($name:ident $at:tt),*
+    ) => {
+        impl<Recv, Fun, Out, $($name),*> $trait<Recv, $form> for Fun
+        where
+            Fun: Fn($($given_type,)? $($receiver)+, $($name),*) -> Out + 'static,
+            Out: IntoReturn,
+            $($name: FromValue,)*
+        {
+            const ARITY: (usize, Option<usize>) = arity(&[$($name::TAKES),*]);
+
+            fn invoke(
+                &self,
+                $ctx: &mut Ctx<'_>,
+                _name: &str,
+                receiver: $($receiver)+,
+                _args: &[Value],
+            ) -> Result<Value, Raise> {
+                let result = self($($given,)? receiver, $(argument::<$name>(_name, _args, $at)?),*);
+                result.into_return($ctx.heap())
+            }
+        }
+    };
+}
+
+/// Both forms of a method.
 macro_rules! methods {
-    ($trait:ident, [$($receiver:tt)+], $($name:ident $at:tt),*) => {
-        impl<Recv, Fun, Out, $($name),*> $trait<Recv, fn($($name),*) -> Out> for Fun
-        where
-            Fun: Fn($($receiver)+, $($name),*) -> Out + 'static,
-            Out: IntoReturn,
-            $($name: FromValue,)*
-        {
-            const ARITY: (usize, Option<usize>) = arity(&[$($name::TAKES),*]);
-
-            fn invoke(
-                &self,
-                ctx: &mut Ctx<'_>,
-                _name: &str,
-                receiver: $($receiver)+,
-                _args: &[Value],
-            ) -> Result<Value, Raise> {
-                self(receiver, $(argument::<$name>(_name, _args, $at)?),*).into_return(ctx.heap())
-            }
-        }
-
-        impl<Recv, Fun, Out, $($name),*> $trait<Recv, (WithCtx, fn($($name),*) -> Out)> for Fun
-        where
-            Fun: Fn(&mut Ctx<'_>, $($receiver)+, $($name),*) -> Out + 'static,
-            Out: IntoReturn,
-            $($name: FromValue,)*
-        {
-            const ARITY: (usize, Option<usize>) = arity(&[$($name::TAKES),*]);
-
-            fn invoke(
-                &self,
-                ctx: &mut Ctx<'_>,
-                _name: &str,
-                receiver: $($receiver)+,
-                _args: &[Value],
-            ) -> Result<Value, Raise> {
-                let result = self(ctx, receiver, $(argument::<$name>(_name, _args, $at)?),*);
-                result.into_return(ctx.heap())
-            }
-        }
+    ($trait:ident, $receiver:tt, $($name:ident $at:tt),*) => {
+        method!($trait, fn($($name),*) -> Out, ctx, [], $receiver, $($name $at),*);
+        method!(
+            $trait, (WithCtx, fn($($name),*) -> Out), ctx, [ctx: &mut Ctx<'_>], $receiver,
+            $($name $at),*
+        );
     };
 }
 
@@ -267,12 +275,7 @@ macro_rules! functions {
                 $($name: FromValue,)*
             {
                 fn into_function(self, name: &str) -> HostFunction {
-                    let (min, max) = const { arity(&[$($name::TAKES),*]) };
-                    let called = name.to_owned();
-                    HostFunction::new(name, min, max, move |ctx, _args| {
-                        let _ = &called;
-                        self($(argument::<$name>(&called, _args, $at)?),*).into_return(ctx.heap())
-                    })
+                    host_function!(self, name, ctx, [], returned, $($name $at),*)
                 }
             }
 
@@ -283,13 +286,7 @@ macro_rules! functions {
                 $($name: FromValue,)*
             {
                 fn into_function(self, name: &str) -> HostFunction {
-                    let (min, max) = const { arity(&[$($name::TAKES),*]) };
-                    let called = name.to_owned();
-                    HostFunction::new(name, min, max, move |ctx, _args| {
-                        let _ = &called;
-                        let result = self(ctx, $(argument::<$name>(&called, _args, $at)?),*);
-                        result.into_return(ctx.heap())
-                    })
+                    host_function!(self, name, ctx, [ctx,], returned, $($name $at),*)
                 }
             }
 
@@ -301,12 +298,7 @@ macro_rules! functions {
                 $($name: FromValue,)*
             {
                 fn into_function(self, name: &str) -> HostFunction {
-                    let (min, max) = const { arity(&[$($name::TAKES),*]) };
-                    let called = name.to_owned();
-                    HostFunction::new(name, min, max, move |ctx, _args| {
-                        let _ = &called;
-                        ctx.await_future(future_of(self($(argument::<$name>(&called, _args, $at)?),*)))
-                    })
+                    host_function!(self, name, ctx, [], awaited, $($name $at),*)
                 }
             }
 
@@ -314,6 +306,19 @@ macro_rules! functions {
             methods!(HostMethodMut, [&mut Recv], $($name $at),*);
         )*
     };
+}
+
+/// What a function gave, as a value.
+fn returned(result: impl IntoReturn, ctx: &mut Ctx<'_>) -> Result<Value, Raise> {
+    result.into_return(ctx.heap())
+}
+
+/// The promise of what a future gives.
+fn awaited<F: Future<Output: IntoReturn + 'static> + 'static>(
+    future: F,
+    ctx: &mut Ctx<'_>,
+) -> Result<Value, Raise> {
+    ctx.await_future(future_of(future))
 }
 
 functions!(

@@ -24,7 +24,7 @@ use crate::task::nanos;
 
 pub(super) static DEFS: &[BuiltinDef] = &[
     BuiltinDef::core("channel", &["capacity"], 0, 1, channel),
-    BuiltinDef::core_frame("select", &["cases", "timeout"], 1, 2, 4, select),
+    BuiltinDef::core_frame("select", &["cases", "timeout"], 1, 2, 4, select).catching(),
 ];
 
 static METHODS: &[BuiltinDef] = &[
@@ -396,7 +396,12 @@ fn select(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, 
     const AWAITED: i64 = 2;
     match (event, slots[3].as_int()) {
         (Event::Start, _) => begin_select(ctx, slots),
-        (Event::Failed(raise), _) => Err(raise),
+        (Event::Failed(raise), _) => {
+            if let Value::Promise(promise) = &slots[2] {
+                give_up(ctx, promise);
+            }
+            Err(raise)
+        }
         (Event::Returned(value), Some(CALLED)) => {
             slots[3] = Value::Int(AWAITED);
             Ok(Step::Await(value))
@@ -432,6 +437,11 @@ fn call_case(slots: &mut [Value], number: usize, value: Value) -> Result<Step, R
         args: Args::One(value),
         lenient: true,
     })
+}
+
+/// Nobody waits for the promise of a `select` any more: the channels that it has been entered at pass it over.
+fn give_up(ctx: &mut Ctx<'_>, promise: &Rc<Promise>) {
+    ctx.vm.settle(promise, PromiseState::Fulfilled(Value::Null));
 }
 
 fn begin_select(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
@@ -481,16 +491,23 @@ fn begin_select(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
         return Ok(Step::Done(Value::Null));
     }
     let promise = ctx.heap().promise(PromiseState::External)?;
-    for number in 0..cases.len() {
-        let value = channel_at(number)?;
-        let (native, channel) = channel_of(&value)?;
-        add_receiver(native, channel, promise.clone(), Form::Case(number as i64))?;
-    }
-    if let Some(seconds) = until {
-        let due = ctx.host().monotonic().saturating_add(nanos(seconds));
-        let heap = ctx.heap().clone();
-        ctx.vm.scheduler.sleep_until(&heap, due, promise.clone())?;
-        promise.set_timed();
+    let mut enter = || {
+        for number in 0..cases.len() {
+            let value = channel_at(number)?;
+            let (native, channel) = channel_of(&value)?;
+            add_receiver(native, channel, promise.clone(), Form::Case(number as i64))?;
+        }
+        if let Some(seconds) = until {
+            let due = ctx.host().monotonic().saturating_add(nanos(seconds));
+            let heap = ctx.heap().clone();
+            ctx.vm.scheduler.sleep_until(&heap, due, promise.clone())?;
+            promise.set_timed();
+        }
+        Ok(())
+    };
+    if let Err(raise) = enter() {
+        give_up(ctx, &promise);
+        return Err(raise);
     }
     slots[2] = Value::Promise(promise.clone());
     Ok(Step::Await(Value::Promise(promise)))

@@ -9,6 +9,7 @@
 use aether_value::{Array, Heap, Raise, Rc, Value};
 
 use super::support::built;
+use super::text::array_of_characters;
 use super::{Args, BuiltinDef, Event, Range, Step};
 use crate::context::Ctx;
 use crate::vm::generator::{Asked, ask, has_yielded};
@@ -187,16 +188,7 @@ fn finish(slots: &mut [Value]) -> Step {
 pub(crate) fn collect_iterable(heap: &Heap, value: &Value) -> Result<Option<Rc<Array>>, Raise> {
     let items = match value {
         Value::Array(array) => return Ok(Some(array.clone())),
-        Value::String(text) => {
-            let items = heap.array(text.len_chars())?;
-            let mut rest = text.as_str();
-            while let Some(first) = rest.chars().next() {
-                let (head, tail) = rest.split_at(first.len_utf8());
-                items.push(Value::String(heap.char_string(head)?))?;
-                rest = tail;
-            }
-            items
-        }
+        Value::String(text) => array_of_characters(heap, text)?,
         Value::Dict(dict) => keys(heap, dict)?,
         Value::Set(set) => {
             let items = heap.array(set.len())?;

@@ -94,20 +94,11 @@ pub(super) fn on_ready(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> 
             })
         }
         // The runtime demands what an async callback gives: its body would not run otherwise.
-        Some(CALLED) if is_async(&slots[1]) => {
+        Some(CALLED) if slots[1].is_async() => {
             slots[3] = Value::Int(AWAITED);
             Ok(Step::Await(value))
         }
         Some(_) => Ok(Step::Done(Value::Null)),
-    }
-}
-
-/// Whether calling a function gives a promise of its result.
-pub(super) fn is_async(function: &Value) -> bool {
-    match function {
-        Value::AsyncFunction(_) => true,
-        Value::BoundMethod(bound) => bound.closure().is_async(),
-        _ => false,
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! Source: language reference §11, library reference chapter 10, **string**.
 
-use aether_value::{Buffer, Charge, Heap, IterState, Raise, Rc, Str, StrBuilder, Value};
+use aether_value::{Array, Buffer, Charge, Heap, IterState, Raise, Rc, Str, StrBuilder, Value};
 
 use super::support::{push_repeated, room_for};
 use crate::context::Ctx;
@@ -102,10 +102,14 @@ fn pieces(heap: &Heap, text: &Rc<Str>, separator: &Rc<Str>) -> Result<Value, Rai
     Ok(Value::Iterator(heap.iterator(state)?))
 }
 
-/// The characters as an array.
+/// The characters as an array, whose making is counted.
 pub(super) fn characters(ctx: &mut Ctx<'_>, text: &Str) -> Result<Value, Raise> {
     ctx.tick(text.len_chars())?;
-    let heap = ctx.heap();
+    Ok(Value::Array(array_of_characters(ctx.heap(), text)?))
+}
+
+/// The characters as an array.
+pub(super) fn array_of_characters(heap: &Heap, text: &Str) -> Result<Rc<Array>, Raise> {
     let items = heap.array(text.len_chars())?;
     let mut rest = text.as_str();
     while let Some(first) = rest.chars().next() {
@@ -113,7 +117,7 @@ pub(super) fn characters(ctx: &mut Ctx<'_>, text: &Str) -> Result<Value, Raise> 
         items.push(Value::String(heap.char_string(head)?))?;
         rest = tail;
     }
-    Ok(Value::Array(items))
+    Ok(items)
 }
 
 /// The display texts of `items` with `separator` between them.

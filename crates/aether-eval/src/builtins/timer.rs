@@ -14,7 +14,7 @@ use std::cell::{Cell, RefCell};
 use aether_value::{Builtin, Heap, Native, NativeObject, Raise, Raw, Rc, StrBuilder, Value};
 
 use super::support::take;
-use super::{Args, BuiltinDef, Event, Step, promise};
+use super::{Args, BuiltinDef, Event, Step};
 use crate::context::Ctx;
 use crate::task::nanos;
 
@@ -120,7 +120,7 @@ fn fire(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Rais
             })
         }
         // The body of an async function runs because somebody waits for it.
-        Event::Returned(value) if promise::is_async(&take(&mut slots[1])) => Ok(Step::Await(value)),
+        Event::Returned(value) if take(&mut slots[1]).is_async() => Ok(Step::Await(value)),
         Event::Returned(_) => Ok(Step::Done(Value::Null)),
         Event::Failed(raise) => Err(raise),
     }

@@ -156,13 +156,18 @@ impl Compiler<'_> {
                 } else {
                     &builtins::RANGE
                 };
-                self.two_operands(id, def, start, end, dst, false)?;
+                self.called_operator(id, def, &[start, end], dst)?;
             }
             Node::Membership {
                 item,
                 container,
                 negated,
-            } => self.two_operands(id, &builtins::MEMBERSHIP, item, container, dst, negated)?,
+            } => {
+                self.called_operator(id, &builtins::MEMBERSHIP, &[item, container], dst)?;
+                if negated {
+                    self.emit(Op::Not, dst, dst, 0);
+                }
+            }
             Node::Logical { .. } => self.logical(id, dst)?,
             Node::Ternary {
                 condition,
@@ -443,7 +448,7 @@ impl Compiler<'_> {
         }
         if op != UnaryOp::Not && self.tables.native_operators && !self.is_scalar(operand) {
             let def = builtins::unary_operator(op == UnaryOp::Negate);
-            return self.one_operand(id, def, operand, dst);
+            return self.called_operator(id, def, &[operand], dst);
         }
         let value = self.operand_in(operand, Some(dst))?;
         self.at(id);
@@ -453,27 +458,6 @@ impl Compiler<'_> {
             UnaryOp::Not | UnaryOp::Await => Op::Not,
         };
         self.emit(op, dst, value.register, 0);
-        Ok(())
-    }
-
-    /// An operator of one operand that a built-in computes.
-    fn one_operand(
-        &mut self,
-        id: NodeId,
-        def: &'static builtins::BuiltinDef,
-        operand: NodeId,
-        dst: u16,
-    ) -> Result<()> {
-        let mark = self.function.next;
-        let window = self.window(dst)?;
-        self.free_to(window + 1);
-        let register = self.allocate()?;
-        self.expr(operand, register)?;
-        self.built_in(def, window);
-        self.at(id);
-        self.emit(Op::CallTop, window, 0, 1);
-        self.move_result(dst, window);
-        self.free_to(mark);
         Ok(())
     }
 
@@ -493,29 +477,24 @@ impl Compiler<'_> {
         )
     }
 
-    /// An operator that a built-in computes, or its negation.
-    fn two_operands(
+    /// An operator that a built-in computes.
+    fn called_operator(
         &mut self,
         id: NodeId,
         def: &'static builtins::BuiltinDef,
-        left: NodeId,
-        right: NodeId,
+        operands: &[NodeId],
         dst: u16,
-        negated: bool,
     ) -> Result<()> {
         let mark = self.function.next;
         let window = self.window(dst)?;
         self.free_to(window + 1);
-        for operand in [left, right] {
+        for &operand in operands {
             let register = self.allocate()?;
             self.expr(operand, register)?;
         }
         self.built_in(def, window);
         self.at(id);
-        self.emit(Op::CallTop, window, 0, 2);
-        if negated {
-            self.emit(Op::Not, window, window, 0);
-        }
+        self.emit(Op::CallTop, window, 0, operands.len() as u16);
         self.move_result(dst, window);
         self.free_to(mark);
         Ok(())

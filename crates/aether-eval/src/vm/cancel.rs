@@ -12,62 +12,24 @@
 #![expect(unsafe_code, reason = "reads the position of parked coroutines")]
 
 use aether_value::{
-    Array, Coroutine, ErrorKind, ErrorObject, Promise, PromiseState, Raise, Raw, Rc, Value, display_text, tag,
+    Array, Coroutine, ErrorKind, ErrorObject, Promise, PromiseState, Raise, Raw, Rc, Value, display_text,
 };
 
 use super::Vm;
-use super::call::definition;
 use super::task::{Runnable, parked};
-use super::unwind::{code_of, word_of};
+use super::unwind::{Frames, Runs};
 use super::wait::{as_join, is_same};
 
-/// Where a walk along frames begins.
-struct Position {
-    registers: *mut u8,
-    frames: *const aether_value::Frame,
-    ip: *const u64,
-    base: *mut u8,
-    record: *const aether_value::Frame,
-}
-
-/// Whether any frame from a position outwards cleans up: a function at a `finally` block or at deferred code, or a
-/// built-in that says so.
-unsafe fn cleans_up(position: &Position) -> bool {
-    // SAFETY: the records in use describe live frames.
-    unsafe {
-        let (mut ip, mut base, mut record) = (position.ip, position.base, position.record);
-        loop {
-            let own = *base.sub(16).cast::<Raw>();
-            if own.tag == tag::BUILTIN {
-                if definition(own).cleans_up {
-                    return true;
-                }
-            } else if let Some(code) = code_of(base) {
-                let word = word_of(code, ip) as u32;
-                if code
-                    .cleanups
-                    .iter()
-                    .any(|&(start, end)| start <= word && word < end)
-                {
-                    return true;
-                }
-            }
-            if record <= position.frames {
-                return false;
-            }
-            record = record.sub(1);
-            let frame = *record;
-            if frame.flags & super::flags::BOTTOM != 0 {
-                return false;
-            }
-            ip = if frame.return_ip.is_null() {
-                frame.return_ip
-            } else {
-                frame.return_ip.sub(1)
-            };
-            base = position.registers.add(frame.base as usize);
-        }
-    }
+/// Whether any frame of a walk cleans up: a function at a `finally` block or at deferred code, or a built-in that says so.
+fn cleans_up(mut frames: Frames<'_>) -> bool {
+    frames.any(|(_, runs)| match runs {
+        Runs::Code(code, word) => code
+            .cleanups
+            .iter()
+            .any(|&(start, end)| start <= word && word < end),
+        Runs::Builtin(def) => def.cleans_up,
+        Runs::Nothing => false,
+    })
 }
 
 impl Vm {
@@ -295,15 +257,12 @@ impl Vm {
     pub(super) fn is_cleaning_up(body: &Coroutine) -> bool {
         let registers = body.registers().cast::<u8>();
         // SAFETY: a parked coroutine's position lies within its own memory.
-        unsafe {
-            cleans_up(&Position {
-                registers,
-                frames: body.frames(),
-                ip: body.ip.get(),
-                base: registers.add(body.base.get() as usize),
-                record: body.frames().add(body.depth.get() as usize),
-            })
-        }
+        let frames = unsafe {
+            let base = registers.add(body.base.get() as usize);
+            let record = body.frames().add(body.depth.get() as usize);
+            Frames::new(body.ip.get(), base, record, registers, body)
+        };
+        cleans_up(frames)
     }
 
     /// The current coroutine is about to wait, in the frame at `base`.
@@ -321,16 +280,8 @@ impl Vm {
             return Ok(());
         };
         // SAFETY: the caller's promise.
-        let cleans_up = unsafe {
-            cleans_up(&Position {
-                registers: self.registers,
-                frames: current.frames(),
-                ip: self.ip,
-                base,
-                record: self.fp,
-            })
-        };
-        if cleans_up { Ok(()) } else { Err(raise) }
+        let frames = unsafe { Frames::new(self.ip, base, self.fp, self.registers, current) };
+        if cleans_up(frames) { Ok(()) } else { Err(raise) }
     }
 
     /// Whether the current coroutine was cancelled.

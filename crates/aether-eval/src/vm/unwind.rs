@@ -1,12 +1,14 @@
 //! Errors on their way: handlers, traces, and the text of a trace.
 #![expect(unsafe_code, reason = "walks frames and releases their registers")]
 
-use aether_value::{Closure, Code, ErrorKind, ErrorObject, Raise, Raw, Rc, TraceEntry, Value, tag};
+use aether_value::{
+    Closure, Code, Coroutine, ErrorKind, ErrorObject, Frame, Raise, Raw, Rc, TraceEntry, Value, tag,
+};
 use std::fmt::Write;
 
-use super::call::{self, take};
+use super::call::{self, definition, take};
 use super::{Vm, flags, generator};
-use crate::builtins::Event;
+use crate::builtins::{BuiltinDef, Event};
 
 /// The code that runs in the frame at `base`, if it is a function's.
 pub(super) unsafe fn code_of<'a>(base: *mut u8) -> Option<&'a Code> {
@@ -25,6 +27,86 @@ pub(super) unsafe fn code_of<'a>(base: *mut u8) -> Option<&'a Code> {
 /// The word of an instruction in its code.
 pub(super) fn word_of(code: &Code, ip: *const u64) -> usize {
     (ip as usize).wrapping_sub(code.words.as_ptr() as usize) / size_of::<u64>()
+}
+
+/// What runs in a frame.
+pub(super) enum Runs<'a> {
+    /// Code, at this word of it.
+    Code(&'a Code, u32),
+    /// A built-in.
+    Builtin(&'static BuiltinDef),
+    /// A frame that something has just left.
+    Nothing,
+}
+
+/// The frames of a stack up to the call from outside that it serves, innermost first: the base of each, and what runs in
+/// it.
+pub(super) struct Frames<'a> {
+    /// The next frame; null behind the last one.
+    base: *mut u8,
+    ip: *const u64,
+    /// Where the next record would be pushed.
+    record: *const Frame,
+    registers: *mut u8,
+    stack: &'a Coroutine,
+}
+
+impl<'a> Frames<'a> {
+    /// A walk from the frame at `base`, null for none, which stands at `ip` and whose record is the last before `record`.
+    ///
+    /// # Safety
+    /// The frame and its record are the stack's, whose registers are at `registers`. They stay where they are during
+    /// the walk.
+    pub(super) unsafe fn new(
+        ip: *const u64,
+        base: *mut u8,
+        record: *const Frame,
+        registers: *mut u8,
+        stack: &'a Coroutine,
+    ) -> Self {
+        Self {
+            base,
+            ip,
+            record,
+            registers,
+            stack,
+        }
+    }
+}
+
+impl<'a> Iterator for Frames<'a> {
+    type Item = (*mut u8, Runs<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.base.is_null() {
+            return None;
+        }
+        // SAFETY: whoever began the walk promised that these describe live frames; code and definitions of built-ins
+        // live as long as the heap.
+        unsafe {
+            let base = self.base;
+            let own = *base.sub(16).cast::<Raw>();
+            let runs = match code_of(base) {
+                Some(code) => Runs::Code(code, word_of(code, self.ip) as u32),
+                None if own.tag == tag::BUILTIN => Runs::Builtin(definition(own)),
+                None => Runs::Nothing,
+            };
+            self.base = std::ptr::null_mut();
+            if self.record > self.stack.frames().cast_const() {
+                self.record = self.record.sub(1);
+                let frame = *self.record;
+                if frame.flags & flags::BOTTOM == 0 {
+                    self.ip = if frame.return_ip.is_null() {
+                        frame.return_ip
+                    } else {
+                        frame.return_ip.sub(1)
+                    };
+                    self.base = self.registers.add(frame.base as usize);
+                }
+            }
+            Some((base, runs))
+        }
+    }
 }
 
 /// The source text of the instruction being executed.
@@ -257,27 +339,11 @@ impl Vm {
     /// word it stands at, and its frame's base.
     pub(super) fn activations(&self, mut visit: impl FnMut(&Code, u32, *mut u8)) {
         let Some(current) = &self.current else { return };
-        // SAFETY: the records in use describe live frames.
-        unsafe {
-            let (mut ip, mut base, mut record) = (self.ip.cast_const(), self.base, self.fp);
-            loop {
-                if let Some(code) = code_of(base) {
-                    visit(code, word_of(code, ip) as u32, base);
-                }
-                if record <= current.frames() {
-                    break;
-                }
-                record = record.sub(1);
-                let frame = *record;
-                if frame.flags & flags::BOTTOM != 0 {
-                    break;
-                }
-                ip = if frame.return_ip.is_null() {
-                    frame.return_ip
-                } else {
-                    frame.return_ip.sub(1)
-                };
-                base = self.registers.add(frame.base as usize);
+        // SAFETY: these say where the machine is on the current stack, which does not move here.
+        let frames = unsafe { Frames::new(self.ip, self.base, self.fp, self.registers, current) };
+        for (base, runs) in frames {
+            if let Runs::Code(code, word) = runs {
+                visit(code, word, base);
             }
         }
     }

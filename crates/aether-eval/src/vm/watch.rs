@@ -15,12 +15,12 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use aether_value::{Code, Coroutine, Frame, Raise, Raw, Recorder, Value, tag};
+use aether_value::{Code, Raise, Raw, Recorder, Value, tag};
 use ahash::AHashMap;
 
+use super::Vm;
 use super::call::{capture, definition};
-use super::unwind::{code_of, word_of};
-use super::{Vm, flags};
+use super::unwind::{Frames, Runs, code_of};
 use crate::builtins;
 use crate::bytecode::{Op, fields, name_parts};
 use crate::memory::HeapProfile;
@@ -103,15 +103,8 @@ unsafe fn ask(data: *const ()) -> (u32, u64) {
             stack[0] = SiteFrame::Builtin(def.info.name);
             inside = 1;
         }
-        let count = inside
-            + walk(
-                (*vm).ip,
-                (*vm).base,
-                (*vm).fp,
-                (*vm).registers,
-                current,
-                &mut stack[inside..],
-            );
+        let frames = Frames::new((*vm).ip, (*vm).base, (*vm).fp, (*vm).registers, current);
+        let count = inside + write_frames(frames, &mut stack[inside..]);
         let number = recorder_context.sites.borrow_mut().number(&stack[..count]);
         (number, time)
     }
@@ -153,43 +146,19 @@ unsafe fn running_builtin(
     }
 }
 
-/// Writes the frames of a stack, innermost first; answers how many.
-unsafe fn walk(
-    ip: *const u64,
-    mut base: *mut u8,
-    mut record: *mut Frame,
-    registers: *mut u8,
-    current: &Coroutine,
-    out: &mut [SiteFrame],
-) -> usize {
-    let mut ip = ip;
+/// Writes the frames of a walk; answers how many there is room for.
+fn write_frames(frames: Frames<'_>, out: &mut [SiteFrame]) -> usize {
+    let sites = frames.filter_map(|(_, runs)| match runs {
+        // The stub of a call from outside has no places.
+        Runs::Code(code, _) if code.places.is_empty() => None,
+        Runs::Code(code, word) => Some(SiteFrame::Code(NonNull::from(code), word)),
+        Runs::Builtin(def) => Some(SiteFrame::Builtin(def.info.name)),
+        Runs::Nothing => None,
+    });
     let mut count = 0;
-    // SAFETY: the records in use describe live frames.
-    unsafe {
-        while count < out.len() && !base.is_null() {
-            // The stub of a call from outside has no places.
-            if let Some(code) = code_of(base).filter(|code| !code.places.is_empty()) {
-                out[count] = SiteFrame::Code(NonNull::from(code), word_of(code, ip) as u32);
-                count += 1;
-            } else if (*base.sub(16).cast::<Raw>()).tag == tag::BUILTIN {
-                out[count] = SiteFrame::Builtin(definition(*base.sub(16).cast::<Raw>()).info.name);
-                count += 1;
-            }
-            if record <= current.frames() {
-                break;
-            }
-            record = record.sub(1);
-            let frame = *record;
-            if frame.flags & flags::BOTTOM != 0 {
-                break;
-            }
-            ip = if frame.return_ip.is_null() {
-                frame.return_ip
-            } else {
-                frame.return_ip.sub(1)
-            };
-            base = registers.add(frame.base as usize);
-        }
+    for (place, site) in out.iter_mut().zip(sites) {
+        *place = site;
+        count += 1;
     }
     count
 }

@@ -1,34 +1,32 @@
 //! `fs.watch`: calls a function for each change of a file, or of a directory and its entries.
 //!
-//! The host tells of changes from a thread of its own. They wait in a backlog of bounded size; a future ends when there
-//! are some, and its callback hands them to the script's function, one after the other, and begins anew.
+//! The host tells of changes from a thread of its own. They wait in a backlog of bounded size, from which the script's
+//! function is called (`hook.rs`).
 //!
 //! Invariants
-//! - Changes come in order, and the function is called for one when it is done with the one before.
-//! - A watch lives until it is closed, or until the directory is gone, whether or not anything refers to its handle.
+//! - Changes come in order.
+//! - A watch lives until it is closed, or until the directory is gone.
 //! - What the backlog may take is charged as long as the watch lives. Changes beyond that are told as one of the path
 //!   that is watched.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
 
-use aether_eval::{BuiltinDef, Change, ChangeKind, Ctx, Event, Held, HostFinish, Permission, Step};
-use aether_value::{Builtin, Heap, Native, NativeObject, Raise, Raw, Rc, StrBuilder, Value};
+use aether_eval::{BuiltinDef, Change, ChangeKind, Ctx, HostFuture, Permission};
+use aether_value::{Builtin, Heap, Native, Raise, Raw, StrBuilder, Value};
 
-use crate::arguments::{object, receiver, wrong_type};
+use crate::arguments::{object, wrong_type};
 use crate::files::{allowed, failed, join};
+use crate::hook::{self, Hook, Hooked, Queue};
 
 /// Bytes of changes that may wait.
 const BACKLOG: usize = 64 << 10;
 
-static METHODS: &[BuiltinDef] = &[BuiltinDef::method("close", 0, 0, close)];
+static METHODS: &[BuiltinDef] = &[BuiltinDef::method("close", 0, 0, hook::close::<Watch>)];
 
-/// What the event loop calls when changes have come. Slots: the watch; whether an async function's promise is awaited.
-static DELIVER: BuiltinDef = BuiltinDef::core_frame("deliver", &["watch"], 1, 1, 2, deliver).catching();
+/// What the event loop calls when changes have come.
+static DELIVER: BuiltinDef =
+    BuiltinDef::core_frame("deliver", &["watch"], 1, 1, 2, hook::deliver::<Watch>).catching();
 
 /// Changes on their way from the host's thread.
 #[derive(Default)]
@@ -37,14 +35,6 @@ struct Backlog {
     bytes: usize,
     /// More have come than there was room for.
     overflowed: bool,
-    closed: bool,
-    waker: Option<Waker>,
-}
-
-type Shared = Arc<Mutex<Backlog>>;
-
-fn lock(backlog: &Shared) -> MutexGuard<'_, Backlog> {
-    backlog.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Backlog {
@@ -61,6 +51,14 @@ impl Backlog {
             self.changes.push_back(change);
         }
     }
+}
+
+impl Queue for Backlog {
+    type Item = Change;
+
+    fn is_empty(&self) -> bool {
+        !self.overflowed && self.changes.is_empty()
+    }
 
     fn take(&mut self) -> Option<Change> {
         if let Some(change) = self.changes.pop_front() {
@@ -72,10 +70,6 @@ impl Backlog {
             name: None,
         };
         std::mem::take(&mut self.overflowed).then_some(everything)
-    }
-
-    fn has_news(&self) -> bool {
-        self.closed || self.overflowed || !self.changes.is_empty()
     }
 }
 
@@ -92,12 +86,7 @@ fn size_of_change(change: &Change) -> usize {
 struct Watch {
     path: String,
     is_dir: bool,
-    /// Null once it is closed.
-    function: RefCell<Value>,
-    backlog: Shared,
-    /// What keeps the host telling.
-    source: RefCell<Option<Held<Box<dyn Any>>>>,
-    is_async: Cell<bool>,
+    hook: Hook<Backlog>,
 }
 
 /// `watch(path, fn)`
@@ -107,123 +96,42 @@ pub(super) fn watch(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         return Err(wrong_type("function", &args[1]));
     }
     let count = ctx.open_handle()?;
-    let backlog = Shared::default();
+    let hook = Hook::<Backlog>::new(args[1].clone());
+    let teller = hook.teller();
     let watch = Watch {
         path: path.to_owned(),
         is_dir: ctx.host().is_dir(path).unwrap_or(false),
-        function: RefCell::new(args[1].clone()),
-        backlog: backlog.clone(),
-        source: RefCell::new(None),
-        is_async: Cell::new(is_async(&args[1])),
+        hook,
     };
     let native = ctx.heap().native(Box::new(watch))?;
-    let observer = Box::new(move |change| {
-        let mut backlog = lock(&backlog);
-        backlog.add(change);
-        let waker = backlog.waker.take();
-        drop(backlog);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    });
+    let observer = Box::new(move |change| teller.tell(|backlog| backlog.add(change)));
     let source = ctx.host().watch(path, observer);
     let source = source.map_err(|error| failed("fs.watch", path, &error))?;
-    let value = Value::Native(native);
-    let watch = object::<Watch>(&value);
-    *watch.source.borrow_mut() = Some(count.hold(source));
-    recharge(&value)?;
-    begin(ctx, &value)?;
+    let value = Value::Native(native.clone());
+    object::<Watch>(&value).hook.hold(count.hold(source));
+    native.recharge()?;
+    hook::begin::<Watch>(ctx, &value)?;
     Ok(value)
 }
 
-/// Whether calling a function gives a promise of its own.
-fn is_async(function: &Value) -> bool {
-    match function {
-        Value::AsyncFunction(_) => true,
-        Value::BoundMethod(bound) => bound.closure().is_async(),
-        _ => false,
-    }
-}
+impl Hooked for Watch {
+    type Queue = Backlog;
 
-fn recharge(value: &Value) -> Result<(), Raise> {
-    match value {
-        Value::Native(native) => native.recharge(),
-        _ => Ok(()),
+    fn hook(&self) -> &Hook<Backlog> {
+        &self.hook
     }
-}
 
-/// Has the function called when changes come.
-fn begin(ctx: &mut Ctx<'_>, value: &Value) -> Result<(), Raise> {
-    let Value::Native(native) = value else {
-        return Ok(());
-    };
-    let (native, backlog): (Rc<NativeObject>, _) = (native.clone(), object::<Watch>(value).backlog.clone());
-    let future = Box::pin(async move {
-        poll_fn(|context| {
-            let mut backlog = lock(&backlog);
-            if backlog.has_news() {
-                return Poll::Ready(());
-            }
-            backlog.waker = Some(context.waker().clone());
-            Poll::Pending
-        })
-        .await;
-        let finish: HostFinish = Box::new(move |_| Ok(Value::Native(native)));
-        finish
-    });
-    ctx.call_after(future, DELIVER.value())
-}
+    fn deliver_after(ctx: &mut Ctx<'_>, future: HostFuture) -> Result<(), Raise> {
+        ctx.call_after(future, DELIVER.value())
+    }
 
-/// Hands changes to the function until there are none.
-fn deliver(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
-    let value = slots[0].clone();
-    let watch = receiver::<Watch>(slots);
-    match event {
-        Event::Start => {}
-        Event::Returned(promise) if watch.is_async.get() && slots[1].is_null() => {
-            slots[1] = Value::Bool(true);
-            return Ok(Step::Await(promise));
-        }
-        Event::Returned(_) => {}
-        Event::Failed(raise) => {
-            go_on(ctx, &value)?;
-            return Err(raise);
-        }
+    fn argument(&self, ctx: &Ctx<'_>, change: &Change) -> Result<Value, Raise> {
+        event_of(ctx, self, change)
     }
-    slots[1] = Value::Null;
-    let watch = object::<Watch>(&value);
-    let change = {
-        let mut backlog = lock(&watch.backlog);
-        if backlog.closed { None } else { backlog.take() }
-    };
-    let Some(change) = change else {
-        go_on(ctx, &value)?;
-        return Ok(Step::Done(Value::Null));
-    };
-    ctx.tick(1)?;
-    let function = watch.function.borrow().clone();
-    let told = event_of(ctx, watch, &change)?;
-    if watch.is_dir && change.name.is_none() && change.kind == ChangeKind::Removed {
-        // Nothing can follow.
-        end(&value);
-    }
-    Ok(Step::Call {
-        function,
-        args: aether_eval::Args::One(told),
-        lenient: true,
-    })
-}
 
-/// Waits for the next changes, unless the watch is closed. One that cannot is closed.
-fn go_on(ctx: &mut Ctx<'_>, value: &Value) -> Result<(), Raise> {
-    if lock(&object::<Watch>(value).backlog).closed {
-        return Ok(());
+    fn is_last(&self, change: &Change) -> bool {
+        self.is_dir && change.name.is_none() && change.kind == ChangeKind::Removed
     }
-    let begun = begin(ctx, value);
-    if begun.is_err() {
-        end(value);
-    }
-    begun
 }
 
 /// The dict that the function is given.
@@ -252,44 +160,18 @@ fn event_of(ctx: &Ctx<'_>, watch: &Watch, change: &Change) -> Result<Value, Rais
     Ok(Value::Dict(event))
 }
 
-/// Ends a watch: the host tells no more, and the function goes.
-fn end(value: &Value) {
-    let watch = object::<Watch>(value);
-    let mut backlog = lock(&watch.backlog);
-    backlog.closed = true;
-    backlog.changes = VecDeque::new();
-    backlog.bytes = 0;
-    let waker = backlog.waker.take();
-    drop(backlog);
-    if let Some(waker) = waker {
-        waker.wake();
-    }
-    drop(watch.source.take());
-    drop(watch.function.replace(Value::Null));
-    // It takes less than before, which is never refused.
-    let _ = recharge(value);
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "the signature of built-ins")]
-fn close(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    end(&args[0]);
-    Ok(Value::Null)
-}
-
 impl Native for Watch {
     fn type_name(&self) -> &'static str {
         "watch"
     }
 
     fn size(&self) -> usize {
-        let is_live = self.source.try_borrow().is_ok_and(|source| source.is_some());
-        size_of::<Self>() + self.path.len() + if is_live { BACKLOG } else { 0 }
+        let waiting = if self.hook.is_live() { BACKLOG } else { 0 };
+        size_of::<Self>() + self.path.len() + waiting
     }
 
     fn trace(&self, visit: &mut dyn FnMut(&Raw)) {
-        if let Ok(function) = self.function.try_borrow() {
-            visit(&Raw::of_value(&function));
-        }
+        self.hook.trace(visit);
     }
 
     fn display(&self, out: &mut StrBuilder) -> Result<(), Raise> {
@@ -301,7 +183,7 @@ impl Native for Watch {
     fn member(&self, heap: &Heap, name: &str) -> Result<Option<Value>, Raise> {
         match name {
             "path" => Ok(Some(Value::String(heap.string(&self.path)?))),
-            "closed" => Ok(Some(Value::Bool(lock(&self.backlog).closed))),
+            "closed" => Ok(Some(Value::Bool(self.hook.is_closed()))),
             _ => Ok(None),
         }
     }

@@ -25,7 +25,7 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 
 use aether_eval::{BuiltinDef, Ctx, Permission};
-use aether_value::{Heap, Raise, Value};
+use aether_value::{Heap, NativeObject, Raise, Rc, Value};
 
 #[cfg(feature = "web")]
 pub(crate) use poller::raise_descriptors;
@@ -92,6 +92,14 @@ pub(crate) fn bind<S>(address: &str, bind: impl Fn(SocketAddr) -> io::Result<S>)
     Err(failure)
 }
 
+/// The receiver of a method.
+fn receiver(args: &[Value]) -> &Rc<NativeObject> {
+    match &args[0] {
+        Value::Native(native) => native,
+        _ => unreachable!("a method of sockets"),
+    }
+}
+
 /// The members `address` and `port`.
 pub(crate) fn address_member(heap: &Heap, address: SocketAddr, name: &str) -> Result<Option<Value>, Raise> {
     Ok(match name {
@@ -99,15 +107,6 @@ pub(crate) fn address_member(heap: &Heap, address: SocketAddr, name: &str) -> Re
         "port" => Some(Value::Int(i64::from(address.port()))),
         _ => None,
     })
-}
-
-/// Whether a call gives a promise of its result.
-fn is_async(function: &Value) -> bool {
-    match function {
-        Value::AsyncFunction(_) => true,
-        Value::BoundMethod(bound) => bound.closure().is_async(),
-        _ => false,
-    }
 }
 
 /// The function in an argument.

@@ -16,7 +16,7 @@ use crate::byte_form::ByteForm;
 
 use super::conn::{Conn, Failure, Input, Phase, conn_of};
 use super::poller::Watch;
-use super::{is_async, with_scratch};
+use super::with_scratch;
 
 /// Handlers by number.
 pub(super) const LISTEN: usize = 0;
@@ -665,7 +665,7 @@ impl Service {
             (Some(only), None) | (None, Some(only)) => Args::One(only),
             (Some(conn), Some(data)) => Args::Two(conn, data),
         };
-        slots[1] = Value::Bool(is_async(&function));
+        slots[1] = Value::Bool(function.is_async());
         Ok(Some(Step::Call {
             function,
             args,

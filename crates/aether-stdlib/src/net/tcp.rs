@@ -14,7 +14,7 @@ use super::bytes::with_bytes;
 use super::conn::{Conn, Owner, Phase, State, conn_of};
 use super::poller::Watch;
 use super::service::{CONNECT, DISCONNECT, ERROR, LISTEN, Listener, MESSAGE, Service, TIMEOUT};
-use super::{bind, function, permit, permit_resolved, resolve};
+use super::{bind, function, permit, permit_resolved, receiver, resolve};
 
 static SERVER: &[BuiltinDef] = &[
     BuiltinDef::method("on_listen", 1, 1, set::<LISTEN>),
@@ -80,14 +80,6 @@ impl Native for Server {
 
     fn as_any(&self) -> &dyn std::any::Any {
         self
-    }
-}
-
-/// The receiver of a method.
-fn receiver(args: &[Value]) -> &Rc<NativeObject> {
-    match &args[0] {
-        Value::Native(native) => native,
-        _ => unreachable!("a method of sockets"),
     }
 }
 

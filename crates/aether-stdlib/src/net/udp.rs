@@ -9,7 +9,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use aether_eval::{Args, BuiltinDef, Ctx, Event, EventSource, Held, Permission, Step};
-use aether_value::{Builtin, Heap, Native, NativeObject, Raise, Raw, Rc, StrBuilder, Value};
+use aether_value::{Builtin, Heap, Native, NativeObject, Raise, Raw, StrBuilder, Value};
 use mio::net::UdpSocket;
 
 use super::bytes::{Bytes, with_bytes};
@@ -17,7 +17,7 @@ use super::poller::{READ, WRITE, Watch};
 use crate::arguments::Options;
 use crate::byte_form::{BYTES, ByteForm};
 
-use super::{bind, function, is_async, permit, with_scratch};
+use super::{bind, function, permit, receiver, with_scratch};
 
 /// Every key of options.
 pub(super) const OPTIONS: &[&str] = &[BYTES];
@@ -103,13 +103,6 @@ impl Native for Socket {
     }
 }
 
-fn native_of(args: &[Value]) -> &Rc<NativeObject> {
-    match &args[0] {
-        Value::Native(native) => native,
-        _ => unreachable!("a method of UDP sockets"),
-    }
-}
-
 fn socket_of(native: &NativeObject) -> &Socket {
     match native.downcast() {
         Some(socket) => socket,
@@ -155,14 +148,14 @@ pub(super) fn udp_bind(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise
 /// Sets a handler.
 fn set<const WHICH: usize>(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let handler = function(&args[1])?;
-    let socket = socket_of(native_of(args));
+    let socket = socket_of(receiver(args));
     let old = std::mem::replace(&mut socket.handlers.borrow_mut()[WHICH], handler);
     drop(old);
     Ok(args[0].clone())
 }
 
 fn send_to(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let socket = socket_of(native_of(args));
+    let socket = socket_of(receiver(args));
     let heap = ctx.heap().clone();
     // The types are checked before anything else.
     with_bytes(&heap, &args[1], |_| Ok(()))?;
@@ -240,7 +233,7 @@ fn attempt<T>(call: impl Fn() -> io::Result<T>) -> io::Result<T> {
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature of built-ins")]
 fn close(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let socket = socket_of(native_of(args));
+    let socket = socket_of(receiver(args));
     socket.closed.set(true);
     let event_source = socket.event_source.borrow().clone();
     match event_source {
@@ -282,7 +275,7 @@ impl Socket {
 
 /// The frame of `listen`. Slots: the socket; whether an async handler's promise is to be awaited.
 fn listen(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
-    let native = native_of(slots).clone();
+    let native = receiver(slots).clone();
     let socket = socket_of(&native);
     let step = match event {
         Event::Start => {
@@ -413,7 +406,7 @@ fn call(socket: &Socket, slots: &mut [Value], which: usize, args: Args) -> Optio
     if function.is_null() {
         return None;
     }
-    slots[1] = Value::Bool(is_async(&function));
+    slots[1] = Value::Bool(function.is_async());
     Some(Step::Call {
         function,
         args,

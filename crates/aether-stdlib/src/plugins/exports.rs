@@ -16,11 +16,6 @@ fn pointer(handle: Option<Handle>) -> *mut c_void {
     handle.map_or(std::ptr::null_mut(), Handle::pointer)
 }
 
-/// Whether the value behind a handle is so.
-fn is(value: *const c_void, test: impl FnOnce(&Value) -> bool) -> c_int {
-    c_int::from(handles::value(Handle::of(value)).is_some_and(|value| test(&value)))
-}
-
 /// What a library gives as a text; what is not UTF-8 in it is replaced.
 ///
 /// # Safety
@@ -34,30 +29,25 @@ unsafe fn given(text: *const c_char) -> Option<String> {
     Some(text.to_string_lossy().into_owned())
 }
 
-#[unsafe(no_mangle)]
-extern "C" fn aether_value_is_int(value: *const c_void) -> c_int {
-    is(value, |value| matches!(value, Value::Int(_)))
+/// Functions that tell whether a value is of a type.
+macro_rules! type_tests {
+    ($($name:ident: $type:pat),* $(,)?) => {
+        $(
+            #[unsafe(no_mangle)]
+            extern "C" fn $name(value: *const c_void) -> c_int {
+                c_int::from(matches!(handles::value(Handle::of(value)), Some($type)))
+            }
+        )*
+    };
 }
 
-#[unsafe(no_mangle)]
-extern "C" fn aether_value_is_string(value: *const c_void) -> c_int {
-    is(value, |value| matches!(value, Value::String(_)))
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn aether_value_is_array(value: *const c_void) -> c_int {
-    is(value, |value| matches!(value, Value::Array(_)))
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn aether_value_is_dict(value: *const c_void) -> c_int {
-    is(value, |value| matches!(value, Value::Dict(_)))
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn aether_value_is_null(value: *const c_void) -> c_int {
-    is(value, |value| matches!(value, Value::Null))
-}
+type_tests!(
+    aether_value_is_int: Value::Int(_),
+    aether_value_is_string: Value::String(_),
+    aether_value_is_array: Value::Array(_),
+    aether_value_is_dict: Value::Dict(_),
+    aether_value_is_null: Value::Null,
+);
 
 #[unsafe(no_mangle)]
 extern "C" fn aether_value_as_int(value: *const c_void) -> i64 {

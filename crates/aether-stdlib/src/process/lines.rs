@@ -1,79 +1,36 @@
 //! The lines that a running program prints.
 //!
-//! A thread reads the program's pipe and hands over pieces, a few of which may wait: a program that prints faster than
-//! its lines are taken waits too. Asking for a line that has not come parks who asks.
+//! A thread reads the program's pipe and hands over pieces: a program that prints faster than its lines are taken waits.
+//! Asking for a line that has not come parks who asks.
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::collections::VecDeque;
-use std::future::poll_fn;
+use std::convert::Infallible;
 use std::io::{self, Read};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
+use std::sync::Arc;
 
-use aether_eval::{BuiltinDef, Ctx, Event, HostFinish, Step};
+use aether_eval::{BuiltinDef, Ctx, Event, Step};
 use aether_value::{Builtin, Heap, Native, Raise, StrBuilder, Value};
 
 use super::thread::start;
 use crate::arguments::receiver;
 use crate::bytes::Bytes;
+use crate::pieces::{self, Ahead, MOST_BYTES};
 
-/// Bytes of a piece.
-const PIECE: usize = 16 << 10;
-/// Pieces that wait.
-const PIECES: usize = 4;
+/// Reading that fails ends the lines.
+type Pipe = pieces::Pipe<Infallible>;
 
 static METHODS: &[BuiltinDef] = &[
     BuiltinDef::method_frame("has_next", 0, 0, 1, has_next),
     BuiltinDef::method_frame("next", 0, 0, 1, next),
 ];
 
-/// Where pieces wait.
-struct Pipe {
-    state: Mutex<PipeState>,
-    room: Condvar,
-}
-
-#[derive(Default)]
-struct PipeState {
-    pieces: VecDeque<Vec<u8>>,
-    /// Nothing comes any more.
-    ended: bool,
-    /// Nobody takes any more.
-    abandoned: bool,
-    waker: Option<Waker>,
-}
-
-impl Pipe {
-    fn lock(&self) -> MutexGuard<'_, PipeState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Reads until the end, or until nobody wants more.
-    fn read(&self, mut source: impl Read) {
-        let mut buffer = [0; PIECE];
-        loop {
-            let count = match source.read(&mut buffer) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                count => count.unwrap_or(0),
-            };
-            let mut state = self.lock();
-            while state.pieces.len() == PIECES && !state.abandoned {
-                state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
-            }
-            if count == 0 || state.abandoned {
-                state.ended = true;
-            } else {
-                state.pieces.push_back(buffer[..count].to_vec());
-            }
-            let (waker, is_over) = (state.waker.take(), state.ended);
-            drop(state);
-            if let Some(waker) = waker {
-                waker.wake();
-            }
-            if is_over {
-                return;
-            }
+/// Reads some bytes; none at the end, or if there can be no more.
+fn read(source: &mut impl Read, buffer: &mut [u8]) -> usize {
+    loop {
+        match source.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            count => return count.unwrap_or(0),
         }
     }
 }
@@ -98,13 +55,10 @@ impl Lines {
     ///
     /// # Errors
     /// There is no thread to read it.
-    pub(super) fn new(heap: &Heap, source: impl Read + Send + 'static) -> io::Result<Self> {
-        let pipe = Arc::new(Pipe {
-            state: Mutex::default(),
-            room: Condvar::new(),
-        });
+    pub(super) fn new(heap: &Heap, mut source: impl Read + Send + 'static) -> io::Result<Self> {
+        let pipe = Pipe::new();
         let shared = pipe.clone();
-        start(move || shared.read(source))?;
+        start(move || shared.fill(|buffer| Ok(read(&mut source, buffer))))?;
         Ok(Self {
             pipe,
             state: RefCell::new(State {
@@ -119,8 +73,7 @@ impl Lines {
 
 impl Drop for Lines {
     fn drop(&mut self) {
-        self.pipe.lock().abandoned = true;
-        self.pipe.room.notify_all();
+        self.pipe.abandon();
     }
 }
 
@@ -153,16 +106,15 @@ impl State {
                     Found::End
                 });
             }
-            let mut shared = pipe.lock();
-            let Some(piece) = shared.pieces.pop_front() else {
-                if shared.ended {
+            let piece = match pipe.next() {
+                Ahead::Piece(piece) => piece,
+                Ahead::End => {
                     self.ended = true;
                     continue;
                 }
-                return Ok(Found::NotYet);
+                Ahead::Failed(never) => match never {},
+                Ahead::NotYet => return Ok(Found::NotYet),
             };
-            drop(shared);
-            pipe.room.notify_one();
             ctx.tick(piece.len() / 64)?;
             self.bytes.data.drain(..self.begin);
             self.searched -= self.begin;
@@ -176,24 +128,6 @@ impl State {
     }
 }
 
-/// Waits until something has come, and goes on then.
-fn wait(ctx: &mut Ctx<'_>, pipe: Arc<Pipe>) -> Result<Step, Raise> {
-    let promise = ctx.await_future(Box::pin(async move {
-        poll_fn(|context| {
-            let mut state = pipe.lock();
-            if state.ended || !state.pieces.is_empty() {
-                return Poll::Ready(());
-            }
-            state.waker = Some(context.waker().clone());
-            Poll::Pending
-        })
-        .await;
-        let finish: HostFinish = Box::new(|_| Ok(Value::Null));
-        finish
-    }))?;
-    Ok(Step::Await(promise))
-}
-
 fn has_next(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
     if let Event::Failed(raise) = event {
         return Err(raise);
@@ -203,7 +137,7 @@ fn has_next(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step
     let has_line = match found {
         Found::Line(..) => true,
         Found::End => false,
-        Found::NotYet => return wait(ctx, lines.pipe.clone()),
+        Found::NotYet => return lines.pipe.clone().wait(ctx),
     };
     settle(slots)?;
     Ok(Step::Done(Value::Bool(has_line)))
@@ -231,7 +165,7 @@ fn next(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Ra
             line
         }
         Found::End => Value::Null,
-        Found::NotYet => return wait(ctx, lines.pipe.clone()),
+        Found::NotYet => return lines.pipe.clone().wait(ctx),
     };
     drop(state);
     settle(slots)?;
@@ -243,10 +177,10 @@ impl Native for Lines {
         "iterator"
     }
 
-    /// What may wait, and what the thread reads into; nothing once the end has come.
+    /// Nothing waits once the end has come.
     fn size(&self) -> usize {
         let has_ended = self.state.try_borrow().is_ok_and(|state| state.ended);
-        let waiting = if has_ended { 0 } else { PIECE * (PIECES + 1) };
+        let waiting = if has_ended { 0 } else { MOST_BYTES };
         size_of::<Self>() + waiting
     }
 

@@ -18,8 +18,9 @@ use aether_value::{Charge, ErrorKind, Native, Raise, Value};
 
 use super::child::{KillGuard, Killer, add_status, signal_of};
 use super::command::{CHECK, ENCODING, Prepared, RUN_OPTIONS, TIMEOUT, failed, prepare};
-use super::thread::{Awaited, promise, start};
+use super::thread::{promise, start};
 use crate::arguments::Options;
+use crate::awaited::Awaited;
 
 /// The most that is captured.
 const MAX_OUTPUT: usize = i32::MAX as usize;
@@ -117,7 +118,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Resul
     let most = room.min(MAX_OUTPUT);
     // A program with a time limit is ended with all that it has started.
     let killer = Killer::new(timeout.is_some() && prepared.capture);
-    let (awaited, shared) = (Awaited::new(), killer.clone());
+    let (awaited, shared) = (Arc::new(Awaited::default()), killer.clone());
     let sender = awaited.clone();
     let (program, directory) = prepared.place();
     let shown = std::mem::take(&mut prepared.shown);

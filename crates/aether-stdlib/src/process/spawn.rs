@@ -17,8 +17,9 @@ use super::child::{add_status, send_signal};
 use super::command::{SPAWN_OPTIONS, prepare};
 use super::lines::Lines;
 use super::signals;
-use super::thread::{Awaited, promise, start};
+use super::thread::{promise, start};
 use crate::arguments::{Options, receiver};
+use crate::awaited::Awaited;
 use crate::bytes::with_data;
 
 /// The signal that asks a program to end.
@@ -43,7 +44,7 @@ struct Process {
     stdout: RefCell<Option<ChildStdout>>,
     /// The lines of what it prints, once somebody has asked for them.
     lines: RefCell<Option<Rc<NativeObject>>>,
-    exit: Arc<Awaited<io::Result<ExitStatus>>>,
+    exit: Arc<Awaited<Option<io::Result<ExitStatus>>>>,
     /// Counts as open as long as the handle lives.
     _count: RefCell<Count>,
 }
@@ -61,7 +62,7 @@ pub(super) fn spawn(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     }
     let child = SharedChild::spawn(&mut prepared.command);
     let child = Arc::new(child.map_err(|error| prepared.failed("process.spawn", &error))?);
-    let exit = Awaited::new();
+    let exit = Arc::new(Awaited::default());
     let (waited, awaited) = (child.clone(), exit.clone());
     start(move || awaited.set(waited.wait())).map_err(|error| prepared.failed("process.spawn", &error))?;
     let stdout = RefCell::new(child.take_stdout());

@@ -1,21 +1,15 @@
 //! How a worker, or a job of a pool, has ended, as its thread tells the one that waits.
 
-use std::future::poll_fn;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Poll, Waker};
+use std::sync::Arc;
 
 use aether_eval::{Ctx, HostFinish, RunError};
 use aether_value::{ErrorKind, Message, Raise, Value};
 
+use crate::awaited::Awaited;
+
 /// What something came to, in the end.
 #[derive(Default)]
-pub(super) struct Outcome(Mutex<State>);
-
-#[derive(Default)]
-struct State {
-    ended: Option<Ended>,
-    waker: Option<Waker>,
-}
+pub(super) struct Outcome(Awaited<Option<Ended>>);
 
 /// An end.
 pub(super) enum Ended {
@@ -100,26 +94,12 @@ impl Ended {
 impl Outcome {
     /// It has ended; the first end counts.
     pub(super) fn settle(&self, ended: Ended) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.ended.get_or_insert(ended);
-        let waker = state.waker.take();
-        drop(state);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        self.0.set(ended);
     }
 
     /// Waits for the end, which one waits for.
     pub(super) async fn wait(self: Arc<Self>) -> HostFinish {
-        let ended = poll_fn(|context| {
-            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(ended) = state.ended.take() {
-                return Poll::Ready(ended);
-            }
-            state.waker = Some(context.waker().clone());
-            Poll::Pending
-        })
-        .await;
+        let ended = self.0.find(Option::take).await;
         Box::new(move |ctx| ended.finish(ctx))
     }
 }

@@ -9,7 +9,7 @@ use std::any::Any;
 use std::rc::Rc;
 use std::thread::available_parallelism;
 
-use aether_eval::{Args, BuiltinDef, Ctx, Event, LibraryModule, Permission, Step};
+use aether_eval::{Args, BuiltinDef, Ctx, Event, LibraryModule, Permission, Resume, Step};
 use aether_value::{Builtin, Native, Raise, Value};
 
 use super::pool::{Call, Pool, function};
@@ -24,42 +24,29 @@ const CHUNKS: usize = 4;
 pub(crate) const PARALLEL: LibraryModule = LibraryModule {
     name: "parallel",
     functions: &[
-        BuiltinDef::core_frame(
-            "map",
-            &["items", "function", "options"],
-            2,
-            3,
-            5,
-            |ctx, slots, event| run(ctx, slots, event, "chunk_map", "parallel_map"),
-        )
-        .iterables(1)
-        .needing(Permission::Worker)
-        .with_options(OPTIONS),
-        BuiltinDef::core_frame(
-            "each",
-            &["items", "function", "options"],
-            2,
-            3,
-            5,
-            |ctx, slots, event| run(ctx, slots, event, "chunk_each", "parallel_each"),
-        )
-        .iterables(1)
-        .needing(Permission::Worker)
-        .with_options(OPTIONS),
-        BuiltinDef::core_frame(
+        definition("map", &["items", "function", "options"], |ctx, slots, event| {
+            run(ctx, slots, event, ("chunk_map", "parallel_map"), None)
+        }),
+        definition("each", &["items", "function", "options"], |ctx, slots, event| {
+            run(ctx, slots, event, ("chunk_each", "parallel_each"), None)
+        }),
+        definition(
             "reduce",
             &["items", "function", "initial", "options"],
-            3,
-            4,
-            6,
-            reduce,
-        )
-        .iterables(1)
-        .needing(Permission::Worker)
-        .with_options(OPTIONS),
+            |ctx, slots, event| run(ctx, slots, event, ("chunk_reduce", "parallel_reduce"), Some(2)),
+        ),
     ],
     constants: &[],
 };
+
+/// A function of the module: the options, which come last, may be left out.
+const fn definition(name: &'static str, params: &'static [&'static str], run: Resume) -> BuiltinDef {
+    let count = params.len() as u8;
+    BuiltinDef::core_frame(name, params, count - 1, count, count + 1, run)
+        .iterables(1)
+        .needing(Permission::Worker)
+        .with_options(OPTIONS)
+}
 
 /// Submits chunks to a pool, when it is called.
 struct Submit {
@@ -127,48 +114,32 @@ fn begin(
     Ok((all, args, submit))
 }
 
-/// Slots: items, function, options, the pool.
+/// Divides the items by a function of the library that works on a chunk and one that joins the parts. A reduction's
+/// initial value is in the slot `initial`. Slots: the parameters, the pool.
 fn run(
     ctx: &mut Ctx<'_>,
     slots: &mut [Value],
     event: Event,
-    helper: &'static str,
-    all: &'static str,
+    helpers: (&'static str, &'static str),
+    initial: Option<usize>,
 ) -> Result<Step, Raise> {
+    let options = initial.map_or(2, |initial| initial + 1);
+    let pool = options + 1;
     match event {
         Event::Start => {
-            let (function, args, submit) = begin(ctx, &slots[0], &slots[1], slots.get(2), (helper, all))?;
-            slots[3] = submit;
-            Ok(call(function, args))
+            let (function, mut args, submit) = begin(ctx, &slots[0], &slots[1], slots.get(options), helpers)?;
+            if let Some(initial) = initial {
+                args.extend([slots[1].clone(), slots[initial].clone()]);
+            }
+            slots[pool] = submit;
+            Ok(Step::Call {
+                function,
+                args: Args::Many(args),
+                lenient: false,
+            })
         }
         Event::Returned(value) => {
-            object::<Submit>(&slots[3]).pool.close();
-            Ok(Step::Done(value))
-        }
-        Event::Failed(raise) => Err(raise),
-    }
-}
-
-fn call(function: Value, args: Vec<Value>) -> Step {
-    Step::Call {
-        function,
-        args: Args::Many(args),
-        lenient: false,
-    }
-}
-
-/// Slots: items, function, initial value, options, the pool.
-fn reduce(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
-    match event {
-        Event::Start => {
-            let helpers = ("chunk_reduce", "parallel_reduce");
-            let (function, mut args, submit) = begin(ctx, &slots[0], &slots[1], slots.get(3), helpers)?;
-            slots[4] = submit;
-            args.extend([slots[1].clone(), slots[2].clone()]);
-            Ok(call(function, args))
-        }
-        Event::Returned(value) => {
-            object::<Submit>(&slots[4]).pool.close();
+            object::<Submit>(&slots[pool]).pool.close();
             Ok(Step::Done(value))
         }
         Event::Failed(raise) => Err(raise),

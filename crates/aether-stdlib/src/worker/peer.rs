@@ -12,6 +12,7 @@ use aether_value::{Builtin, Heap, Message, Native, NativeObject, Raise, Raw, Rc,
 
 use super::mailbox::{Mailbox, Refused};
 use crate::arguments::{number, object, receiver, string};
+use crate::awaited::resume_after;
 
 /// Two mailboxes, from the program to the worker and back.
 #[derive(Clone)]
@@ -442,13 +443,7 @@ fn has_next(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step
         return Ok(Step::Done(Value::Bool(false)));
     }
     // Woken by the next message, which it takes itself.
-    let mailbox = channel.incoming().clone();
-    let promise = ctx.await_future(Box::pin(async move {
-        mailbox.ready().await;
-        let finish: HostFinish = Box::new(|_| Ok(Value::Null));
-        finish
-    }))?;
-    Ok(Step::Await(promise))
+    resume_after(ctx, channel.incoming().clone().ready())
 }
 
 fn next(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {

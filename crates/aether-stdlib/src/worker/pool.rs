@@ -12,11 +12,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aether_eval::{BuiltinDef, Ctx, HostFinish, Machine, Permission, Remote, RunError, SentFunction, Waker};
-use aether_source::SourceFile;
 use aether_value::{Builtin, Charge, Message, Native, Raise, StrBuilder, Value};
 
 use super::outcome::{Ended, Outcome};
-use super::spawn::{Start, ended, start};
+use super::spawn::{Start, ended, source, start};
 use super::thread;
 use crate::arguments::{Options, array, int, permit, receiver};
 
@@ -331,12 +330,8 @@ fn function_of(machine: &mut Machine, function: Function) -> Result<Value, RunEr
         Function::Sent(sent) => return machine.receive_function(&sent),
         Function::Script(path) => path,
     };
-    let bytes = machine.host().read_source(&path);
-    let text = bytes
-        .map_err(|error| error.to_string())
-        .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "the text is not UTF-8".to_owned()));
-    let text = text.map_err(|reason| Raise::io("worker.pool", &path, &reason))?;
-    machine.evaluate(SourceFile::new(Some(path.clone()), text))?;
+    let source = source(machine, "worker.pool", &path)?;
+    machine.evaluate(source)?;
     machine
         .global("main")
         .ok_or_else(|| Raise::operation(&format!("worker.pool: '{path}' has no function main")).into())

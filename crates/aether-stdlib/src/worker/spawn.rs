@@ -207,7 +207,9 @@ fn run(start: Start, task: Task) -> (Ended, Option<Box<dyn Any>>) {
     };
     let presence = machine.host().presence();
     let result = match task {
-        Task::Script(path) => script(&mut machine, &path).map(|()| Value::Null),
+        Task::Script(path) => source(&mut machine, "worker.spawn", &path)
+            .and_then(|source| machine.run(source))
+            .map(|()| Value::Null),
         Task::Function(sent, args) => machine.receive_function(&sent).and_then(|function| {
             let args = machine.with_ctx(|ctx| ctx.value_of(&args))?;
             let args = match &args {
@@ -220,16 +222,14 @@ fn run(start: Start, task: Task) -> (Ended, Option<Box<dyn Any>>) {
     (ended(&mut machine, result), presence)
 }
 
-fn script(machine: &mut Machine, path: &str) -> Result<(), RunError> {
-    let bytes = machine
-        .host()
-        .read_source(path)
-        .map_err(|error| Raise::io("worker.spawn", path, &error.to_string()));
-    let text = bytes.and_then(|bytes| {
-        String::from_utf8(bytes).map_err(|_| Raise::io("worker.spawn", path, "the text is not UTF-8"))
-    });
-    let text = text.map_err(RunError::from)?;
-    machine.run(SourceFile::new(Some(path.to_owned()), text))
+/// Reads a script for a worker.
+pub(super) fn source(machine: &mut Machine, operation: &str, path: &str) -> Result<SourceFile, RunError> {
+    let bytes = machine.host().read_source(path);
+    let text = bytes
+        .map_err(|error| error.to_string())
+        .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "the text is not UTF-8".to_owned()));
+    let text = text.map_err(|reason| Raise::io(operation, path, &reason))?;
+    Ok(SourceFile::new(Some(path.to_owned()), text))
 }
 
 /// How a call of a worker's machine has ended.

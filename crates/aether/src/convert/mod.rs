@@ -6,6 +6,22 @@
 //! - Code of the host that a conversion runs sees no collection half-way: collections are read from snapshots.
 //! - A conversion that fails says where: `Type error: expected int, got string at items[3].price`.
 
+/// Gives a macro the tuples that are converted: the number of elements, and the type and place of each.
+macro_rules! for_each_tuple {
+    ($macro:ident) => {
+        $macro!(
+            (1: A 0),
+            (2: A 0, B 1),
+            (3: A 0, B 1, C 2),
+            (4: A 0, B 1, C 2, D 3),
+            (5: A 0, B 1, C 2, D 3, E 4),
+            (6: A 0, B 1, C 2, D 3, E 4, F 5),
+            (7: A 0, B 1, C 2, D 3, E 4, F 5, G 6),
+            (8: A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7),
+        );
+    };
+}
+
 mod arguments;
 mod collections;
 mod numbers;

@@ -36,33 +36,26 @@ pub(crate) static EITHER: &[BuiltinDef] = &[
     BuiltinDef::method("iterator", 0, 0, itself),
 ];
 
-const MAP: BuiltinDef = BuiltinDef::method_frame("map", 1, 1, 3, |ctx, slots, event| {
-    written(ctx, "map", slots, event, function)
-});
-const FILTER: BuiltinDef = BuiltinDef::method_frame("filter", 1, 1, 3, |ctx, slots, event| {
-    written(ctx, "filter", slots, event, function)
-});
-const TAKE: BuiltinDef = BuiltinDef::method_frame("take", 1, 1, 3, |ctx, slots, event| {
-    written(ctx, "take", slots, event, number)
-});
-const DROP: BuiltinDef = BuiltinDef::method_frame("drop", 1, 1, 3, |ctx, slots, event| {
-    written(ctx, "drop", slots, event, number)
-});
-const ZIP: BuiltinDef = BuiltinDef::method_frame("zip", 1, 1, 3, |ctx, slots, event| {
-    written(ctx, "zip", slots, event, any)
-});
-const CHAIN: BuiltinDef = BuiltinDef::method_frame("chain", 1, 1, 3, |ctx, slots, event| {
-    written(ctx, "chain", slots, event, any)
-});
-const ENUMERATE: BuiltinDef = BuiltinDef::method_frame("enumerate", 0, 0, 3, |ctx, slots, event| {
-    written(ctx, "enumerate", slots, event, any)
-});
-const COLLECT: BuiltinDef = BuiltinDef::method_frame("collect", 0, 0, 3, |ctx, slots, event| {
-    written(ctx, "collect", slots, event, any)
-});
-const COUNT: BuiltinDef = BuiltinDef::method_frame("count", 0, 0, 3, |ctx, slots, event| {
-    written(ctx, "count", slots, event, any)
-});
+/// A method that is written in the language: its name, the number of its arguments, and what looks at the first one.
+macro_rules! written {
+    ($constant:ident, $name:literal, $count:literal, $check:ident) => {
+        const $constant: BuiltinDef =
+            BuiltinDef::method_frame($name, $count, $count, 3, |ctx, slots, event| {
+                written(ctx, $name, slots, event, $check)
+            });
+    };
+}
+
+written!(MAP, "map", 1, function);
+written!(FILTER, "filter", 1, function);
+written!(TAKE, "take", 1, number);
+written!(DROP, "drop", 1, number);
+written!(ZIP, "zip", 1, any);
+written!(CHAIN, "chain", 1, any);
+written!(ENUMERATE, "enumerate", 0, any);
+written!(COLLECT, "collect", 0, any);
+written!(COUNT, "count", 0, any);
+
 const FOLD: BuiltinDef = BuiltinDef::method_frame("fold", 2, 2, 4, |ctx, slots, event| {
     // The function may stand first, as for `reduce` of arrays, or behind the initial value.
     if let Event::Start = event

@@ -8,7 +8,7 @@ use super::difference::{differences, shown, with_lines};
 use super::failed_at;
 use crate::builtins::membership::MEMBERSHIP;
 use crate::builtins::support::{float, string, take};
-use crate::builtins::{Args, Event, Step, promise};
+use crate::builtins::{Args, Event, Step};
 use crate::context::Ctx;
 
 /// How far two numbers may be apart unless told.
@@ -104,7 +104,7 @@ pub(super) fn assert_throws(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event
                 lenient: false,
             })
         }
-        Event::Returned(promise) if promise::is_async(&slots[0]) => {
+        Event::Returned(promise) if slots[0].is_async() => {
             take(&mut slots[0]);
             Ok(Step::Await(promise))
         }

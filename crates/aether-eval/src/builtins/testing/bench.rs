@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use aether_value::{Dict, Heap, Native, Raise, Value};
 
 use crate::builtins::support::{float, options, take};
-use crate::builtins::{Args, Event, Step, console, promise};
+use crate::builtins::{Args, Event, Step, console};
 use crate::context::Ctx;
 use crate::host::Permission;
 
@@ -105,7 +105,7 @@ pub(super) fn bench(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Res
             slots[ARGUMENT] = value;
             begin(ctx, slots)
         }
-        Event::Returned(value) if matches!(value, Value::Promise(_)) && promise::is_async(&slots[1]) => {
+        Event::Returned(value) if matches!(value, Value::Promise(_)) && slots[1].is_async() => {
             Ok(Step::Await(value))
         }
         Event::Returned(value) => {

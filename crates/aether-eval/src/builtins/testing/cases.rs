@@ -8,7 +8,7 @@
 use aether_value::{Array, Dict, Heap, Raise, Rc, Value};
 
 use crate::builtins::support::{buffer, built, position};
-use crate::builtins::{Args, BuiltinDef, Event, Step, console, promise};
+use crate::builtins::{Args, BuiltinDef, Event, Step, console};
 use crate::context::Ctx;
 
 /// Slots of a test. The first three are its arguments.
@@ -74,7 +74,7 @@ fn run(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event, kind: Kind) -> Resu
         Event::Start => slots[INDEX] = Value::Int(0),
         Event::Returned(value) => {
             let awaits = match phase {
-                CALLED => kind.awaits && promise::is_async(&slots[FUNCTION]),
+                CALLED => kind.awaits && slots[FUNCTION].is_async(),
                 BEFORE | AFTER => matches!(value, Value::Promise(_)) && hook_is_async(ctx, slots, phase),
                 _ => false,
             };
@@ -145,7 +145,7 @@ fn hook(ctx: &mut Ctx<'_>, phase: i64, index: &Value) -> Option<Value> {
 }
 
 fn hook_is_async(ctx: &mut Ctx<'_>, slots: &[Value], phase: i64) -> bool {
-    hook(ctx, phase, &slots[INDEX]).is_some_and(|function| promise::is_async(&function))
+    hook(ctx, phase, &slots[INDEX]).is_some_and(|function| function.is_async())
 }
 
 /// Keeps the first failure. `skip` is one that is none.

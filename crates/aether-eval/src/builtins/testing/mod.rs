@@ -119,28 +119,25 @@ fn assert_eq(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     Err(failed_with(ctx, expected.as_str(), &args[0]))
 }
 
-fn assert_true(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    if args[0].truthy() {
+/// Null if a value is what was expected, or the failure.
+fn assert_is(ctx: &Ctx<'_>, is_so: bool, expected: &str, value: &Value) -> Result<Value, Raise> {
+    if is_so {
         Ok(Value::Null)
     } else {
-        Err(failed_with(ctx, "true", &args[0]))
+        Err(failed_with(ctx, expected, value))
     }
+}
+
+fn assert_true(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    assert_is(ctx, args[0].truthy(), "true", &args[0])
 }
 
 fn assert_false(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    if args[0].truthy() {
-        Err(failed_with(ctx, "false", &args[0]))
-    } else {
-        Ok(Value::Null)
-    }
+    assert_is(ctx, !args[0].truthy(), "false", &args[0])
 }
 
 fn assert_null(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    if args[0].is_null() {
-        Ok(Value::Null)
-    } else {
-        Err(failed_with(ctx, "null", &args[0]))
-    }
+    assert_is(ctx, args[0].is_null(), "null", &args[0])
 }
 
 fn assert_not_null(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {

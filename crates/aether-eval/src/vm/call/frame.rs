@@ -407,11 +407,7 @@ unsafe fn call_from_builtin(
             argc = argc.min(declared_parameters(&function));
         }
         // The arguments of an async function wait in an array, where nothing is unset.
-        let waits = match &function {
-            Value::AsyncFunction(_) => true,
-            Value::BoundMethod(bound) => bound.closure().is_async(),
-            _ => false,
-        };
+        let waits = function.is_async();
         let offset = vm.offset(window) as usize;
         vm.base = window;
         vm.reserve_registers(window, window.add((slots + argc + 4) * 16))?;

@@ -4,9 +4,8 @@
 //! whose bytes are counted.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -19,6 +18,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
 use super::listener::{Phase, reached};
+use crate::awaited::Awaited;
 
 /// Messages that wait to be taken.
 const MESSAGES: usize = 64;
@@ -69,13 +69,12 @@ struct State {
     end: Option<End>,
     /// Nobody takes any more.
     abandoned: bool,
-    wakers: Vec<Waker>,
 }
 
 /// Where messages wait, and what both threads know of a socket.
 #[derive(Default)]
 pub(super) struct Pipe {
-    state: Mutex<State>,
+    state: Awaited<State>,
     room: Notify,
     /// Bytes that are to be sent.
     pub(super) unsent: AtomicUsize,
@@ -89,13 +88,9 @@ pub(super) enum Ahead {
 }
 
 impl Pipe {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Takes what comes next.
     pub(super) fn take(&self) -> Ahead {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         match state.messages.pop_front() {
             Some(message) => {
                 state.bytes -= message.len();
@@ -109,7 +104,7 @@ impl Pipe {
 
     /// Whether there is a message; none if that is not known yet.
     pub(super) fn has_message(&self) -> Option<bool> {
-        let state = self.lock();
+        let state = self.state.lock();
         if state.messages.is_empty() {
             return state.end.is_some().then_some(false);
         }
@@ -118,28 +113,28 @@ impl Pipe {
 
     /// How it ended, if it has, whatever still waits.
     pub(super) fn end(&self) -> Option<End> {
-        self.lock().end.clone()
+        self.state.lock().end.clone()
     }
 
     /// Bytes that wait to be taken.
     pub(super) fn waiting(&self) -> usize {
-        self.lock().bytes
+        self.state.lock().bytes
     }
 
-    /// Whether what is asked for is there; else the waker is woken when something has come.
-    pub(super) fn poll(&self, is_there: impl Fn(bool, bool) -> bool, waker: &Waker) -> bool {
-        let mut state = self.lock();
-        let there = is_there(!state.messages.is_empty(), state.end.is_some());
-        if !there {
-            state.wakers.retain(|other| !other.will_wake(waker));
-            state.wakers.push(waker.clone());
-        }
-        there
+    /// Waits until there is a message, or the end.
+    pub(super) async fn has_come(self: Arc<Self>) {
+        let has_come = |state: &mut State| (!state.messages.is_empty() || state.end.is_some()).then_some(());
+        self.state.find(has_come).await;
+    }
+
+    /// Waits until it has ended, whatever still waits.
+    pub(super) async fn is_over(self: Arc<Self>) {
+        self.state.find(|state| state.end.is_some().then_some(())).await;
     }
 
     /// Nobody takes messages any more.
     pub(super) fn abandon(&self) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.abandoned = true;
         state.messages.clear();
         state.bytes = 0;
@@ -148,29 +143,24 @@ impl Pipe {
     }
 
     fn has_room(&self) -> bool {
-        let state = self.lock();
+        let state = self.state.lock();
         state.abandoned || state.messages.len() < MESSAGES && state.bytes < WAITING
     }
 
     fn push(&self, message: Received) {
-        let mut state = self.lock();
-        if state.abandoned {
-            return;
-        }
-        state.bytes += message.len();
-        state.messages.push_back(message);
-        let wakers = std::mem::take(&mut state.wakers);
-        drop(state);
-        wakers.into_iter().for_each(Waker::wake);
+        self.state.change(|state| {
+            if !state.abandoned {
+                state.bytes += message.len();
+                state.messages.push_back(message);
+            }
+        });
     }
 
     /// It has ended. Only the first end counts.
     pub(super) fn finish(&self, end: End) {
-        let mut state = self.lock();
-        state.end.get_or_insert(end);
-        let wakers = std::mem::take(&mut state.wakers);
-        drop(state);
-        wakers.into_iter().for_each(Waker::wake);
+        self.state.change(|state| {
+            state.end.get_or_insert(end);
+        });
     }
 }
 

@@ -5,10 +5,8 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
 use std::time::Duration;
 
 use aether_eval::{AccessCheck, Args, BuiltinDef, Count, Ctx, Event, HostFinish, Permission, Step};
@@ -36,6 +34,7 @@ use super::request::Request;
 use super::server::Server;
 use super::tls;
 use crate::arguments::{Options, int, number, object, receiver, string, wrong_type};
+use crate::awaited::resume_after;
 use crate::bytes::with_data;
 
 const HEADERS: &str = "headers";
@@ -435,23 +434,6 @@ fn close(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     Ok(Value::Null)
 }
 
-/// Waits until something has come, and goes on then.
-fn wait(ctx: &mut Ctx<'_>, pipe: Arc<Pipe>, is_there: fn(bool, bool) -> bool) -> Result<Step, Raise> {
-    let promise = ctx.await_future(Box::pin(async move {
-        poll_fn(|context| {
-            if pipe.poll(is_there, context.waker()) {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
-        })
-        .await;
-        let finish: HostFinish = Box::new(|_| Ok(Value::Null));
-        finish
-    }))?;
-    Ok(Step::Await(promise))
-}
-
 fn value_of(ctx: &mut Ctx<'_>, message: &Received) -> Result<Value, Raise> {
     match message {
         Received::Text(text) => {
@@ -472,7 +454,7 @@ fn has_next(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step
     let pipe = &receiver::<Socket>(slots).pipe;
     match pipe.has_message() {
         Some(has_message) => Ok(Step::Done(Value::Bool(has_message))),
-        None => wait(ctx, pipe.clone(), |has_message, is_over| has_message || is_over),
+        None => resume_after(ctx, pipe.clone().has_come()),
     }
 }
 
@@ -484,7 +466,7 @@ fn next(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Ra
     match pipe.take() {
         Ahead::Message(message) => Ok(Step::Done(value_of(ctx, &message)?)),
         Ahead::End(_) => Ok(Step::Done(Value::Null)),
-        Ahead::NotYet => wait(ctx, pipe.clone(), |has_message, is_over| has_message || is_over),
+        Ahead::NotYet => resume_after(ctx, pipe.clone().has_come()),
     }
 }
 
@@ -519,7 +501,7 @@ fn pump(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Ra
         // A loop takes the messages.
         match socket.pipe.end() {
             Some(end) => return finish(ctx, slots, on_close, &end),
-            None => return wait(ctx, socket.pipe.clone(), |_, is_over| is_over),
+            None => return resume_after(ctx, socket.pipe.clone().is_over()),
         }
     }
     match socket.pipe.take() {
@@ -533,9 +515,7 @@ fn pump(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Ra
             })
         }
         Ahead::End(end) => finish(ctx, slots, on_close, &end),
-        Ahead::NotYet => wait(ctx, socket.pipe.clone(), |has_message, is_over| {
-            has_message || is_over
-        }),
+        Ahead::NotYet => resume_after(ctx, socket.pipe.clone().has_come()),
     }
 }
 
