@@ -7,6 +7,11 @@ use aether_tests::Scratch;
 
 /// What a script that imports the modules prints, and its status.
 fn ends(name: &str, script: &str) -> (i32, String) {
+    ends_with(name, &[], script)
+}
+
+/// The same with options of the command.
+fn ends_with(name: &str, options: &[&str], script: &str) -> (i32, String) {
     let scratch = Scratch::new(name);
     scratch.file("script.ae", format!("import worker\nimport parallel\n{script}"));
     scratch.file(
@@ -17,7 +22,8 @@ fn ends(name: &str, script: &str) -> (i32, String) {
         "job.ae",
         "let calls = 0\nfn main(n) { calls += 1  return n * 2 }\n",
     );
-    let (status, output, errors) = scratch.run(&["run", "script.ae"]);
+    let words = [&["run"], options, &["script.ae"]].concat();
+    let (status, output, errors) = scratch.run(&words);
     (status, output + &errors)
 }
 
@@ -268,5 +274,90 @@ for round in 0..60 {
 println(answered + stopped)
 "#,
         "720\n",
+    );
+}
+
+#[test]
+fn one_budget_bounds_the_program_and_its_workers() {
+    let (status, text) = ends_with(
+        "workers-budget",
+        &["--max-memory", "24M"],
+        r#"
+fn hungry() {
+    import worker
+    import heap
+    let kept = []
+    let told = null
+    try { while (true) { kept.push("x".repeat(1000) + str(len(kept))) } } catch (e) { told = [e.kind, e.message.split(" of ")[1], heap.live_bytes()] }
+    // Room for the others to tell and to hear of it.
+    for i in 0..50 { kept.pop() }
+    worker.parent.post(told)
+    await worker.parent.recv()
+}
+let crowd = [worker.spawn(hungry) for n in 0..6]
+let sum = 0
+for w in crowd {
+    let [kind, told, live] = await w.recv()
+    sum += live
+    if (kind != "out_of_memory" || told != "${24 * 1024 * 1024} in use") { println(kind, told) }
+}
+println(sum <= 25 * 1024 * 1024, sum > 20 * 1024 * 1024)
+for w in crowd { w.terminate() }
+println([e["reason"] for e in await Promise.all_settled([w.join() for w in crowd])].unique())
+// All is there again.
+let kept = "y".repeat(20 * 1024 * 1024)
+println(len(kept))
+kept = null
+// A worker's own limit bounds it and those that it starts; others have the rest.
+fn nested() {
+    import worker
+    fn grow() { let kept = []  while (true) { kept.push("x".repeat(1000) + str(len(kept))) } }
+    return [e["reason"].split(" of ")[1] for e in await Promise.all_settled([worker.spawn(grow).join() for n in 0..2])]
+}
+println(await worker.spawn(nested, {"max_memory": 6000000}).join())
+"#,
+    );
+    assert_eq!(
+        (status, &*text),
+        (
+            0,
+            "true true\n[Worker terminated]\n20971520\n[6000000 in use, 6000000 in use]\n"
+        )
+    );
+}
+
+#[test]
+fn a_message_that_does_not_fit_fails_where_it_is_sent() {
+    let (status, text) = ends_with(
+        "workers-refused",
+        &["--max-memory", "16M"],
+        r#"
+let w = worker.spawn(fn() { sleep(1000) })
+let text = "z".repeat(3 * 1024 * 1024)
+let sent = 0
+try { loop { w.post([text, sent])  sent += 1 } } catch (e) { println(e.kind, sent > 0, sent < 5) }
+w.terminate()
+try { await w.join() } catch (e) { println(e.message) }
+// What waited is given back.
+let kept = "y".repeat(9 * 1024 * 1024)
+println(len(kept))
+let small = worker.spawn(fn() {
+    import worker
+    let held = "h".repeat(1500000)
+    worker.parent.post(len(held))
+    try { await worker.parent.recv() } catch (e) { return e.kind }
+}, {"max_memory": 2000000})
+println(await small.recv())
+try { small.post([n for n in 0..200000]) } catch (e) { println(e.kind) }
+small.post([n for n in 0..60000])
+println(await small.join())
+"#,
+    );
+    assert_eq!(
+        (status, &*text),
+        (
+            0,
+            "out_of_memory true true\nWorker terminated\n9437184\n1500000\nout_of_memory\nout_of_memory\n"
+        )
     );
 }

@@ -2,7 +2,7 @@
 
 use aether_parser::ParseOptions;
 use aether_source::{Diagnostic, SourceFile};
-use aether_value::{ErrorKind, Heap, HeapConfig, Raise, Rc, Value, display_text};
+use aether_value::{Budget, ErrorKind, Heap, HeapConfig, Raise, Rc, Value, display_text};
 
 use crate::builtins::{BuiltinDef, LibraryModule};
 use crate::compiler::{self, CompileError, Kind};
@@ -17,6 +17,8 @@ pub struct MachineOptions {
     pub full: bool,
     /// Budget in bytes; none for no limit.
     pub max_memory: Option<usize>,
+    /// A budget that other machines share, besides its own.
+    pub shared_budget: Option<std::sync::Arc<Budget>>,
     /// Limit of activations.
     pub max_depth: usize,
     /// Calls, backward jumps and built-in work units allowed in each call of the host; none for no limit.
@@ -77,6 +79,7 @@ impl Default for MachineOptions {
         Self {
             full: true,
             max_memory: None,
+            shared_budget: None,
             max_depth: DEFAULT_DEPTH,
             max_steps: None,
             timeout: None,
@@ -226,6 +229,9 @@ impl Machine {
             records: options.optimizations.records,
             ..HeapConfig::default()
         });
+        if let Some(budget) = &options.shared_budget {
+            heap.join_budget(budget);
+        }
         let limits = Limits {
             depth: options.max_depth,
             steps: options.max_steps,

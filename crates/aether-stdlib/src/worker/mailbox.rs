@@ -3,7 +3,7 @@
 //! Invariants
 //! - Posting never waits. What waits is bounded by bytes: a message that does not fit is refused.
 //! - A message is taken once, and in the order of posting.
-//! - After closing nothing is posted; what waits is still taken.
+//! - After closing nothing is posted; what waits is still taken, unless it is discarded.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -98,6 +98,16 @@ impl Mailbox {
         let mut state = self.lock();
         state.closed = true;
         Self::wake(state);
+    }
+
+    /// Nobody takes messages any more: those that wait go.
+    pub(super) fn discard(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        let waiting = std::mem::take(&mut state.messages);
+        state.bytes = 0;
+        Self::wake(state);
+        drop(waiting);
     }
 
     pub(super) fn is_closed(&self) -> bool {

@@ -11,9 +11,9 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use aether_eval::{BuiltinDef, Ctx, HostFinish, Machine, Permission, Remote, RunError, SentFunction};
+use aether_eval::{BuiltinDef, Ctx, Machine, Permission, Remote, RunError, SentFunction};
 use aether_source::SourceFile;
-use aether_value::{Builtin, Charge, Message, Native, Raise, StrBuilder, Value};
+use aether_value::{Builtin, Message, Native, Raise, StrBuilder, Value};
 
 use super::outcome::{Ended, Outcome};
 use super::spawn::{Start, ended, start};
@@ -212,7 +212,6 @@ impl Pool {
         if *self.closed.borrow() {
             return Err(Raise::operation("the pool is closed"));
         }
-        let charge = Charge::new(ctx.heap(), args.size())?;
         let job = Arc::new(Job {
             call,
             args,
@@ -224,10 +223,6 @@ impl Pool {
             let finish = outcome.wait().await;
             // The job has ended, and its arguments are not needed any more.
             drop(guard);
-            let finish: HostFinish = Box::new(move |ctx| {
-                drop(charge);
-                finish(ctx)
-            });
             finish
         }))?;
         ctx.keep_alive(&promise, true);

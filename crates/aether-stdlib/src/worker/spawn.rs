@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use aether_eval::{Ctx, HostMaker, Machine, MachineRecipe, Permission, RunError, SentFunction};
 use aether_source::SourceFile;
-use aether_value::{ErrorKind, Message, Promise, Raise, Rc, Value};
+use aether_value::{Budget, ErrorKind, Message, Promise, Raise, Rc, Value};
 
 use super::outcome::{Ended, Outcome};
 use super::peer::{Peer, Shared};
@@ -81,7 +81,12 @@ pub(super) fn start(
         ctx.heap().limit().map(|limit| limit as u64),
         "max_memory",
     )?;
-    recipe.options.max_memory = memory.map(|bytes| bytes as usize);
+    let memory = memory.map(|bytes| bytes as usize);
+    recipe.options.max_memory = memory;
+    recipe.options.shared_budget = match (ctx.heap().budget(), memory) {
+        (Some(program), Some(own)) => Some(Budget::within(&program, own)),
+        (program, _) => program,
+    };
     recipe.options.max_steps = at_most(options.int("max_steps")?, recipe.options.max_steps, "max_steps")?;
     recipe.options.args = args;
     let allowed = match options.get("permissions") {
