@@ -361,3 +361,36 @@ println(await small.join())
         )
     );
 }
+
+#[test]
+fn frozen_buffers_are_shared_and_stay_as_they_are() {
+    prints(
+        "workers-frozen",
+        r#"
+import heap
+let bytes = buffer(6000000).freeze()
+let tail = bytes.slice(-3)
+for change in [fn() { bytes[0] = 1 }, fn() { tail.fill(1) }, fn() { bytes.write_u16(0, 1) }] {
+    try { change() } catch (e) { println(e.message) }
+}
+let w = worker.spawn(fn() {
+    import worker
+    import heap
+    let before = heap.live_bytes()
+    let [whole, again, part] = await worker.parent.recv()
+    let held = heap.live_bytes() - before
+    let refused = null
+    try { whole[0] = 1 } catch (e) { refused = e.message }
+    worker.parent.post([whole.length, whole.frozen, part.frozen, part.to_array(), again.length, held > 6000000, held < 6100000, refused])
+    return part
+})
+w.post([bytes, bytes, tail])
+println(...await w.recv())
+let got = await w.join()
+println(got.frozen, got.to_array(), bytes.frozen, buffer(1).frozen, buffer(0).freeze().length)
+"#,
+        "Invalid operation: the buffer is frozen\nInvalid operation: the buffer is frozen\n\
+         Invalid operation: the buffer is frozen\n6000000 true true [0, 0, 0] 6000000 true true \
+         Invalid operation: the buffer is frozen\ntrue [0, 0, 0] true false 0\n",
+    );
+}
