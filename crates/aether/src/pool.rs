@@ -2,7 +2,7 @@
 //!
 //! An [`Engine`] stays on its thread. An [`EnginePool`] is the recipe for engines that are alike: it goes to any thread,
 //! and each thread that uses it has one engine of it, made at the first use and kept for the next. What crosses threads
-//! is copied: a [`Message`].
+//! is copied: a [`Message`], and of errors [`Error::report`].
 //!
 //! Invariants
 //! - A thread has at most one engine of a pool. While it is in use, the same thread gets no other one.
@@ -45,12 +45,12 @@ struct Recipe {
 /// let handles: Vec<_> = (0..3_i64)
 ///     .map(|n| {
 ///         let pool = pool.clone();
-///         std::thread::spawn(move || pool.call_to::<i64>("price", (vec![n, 10],)))
+///         std::thread::spawn(move || pool.call_to::<i64>("price", (vec![n, 10],)).map_err(|error| error.report()))
 ///     })
 ///     .collect();
 /// let prices: Result<Vec<i64>, _> = handles.into_iter().map(|handle| handle.join().expect("no panic")).collect();
 /// assert_eq!(prices?, [20, 22, 24]);
-/// # Ok::<(), aether::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct EnginePool(Arc<Recipe>);
@@ -270,9 +270,9 @@ impl EnginePool {
     /// let pool = EnginePool::builder(Engine::builder).program(program).build();
     /// let args: Message = pool.message((vec!["a", "bcd"],))?;
     /// let there = pool.clone();
-    /// let sizes = std::thread::spawn(move || there.call("sizes", &args)).join().expect("no panic")?;
-    /// assert_eq!(pool.read::<Vec<i64>>(&sizes)?, [1, 3]);
-    /// # Ok::<(), aether::Error>(())
+    /// let sizes = std::thread::spawn(move || there.call("sizes", &args).map_err(|error| error.report()));
+    /// assert_eq!(pool.read::<Vec<i64>>(&sizes.join().expect("no panic")?)?, [1, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
@@ -372,7 +372,7 @@ impl EnginePool {
     /// let pool = EnginePool::builder(Engine::builder).build();
     /// pool.with(|_| Ok(()))?;
     /// let there = pool.clone();
-    /// std::thread::spawn(move || there.with(|_| Ok(()))).join().expect("no panic")?;
+    /// std::thread::spawn(move || there.with(|_| Ok(())).is_ok()).join().expect("no panic");
     /// // The engine of the thread that has ended is gone.
     /// assert_eq!(pool.engines(), 1);
     /// # Ok::<(), aether::Error>(())
@@ -421,15 +421,15 @@ impl Engine {
     /// use aether::{Engine, Message};
     ///
     /// let mut engine = Engine::new()?;
-    /// let value = engine.eval("{\"a\": [1, 2.5]}")?;
+    /// let value = engine.eval("({\"a\": [1, 2.5]})")?;
     /// let message: Message = engine.message(&value)?;
-    /// let text = std::thread::spawn(move || -> Result<String, aether::Error> {
-    ///     let mut other = Engine::new()?;
-    ///     let value = other.value_of(&message)?;
-    ///     other.set_global("v", value)?;
-    ///     other.eval_to("str(v)")
+    /// let sum = std::thread::spawn(move || {
+    ///     let mut other = Engine::new().expect("an engine");
+    ///     let value = other.value_of(&message).expect("the budget holds it");
+    ///     other.set_global("v", value).expect("the budget holds it");
+    ///     other.eval_to::<f64>("v[\"a\"].sum()").expect("numbers")
     /// });
-    /// assert_eq!(text.join().expect("no panic")?, "{a: [1, 2.5]}");
+    /// assert_eq!(sum.join().expect("no panic"), 3.5);
     /// # Ok::<(), aether::Error>(())
     /// ```
     ///
