@@ -394,3 +394,109 @@ println(got.frozen, got.to_array(), bytes.frozen, buffer(1).frozen, buffer(0).fr
          Invalid operation: the buffer is frozen\ntrue [0, 0, 0] true false 0\n",
     );
 }
+
+#[test]
+fn a_leak_check_covers_workers() {
+    let leaks = r#"
+struct Node { other }
+fn leaky(n) {
+    for i in 0..n {
+        let a = Node { other: null }
+        let b = Node { other: a }
+        a.other = b
+    }
+    return n
+}
+println(await worker.spawn(leaky, {"args": [3]}).join())
+let pool = worker.pool(1, leaky)
+println(await pool.submit(2))
+println(parallel.map([1, 1], leaky, {"workers": 1}))
+"#;
+    let (status, text) = ends_with("workers-leaks", &["--leak-check=error"], leaks);
+    assert_eq!(status, 5, "{text}");
+    for part in [
+        "leak-check: 14 objects in 7 unreachable cycles",
+        " in leaky   (7 objects",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    let (status, text) = ends_with(
+        "workers-no-leaks",
+        &["--leak-check=error"],
+        r#"
+let w = worker.spawn(fn(n) { let a = [i for i in 0..n]  return a.sum() }, {"args": [100000]})
+println(await w.join())
+println(await worker.pool(2, fn(n) { return n }).map([1, 2, 3]))
+// One that still runs is ended.
+worker.spawn(fn() { while (true) {} }).unref()
+try { await worker.spawn(fn() { let a = []  while (true) { a.push("x".repeat(100) + str(len(a))) } }, {"max_memory": 2000000}).join() } catch (e) { println(e.kind) }
+"#,
+    );
+    assert_eq!(status, 0, "{text}");
+    assert!(
+        text.starts_with("4999950000\n[1, 2, 3]\nout_of_memory\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("leak-check: 0 objects in 0 unreachable cycles"),
+        "{text}"
+    );
+}
+
+#[test]
+fn stats_tell_of_a_worker_while_it_runs_and_afterwards() {
+    prints(
+        "workers-stats",
+        r#"
+let w = worker.spawn(fn() {
+    import worker
+    let kept = [i for i in 0..100000]
+    worker.parent.post(kept.length)
+    await worker.parent.recv()
+    kept = null
+    let sum = 0
+    for i in 0..200000 { sum += i }
+    return sum
+})
+println(await w.recv())
+// It waits now, or is about to.
+let stats = w.stats()
+for i in 0..100 {
+    if (stats["heap"]["live_bytes"] > 1600000) { break }
+    sleep(0.01)
+    stats = w.stats()
+}
+println(stats["heap"]["live_bytes"] > 1600000, stats["heap"]["live_objects"] > 0, stats["steps"] >= 100000)
+w.post(null)
+println(await w.join())
+let last = w.stats()
+println(last["heap"]["live_bytes"] < 1600000, last["heap"]["peak_bytes"] > 1600000, last["steps"] >= 300000)
+println(last.keys(), last["heap"].keys())
+"#,
+        "100000\ntrue true true\n19999900000\ntrue true true\n[heap, steps] [live_bytes, peak_bytes, live_objects]\n",
+    );
+}
+
+#[test]
+fn a_thousand_workers_live_at_once() {
+    prints(
+        "workers-thousand",
+        r#"
+fn waits(id) {
+    import worker
+    let n = await worker.parent.recv()
+    worker.parent.post(id * n)
+    await worker.parent.recv()
+    return id
+}
+let crowd = [worker.spawn(waits, {"args": [id]}) for id in 0..1000]
+for w in crowd { w.post(2) }
+let sum = 0
+for w in crowd { sum += await w.recv() }
+println(sum)
+for w in crowd { w.post(null) }
+println((await Promise.all([w.join() for w in crowd])).sum())
+"#,
+        "999000\n499500\n",
+    );
+}

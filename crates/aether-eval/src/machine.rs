@@ -193,9 +193,16 @@ pub struct MachineRecipe {
     extra: Vec<&'static [BuiltinDef]>,
     /// The modules that its scripts may import.
     extensions: &'static [LibraryModule],
+    /// Where the machines report what they have leaked, if that is watched.
+    pub(crate) leaks: Option<std::sync::Arc<crate::WorkerLeaks>>,
 }
 
 impl MachineRecipe {
+    /// Where machines of this recipe report what they have leaked, if they are to.
+    pub fn leaks(&self) -> Option<&std::sync::Arc<crate::WorkerLeaks>> {
+        self.leaks.as_ref()
+    }
+
     /// A machine with these options, built-ins and modules, for another host.
     ///
     /// # Errors
@@ -203,6 +210,10 @@ impl MachineRecipe {
     pub fn build(&self, host: Box<dyn Host>) -> Result<Machine, Box<RuntimeError>> {
         let mut machine = Machine::new(&self.options, host, &self.extra)?;
         machine.set_extensions(self.extensions);
+        if let Some(leaks) = &self.leaks {
+            machine.watch_memory(crate::MemoryWatch::Leaks);
+            machine.vm.recipe.leaks = Some(leaks.clone());
+        }
         Ok(machine)
     }
 }
@@ -258,6 +269,7 @@ impl Machine {
                 options: options.clone(),
                 extra: extra.to_vec(),
                 extensions: &[],
+                leaks: None,
             };
             install(&mut vm, options, extra)?;
             let module = vm.tables.add_module();
@@ -344,6 +356,7 @@ impl Machine {
     /// What a run gave, for the host: an error says what is known of it, and one of the budget leaves the handlers'
     /// reserve open, so that the host can put things right.
     fn leave<T>(&mut self, result: Result<T, Raise>) -> Result<T, RunError> {
+        self.vm.publish();
         let raise = match result {
             Ok(value) => return Ok(value),
             Err(raise) => raise,

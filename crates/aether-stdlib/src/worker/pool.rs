@@ -73,6 +73,12 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// No more jobs come.
+    fn close(&self) {
+        self.lock().closed = true;
+        self.called.notify_all();
+    }
+
     /// The next job; none once the queue is closed and empty.
     fn next(&self) -> Option<Arc<Job>> {
         let mut state = self.lock();
@@ -203,8 +209,7 @@ impl Pool {
     /// What waits is done; nothing new is taken.
     pub(super) fn close(&self) {
         self.closed.replace(true);
-        self.queue.lock().closed = true;
-        self.queue.called.notify_all();
+        self.queue.close();
     }
 
     /// Puts a job into the queue, and gives the promise of its outcome.
@@ -243,6 +248,11 @@ impl Pool {
 
     fn start_worker(&self, ctx: &mut Ctx<'_>) -> Result<(), Raise> {
         let start = start(ctx, None, Vec::new(), Options::none())?;
+        let (closed, shared) = (self.queue.clone(), start.shared.clone());
+        let start = start.watched(move || {
+            closed.close();
+            shared.remote.stop();
+        });
         let (queue, function) = (self.queue.clone(), self.function.clone());
         thread::run(Box::new(move || serve(start, function, &queue)))
             .map_err(|error| Raise::operation(&format!("worker.pool: cannot start a thread: {error}")))
@@ -250,8 +260,9 @@ impl Pool {
 }
 
 /// The life of a pool's worker.
-fn serve(start: Start, function: Function, queue: &Queue) {
+fn serve(mut start: Start, function: Function, queue: &Queue) {
     let shared = start.shared.clone();
+    let leaks = start.take_leaks();
     let mut made = start.machine().and_then(|mut machine| {
         let function = function_of(&mut machine, function)?;
         Ok((machine, function))
@@ -266,6 +277,11 @@ fn serve(start: Start, function: Function, queue: &Queue) {
             job.outcome.settle(ended);
         }
         queue.lock().free += 1;
+    }
+    if let (Some(leaks), Ok((machine, function))) = (leaks, made) {
+        drop(function);
+        let mut machine = machine;
+        leaks.report(&mut machine);
     }
     shared.close();
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-use aether_eval::{Ctx, HostMaker, Machine, MachineRecipe, Permission, RunError, SentFunction};
+use aether_eval::{Ctx, HostMaker, LeakWatch, Machine, MachineRecipe, Permission, RunError, SentFunction};
 use aether_source::SourceFile;
 use aether_value::{Budget, ErrorKind, Message, Promise, Raise, Rc, Value};
 
@@ -34,9 +34,23 @@ pub(super) struct Start {
     pub(super) host: HostMaker,
     pub(super) imports: Vec<String>,
     pub(super) shared: Arc<Shared>,
+    /// Where it reports leaks, if these are watched.
+    leaks: Option<LeakWatch>,
 }
 
 impl Start {
+    /// The same, whose leaks are reported if the program's are; `stop` ends the worker when the program has ended.
+    pub(super) fn watched(mut self, stop: impl FnOnce() + Send + 'static) -> Self {
+        let leaks = self.recipe.leaks();
+        self.leaks = leaks.map(|leaks| leaks.begin(Box::new(stop)));
+        self
+    }
+
+    /// Where its machine is to report leaks.
+    pub(super) fn take_leaks(&mut self) -> Option<LeakWatch> {
+        self.leaks.take()
+    }
+
     /// The machine, which knows that it is a worker's.
     pub(super) fn machine(self) -> Result<Machine, RunError> {
         let mut machine = self.recipe.build((self.host)())?;
@@ -106,6 +120,7 @@ pub(super) fn start(
         host,
         imports: texts(options, "import")?,
         shared,
+        leaks: None,
     })
 }
 
@@ -175,6 +190,11 @@ pub(super) fn spawn(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     };
     let start = start(ctx, name, texts, options)?;
     let shared = start.shared.clone();
+    let stopped = shared.clone();
+    let start = start.watched(move || {
+        stopped.remote.stop();
+        stopped.close();
+    });
     let outcome = Arc::new(Outcome::default());
     let result = promise(ctx, &outcome)?;
     ctx.keep_alive(&Value::Promise(result.clone()), true);
@@ -203,7 +223,8 @@ pub(super) fn promise(ctx: &mut Ctx<'_>, outcome: &Arc<Outcome>) -> Result<Rc<Pr
 }
 
 /// The life of a worker.
-fn run(start: Start, task: Task) -> Ended {
+fn run(mut start: Start, task: Task) -> Ended {
+    let leaks = start.take_leaks();
     let mut machine = match start.machine() {
         Ok(machine) => machine,
         Err(error) => return Ended::failed(&error, |_| None),
@@ -219,7 +240,11 @@ fn run(start: Start, task: Task) -> Ended {
             machine.call_and_serve(&function, args.as_slice())
         }),
     };
-    ended(&mut machine, result)
+    let ended = ended(&mut machine, result);
+    if let Some(leaks) = leaks {
+        leaks.report(&mut machine);
+    }
+    ended
 }
 
 fn script(machine: &mut Machine, path: &str) -> Result<(), RunError> {
