@@ -366,7 +366,7 @@ println(await small.join())
 fn frozen_buffers_are_shared_and_stay_as_they_are() {
     prints(
         "workers-frozen",
-        r#"
+        r"
 import heap
 let bytes = buffer(6000000).freeze()
 let tail = bytes.slice(-3)
@@ -388,7 +388,7 @@ w.post([bytes, bytes, tail])
 println(...await w.recv())
 let got = await w.join()
 println(got.frozen, got.to_array(), bytes.frozen, buffer(1).frozen, buffer(0).freeze().length)
-"#,
+",
         "Invalid operation: the buffer is frozen\nInvalid operation: the buffer is frozen\n\
          Invalid operation: the buffer is frozen\n6000000 true true [0, 0, 0] 6000000 true true \
          Invalid operation: the buffer is frozen\ntrue [0, 0, 0] true false 0\n",

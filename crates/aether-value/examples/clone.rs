@@ -46,13 +46,14 @@ fn main() {
         let made = now();
         let copy = message.build(&to, &NoTypes, &mut |_| Ok(())).unwrap();
         let built = now();
-        let rate = bytes as f64 / (built - begun).as_secs_f64() / 1e9;
+        let (made, built) = (made.saturating_sub(begun), built.saturating_sub(made));
+        let rate = bytes as f64 / (made + built).as_secs_f64() / 1e9;
         println!(
             "{:.1} MB, message {:.1} MB: {:.1} ms to make, {:.1} ms to build, {rate:.2} GB/s",
             bytes as f64 / 1e6,
             message.size() as f64 / 1e6,
-            (made - begun).as_secs_f64() * 1e3,
-            (built - made).as_secs_f64() * 1e3,
+            made.as_secs_f64() * 1e3,
+            built.as_secs_f64() * 1e3,
         );
         drop(copy);
     }

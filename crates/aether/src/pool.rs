@@ -217,17 +217,15 @@ impl EnginePool {
             let gone: Vec<Own> = engines
                 .extract_if(.., |own| own.pool.strong_count() == 0)
                 .collect();
-            let engine = match engines.iter_mut().find(|own| self.owns(own)) {
-                Some(own) => own.engine.take().ok_or("the engine of this thread is in use"),
-                None => {
-                    engines.push(Own {
-                        pool: Arc::downgrade(&self.0),
-                        engine: None,
-                        _counted: Counted::new(&self.0.engines),
-                    });
-                    return (gone, Ok(None));
-                }
+            let Some(own) = engines.iter_mut().find(|own| self.owns(own)) else {
+                engines.push(Own {
+                    pool: Arc::downgrade(&self.0),
+                    engine: None,
+                    _counted: Counted::new(&self.0.engines),
+                });
+                return (gone, Ok(None));
             };
+            let engine = own.engine.take().ok_or("the engine of this thread is in use");
             (gone, engine.map(Some))
         });
         let (gone, engine) =
