@@ -605,6 +605,35 @@ fn the_todo_example_works() {
 }
 
 #[test]
+fn the_server_with_a_pool_answers_while_its_workers_work() {
+    let (service, url) = serving("pool_server.ae", &["127.0.0.1:0", "2"], "serving at ");
+    let scratch = Scratch::new("web-pool");
+    scratch.file(
+        "ask.ae",
+        "import http
+async fn ask(path) { return http.get(args[0] + path).json() }
+fn main() {
+    let paths = [\"/primes/200000\", ...[\"/primes/${n}\" for n in 10..16]]
+    for answer in await Promise.all([Promise.spawn(ask, path) for path in paths]) { println(answer[\"primes\"]) }
+    println(http.get(args[0] + \"/status\").json())
+    let refused = http.get(args[0] + \"/primes/9999999\")
+    println(refused.status, refused.json())
+}
+",
+    );
+    let (status, output, errors) = scratch.run(&["ask.ae", &url]);
+    interrupt(service);
+    assert_eq!(
+        (status, output.as_str(), errors.as_str()),
+        (
+            0,
+            "17984\n4\n4\n5\n5\n6\n6\n{waiting: 0, answered: 7}\n422 {error: n has to be between 0 and 5000000}\n",
+            ""
+        )
+    );
+}
+
+#[test]
 fn the_chat_in_the_browser_works() {
     let (chat, url) = serving("web_chat.ae", &["127.0.0.1:0"], "open ");
     let scratch = Scratch::new("web-chat");

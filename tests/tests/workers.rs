@@ -9,6 +9,11 @@ use aether_tests::Scratch;
 
 /// What a script that imports the modules prints, and its status.
 fn ends(name: &str, script: &str) -> (i32, String) {
+    ends_with(name, &[], script)
+}
+
+/// The same with options of the command.
+fn ends_with(name: &str, options: &[&str], script: &str) -> (i32, String) {
     let scratch = Scratch::new(name);
     scratch.file("script.ae", format!("import worker\nimport parallel\n{script}"));
     scratch.file(
@@ -19,7 +24,8 @@ fn ends(name: &str, script: &str) -> (i32, String) {
         "job.ae",
         "let calls = 0\nfn main(n) { calls += 1  return n * 2 }\n",
     );
-    let (status, output, errors) = scratch.run(&["run", "script.ae"]);
+    let words = [&["run"], options, &["script.ae"]].concat();
+    let (status, output, errors) = scratch.run(&words);
     (status, output + &errors)
 }
 
@@ -315,4 +321,228 @@ fn seeds_choose_the_order_of_workers() {
     assert!(distinct.len() > 3, "{distinct:?}");
     let again: Vec<String> = (0..30).map(order_of).collect();
     assert_eq!(orders, again);
+}
+
+#[test]
+fn one_budget_bounds_the_program_and_its_workers() {
+    let (status, text) = ends_with(
+        "workers-budget",
+        &["--max-memory", "24M"],
+        r#"
+fn hungry() {
+    import worker
+    import heap
+    let kept = []
+    let told = null
+    try { while (true) { kept.push("x".repeat(1000) + str(len(kept))) } } catch (e) { told = [e.kind, e.message.split(" of ")[1], heap.live_bytes()] }
+    // Room for the others to tell and to hear of it.
+    for i in 0..50 { kept.pop() }
+    worker.parent.post(told)
+    await worker.parent.recv()
+}
+let crowd = [worker.spawn(hungry) for n in 0..6]
+let sum = 0
+for w in crowd {
+    let [kind, told, live] = await w.recv()
+    sum += live
+    if (kind != "out_of_memory" || told != "${24 * 1024 * 1024} in use") { println(kind, told) }
+}
+println(sum <= 25 * 1024 * 1024, sum > 20 * 1024 * 1024)
+for w in crowd { w.terminate() }
+println([e["reason"] for e in await Promise.all_settled([w.join() for w in crowd])].unique())
+// All is there again.
+let kept = "y".repeat(20 * 1024 * 1024)
+println(len(kept))
+kept = null
+// A worker's own limit bounds it and those that it starts; others have the rest.
+fn nested() {
+    import worker
+    fn grow() { let kept = []  while (true) { kept.push("x".repeat(1000) + str(len(kept))) } }
+    return [e["reason"].split(" of ")[1] for e in await Promise.all_settled([worker.spawn(grow).join() for n in 0..2])]
+}
+println(await worker.spawn(nested, {"max_memory": 6000000}).join())
+"#,
+    );
+    assert_eq!(
+        (status, &*text),
+        (
+            0,
+            "true true\n[Worker terminated]\n20971520\n[6000000 in use, 6000000 in use]\n"
+        )
+    );
+}
+
+#[test]
+fn a_message_that_does_not_fit_fails_where_it_is_sent() {
+    let (status, text) = ends_with(
+        "workers-refused",
+        &["--max-memory", "16M"],
+        r#"
+let w = worker.spawn(fn() { sleep(1000) })
+let text = "z".repeat(3 * 1024 * 1024)
+let sent = 0
+try { loop { w.post([text, sent])  sent += 1 } } catch (e) { println(e.kind, sent > 0, sent < 5) }
+w.terminate()
+try { await w.join() } catch (e) { println(e.message) }
+// What waited is given back.
+let kept = "y".repeat(9 * 1024 * 1024)
+println(len(kept))
+let small = worker.spawn(fn() {
+    import worker
+    let held = "h".repeat(1500000)
+    worker.parent.post(len(held))
+    try { await worker.parent.recv() } catch (e) { return e.kind }
+}, {"max_memory": 2000000})
+println(await small.recv())
+try { small.post([n for n in 0..200000]) } catch (e) { println(e.kind) }
+small.post([n for n in 0..60000])
+println(await small.join())
+"#,
+    );
+    assert_eq!(
+        (status, &*text),
+        (
+            0,
+            "out_of_memory true true\nWorker terminated\n9437184\n1500000\nout_of_memory\nout_of_memory\n"
+        )
+    );
+}
+
+#[test]
+fn frozen_buffers_are_shared_and_stay_as_they_are() {
+    prints(
+        "workers-frozen",
+        r"
+import heap
+let bytes = buffer(6000000).freeze()
+let tail = bytes.slice(-3)
+for change in [fn() { bytes[0] = 1 }, fn() { tail.fill(1) }, fn() { bytes.write_u16(0, 1) }] {
+    try { change() } catch (e) { println(e.message) }
+}
+let w = worker.spawn(fn() {
+    import worker
+    import heap
+    let before = heap.live_bytes()
+    let [whole, again, part] = await worker.parent.recv()
+    let held = heap.live_bytes() - before
+    let refused = null
+    try { whole[0] = 1 } catch (e) { refused = e.message }
+    worker.parent.post([whole.length, whole.frozen, part.frozen, part.to_array(), again.length, held > 6000000, held < 6100000, refused])
+    return part
+})
+w.post([bytes, bytes, tail])
+println(...await w.recv())
+let got = await w.join()
+println(got.frozen, got.to_array(), bytes.frozen, buffer(1).frozen, buffer(0).freeze().length)
+",
+        "Invalid operation: the buffer is frozen\nInvalid operation: the buffer is frozen\n\
+         Invalid operation: the buffer is frozen\n6000000 true true [0, 0, 0] 6000000 true true \
+         Invalid operation: the buffer is frozen\ntrue [0, 0, 0] true false 0\n",
+    );
+}
+
+#[test]
+fn a_leak_check_covers_workers() {
+    let leaks = r#"
+struct Node { other }
+fn leaky(n) {
+    for i in 0..n {
+        let a = Node { other: null }
+        let b = Node { other: a }
+        a.other = b
+    }
+    return n
+}
+println(await worker.spawn(leaky, {"args": [3]}).join())
+let pool = worker.pool(1, leaky)
+println(await pool.submit(2))
+println(parallel.map([1, 1], leaky, {"workers": 1}))
+"#;
+    let (status, text) = ends_with("workers-leaks", &["--leak-check=error"], leaks);
+    assert_eq!(status, 5, "{text}");
+    for part in [
+        "leak-check: 14 objects in 7 unreachable cycles",
+        " in leaky   (7 objects",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    let (status, text) = ends_with(
+        "workers-no-leaks",
+        &["--leak-check=error"],
+        r#"
+let w = worker.spawn(fn(n) { let a = [i for i in 0..n]  return a.sum() }, {"args": [100000]})
+println(await w.join())
+println(await worker.pool(2, fn(n) { return n }).map([1, 2, 3]))
+// One that still runs is ended.
+worker.spawn(fn() { while (true) {} }).unref()
+try { await worker.spawn(fn() { let a = []  while (true) { a.push("x".repeat(100) + str(len(a))) } }, {"max_memory": 2000000}).join() } catch (e) { println(e.kind) }
+"#,
+    );
+    assert_eq!(status, 0, "{text}");
+    assert!(
+        text.starts_with("4999950000\n[1, 2, 3]\nout_of_memory\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("leak-check: 0 objects in 0 unreachable cycles"),
+        "{text}"
+    );
+}
+
+#[test]
+fn stats_tell_of_a_worker_while_it_runs_and_afterwards() {
+    prints(
+        "workers-stats",
+        r#"
+let w = worker.spawn(fn() {
+    import worker
+    let kept = [i for i in 0..100000]
+    worker.parent.post(kept.length)
+    await worker.parent.recv()
+    kept = null
+    let sum = 0
+    for i in 0..200000 { sum += i }
+    return sum
+})
+println(await w.recv())
+// It waits now, or is about to.
+let stats = w.stats()
+for i in 0..100 {
+    if (stats["heap"]["live_bytes"] > 1600000) { break }
+    sleep(0.01)
+    stats = w.stats()
+}
+println(stats["heap"]["live_bytes"] > 1600000, stats["heap"]["live_objects"] > 0, stats["steps"] >= 100000)
+w.post(null)
+println(await w.join())
+let last = w.stats()
+println(last["heap"]["live_bytes"] < 1600000, last["heap"]["peak_bytes"] > 1600000, last["steps"] >= 300000)
+println(last.keys(), last["heap"].keys())
+"#,
+        "100000\ntrue true true\n19999900000\ntrue true true\n[heap, steps] [live_bytes, peak_bytes, live_objects]\n",
+    );
+}
+
+#[test]
+fn a_thousand_workers_live_at_once() {
+    prints(
+        "workers-thousand",
+        r#"
+fn waits(id) {
+    import worker
+    let n = await worker.parent.recv()
+    worker.parent.post(id * n)
+    await worker.parent.recv()
+    return id
+}
+let crowd = [worker.spawn(waits, {"args": [id]}) for id in 0..1000]
+for w in crowd { w.post(2) }
+let sum = 0
+for w in crowd { sum += await w.recv() }
+println(sum)
+for w in crowd { w.post(null) }
+println((await Promise.all([w.join() for w in crowd])).sum())
+"#,
+        "999000\n499500\n",
+    );
 }

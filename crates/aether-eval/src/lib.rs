@@ -26,6 +26,7 @@ mod sent_function;
 mod tables;
 mod task;
 mod vm;
+mod worker_leaks;
 
 /// What built-ins read from their arguments.
 pub mod arguments {
@@ -58,3 +59,4 @@ pub use vm::{
     Breakpoint, DEFAULT_DEPTH as DEFAULT_MAX_DEPTH, DebugFrame, Debugger, EvaluationError, Limits, Pause,
     PauseReason, Resumption, ScriptFrame, TracePlace, duration_text,
 };
+pub use worker_leaks::{LeakWatch, WorkerLeaks};

@@ -2,7 +2,7 @@
 
 use aether_parser::ParseOptions;
 use aether_source::{Diagnostic, SourceFile};
-use aether_value::{ErrorKind, Heap, HeapConfig, Raise, Rc, Value, display_text};
+use aether_value::{Budget, ErrorKind, Heap, HeapConfig, Raise, Rc, Value, display_text};
 
 use crate::builtins::{BuiltinDef, LibraryModule};
 use crate::compiler::{self, CompileError, Kind};
@@ -17,6 +17,8 @@ pub struct MachineOptions {
     pub full: bool,
     /// Budget in bytes; none for no limit.
     pub max_memory: Option<usize>,
+    /// A budget that other machines share, besides its own.
+    pub shared_budget: Option<std::sync::Arc<Budget>>,
     /// Limit of activations.
     pub max_depth: usize,
     /// Calls, backward jumps and built-in work units allowed in each call of the host; none for no limit.
@@ -77,6 +79,7 @@ impl Default for MachineOptions {
         Self {
             full: true,
             max_memory: None,
+            shared_budget: None,
             max_depth: DEFAULT_DEPTH,
             max_steps: None,
             timeout: None,
@@ -190,9 +193,16 @@ pub struct MachineRecipe {
     extra: Vec<&'static [BuiltinDef]>,
     /// The modules that its scripts may import.
     extensions: &'static [LibraryModule],
+    /// Where the machines report what they have leaked, if that is watched.
+    pub(crate) leaks: Option<std::sync::Arc<crate::WorkerLeaks>>,
 }
 
 impl MachineRecipe {
+    /// Where machines of this recipe report what they have leaked, if they are to.
+    pub fn leaks(&self) -> Option<&std::sync::Arc<crate::WorkerLeaks>> {
+        self.leaks.as_ref()
+    }
+
     /// A machine with these options, built-ins and modules, for another host.
     ///
     /// # Errors
@@ -200,6 +210,10 @@ impl MachineRecipe {
     pub fn build(&self, host: Box<dyn Host>) -> Result<Machine, Box<RuntimeError>> {
         let mut machine = Machine::new(&self.options, host, &self.extra)?;
         machine.set_extensions(self.extensions);
+        if let Some(leaks) = &self.leaks {
+            machine.watch_memory(crate::MemoryWatch::Leaks);
+            machine.vm.recipe.leaks = Some(leaks.clone());
+        }
         Ok(machine)
     }
 }
@@ -226,6 +240,9 @@ impl Machine {
             records: options.optimizations.records,
             ..HeapConfig::default()
         });
+        if let Some(budget) = &options.shared_budget {
+            heap.join_budget(budget);
+        }
         let limits = Limits {
             depth: options.max_depth,
             steps: options.max_steps,
@@ -252,6 +269,7 @@ impl Machine {
                 options: options.clone(),
                 extra: extra.to_vec(),
                 extensions: &[],
+                leaks: None,
             };
             install(&mut vm, options, extra)?;
             let module = vm.tables.add_module();
@@ -356,6 +374,7 @@ impl Machine {
     /// reserve open, so that the host can put things right.
     #[inline]
     fn leave<T>(&mut self, result: Result<T, Raise>) -> Result<T, RunError> {
+        self.vm.publish();
         match result {
             Ok(value) => Ok(value),
             Err(raise) => Err(self.leave_by(raise)),

@@ -173,7 +173,9 @@ impl Machine {
             MemoryWatch::Profile => (true, Some(0)),
             MemoryWatch::Sample { interval, sites } => (sites, Some(interval)),
         };
-        self.vm().record_sites(sites, profile);
+        let vm = self.vm();
+        vm.record_sites(sites, profile);
+        vm.recipe.leaks = sites.then(std::sync::Arc::default);
     }
 
     /// Has `write` called with a profile soon after `flag` has been set, while code runs.
@@ -205,9 +207,25 @@ impl Machine {
         )
     }
 
-    /// What leaked and what is still alive. To be called when the program has ended; runs its finalizers and a
-    /// collection first.
+    /// What leaked, workers included, and what is still alive. To be called when the program has ended; ends its
+    /// workers, and runs its finalizers and a collection first.
     pub fn leak_report(&mut self) -> LeakReport {
+        let workers = self.vm_ref().recipe.leaks.clone();
+        let workers = workers.map_or_else(Vec::new, |leaks| leaks.collect());
+        let mut report = self.own_leaks();
+        for other in workers {
+            report.cycle_count += other.cycle_count;
+            report.cycle_total.count += other.cycle_total.count;
+            report.cycle_total.bytes += other.cycle_total.bytes;
+            for leak in other.cycles {
+                report.add(leak);
+            }
+        }
+        report
+    }
+
+    /// The same for this machine alone.
+    pub(crate) fn own_leaks(&mut self) -> LeakReport {
         let peak_bytes = self.heap().peak_bytes();
         // A finalizer's failure has been reported by now.
         let _ = self.run_finalizers();
@@ -228,11 +246,7 @@ impl Machine {
             ..LeakReport::default()
         };
         for group in &found.groups {
-            let leak = self.leak(group);
-            match report.cycles.iter_mut().find(|known| known.is_like(&leak)) {
-                Some(known) => known.merge(&leak),
-                None => report.cycles.push(leak),
-            }
+            report.add(self.leak(group));
         }
         let held = self.vm_ref().held_data();
         let values: Vec<Value> = held.iter().map(|(_, value)| value.clone()).collect();
@@ -345,6 +359,14 @@ fn objects(count: usize) -> String {
 }
 
 impl LeakReport {
+    /// Adds a group, to those that look like it if there are any.
+    fn add(&mut self, leak: Leak) {
+        match self.cycles.iter_mut().find(|known| known.is_like(&leak)) {
+            Some(known) => known.merge(&leak),
+            None => self.cycles.push(leak),
+        }
+    }
+
     /// Whether unreachable cycles were found.
     pub fn has_leaks(&self) -> bool {
         self.cycle_count > 0

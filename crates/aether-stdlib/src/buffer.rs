@@ -2,6 +2,8 @@
 //!
 //! A slice shares the bytes of the buffer that it was taken of, from a place and for a length that do not change.
 //!
+//! Frozen bytes do not change any more: heaps on other threads share them, and each is charged for all of them.
+//!
 //! Source: library reference §E4.
 
 use aether_eval::{BuiltinDef, Ctx, HostItems, LibraryModule};
@@ -10,6 +12,7 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::arguments::{int, number, receiver, string};
 use crate::bytes::with_data;
@@ -47,6 +50,10 @@ static METHODS: &[BuiltinDef] = &[
     BuiltinDef::method("to_array", 0, 0, to_array),
     BuiltinDef::method("concat", 0, 255, concat),
     BuiltinDef::method("fill", 1, 1, fill),
+    BuiltinDef::method("freeze", 0, 0, |_, args| {
+        receiver::<Buffer>(args).freeze();
+        Ok(args[0].clone())
+    }),
     BuiltinDef::method("read_u8", 1, 1, |_, args| {
         read(args, |bytes: [u8; 1], _| i64::from(bytes[0]))
     }),
@@ -95,8 +102,31 @@ static METHODS: &[BuiltinDef] = &[
 
 /// Bytes that slices may share.
 struct Shared {
-    bytes: RefCell<Box<[u8]>>,
+    bytes: RefCell<Content>,
     _charge: Charge,
+}
+
+enum Content {
+    Own(Box<[u8]>),
+    /// Also other heaps', on any thread.
+    Frozen(Arc<FrozenBytes>),
+}
+
+/// Bytes that do not change.
+struct FrozenBytes(Box<[u8]>);
+
+impl Content {
+    fn get(&self) -> &[u8] {
+        match self {
+            Self::Own(bytes) => bytes,
+            Self::Frozen(frozen) => &frozen.0,
+        }
+    }
+}
+
+impl Shared {
+    /// What it takes beside the bytes.
+    const COST: usize = size_of::<Self>() + size_of::<FrozenBytes>() + 2 * size_of::<usize>();
 }
 
 /// A buffer as a value.
@@ -112,7 +142,7 @@ impl Buffer {
         if length > MAX_SIZE {
             return Err(heap.out_of_memory(length));
         }
-        let charge = Charge::new(heap, length + size_of::<Shared>())?;
+        let charge = Charge::new(heap, length + Shared::COST)?;
         let mut bytes = Vec::new();
         if bytes.try_reserve_exact(length).is_err() {
             return Err(heap.out_of_memory(length));
@@ -120,7 +150,7 @@ impl Buffer {
         bytes.resize(length, 0);
         Ok(Self {
             shared: Rc::new(Shared {
-                bytes: RefCell::new(bytes.into_boxed_slice()),
+                bytes: RefCell::new(Content::Own(bytes.into_boxed_slice())),
                 _charge: charge,
             }),
             place: Cell::new((0, length)),
@@ -130,17 +160,32 @@ impl Buffer {
     /// A value of a buffer with these bytes.
     pub(crate) fn value_of(heap: &Heap, bytes: &[u8]) -> Result<Value, Raise> {
         let buffer = Self::zeros(heap, bytes.len())?;
-        buffer.change(|own| own.copy_from_slice(bytes));
+        buffer.change(|own| own.copy_from_slice(bytes))?;
         Ok(Value::Native(heap.native(Box::new(buffer))?))
     }
 
     /// Lends the bytes.
     pub(crate) fn with<R>(&self, use_bytes: impl FnOnce(&[u8]) -> R) -> R {
-        use_bytes(&self.shared.bytes.borrow()[self.range()])
+        use_bytes(&self.shared.bytes.borrow().get()[self.range()])
     }
 
-    fn change<R>(&self, change: impl FnOnce(&mut [u8]) -> R) -> R {
-        change(&mut self.shared.bytes.borrow_mut()[self.range()])
+    fn change<R>(&self, change: impl FnOnce(&mut [u8]) -> R) -> Result<R, Raise> {
+        match &mut *self.shared.bytes.borrow_mut() {
+            Content::Own(bytes) => Ok(change(&mut bytes[self.range()])),
+            Content::Frozen(_) => Err(Raise::operation("the buffer is frozen")),
+        }
+    }
+
+    /// The bytes do not change from now on, here and in all slices of them.
+    fn freeze(&self) {
+        let mut content = self.shared.bytes.borrow_mut();
+        if let Content::Own(bytes) = &mut *content {
+            *content = Content::Frozen(Arc::new(FrozenBytes(std::mem::take(bytes))));
+        }
+    }
+
+    fn is_frozen(&self) -> bool {
+        matches!(&*self.shared.bytes.borrow(), Content::Frozen(_))
     }
 
     fn range(&self) -> Range<usize> {
@@ -260,7 +305,7 @@ fn fill(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let buffer = receiver::<Buffer>(args);
     let byte = byte(&args[1])?;
     ctx.tick(buffer.len() / 64)?;
-    buffer.change(|bytes| bytes.fill(byte));
+    buffer.change(|bytes| bytes.fill(byte))?;
     Ok(Value::Null)
 }
 
@@ -312,7 +357,7 @@ fn write_int(args: &[Value], count: usize) -> Result<Value, Raise> {
     if is_big {
         bytes.reverse();
     }
-    buffer.change(|own| own[place..place + count].copy_from_slice(bytes));
+    buffer.change(|own| own[place..place + count].copy_from_slice(bytes))?;
     Ok(Value::Null)
 }
 
@@ -326,7 +371,7 @@ fn write_f64(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     } else {
         number.to_le_bytes()
     };
-    buffer.change(|own| own[place..place + 8].copy_from_slice(&bytes));
+    buffer.change(|own| own[place..place + 8].copy_from_slice(&bytes))?;
     Ok(Value::Null)
 }
 
@@ -355,12 +400,15 @@ impl Native for Buffer {
     }
 
     fn member(&self, _: &Heap, name: &str) -> Result<Option<Value>, Raise> {
-        let is_length = matches!(name, "length" | "size");
-        Ok(is_length.then(|| Value::Int(self.len() as i64)))
+        Ok(match name {
+            "length" | "size" => Some(Value::Int(self.len() as i64)),
+            "frozen" => Some(Value::Bool(self.is_frozen())),
+            _ => None,
+        })
     }
 
     fn member_names(&self) -> Vec<String> {
-        vec!["length".to_owned()]
+        ["length", "frozen"].map(str::to_owned).to_vec()
     }
 
     fn method(&self, name: &str) -> Option<Builtin> {
@@ -375,7 +423,7 @@ impl Native for Buffer {
     fn set_element(&self, _: &Heap, index: &Value, new: &Value) -> Result<bool, Raise> {
         let place = self.place(index, 1)?;
         let byte = byte(new)?;
-        self.change(|bytes| bytes[place] = byte);
+        self.change(|bytes| bytes[place] = byte)?;
         Ok(true)
     }
 
@@ -387,7 +435,7 @@ impl Native for Buffer {
         // The bytes as they are when their turn comes.
         let (shared, mut places) = (self.shared.clone(), self.range());
         let next = move |_: &Heap| {
-            let byte = places.next().map(|place| shared.bytes.borrow()[place]);
+            let byte = places.next().map(|place| shared.bytes.borrow().get()[place]);
             Ok(byte.map(|byte| Value::Int(byte.into())))
         };
         Ok(Some(Value::Native(heap.native(Box::new(HostItems::new(next)))?)))
@@ -399,7 +447,22 @@ impl Native for Buffer {
     }
 
     fn message(&self) -> Option<Box<dyn NativeMessage>> {
-        Some(Box::new(Sent(self.with(|bytes| bytes.into()))))
+        let place = self.place.get();
+        Some(match &*self.shared.bytes.borrow() {
+            Content::Own(bytes) => Box::new(Sent {
+                bytes: bytes[self.range()].into(),
+                frozen: false,
+            }),
+            // A small part is not to hold a large whole.
+            Content::Frozen(whole) if self.len() < whole.0.len() / 2 => Box::new(Sent {
+                bytes: whole.0[self.range()].into(),
+                frozen: true,
+            }),
+            Content::Frozen(bytes) => Box::new(SentFrozen {
+                bytes: bytes.clone(),
+                place,
+            }),
+        })
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -408,14 +471,48 @@ impl Native for Buffer {
 }
 
 /// The bytes of a buffer on their way to another heap.
-struct Sent(Box<[u8]>);
+struct Sent {
+    bytes: Box<[u8]>,
+    frozen: bool,
+}
 
 impl NativeMessage for Sent {
     fn size(&self) -> usize {
-        self.0.len()
+        self.bytes.len()
     }
 
     fn build(&self, heap: &Heap) -> Result<Value, Raise> {
-        Buffer::value_of(heap, &self.0)
+        let value = Buffer::value_of(heap, &self.bytes)?;
+        if self.frozen
+            && let Value::Native(native) = &value
+            && let Some(buffer) = native.downcast::<Buffer>()
+        {
+            buffer.freeze();
+        }
+        Ok(value)
+    }
+}
+
+/// A frozen buffer on its way to another heap, which will share its bytes.
+struct SentFrozen {
+    bytes: Arc<FrozenBytes>,
+    place: (usize, usize),
+}
+
+impl NativeMessage for SentFrozen {
+    fn size(&self) -> usize {
+        self.bytes.0.len()
+    }
+
+    fn build(&self, heap: &Heap) -> Result<Value, Raise> {
+        let charge = Charge::new(heap, self.bytes.0.len() + Shared::COST)?;
+        let buffer = Buffer {
+            shared: Rc::new(Shared {
+                bytes: RefCell::new(Content::Frozen(self.bytes.clone())),
+                _charge: charge,
+            }),
+            place: Cell::new(self.place),
+        };
+        Ok(Value::Native(heap.native(Box::new(buffer))?))
     }
 }

@@ -61,9 +61,9 @@ pub use enums::{EnumConstructor, EnumDef, EnumValue, Variant};
 pub use error::{ErrorKind, Raise, RaiseData};
 pub use error_object::{ErrorObject, TraceEntry};
 pub use heap::{
-    Charge, CollectStats, CycleGroup, CycleReport, CycleStep, Header, Heap, HeapConfig, HeapRef, HeapStats,
-    Holder, KindStats, LiveObjects, ObjectTotals, Pauses, Profile, Recorder, Roots, SiteProfile, Turn,
-    WORK_BYTES, flag, tune_allocator,
+    Budget, Charge, CollectStats, CycleGroup, CycleReport, CycleStep, Header, Heap, HeapConfig, HeapRef,
+    HeapStats, Holder, KindStats, LiveObjects, ObjectTotals, Pauses, Profile, Recorder, Roots, SiteProfile,
+    Turn, WORK_BYTES, flag, tune_allocator,
 };
 pub use iter::{Iter, IterState};
 pub use message::{Message, MessageTypes, NativeMessage, NoTypes};

@@ -136,6 +136,24 @@ impl EngineBuilder {
         self
     }
 
+    /// A budget that other engines share, on any threads, besides the engine's own.
+    ///
+    /// ```
+    /// use aether::{Budget, Engine};
+    ///
+    /// let budget = Budget::new(64 << 20);
+    /// let engine = Engine::builder().shared_budget(budget.clone()).build()?;
+    /// assert!(budget.drawn() >= engine.heap().live_bytes());
+    /// drop(engine);
+    /// assert_eq!(budget.drawn(), 0);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    #[must_use]
+    pub fn shared_budget(mut self, budget: std::sync::Arc<aether_value::Budget>) -> Self {
+        self.options.shared_budget = Some(budget);
+        self
+    }
+
     /// How many activations may be active at a time.
     ///
     /// ```

@@ -59,6 +59,7 @@ mod help;
 mod host;
 mod module;
 mod permissions;
+mod pool;
 mod program;
 mod types;
 
@@ -78,6 +79,7 @@ pub use function::{Caller, Function, HostAsyncFn, HostFn, HostMethod, HostMethod
 pub use host::{DenyHost, Interleaving, MemoryHost, Output, SystemHost};
 pub use module::ModuleBuilder;
 pub use permissions::Permissions;
+pub use pool::{EnginePool, EnginePoolBuilder};
 pub use program::Program;
 pub use types::{AetherType, Object, Tracer, TypeBuilder, WeakObject};
 
@@ -90,7 +92,9 @@ pub use aether_eval::{
 };
 pub use aether_parser::{DEFAULT_MAX_NESTING, EMBEDDED_MAX_NESTING};
 pub use aether_source::{Diagnostic, Edit, Label, Severity, SourceFile, Span};
-pub use aether_value::{ErrorKind, Heap, Items, Native, Operator, Raise, Value, tune_allocator};
+pub use aether_value::{
+    Budget, ErrorKind, Heap, Items, Message, Native, Operator, Raise, Value, tune_allocator,
+};
 
 /// The parts, for tools that want one of them alone.
 pub mod parts {
@@ -127,6 +131,7 @@ mod guide {
         futures "embedding/async.md",
         errors "embedding/errors.md",
         many_scripts "embedding/many-scripts.md",
+        threads "embedding/threads.md",
         hot_reload "embedding/hot-reload.md",
     );
 }

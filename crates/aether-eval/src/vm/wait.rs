@@ -637,6 +637,7 @@ impl Vm {
     fn block(&mut self) -> Result<(), Raise> {
         self.flush()?;
         self.publish();
+        self.heap.settle_budget();
         self.check_interrupt()?;
         self.spend_grace(super::FINALLY_WAIT)?;
         let due = self.scheduler.next_due();

@@ -73,11 +73,7 @@ fn read_file_in_background(
 ) -> Result<Value, Raise> {
     let path = allowed(ctx, Permission::Read, &args[0])?.to_owned();
     let open = ctx.host().opener(&path);
-    let heap = ctx.heap();
-    let room = heap
-        .limit()
-        .map_or(MAX_SIZE, |limit| limit.saturating_sub(heap.live_bytes()));
-    let most = room.min(MAX_SIZE);
+    let most = ctx.heap().room().unwrap_or(MAX_SIZE).min(MAX_SIZE);
     let work = move || {
         let file = open()?;
         let mut data = Vec::new();

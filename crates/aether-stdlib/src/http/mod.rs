@@ -171,11 +171,7 @@ fn http_error(url: &str, detail: &str) -> Raise {
 
 /// Bytes that a response may have: what the heap has left.
 fn room(ctx: &Ctx<'_>) -> usize {
-    let heap = ctx.heap();
-    let room = heap
-        .limit()
-        .map_or(MAX_TEXT, |limit| limit.saturating_sub(heap.live_bytes()));
-    room.min(MAX_TEXT)
+    ctx.heap().room().unwrap_or(MAX_TEXT).min(MAX_TEXT)
 }
 
 fn run(ctx: &mut Ctx<'_>, url: &str, body: Option<&str>, options: Options) -> Result<Value, Raise> {

@@ -111,11 +111,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Resul
     flushed.map_err(|error| prepared.failed("process.run", &error))?;
     let input = prepared.input.as_ref().map_or(0, Vec::len);
     let charge = Charge::new(ctx.heap(), input)?;
-    let heap = ctx.heap();
-    let room = heap
-        .limit()
-        .map_or(MAX_OUTPUT, |limit| limit.saturating_sub(heap.live_bytes()));
-    let most = room.min(MAX_OUTPUT);
+    let most = ctx.heap().room().unwrap_or(MAX_OUTPUT).min(MAX_OUTPUT);
     // A program with a time limit is ended with all that it has started.
     let killer = Killer::new(timeout.is_some() && prepared.capture);
     let (awaited, shared) = (Arc::new(Awaited::default()), killer.clone());

@@ -3,7 +3,7 @@
 //! Invariants
 //! - Posting never waits. What waits is bounded by bytes: a message that does not fit is refused.
 //! - A message is taken once, and in the order of posting.
-//! - After closing nothing is posted; what waits is still taken.
+//! - After closing nothing is posted; what waits is still taken, unless it is discarded.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -88,6 +88,16 @@ impl Mailbox {
     /// Nothing is posted from now on.
     pub(super) fn close(&self) {
         self.0.change(|state| state.closed = true);
+    }
+
+    /// Nobody takes messages any more: those that wait go.
+    pub(super) fn discard(&self) {
+        let waiting = self.0.change(|state| {
+            state.closed = true;
+            state.bytes = 0;
+            std::mem::take(&mut state.messages)
+        });
+        drop(waiting);
     }
 
     pub(super) fn is_closed(&self) -> bool {

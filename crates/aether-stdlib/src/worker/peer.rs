@@ -62,12 +62,12 @@ impl Shared {
         line
     }
 
-    /// Nothing goes either way any more.
+    /// Nothing goes either way any more: the worker has ended, or is about to.
     pub(super) fn close(&self) {
         let channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
         let lines = channels.iter().map(|(_, line)| line);
         for line in lines.chain([&self.line]) {
-            line.to_worker.close();
+            line.to_worker.discard();
             line.to_program.close();
         }
     }

@@ -11,8 +11,8 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aether_eval::{BuiltinDef, Ctx, HostFinish, Machine, Permission, Remote, RunError, SentFunction, Waker};
-use aether_value::{Builtin, Charge, Message, Native, Raise, StrBuilder, Value};
+use aether_eval::{BuiltinDef, Ctx, Machine, Permission, Remote, RunError, SentFunction, Waker};
+use aether_value::{Builtin, Message, Native, Raise, StrBuilder, Value};
 
 use super::outcome::{Ended, Outcome};
 use super::spawn::{Start, ended, source, start};
@@ -242,7 +242,6 @@ impl Pool {
         if *self.closed.borrow() {
             return Err(Raise::operation("the pool is closed"));
         }
-        let charge = Charge::new(ctx.heap(), args.size())?;
         let job = Arc::new(Job {
             call,
             args,
@@ -254,10 +253,6 @@ impl Pool {
             let finish = outcome.wait().await;
             // The job has ended, and its arguments are not needed any more.
             drop(guard);
-            let finish: HostFinish = Box::new(move |ctx| {
-                drop(charge);
-                finish(ctx)
-            });
             finish
         }))?;
         ctx.keep_alive(&promise, true);
@@ -278,6 +273,11 @@ impl Pool {
 
     fn start_worker(&self, ctx: &mut Ctx<'_>) -> Result<(), Raise> {
         let start = start(ctx, None, Vec::new(), Options::none())?;
+        let (closed, shared) = (self.queue.clone(), start.shared.clone());
+        let start = start.watched(move || {
+            closed.close();
+            shared.remote.stop();
+        });
         let (queue, function) = (self.queue.clone(), self.function.clone());
         thread::run(Box::new(move || serve(start, function, &queue)))
             .map_err(|error| Raise::operation(&format!("worker.pool: cannot start a thread: {error}")))
@@ -285,8 +285,9 @@ impl Pool {
 }
 
 /// The life of a pool's worker. One that cannot begin fails the jobs that wait, and ends.
-fn serve(start: Start, function: Function, queue: &Queue) {
+fn serve(mut start: Start, function: Function, queue: &Queue) {
     let shared = start.shared.clone();
+    let leaks = start.take_leaks();
     let mut made = start.machine().and_then(|mut machine| {
         let function = function_of(&mut machine, function)?;
         Ok((machine, function))
@@ -320,8 +321,13 @@ fn serve(start: Start, function: Function, queue: &Queue) {
             machine.host().yield_now();
         }
     }
+    if let Ok((mut machine, function)) = made {
+        drop(function);
+        if let Some(leaks) = leaks {
+            leaks.report(&mut machine);
+        }
+    }
     shared.close();
-    drop(made);
     drop(presence);
 }
 

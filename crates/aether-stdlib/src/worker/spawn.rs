@@ -4,9 +4,9 @@ use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-use aether_eval::{Ctx, HostMaker, Machine, MachineRecipe, Permission, RunError, SentFunction};
+use aether_eval::{Ctx, HostMaker, LeakWatch, Machine, MachineRecipe, Permission, RunError, SentFunction};
 use aether_source::SourceFile;
-use aether_value::{ErrorKind, Message, Promise, Raise, Rc, Value};
+use aether_value::{Budget, ErrorKind, Message, Promise, Raise, Rc, Value};
 
 use super::outcome::{Ended, Outcome};
 use super::peer::{Peer, Shared};
@@ -35,9 +35,23 @@ pub(super) struct Start {
     pub(super) host: HostMaker,
     pub(super) imports: Vec<String>,
     pub(super) shared: Arc<Shared>,
+    /// Where it reports leaks, if these are watched.
+    leaks: Option<LeakWatch>,
 }
 
 impl Start {
+    /// The same, whose leaks are reported if the program's are; `stop` ends the worker when the program has ended.
+    pub(super) fn watched(mut self, stop: impl FnOnce() + Send + 'static) -> Self {
+        let leaks = self.recipe.leaks();
+        self.leaks = leaks.map(|leaks| leaks.begin(Box::new(stop)));
+        self
+    }
+
+    /// Where its machine is to report leaks.
+    pub(super) fn take_leaks(&mut self) -> Option<LeakWatch> {
+        self.leaks.take()
+    }
+
     /// The machine, which knows that it is a worker's.
     pub(super) fn machine(self) -> Result<Machine, RunError> {
         let mut machine = self.recipe.build((self.host)())?;
@@ -82,7 +96,12 @@ pub(super) fn start(
         ctx.heap().limit().map(|limit| limit as u64),
         "max_memory",
     )?;
-    recipe.options.max_memory = memory.map(|bytes| bytes as usize);
+    let memory = memory.map(|bytes| bytes as usize);
+    recipe.options.max_memory = memory;
+    recipe.options.shared_budget = match (ctx.heap().budget(), memory) {
+        (Some(program), Some(own)) => Some(Budget::within(&program, own)),
+        (program, _) => program,
+    };
     recipe.options.max_steps = at_most(options.int("max_steps")?, recipe.options.max_steps, "max_steps")?;
     recipe.options.args = args;
     let allowed = match options.get("permissions") {
@@ -102,6 +121,7 @@ pub(super) fn start(
         host,
         imports: texts(options, "import")?,
         shared,
+        leaks: None,
     })
 }
 
@@ -171,6 +191,11 @@ pub(super) fn spawn(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     };
     let start = start(ctx, name, texts, options)?;
     let shared = start.shared.clone();
+    let stopped = shared.clone();
+    let start = start.watched(move || {
+        stopped.remote.stop();
+        stopped.close();
+    });
     let outcome = Arc::new(Outcome::default());
     let result = promise(ctx, &outcome)?;
     ctx.keep_alive(&Value::Promise(result.clone()), true);
@@ -200,7 +225,8 @@ pub(super) fn promise(ctx: &mut Ctx<'_>, outcome: &Arc<Outcome>) -> Result<Rc<Pr
 }
 
 /// The life of a worker, and what to keep until its end has been told.
-fn run(start: Start, task: Task) -> (Ended, Option<Box<dyn Any>>) {
+fn run(mut start: Start, task: Task) -> (Ended, Option<Box<dyn Any>>) {
+    let leaks = start.take_leaks();
     let mut machine = match start.machine() {
         Ok(machine) => machine,
         Err(error) => return (Ended::failed(&error, |_| None), None),
@@ -219,7 +245,11 @@ fn run(start: Start, task: Task) -> (Ended, Option<Box<dyn Any>>) {
             machine.call_and_serve(&function, args.as_slice())
         }),
     };
-    (ended(&mut machine, result), presence)
+    let ended = ended(&mut machine, result);
+    if let Some(leaks) = leaks {
+        leaks.report(&mut machine);
+    }
+    (ended, presence)
 }
 
 /// Reads a script for a worker.

@@ -21,6 +21,9 @@
 //! buffer that grows halves its wish when that is refused, but never asks for less than an eighth of it
 //! ([`growth_steps`]): the growths of a buffer take time in proportion to its size, also at the limit.
 //!
+//! A budget that other heaps share is drawn on in grants; `next_event` is at most what is drawn: see [`super::budget`]. A
+//! refusal of that one is like one of the limit, which is then what was drawn.
+//!
 //! When a collection is due is for the collector's [`super::collector::Schedule`] to say; its mark is kept here. When
 //! counting alone has freed half of what was live, the mark is set anew, lower.
 
@@ -124,6 +127,7 @@ impl Heap {
         let inner = self.inner();
         inner.given_limit.set(limit.unwrap_or(NO_LIMIT).min(NO_LIMIT));
         inner.limit.set(inner.given_limit.get());
+        self.budget_is_now(inner.given_limit.get());
         inner.until_look.set(0);
         inner.set_next_event();
     }
@@ -152,7 +156,7 @@ impl Heap {
     /// error of the budget has left the script.
     pub fn hold_reserve(&self) {
         let inner = self.inner();
-        if inner.live.get() > inner.limit.get().saturating_sub(reserve(inner.limit.get())) {
+        if inner.live.get() > inner.bound().saturating_sub(reserve(inner.limit.get())) {
             inner.open_reserve(HOST);
         }
     }
@@ -291,6 +295,9 @@ impl Heap {
     #[inline(never)]
     pub fn out_of_memory(&self, bytes: usize) -> Raise {
         // What handlers hold in their reserve is beyond the limit, and no concern of whoever reads this.
+        if let Some(refusal) = self.inner().refusal.take() {
+            return Raise::out_of_memory(bytes, refusal.used, Some(refusal.limit));
+        }
         let limit = self.limit();
         let used = self.live_bytes().min(limit.unwrap_or(usize::MAX));
         Raise::out_of_memory(bytes, used, limit)
@@ -319,21 +326,21 @@ impl Inner {
         }
         if watch & watch::LIFTED == 0 && self.live.get().saturating_add(bytes) > self.budget() {
             // Cyclic garbage may be what fills the budget.
-            if !self.auto_collect.get() || !self.may_collect_for_budget() || !self.collect_for_budget() {
-                return false;
-            }
-            if self.live.get().saturating_add(bytes) > self.budget() {
+            let collected = self.collect_for_room();
+            if !collected || self.live.get().saturating_add(bytes) > self.budget() {
+                self.refuse(None);
                 return false;
             }
         }
-        let Some(live) = self
-            .live
-            .get()
-            .checked_add(bytes)
-            .filter(|&live| live <= NO_LIMIT)
-        else {
+        let wanted = self.live.get().checked_add(bytes);
+        let Some(live) = wanted.filter(|&live| live <= NO_LIMIT) else {
             return false;
         };
+        if live > self.room.get() && !self.make_room(bytes, watch & watch::LIFTED != 0) {
+            return false;
+        }
+        // A collection may have made room.
+        let live = self.live.get() + bytes;
         self.live.set(live);
         if live > self.growth_mark.get() {
             self.grown.set(true);
@@ -359,7 +366,8 @@ impl Inner {
     fn may_collect_for_budget(&self) -> bool {
         /// What an object takes at least, with what it holds.
         const LEAST_OBJECT: u64 = 32;
-        let (last, limit) = (&self.last_pass, self.limit.get());
+        // Of a shared budget, what this heap has.
+        let (last, limit) = (&self.last_pass, self.limit.get().min(self.room.get()));
         let grown = self.live.get().saturating_sub(last.live.get());
         let made = (self.objects_made() - last.made.get()).saturating_mul(LEAST_OBJECT);
         grown.max(made as usize) >= limit / 8 || last.freed.get() >= (limit / 16).max(1)
@@ -372,6 +380,25 @@ impl Inner {
             && self.limit.get() != NO_LIMIT
             && self.may_collect_for_budget()
             && self.collect_for_budget()
+    }
+
+    /// A pass because the budget is used up; whether it freed anything.
+    pub(super) fn collect_for_room(&self) -> bool {
+        self.auto_collect.get() && self.may_collect_for_budget() && self.collect_for_budget()
+    }
+
+    /// What the last refusal has shown to be the most that may be live: the limit, or what is drawn on a shared budget.
+    fn bound(&self) -> usize {
+        self.limit.get().min(self.refused_at.get())
+    }
+
+    /// Notes that the limit has refused a charge, or else a shared budget.
+    pub(super) fn refuse(&self, shared: Option<super::budget::Refusal>) {
+        self.refused_at.set(match shared {
+            Some(_) => self.room.get().saturating_sub(self.forced.get()),
+            None => NO_LIMIT,
+        });
+        self.refusal.set(shared);
     }
 
     /// Counts a charge under stress; false if it is the one to refuse.
@@ -419,9 +446,15 @@ impl Inner {
             return;
         }
         self.reserve_holder.set(holder);
+        self.reserve_base.set(self.bound());
         let peak = self.peak().max(self.live.get());
-        self.set_window(limit.saturating_sub(reserve(limit)).min(self.live.get()), peak);
+        self.set_window(self.reserve_ends().min(self.live.get()), peak);
         self.set_next_event();
+    }
+
+    /// The live bytes below which an open reserve closes.
+    fn reserve_ends(&self) -> usize {
+        self.reserve_base.get().saturating_sub(reserve(self.limit.get()))
     }
 
     /// The error `holder` goes: if it holds the reserve, that closes.
@@ -429,6 +462,8 @@ impl Inner {
         if std::ptr::eq(self.reserve_holder.get(), holder) {
             self.reserve_holder.set(std::ptr::null());
             self.set_trigger();
+            // What was drawn for the reserve is not for others to use.
+            self.give_back_room(0);
         }
     }
 
@@ -528,8 +563,7 @@ impl Inner {
         let peak = self.peak().max(live);
         self.trigger.set(self.pace.trigger());
         let low = if !self.reserve_holder.get().is_null() {
-            let limit = self.limit.get();
-            limit.saturating_sub(reserve(limit)).min(live)
+            self.reserve_ends().min(live)
         } else if live / 2 < GARBAGE_FLOOR {
             0
         } else {
@@ -543,7 +577,7 @@ impl Inner {
         if self.watch.get() != 0 {
             return self.next_event.set(0);
         }
-        let limit = self.budget().min(self.growth_mark.get());
+        let limit = self.budget().min(self.growth_mark.get()).min(self.room.get());
         let next = if self.auto_collect.get() && !self.due.get() {
             limit.min(self.trigger.get())
         } else {
@@ -560,7 +594,7 @@ impl Inner {
 }
 
 /// The reserve that belongs to a limit.
-const fn reserve(limit: usize) -> usize {
+pub(super) const fn reserve(limit: usize) -> usize {
     if limit / 100 > LEAST_RESERVE {
         limit / 100
     } else {

@@ -15,6 +15,7 @@
 
 mod account;
 mod alloc;
+mod budget;
 mod candidate;
 mod charge;
 mod collector;
@@ -45,6 +46,8 @@ use std::ptr::NonNull;
 use ahash::RandomState;
 
 pub(crate) use account::growth_steps;
+pub use budget::Budget;
+pub(crate) use budget::Drawn;
 pub use charge::Charge;
 pub use collector::{CollectStats, Turn};
 pub use header::{Header, flag};
@@ -125,6 +128,24 @@ pub(crate) struct Inner {
     given_limit: Cell<usize>,
     /// The error object that keeps the handlers' reserve open, not counted.
     reserve_holder: Cell<*const ErrorObject>,
+    /// The most that was allowed to be live when the reserve was opened.
+    reserve_base: Cell<usize>,
+    /// The budget that other heaps share, if this one has joined any; see `budget`.
+    shared: std::cell::OnceCell<std::sync::Arc<Budget>>,
+    /// Whether the shared budget is of this heap's limit.
+    owns_budget: Cell<bool>,
+    /// The most that may be live without another draw on the shared budget.
+    room: Cell<usize>,
+    /// What of the room was drawn past the shared budget's limit, for a handler.
+    forced: Cell<usize>,
+    /// Live bytes below which enough is drawn and not used to give some back.
+    surplus_below: Cell<usize>,
+    /// Drawn for memory that is held and not used.
+    excess: Cell<usize>,
+    /// What was drawn when the shared budget last refused a charge, unless the limit has refused one since.
+    refused_at: Cell<usize>,
+    /// The last refusal of a charge, if it came from the shared budget and nothing has told of it.
+    refusal: Cell<Option<budget::Refusal>>,
     /// Bits of `account::watch`.
     watch: Cell<u8>,
     stress: account::Stress,
@@ -219,6 +240,15 @@ impl Heap {
             limit: Cell::new(account::NO_LIMIT),
             given_limit: Cell::new(account::NO_LIMIT),
             reserve_holder: Cell::new(std::ptr::null()),
+            reserve_base: Cell::new(account::NO_LIMIT),
+            shared: std::cell::OnceCell::new(),
+            owns_budget: Cell::new(false),
+            room: Cell::new(account::NO_LIMIT),
+            forced: Cell::new(0),
+            surplus_below: Cell::new(0),
+            excess: Cell::new(0),
+            refused_at: Cell::new(account::NO_LIMIT),
+            refusal: Cell::new(None),
             watch: Cell::new(0),
             stress: account::Stress::default(),
             recording: Exclusive::new(sites::Recording::default()),
@@ -526,5 +556,6 @@ impl Inner {
             drop(unsafe { Box::from_raw(code.as_ptr()) });
         }
         alloc::free_chunks(&inner);
+        inner.leave_budget();
     }
 }

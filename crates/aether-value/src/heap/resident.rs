@@ -8,7 +8,7 @@
 //! A budget bounds this too: what the touched pages of chunks have beyond the objects that live in them counts as soon
 //! as it is more than a quarter of the budget and 4 MiB, for the part above that. Whenever the heap has taken a certain
 //! amount anew, [`Inner::may_hold`] looks at this, trims if live bytes and that part exceed the budget, and refuses if
-//! that does not help.
+//! that does not help. Heaps that share a budget share what does not count in equal parts, and draw for the rest.
 
 use super::account::NO_LIMIT;
 use super::alloc::{CHUNK, KEPT_CHUNKS};
@@ -23,6 +23,11 @@ const OFTEN: usize = 1 << 20;
 const UNCOUNTED: usize = 4 << 20;
 /// What a process may hold beyond the live bytes' double before it is trimmed without being asked.
 const SLACK: usize = 4 << 20;
+
+/// Unused bytes in chunks that do not count under a budget.
+fn uncounted(limit: usize) -> usize {
+    (limit / 4).saturating_add(UNCOUNTED)
+}
 
 impl Heap {
     /// Gives memory that nothing uses back to the system.
@@ -43,6 +48,9 @@ impl Heap {
         } else if high / 2 > live + SLACK / 2 {
             inner.high.set(live);
             inner.trimming.set(Trimming::Reserve);
+        }
+        if live < inner.surplus_below.get() {
+            inner.give_back_surplus();
         }
         if inner.trimming.get() != Trimming::Idle {
             inner.trim_step();
@@ -90,7 +98,7 @@ impl Inner {
             return true;
         }
         let budget = limit.saturating_add(self.open_reserve_bytes());
-        let uncounted = (limit / 4).saturating_add(UNCOUNTED);
+        let uncounted = uncounted(limit);
         let held = || self.live.get() + bytes + self.unused_bytes().saturating_sub(uncounted);
         if self.outside_freed.get() >= (limit / 16).max(OFTEN) {
             self.outside_freed.set(0);
@@ -103,8 +111,25 @@ impl Inner {
                 return false;
             }
         }
+        if !self.may_hold_of_shared() && !self.is_limit_lifted() {
+            self.until_look.set(0);
+            return false;
+        }
         self.until_look.set((limit / 64).max(OFTEN));
         true
+    }
+
+    /// Draws on the shared budget for what is held and not used beyond this heap's share of what does not count.
+    fn may_hold_of_shared(&self) -> bool {
+        let Some(budget) = self.shared.get() else {
+            return true;
+        };
+        let share = budget.share_of_unused(uncounted);
+        let excess = || self.unused_bytes().saturating_sub(share);
+        if excess() > self.excess.get() {
+            self.trim();
+        }
+        self.hold_excess(budget, excess())
     }
 
     /// Gives back empty chunks beyond a few, pages of chunks in which nothing lives, and what the C library holds.

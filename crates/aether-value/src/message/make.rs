@@ -10,6 +10,8 @@ use crate::{Charge, Heap, Raise, Raw, Rc, Value, tag};
 const REPORT: usize = 4096;
 /// Bytes from which on a string that others refer to is looked for among those that were met.
 const LONG_TEXT: usize = 64;
+/// Bytes from which on a string or an array of numbers is charged by itself.
+const LARGE_PART: usize = 64 * 1024;
 
 /// A container whose items are being copied. Nothing runs meanwhile that could change it.
 struct Open {
@@ -52,6 +54,7 @@ pub(super) fn message(
             natives: Vec::new(),
             numbered: 0,
             built: 0,
+            drawn: None,
         },
         open: Vec::new(),
         numbers: AHashMap::new(),
@@ -72,7 +75,13 @@ pub(super) fn message(
     }
     maker.account()?;
     work(maker.done)?;
-    Ok(maker.message)
+    let Maker {
+        mut message, charge, ..
+    } = maker;
+    // What was charged here while it was made is the budget's now.
+    drop(charge);
+    message.drawn = heap.draw(message.size())?;
+    Ok(message)
 }
 
 impl Maker {
@@ -89,6 +98,15 @@ impl Maker {
 
     fn word(&mut self, operation: u64, number: usize) {
         self.message.words.push(op::word(operation, number));
+    }
+
+    /// Charges a large part before it is copied.
+    fn account_for(&mut self, bytes: usize) -> Result<(), Raise> {
+        if bytes >= LARGE_PART {
+            self.account()?;
+            self.charge.add(bytes)?;
+        }
+        Ok(())
     }
 
     fn text(&mut self, text: &str) {
@@ -246,6 +264,7 @@ impl Maker {
                 if is_looked_for && self.met(value) {
                     return Ok(None);
                 }
+                self.account_for(text.len_bytes())?;
                 self.text(text.as_str());
                 if is_looked_for {
                     self.name(value);
@@ -264,6 +283,7 @@ impl Maker {
         if value.tag == tag::ARRAY {
             // SAFETY: by its tag.
             let array = unsafe { value.object::<crate::Array>() };
+            self.account_for(array.len() * size_of::<u64>())?;
             if self.numbers_only(array, numbered, value) {
                 return Ok(None);
             }

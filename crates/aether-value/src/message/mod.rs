@@ -31,6 +31,7 @@ mod make;
 #[cfg(test)]
 mod tests;
 
+use crate::heap::Drawn;
 use crate::{EnumDef, ErrorKind, Heap, Raise, Rc, StructDef, Value};
 
 /// What a native object sends of itself.
@@ -85,6 +86,8 @@ pub struct Message {
     numbered: usize,
     /// Bytes that what is built of it takes, about.
     built: usize,
+    /// What it takes, drawn on the budget of its sender.
+    drawn: Option<Drawn>,
 }
 
 impl Message {
