@@ -1,6 +1,9 @@
-# What processes cost and bring: the tasks of workers.ae with multiprocessing.
+# What processes cost and bring: the tasks of workers.ae with multiprocessing, on the files that workers.ae has made.
+import json
 import multiprocessing as mp
+import sys
 import time
+from collections import Counter
 
 
 def one():
@@ -23,6 +26,31 @@ def mandelbrot_row(y):
             k += 1
         inside += k
     return inside
+
+
+def parse_file(path):
+    with open(path) as file:
+        return sum(item["price"] for item in json.load(file)["items"])
+
+
+def count_part(path):
+    with open(path) as file:
+        return Counter(file.read().split())["error"]
+
+
+def add_one(x):
+    return x + 1
+
+
+def both(name, function, items):
+    begun = time.perf_counter()
+    alone = [function(item) for item in items]
+    first = time.perf_counter() - begun
+    begun = time.perf_counter()
+    with mp.Pool() as pool:
+        together = pool.map(function, items)
+    second = time.perf_counter() - begun
+    print(f"{name}, ms alone and in parallel: {first * 1e3:.0f} {second * 1e3:.0f} {alone == together}")
 
 
 if __name__ == "__main__":
@@ -54,11 +82,8 @@ if __name__ == "__main__":
     print(f"100,000 records there and back, ms: {(time.perf_counter() - begun) * 1e3:.0f}")
     near.send(None)
 
-    begun = time.perf_counter()
-    alone = [mandelbrot_row(y) for y in range(600)]
-    first = time.perf_counter() - begun
-    begun = time.perf_counter()
-    with mp.Pool() as pool:
-        together = pool.map(mandelbrot_row, range(600))
-    second = time.perf_counter() - begun
-    print(f"mandelbrot rows, ms alone and in parallel: {first * 1e3:.0f} {second * 1e3:.0f} {alone == together}")
+    both("mandelbrot rows", mandelbrot_row, range(600))
+    directory = sys.argv[1]
+    both("200 JSON files", parse_file, [f"{directory}/{n}.json" for n in range(200)])
+    both("words of a log", count_part, [f"{directory}/log{part}" for part in range(12)])
+    both("tiny work", add_one, range(20))

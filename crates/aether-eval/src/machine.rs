@@ -145,9 +145,9 @@ pub struct Prepared(std::ptr::NonNull<aether_value::Code>);
 
 /// A text that has been parsed, and its names resolved: what compiling it for any machine begins with.
 pub struct Parsed {
-    file: SourceFile,
-    ast: aether_ast::Ast,
-    resolution: aether_resolve::Resolution,
+    pub(crate) file: SourceFile,
+    pub(crate) ast: aether_ast::Ast,
+    pub(crate) resolution: aether_resolve::Resolution,
 }
 
 impl Parsed {

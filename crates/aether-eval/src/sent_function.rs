@@ -1,8 +1,8 @@
 //! Functions that are sent to other machines.
 //!
 //! A [`SentFunction`] is the text that a function was compiled from and the place of its body in it, with copies of what
-//! it captured and of the data that it uses by global names. The receiver compiles the text, runs the declarations of
-//! functions, types and imports in it and nothing else, and finds the function by its place.
+//! it captured and of the data that it uses by global names. The text is parsed once, by the sender. Each receiver compiles
+//! it, runs the declarations of functions, types and imports in it and nothing else, and finds the function by its place.
 //!
 //! Invariants
 //! - What travels is plain data.
@@ -21,6 +21,7 @@ use ahash::AHashSet;
 
 use crate::compiler::{self, is_declaration};
 use crate::context::Ctx;
+use crate::machine::Parsed;
 use crate::vm::Vm;
 
 /// What a function captured.
@@ -39,8 +40,7 @@ pub struct SentFunction(Arc<Sent>);
 enum Sent {
     Builtin(Builtin),
     Function {
-        path: Option<String>,
-        text: String,
+        parsed: Box<Parsed>,
         /// Where imports of the text look first.
         directory: Option<String>,
         body: Span,
@@ -70,7 +70,7 @@ impl SentFunction {
         match &*self.0 {
             Sent::Builtin(_) => size_of::<Sent>(),
             Sent::Function {
-                text,
+                parsed,
                 captures,
                 globals,
                 ..
@@ -80,7 +80,10 @@ impl SentFunction {
                     Captured::Variable(None) | Captured::Own => 0,
                 });
                 let globals = globals.iter().map(|(name, message)| name.len() + message.size());
-                size_of::<Sent>() + text.len() + captures.sum::<usize>() + globals.sum::<usize>()
+                size_of::<Sent>()
+                    + parsed.file.text().len()
+                    + captures.sum::<usize>()
+                    + globals.sum::<usize>()
             }
         }
     }
@@ -98,23 +101,25 @@ fn named(ctx: &mut Ctx<'_>, name: &str, how: &str, value: &Value) -> Result<Mess
 
 fn of_closure(ctx: &mut Ctx<'_>, closure: &Rc<Closure>) -> Result<Sent, Raise> {
     let code = closure.code();
-    let text = code.file.text().to_owned();
-    ctx.tick(text.len() / 16)?;
-    let parse = aether_parser::parse(
-        &code.file,
-        ParseOptions {
-            max_nesting: ctx.vm.max_nesting,
-        },
-    );
-    let resolution = aether_resolve::resolve(&parse.ast, ctx.vm.tables.optimizations.copy_captures);
+    let file = SourceFile::new(code.file.path().map(str::to_owned), code.file.text().to_owned());
+    ctx.tick(file.text().len() / 16)?;
+    let options = ParseOptions {
+        max_nesting: ctx.vm.max_nesting,
+    };
+    let ast = aether_parser::parse(&file, options).ast;
+    let resolution = aether_resolve::resolve(&ast, ctx.vm.tables.optimizations.copy_captures);
+    let parsed = Parsed {
+        file,
+        ast,
+        resolution,
+    };
     let mut captures = Vec::new();
     for (index, name) in code.capture_names.iter().enumerate().take(closure.len()) {
         captures.push(captured(ctx, closure, index, name.as_str())?);
     }
-    let globals = globals_of(ctx, code, &parse.ast, &resolution)?;
+    let globals = globals_of(ctx, code, &parsed.ast, &parsed.resolution)?;
     Ok(Sent::Function {
-        path: code.file.path().map(str::to_owned),
-        text,
+        parsed: Box::new(parsed),
         directory: ctx.vm.script_directory.clone(),
         body: code.span,
         is_async: closure.is_async(),
@@ -269,8 +274,7 @@ impl Vm {
     /// Out of memory; what an import of the text raises.
     pub(crate) fn receive_function(&mut self, sent: &SentFunction, module: u32) -> Result<Value, Raise> {
         let Sent::Function {
-            path,
-            text,
+            parsed,
             directory,
             body,
             is_async,
@@ -284,14 +288,13 @@ impl Vm {
             return Ok(Value::Builtin(*builtin));
         };
         self.script_directory.clone_from(directory);
-        let file = std::rc::Rc::new(SourceFile::new(path.clone(), text.clone()));
-        let parse = aether_parser::parse(
-            &file,
-            ParseOptions {
-                max_nesting: self.max_nesting,
-            },
-        );
-        let code = self.compile_for_host(&parse.ast, file, module, compiler::Kind::Declarations);
+        let Parsed {
+            file,
+            ast,
+            resolution,
+        } = &**parsed;
+        let file = std::rc::Rc::new(file.clone());
+        let code = self.compile_resolved(ast, resolution, file, module, compiler::Kind::Declarations);
         let code = code.map_err(|error| match error {
             compiler::CompileError::Raise(raise) => raise,
             compiler::CompileError::Diagnostic(found) => crate::vm::internal(&found.message),

@@ -76,9 +76,21 @@ impl Vm {
         kind: Kind,
     ) -> Result<std::ptr::NonNull<aether_value::Code>, CompileError> {
         let resolution = aether_resolve::resolve(ast, self.tables.optimizations.copy_captures);
+        self.compile_resolved(ast, &resolution, file, module, kind)
+    }
+
+    /// The same, with its names resolved as this machine would.
+    pub(crate) fn compile_resolved(
+        &mut self,
+        ast: &aether_ast::Ast,
+        resolution: &aether_resolve::Resolution,
+        file: std::rc::Rc<SourceFile>,
+        module: u32,
+        kind: Kind,
+    ) -> Result<std::ptr::NonNull<aether_value::Code>, CompileError> {
         let heap = self.heap.clone();
         let tables = &mut self.tables;
-        let code = heap.for_host(|| compiler::compile(ast, &resolution, file, &heap, tables, module, kind));
+        let code = heap.for_host(|| compiler::compile(ast, resolution, file, &heap, tables, module, kind));
         self.refresh_tables();
         code
     }
