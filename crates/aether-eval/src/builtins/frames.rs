@@ -191,6 +191,7 @@ pub(crate) fn collect_iterable(heap: &Heap, value: &Value) -> Result<Option<Rc<A
             let items = heap.array(text.len_chars())?;
             let mut rest = text.as_str();
             while let Some(first) = rest.chars().next() {
+                heap.checkpoint(usize::from(items.len() % 4 == 0))?;
                 let (head, tail) = rest.split_at(first.len_utf8());
                 items.push(Value::String(heap.char_string(head)?))?;
                 rest = tail;
@@ -200,7 +201,8 @@ pub(crate) fn collect_iterable(heap: &Heap, value: &Value) -> Result<Option<Rc<A
         Value::Dict(dict) => keys(heap, dict)?,
         Value::Set(set) => {
             let items = heap.array(set.len())?;
-            for element in set.iter() {
+            for (index, element) in set.iter().enumerate() {
+                heap.checkpoint(usize::from(index % 4 == 0))?;
                 items.push(element.clone())?;
             }
             items
@@ -208,20 +210,18 @@ pub(crate) fn collect_iterable(heap: &Heap, value: &Value) -> Result<Option<Rc<A
         Value::Iterator(iterator) => {
             let items = heap.array(0)?;
             while let Some(item) = iterator.next(heap)? {
+                heap.checkpoint(usize::from(items.len() % 4 == 0))?;
                 items.push(item)?;
             }
             items
         }
         // Resumed by the frame that drains it.
         Value::Coroutine(_) => return Ok(None),
-        value if let Some(range) = Range::of(value) => {
-            let items = range.items(heap)?;
-            heap.count_work(items.len() / 4);
-            items
-        }
+        value if let Some(range) = Range::of(value) => range.items(heap)?,
         Value::Native(native) if let Some(source) = native.get().items() => {
             let items = heap.array(0)?;
             while let Some(item) = source.next(heap)? {
+                heap.checkpoint(1)?;
                 items.push(item)?;
             }
             items
@@ -245,7 +245,8 @@ pub(crate) fn collect_iterable(heap: &Heap, value: &Value) -> Result<Option<Rc<A
 /// The keys of a dict.
 pub(super) fn keys(heap: &Heap, dict: &aether_value::Dict) -> Result<Rc<Array>, Raise> {
     let items = heap.array(dict.len())?;
-    for (key, _) in dict {
+    for (index, (key, _)) in dict.iter().enumerate() {
+        heap.checkpoint(usize::from(index % 4 == 0))?;
         items.push(key.clone())?;
     }
     Ok(items)

@@ -17,6 +17,7 @@ mod account;
 mod alloc;
 mod candidate;
 mod charge;
+mod checkpoint;
 mod collector;
 mod construct;
 mod edges;
@@ -46,6 +47,7 @@ use ahash::RandomState;
 
 pub(crate) use account::growth_steps;
 pub use charge::Charge;
+pub use checkpoint::Overseer;
 pub use collector::{CollectStats, Turn};
 pub use header::{Header, flag};
 pub use inspect::{Holder, LiveObjects, ObjectTotals};
@@ -111,6 +113,8 @@ pub(crate) struct Inner {
     next_event: Cell<usize>,
     /// Work done in bulk since it was last taken; see [`Heap::count_work`].
     work: Cell<u64>,
+    /// The work at which a checkpoint asks next.
+    next_look: Cell<u64>,
     /// Frees look closer when the live bytes are outside `low..=low + span`; the upper end is the recorded peak.
     low: Cell<usize>,
     span: Cell<usize>,
@@ -191,6 +195,7 @@ pub(crate) struct Inner {
     next_id: Cell<i64>,
     host_types: RefCell<hashbrown::HashMap<TypeId, std::rc::Rc<dyn Any>, RandomState>>,
     counters: stats::Counters,
+    overseer: RefCell<Option<Box<dyn Overseer>>>,
     /// Stand-ins for the contents of empty collections; they die after the last handle.
     empty_buffer: Buffer,
     empty_table: Table,
@@ -209,6 +214,7 @@ impl Heap {
             live: Cell::new(0),
             next_event: Cell::new(0),
             work: Cell::new(0),
+            next_look: Cell::new(checkpoint::LOOK),
             low: Cell::new(0),
             span: Cell::new(0),
             current: std::array::from_fn(|_| Cell::new(NonNull::dangling())),
@@ -268,6 +274,7 @@ impl Heap {
             next_id: Cell::new(1),
             host_types: RefCell::new(hashbrown::HashMap::with_hasher(RandomState::new())),
             counters: stats::Counters::default(),
+            overseer: RefCell::new(None),
             empty_buffer: Buffer::embedded(),
             empty_table: Table::embedded(),
             no_chunk: Chunk::none(),
@@ -418,6 +425,7 @@ impl Heap {
 
     /// Takes the units counted so far.
     pub fn take_work(&self) -> u64 {
+        self.inner().next_look.set(checkpoint::LOOK);
         self.inner().work.take()
     }
 
