@@ -136,6 +136,8 @@ pub(crate) struct Inner {
     /// The live bytes that a script wants to hear of next.
     growth_mark: Cell<usize>,
     grown: Cell<bool>,
+    /// Bytes taken while charges are added up.
+    charged: Cell<u64>,
     /// Objects made, by kind.
     pub(crate) made: [Cell<u64>; tag::END as usize],
     /// Objects freed.
@@ -230,6 +232,7 @@ impl Heap {
             recording: Exclusive::new(sites::Recording::default()),
             growth_mark: Cell::new(account::NO_LIMIT),
             grown: Cell::new(false),
+            charged: Cell::new(0),
             made: std::array::from_fn(|_| Cell::new(0)),
             freed: Cell::new(0),
             recorded_peak: Cell::new(0),
