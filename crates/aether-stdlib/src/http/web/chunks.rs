@@ -4,6 +4,7 @@
 //! they are taken waits too. Asking for a piece that has not come parks who asks.
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
@@ -15,6 +16,7 @@ use aether_value::{Builtin, Native, Raise, StrBuilder, Value};
 
 use super::super::exchange::{Failure, Reader};
 use super::super::failed;
+use super::super::handles::Connection;
 use super::answer::bytes_value;
 use crate::arguments::receiver;
 
@@ -94,6 +96,8 @@ pub(super) struct Chunks {
     pipe: Arc<Pipe>,
     url: String,
     most: usize,
+    /// Counts as open until the body has ended.
+    connection: RefCell<Option<Connection>>,
 }
 
 impl Chunks {
@@ -101,14 +105,24 @@ impl Chunks {
     ///
     /// # Errors
     /// There is no thread to read it.
-    pub(super) fn new(reader: Reader, url: String, most: usize) -> io::Result<Self> {
+    pub(super) fn new(
+        reader: Reader,
+        url: String,
+        most: usize,
+        connection: Option<Connection>,
+    ) -> io::Result<Self> {
         let pipe = Arc::new(Pipe::default());
         let shared = pipe.clone();
         std::thread::Builder::new()
             .name("aether-http-body".to_owned())
             .stack_size(STACK)
             .spawn(move || shared.fill(reader, most))?;
-        Ok(Self { pipe, url, most })
+        Ok(Self {
+            pipe,
+            url,
+            most,
+            connection: RefCell::new(connection),
+        })
     }
 
     fn abandon(&self) {
@@ -117,6 +131,8 @@ impl Chunks {
         state.ended = true;
         state.pieces.clear();
         self.pipe.room.notify_all();
+        drop(state);
+        drop(self.connection.take());
     }
 }
 
@@ -157,9 +173,17 @@ fn ahead(ctx: &Ctx<'_>, chunks: &Chunks, takes: bool) -> Result<Ahead, Raise> {
     if state.pieces.is_empty() {
         if let Some(failure) = state.failure.take() {
             drop(state);
+            drop(chunks.connection.take());
             return Err(failed(ctx, &chunks.url, failure, chunks.most));
         }
-        return Ok(if state.ended { Ahead::End } else { Ahead::NotYet });
+        if !state.ended {
+            return Ok(Ahead::NotYet);
+        }
+        drop(state);
+        if let Some(connection) = chunks.connection.take() {
+            connection.keep();
+        }
+        return Ok(Ahead::End);
     }
     if !takes {
         return Ok(Ahead::Piece(Vec::new()));
