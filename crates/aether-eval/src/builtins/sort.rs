@@ -400,11 +400,8 @@ fn bytes_of(value: &Value) -> &[u8] {
 /// Puts the items of an array in the order of these positions. What fails leaves them in another order.
 fn permute(heap: &Heap, array: &Array, mut positions: Vec<u32>) -> Result<(), Raise> {
     const DONE: u32 = u32::MAX;
+    let mut placed = 0;
     for start in 0..positions.len() {
-        if start % PIECE_ITEMS == 0 {
-            // The items are all there, whatever their order is by now.
-            heap.checkpoint(PIECE_ITEMS.min(positions.len()) / 8)?;
-        }
         let mut at = start;
         // Along a cycle: each place gets its item, and hands on what it held.
         loop {
@@ -413,6 +410,11 @@ fn permute(heap: &Heap, array: &Array, mut positions: Vec<u32>) -> Result<(), Ra
                 break;
             }
             array.swap(at, from as usize)?;
+            placed += 1;
+            if placed % PIECE_ITEMS == 0 {
+                // The items are all there, whatever their order is by now.
+                heap.checkpoint(PIECE_ITEMS / 8)?;
+            }
             at = from as usize;
         }
     }
