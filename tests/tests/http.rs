@@ -848,3 +848,35 @@ fn an_interrupt_ends_a_request() {
         assert!(started.elapsed() < Duration::from_secs(10));
     }
 }
+
+#[test]
+fn requests_count_as_open_handles() {
+    let scratch = Scratch::new("http-handles");
+    let script = format!(
+        r#"
+import http
+set_workers(4)
+let url = "http://127.0.0.1:{}/"
+let first = http.get(url)
+try {{ http.get(url) }} catch (e) {{ println(e.kind) }}
+try {{ http_get(url) }} catch (e) {{ println(e.kind) }}
+println((await first).body, (await http.get(url)).body, await http_get(url))
+let client = http.client()
+println((await client.get(url)).body, (await client.get(url)).body)
+try {{ http.get(url) }} catch (e) {{ println("kept:", e.kind) }}
+client = null
+let streamed = await http.get(url, {{"stream": true}})
+try {{ http.get(url) }} catch (e) {{ println("streamed:", e.kind) }}
+for piece in streamed.body {{ print(piece.to_string(), "") }}
+println((await http.get(url)).body)
+"#,
+        answering(|_| ok("ok"))
+    );
+    scratch.file("script.ae", script);
+    let (status, output, errors) = scratch.run(&["run", "--max-open", "1", "script.ae"]);
+    assert_eq!((status, errors.as_str()), (0, ""));
+    assert_eq!(
+        output,
+        "limit\nlimit\nok ok ok\nok ok\nkept: limit\nstreamed: limit\nok ok\n"
+    );
+}

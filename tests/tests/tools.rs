@@ -506,6 +506,110 @@ fn leaks_and_growth_are_failures_when_asked_for() {
 }
 
 #[test]
+fn benches_are_measured_kept_and_compared() {
+    let scratch = Scratch::new("bench");
+    let bench = |objects: usize| {
+        format!(
+            "import testing\nprintln(\"begun\")\n\
+             testing.bench(\"lists\", n => range(n).map(i => [i]), {{\"setup\": () => {objects}, \"items\": 5}})\n\
+             testing.bench(\"nothing\", () => 1)\n"
+        )
+    };
+    scratch
+        .file("x_bench.ae", bench(5))
+        .file("other.ae", "throw \"not a bench file\"\n");
+    let (status, out, err) = scratch.run(&["bench", "--save", "first"]);
+    assert_eq!((status, err.as_str()), (0, ""), "{out}");
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines.len(), 3, "{out}");
+    assert_eq!(lines[0], "begun");
+    // An array of five and five of one; the bytes are those of the blocks that they take.
+    assert!(lines[1].starts_with("lists  "), "{out}");
+    assert!(
+        lines[1].contains(" allocs/iter  ") && lines[1].contains(" bytes/iter peak "),
+        "{out}"
+    );
+    assert!(lines[1].ends_with(" items/s"), "{out}");
+    assert!(
+        lines[2].contains("  0 allocs/iter  0 bytes/iter peak 0 bytes"),
+        "{out}"
+    );
+
+    // Names choose, and figures come as JSON; memory is the same in every run.
+    let json = |args: &[&str]| -> serde_json::Value {
+        let (_, out, err) = scratch.run(args);
+        let line = out.lines().next().unwrap_or_else(|| panic!("{err}"));
+        serde_json::from_str(line).unwrap()
+    };
+    let args = ["bench", "--json", "--filter", "list", "--compare", "first"];
+    let (before, again) = (json(&args), json(&args));
+    assert_eq!(
+        (&before["file"], &before["name"]),
+        (&"x_bench.ae".into(), &"lists".into())
+    );
+    for key in ["allocs", "bytes", "peak"] {
+        assert!(before[key].as_u64().unwrap() > 0, "{before}");
+        assert_eq!(before[key], again[key]);
+        assert_eq!(before["changes"][key], 0.0);
+    }
+    assert!(before["median"].as_f64().unwrap() > 0.0);
+    assert!(before["items_per_second"].as_f64().unwrap() > 0.0);
+
+    // Ten objects in place of five are more than a tenth more.
+    scratch.file("x_bench.ae", bench(10));
+    let (status, out, _) = scratch.run(&[
+        "bench",
+        "-q",
+        "--compare",
+        "first",
+        "--fail-above",
+        "10%",
+        "--filter",
+        "lists",
+    ]);
+    assert_eq!(status, 1);
+    assert!(out.starts_with("lists  ") && out.contains("  allocs +"), "{out}");
+    let (status, out, _) = scratch.run(&[
+        "bench",
+        "--compare",
+        "first",
+        "--fail-above",
+        "10000%",
+        "--filter",
+        "lists",
+    ]);
+    assert_eq!(status, 0, "{out}");
+}
+
+#[test]
+fn what_bench_cannot_do_is_said() {
+    let scratch = Scratch::new("bench-errors");
+    scratch
+        .file("a_bench.ae", "throw \"broken\"\n")
+        .file("b_bench.ae", "import testing\ntesting.bench(\"fine\", () => 1)\n");
+    let (status, out, err) = scratch.run(&["bench"]);
+    assert_eq!(status, 1);
+    assert!(
+        err.contains("broken") && err.contains("bench: a_bench.ae failed"),
+        "{err}"
+    );
+    assert!(out.starts_with("fine  "), "{out}");
+    let (status, _, err) = scratch.run(&["bench", "--compare", "nothing", "b_bench.ae"]);
+    assert_eq!(status, 2);
+    assert_eq!(
+        err,
+        "bench: nothing is kept under 'nothing' (--save nothing does that)\n"
+    );
+    assert_eq!(scratch.run(&["bench", "--save", "../x", "b_bench.ae"]).0, 2);
+    assert_eq!(scratch.run(&["bench", "--fail-above", "10%", "b_bench.ae"]).0, 2);
+    let (status, _, err) = scratch.run(&["bench", "missing"]);
+    assert_eq!(status, 1);
+    assert_eq!(err, "bench: 'missing' is not a file or directory\n");
+    let (status, out, _) = scratch.run(&["bench", "--filter", "none", "b_bench.ae"]);
+    assert_eq!((status, out.as_str()), (0, ""));
+}
+
+#[test]
 fn results_are_told_in_other_forms() {
     let scratch = Scratch::new("test-reports");
     scratch.file(

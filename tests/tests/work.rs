@@ -4,6 +4,9 @@
 //! thread's clock must have been counted: at least a step for each [`PER_STEP`], which is many times what a step of
 //! any kind takes, while uncounted work on operands of this size exceeds it many times over. Whether an operand is accepted is
 //! found out with small ones.
+//!
+//! And under a limit of steps, every built-in with large operands ends soon after the limit: it counts its work piece by
+//! piece while it does it, not all of it before or behind.
 #![expect(clippy::unwrap_used, reason = "a failure is the test's")]
 
 use std::collections::BTreeSet;
@@ -12,8 +15,9 @@ use std::time::Duration;
 
 use aether::parts::eval::bytecode::{FUSED, operation_names};
 use aether::parts::eval::{BuiltinDef, Place, all_builtins, library_modules, predefined_modules};
-use aether::parts::{stdlib, value::tag};
-use aether::{Engine, MemoryHost, Value};
+use aether::parts::stdlib;
+use aether::parts::value::{WORK_BYTES, tag};
+use aether::{Engine, ErrorKind, MemoryHost, Value};
 use rustix::time::{ClockId, clock_gettime};
 
 /// What may take this long may go uncounted.
@@ -64,6 +68,42 @@ const THIRD: &[usize] = &[0, 5, 14, 18, 20];
 
 /// Large and small.
 const SIZES: [usize; 2] = [10_000, 3];
+/// The same for built-ins under a limit of steps: large enough that most take many times [`LATE`].
+const LIMITED_SIZES: [usize; 2] = [400_000, 3];
+/// The limit of steps.
+const LIMIT: u64 = 1_000;
+/// Steps beyond the limit at which a built-in has ended.
+const LATE: u64 = 20_000;
+/// The same for what sorts a run of items at once.
+const LATE_SORTING: u64 = 700_000;
+/// Names that end when all is done, and why.
+const ENDS_WHOLE: &[(&str, &str)] = &[
+    ("collect", "a pass over the whole heap"),
+    ("stats", "a pass over the whole heap"),
+    ("retained", "a pass over the whole heap"),
+    ("refs", "a pass over the whole heap"),
+    ("assert_no_leaks", "a pass over the whole heap"),
+    ("equals", "comparing fails for no limit"),
+    ("assert_eq", "comparing fails for no limit"),
+    ("assert_equals", "comparing fails for no limit"),
+    ("float", "one number of millions of digits"),
+    ("to_float", "one number of millions of digits"),
+    ("to_int", "one number of millions of digits"),
+    (
+        "compile",
+        "a pattern of millions of characters, refused before it is read",
+    ),
+];
+/// Words in the names of what sorts.
+const SORTING: &[&str] = &[
+    "sort",
+    "nlargest",
+    "nsmallest",
+    "to_array",
+    "median",
+    "quantile",
+    "percentile",
+];
 
 const PREPARE: &str = r#"
 import heap
@@ -112,15 +152,17 @@ const LEFT_OUT: &[(&str, &str)] = &[
 struct Sweep {
     engine: Engine,
     makers: Vec<[Value; 2]>,
+    /// What is done with each call that is accepted.
+    check: fn(&mut Self, &str, &Value, &[usize]),
     failures: String,
     /// Calls that were measured.
     measured: usize,
 }
 
 impl Sweep {
-    fn new() -> Self {
+    fn new(sizes: [usize; 2], check: fn(&mut Self, &str, &Value, &[usize])) -> Self {
         let host = MemoryHost::new();
-        for size in SIZES {
+        for size in sizes {
             host.add_file(&format!("big{size}"), "line of text\n".repeat(size));
         }
         let mut engine = Engine::builder()
@@ -135,13 +177,13 @@ impl Sweep {
             engine.eval(format!("import {}", module.name)).unwrap();
         }
         engine.eval(PREPARE).unwrap();
-        for size in SIZES {
+        for size in sizes {
             engine.call("prepare", (size as i64,)).unwrap();
         }
         let makers = OPERANDS
             .iter()
             .map(|operand| {
-                SIZES.map(|size| {
+                sizes.map(|size| {
                     engine
                         .eval(format!("fn() {{ let n = {size}  return {operand} }}"))
                         .unwrap()
@@ -151,6 +193,7 @@ impl Sweep {
         Self {
             engine,
             makers,
+            check,
             failures: String::new(),
             measured: 0,
         }
@@ -168,7 +211,7 @@ impl Sweep {
             _ => THIRD,
         };
         let total: usize = (0..count).map(|position| choices(position).len()).product();
-        'combinations: for combination in 0..total {
+        for combination in 0..total {
             let mut rest = combination;
             let chosen: Vec<usize> = (0..count)
                 .map(|position| {
@@ -185,43 +228,90 @@ impl Sweep {
                 continue;
             }
             self.measured += 1;
-            let mut best: Option<(Duration, Duration, u64)> = None;
-            for _ in 0..REPETITIONS {
-                // Kept beyond the call, which is not to measure what freeing them takes.
-                let operands = self.operands(&chosen, 0);
-                let begun = cpu_time();
-                let result = self.engine.call_value(&function, operands.as_slice());
-                let took = cpu_time().saturating_sub(begun);
-                let steps = self.engine.steps_used();
-                let unsettled = self.engine.heap().work();
-                drop(result);
-                if unsettled > UNSETTLED {
-                    writeln!(
-                        self.failures,
-                        "{name} {}: {unsettled} steps are not settled",
-                        shown(&chosen)
-                    )
-                    .unwrap();
-                    continue 'combinations;
-                }
-                let excess = took.saturating_sub(FREE).saturating_sub(PER_STEP * steps as u32);
-                if best.is_none_or(|(least, ..)| excess < least) {
-                    best = Some((excess, took, steps));
-                }
-                if excess.is_zero() {
-                    break;
-                }
-            }
-            let (excess, took, steps) = best.unwrap();
-            if !excess.is_zero() {
+            (self.check)(self, name, &function, &chosen);
+        }
+    }
+
+    /// What takes long counts as work.
+    fn counts(&mut self, name: &str, function: &Value, chosen: &[usize]) {
+        let mut best: Option<(Duration, Duration, u64)> = None;
+        for _ in 0..REPETITIONS {
+            // Kept beyond the call, which is not to measure what freeing them takes.
+            let operands = self.operands(chosen, 0);
+            let begun = cpu_time();
+            let result = self.engine.call_value(function, operands.as_slice());
+            let took = cpu_time().saturating_sub(begun);
+            let steps = self.engine.steps_used();
+            let unsettled = self.engine.heap().work();
+            drop(result);
+            if unsettled > UNSETTLED {
                 writeln!(
                     self.failures,
-                    "{name} {}: {took:?} for {steps} steps",
-                    shown(&chosen)
+                    "{name} {}: {unsettled} steps are not settled",
+                    shown(chosen)
                 )
                 .unwrap();
+                return;
+            }
+            let excess = took.saturating_sub(FREE).saturating_sub(PER_STEP * steps as u32);
+            if best.is_none_or(|(least, ..)| excess < least) {
+                best = Some((excess, took, steps));
+            }
+            if excess.is_zero() {
+                break;
             }
         }
+        let (excess, took, steps) = best.unwrap();
+        if !excess.is_zero() {
+            writeln!(
+                self.failures,
+                "{name} {}: {took:?} for {steps} steps",
+                shown(chosen)
+            )
+            .unwrap();
+        }
+    }
+
+    /// Under a limit of steps, it ends soon after it.
+    fn ends_at_the_limit(&mut self, name: &str, function: &Value, chosen: &[usize]) {
+        let own = name.rsplit('.').next();
+        if ENDS_WHOLE.iter().any(|(ends_whole, _)| Some(*ends_whole) == own) {
+            return;
+        }
+        let operands = self.operands(chosen, 0);
+        // What copies or compares an operand at the speed of memory may do so at once, a few times; what is looked for
+        // in another one, or says how, is read at once.
+        let copied: usize = operands.iter().map(bytes).sum();
+        let is_first_read = name.starts_with("re.");
+        let read: usize = operands
+            .iter()
+            .skip(usize::from(!is_first_read))
+            .map(text_bytes)
+            .sum();
+        let whole = (3 * copied / WORK_BYTES + read) as u64;
+        let before = self.engine.heap().live_bytes();
+        self.engine.heap().reset_peak();
+        self.engine.set_max_steps(Some(LIMIT));
+        let result = self.engine.call_value(function, operands.as_slice());
+        let steps = self.engine.steps_used();
+        self.engine.set_max_steps(None);
+        // Memory counts when it is taken, before anything is written to it.
+        let taken = (self.engine.heap().peak_bytes() - before) as u64 / WORK_BYTES as u64;
+        let late = whole
+            + taken
+            + if SORTING.iter().any(|word| name.contains(word)) {
+                LATE_SORTING
+            } else {
+                LATE
+            };
+        let wrong = match result {
+            _ if steps > LIMIT + late => format!("ends after {steps} steps"),
+            Err(error) if steps > LIMIT + UNSETTLED && error.kind() != Some(ErrorKind::StepLimit) => {
+                format!("ends after {steps} steps with {error}")
+            }
+            _ => return,
+        };
+        writeln!(self.failures, "{name} {}: {wrong}", shown(chosen)).unwrap();
     }
 
     fn operands(&mut self, chosen: &[usize], size: usize) -> Vec<Value> {
@@ -256,6 +346,21 @@ fn shown(chosen: &[usize]) -> String {
     format!("{operands:?}")
 }
 
+/// Bytes of a text.
+fn text_bytes(value: &Value) -> usize {
+    value.as_str().map_or(0, str::len)
+}
+
+/// Bytes of a text, or about those of a collection.
+fn bytes(value: &Value) -> usize {
+    match value {
+        Value::Array(array) => array.len() * size_of::<Value>(),
+        Value::Dict(dict) => dict.len() * 3 * size_of::<Value>(),
+        Value::Set(set) => set.len() * 3 * size_of::<Value>(),
+        other => text_bytes(other),
+    }
+}
+
 /// Processor time of this thread.
 fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
@@ -270,6 +375,16 @@ fn parameters(count: usize) -> String {
 
 #[test]
 fn every_built_in_counts_its_work() {
+    every_built_in(Sweep::new(SIZES, Sweep::counts));
+}
+
+#[test]
+fn every_built_in_ends_soon_after_the_limit_of_steps() {
+    every_built_in(Sweep::new(LIMITED_SIZES, Sweep::ends_at_the_limit));
+}
+
+/// Has every built-in checked.
+fn every_built_in(mut sweep: Sweep) {
     let library = [stdlib::JSON, stdlib::CSV, stdlib::FILES].into_iter().flatten();
     let defs: Vec<(Place, &BuiltinDef)> = all_builtins()
         .chain(library.map(|def| (Place::Global, def)))
@@ -278,7 +393,6 @@ fn every_built_in_counts_its_work() {
             functions.map(|def| (Place::Module(module.name), def))
         }))
         .collect();
-    let mut sweep = Sweep::new();
     for (place, def) in defs {
         let name = def.info.name;
         if LEFT_OUT.iter().any(|(left_out, _)| *left_out == name) {
@@ -313,7 +427,7 @@ fn every_built_in_counts_its_work() {
                     .to_owned();
                 format!("fn({all}) {{ return p0.{name}({rest}) }}")
             };
-            sweep.run(name, &code, given, |value| {
+            sweep.run(&format!("{prefix}{name}"), &code, given, |value| {
                 receiver.is_none_or(|tag| tag == tag::END || value.tag() == tag)
             });
         }
@@ -443,7 +557,7 @@ const CONSTANT: &[&str] = &[
 
 #[test]
 fn every_instruction_counts_its_work() {
-    let mut sweep = Sweep::new();
+    let mut sweep = Sweep::new(SIZES, Sweep::counts);
     let mut seen = BTreeSet::new();
     let fused = FUSED
         .iter()

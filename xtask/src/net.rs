@@ -49,6 +49,7 @@ pub(crate) fn run() -> Result<(), String> {
     println!("{:<10}{:>16}{:>16}", "server", "messages/s", "MB/s");
     for (name, program, file) in [
         ("aether", aether.as_str(), "echo.ae"),
+        ("buffers", aether.as_str(), "echo_buffer.ae"),
         ("node", "node", "echo.js"),
         ("python3", "python3", "echo.py"),
     ] {

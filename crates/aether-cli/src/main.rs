@@ -19,6 +19,7 @@ mod repl;
 mod run;
 mod sandbox;
 
+mod bench;
 mod check;
 mod fmt;
 mod heap;
@@ -79,6 +80,7 @@ fn dispatch(arguments: &[OsString]) -> u8 {
             Parsed::Command(Command::Check(words), color) => check::run(&words, color),
             Parsed::Command(Command::Fmt(words), color) => fmt::run(&words, color),
             Parsed::Command(Command::Test(words), color) => test::run(&words, color),
+            Parsed::Command(Command::Bench(words), _) => bench::run(&words),
             Parsed::Command(Command::Explain(words), _) => explain::run(&words),
             Parsed::Command(Command::Info(words), _) => info::run(&words),
             Parsed::Command(Command::Init(words), _) => init::run(&words),

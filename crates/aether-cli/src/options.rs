@@ -11,7 +11,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::sandbox::{Rules, moment};
 use crate::settings::{Color, LeakLevel, Limits, Reports, duration, size};
 use crate::status::{FAILED, WRONG_USAGE};
-use crate::{check, completions, explain, fmt, info, init, test};
+use crate::{bench, check, completions, explain, fmt, info, init, test};
 
 /// The usage line.
 pub(crate) const USAGE: &str = "Usage: aether [OPTIONS] [SUBCOMMAND] [script] [args...]";
@@ -27,6 +27,7 @@ pub(crate) const SUBCOMMANDS: &[&str] = &[
     "check",
     "fmt",
     "test",
+    "bench",
     "ast",
     "dump",
     "heap",
@@ -74,6 +75,8 @@ pub(crate) enum Command {
     Fmt(fmt::Words),
     /// Run tests.
     Test(test::Words),
+    /// Measure.
+    Bench(bench::Words),
     /// Explain a diagnostic.
     Explain(explain::Words),
     /// Tell about this version.
@@ -144,6 +147,9 @@ enum Subcommands {
     /// Run the test files of a directory.
     #[command(override_usage = "aether test [OPTIONS] [FILE|DIR]")]
     Test(test::Words),
+    /// Measure what the bench files of a directory do: time and memory.
+    #[command(override_usage = "aether bench [OPTIONS] [FILE|DIR]")]
+    Bench(bench::Words),
     /// Print the syntax tree of a file.
     #[command(override_usage = "aether ast [--json] [--output FILE] FILE")]
     Ast(Tree),
@@ -408,6 +414,7 @@ pub(crate) fn parse(arguments: &[OsString]) -> Parsed {
         Some(Subcommands::Check(words)) => Ok(Command::Check(words)),
         Some(Subcommands::Fmt(words)) => Ok(Command::Fmt(words)),
         Some(Subcommands::Test(words)) => Ok(Command::Test(words)),
+        Some(Subcommands::Bench(words)) => Ok(Command::Bench(words)),
         Some(Subcommands::Explain(words)) => Ok(Command::Explain(words)),
         Some(Subcommands::Info(words)) => Ok(Command::Info(words)),
         Some(Subcommands::Init(words)) => Ok(Command::Init(words)),

@@ -5,6 +5,7 @@ use std::any::TypeId;
 use aether_value::{Heap, Raise, Rc, Str, Value, display, display_text};
 
 use crate::host::Host;
+use crate::pieces::PIECE_ITEMS;
 use crate::random::Random;
 use crate::vm::Vm;
 
@@ -81,6 +82,19 @@ impl Ctx<'_> {
     #[inline]
     pub fn tick(&mut self, work: usize) -> Result<(), Raise> {
         self.vm.tick(work)
+    }
+
+    /// Counts the work of the items from `at` on, of `count` in all, of which `per_unit` are a unit: for the head of a loop
+    /// over items that may be many. Counts for a piece of them at a time, so that limits hold within the loop.
+    ///
+    /// # Errors
+    /// A limit has been reached, or the run was interrupted.
+    #[inline]
+    pub fn tick_at(&mut self, at: usize, count: usize, per_unit: usize) -> Result<(), Raise> {
+        if at.is_multiple_of(PIECE_ITEMS) {
+            self.tick((count - at).min(PIECE_ITEMS) / per_unit)?;
+        }
+        Ok(())
     }
 
     /// For a loop over much data whose work has been counted before: looks now and then, by the number of the item,

@@ -173,6 +173,17 @@ pub type Observer = Box<dyn FnMut(Change) + Send>;
 
 /// What [`Host::watch_signal`] tells that a signal has come, from a thread of its own.
 pub type SignalObserver = Box<dyn FnMut() + Send>;
+/// Tells the time and the user's wish to stop from within one long operation; see [`Host::lookout`].
+pub type Lookout = Box<dyn Fn() -> Glance>;
+
+/// What a [`Lookout`] sees.
+#[derive(Clone, Copy, Debug)]
+pub struct Glance {
+    /// Nanoseconds, as [`Host::monotonic`] counts them.
+    pub now: u64,
+    /// Whether [`Host::interrupted`] would say that the user has asked to stop; it still will.
+    pub stop: bool,
+}
 
 /// What a host that has no such ability says.
 fn refused() -> io::Error {
@@ -684,6 +695,12 @@ pub trait Host {
     /// Whether the user has asked to stop; asked now and then while code runs.
     fn interrupted(&mut self) -> bool {
         false
+    }
+
+    /// What tells the time and the user's wish to stop while one operation takes long. Asked for once, when the engine
+    /// is made. Without it, such an operation ends early for the limit of steps only.
+    fn lookout(&mut self) -> Option<Lookout> {
+        None
     }
 
     /// The engine has taken the user's wish to stop for the wish that its servers come to an end. A host that ends the

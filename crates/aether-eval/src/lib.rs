@@ -19,6 +19,7 @@ mod host_function;
 mod machine;
 mod members;
 mod memory;
+mod pieces;
 mod prelude;
 mod random;
 mod remote;
@@ -40,8 +41,9 @@ pub use builtins::{
 pub use context::Ctx;
 pub use handles::{Count, Held};
 pub use host::{
-    AccessCheck, Background, Change, ChangeKind, Entries, Entry, FileHandle, FileInfo, Host, HostMaker,
-    LocalZone, Names, Observer, OpenFile, OpenMode, Permission, SignalObserver, Steps, Stream,
+    AccessCheck, Background, Change, ChangeKind, Entries, Entry, FileHandle, FileInfo, Glance, Host,
+    HostMaker, LocalZone, Lookout, Names, Observer, OpenFile, OpenMode, Permission, SignalObserver, Steps,
+    Stream,
 };
 pub use host_function::{Callable, Class, HostFunction, HostItems, guarded};
 pub use machine::{
@@ -51,6 +53,7 @@ pub use members::{methods_of, properties_of, signature};
 pub use memory::{
     HeapProfile, LEAK_LIMIT, Leak, LeakPlace, LeakReport, LeakStep, MemoryWatch, ProfilePoint, RootedValue,
 };
+pub use pieces::{PIECE, PIECE_ITEMS, text_pieces};
 pub use random::Random;
 pub use remote::Remote;
 pub use sent_function::SentFunction;

@@ -265,20 +265,17 @@ fn slice(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 fn to_string(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let buffer = receiver::<Buffer>(args);
-    ctx.tick(buffer.len() / 64)?;
-    buffer.with(|bytes| match std::str::from_utf8(bytes) {
-        Ok(text) => ctx.string(text),
-        Err(error) => Err(Raise::operation(&format!(
-            "buffer.to_string: the bytes are not UTF-8 at {}",
-            error.valid_up_to()
+    buffer.with(|bytes| match ctx.text_of_bytes(bytes)? {
+        Ok(text) => Ok(Value::String(text)),
+        Err(at) => Err(Raise::operation(&format!(
+            "buffer.to_string: the bytes are not UTF-8 at {at}"
         ))),
     })
 }
 
 fn to_array(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let buffer = receiver::<Buffer>(args);
-    ctx.tick(buffer.len() / 16)?;
-    buffer.with(|bytes| Ok(Value::Array(ctx.heap().array_of_bytes(bytes)?)))
+    buffer.with(|bytes| Ok(Value::Array(ctx.array_of_bytes(bytes)?)))
 }
 
 /// A new buffer of the bytes and those of the arguments.

@@ -1,5 +1,7 @@
 //! How bytes that come from outside become values: as arrays of ints, or as buffers.
 
+#[cfg(feature = "files")]
+use aether_eval::Ctx;
 use aether_value::{Heap, Raise, Value};
 
 /// The option that says so.
@@ -39,6 +41,22 @@ impl ByteForm {
         return Self::Buffer;
         #[cfg(not(feature = "bytes"))]
         Self::Array
+    }
+
+    /// The value of bytes that may be many.
+    ///
+    /// # Errors
+    /// Out of memory; a limit has been reached, or the run was interrupted.
+    #[cfg(feature = "files")]
+    pub(crate) fn value_of_many(self, ctx: &mut Ctx<'_>, bytes: &[u8]) -> Result<Value, Raise> {
+        match self {
+            Self::Array => Ok(Value::Array(ctx.array_of_bytes(bytes)?)),
+            #[cfg(feature = "bytes")]
+            Self::Buffer => {
+                ctx.tick(bytes.len() / 64)?;
+                crate::buffer::Buffer::value_of(ctx.heap(), bytes)
+            }
+        }
     }
 
     /// The value of bytes.

@@ -11,7 +11,7 @@ pub(crate) const NOT_UTF8: &str = "stream did not contain valid UTF-8";
 /// Bytes that are made room for at first if a file does not tell its size.
 const CHUNK: usize = 64 << 10;
 /// Bytes read between two looks at limits and interrupts.
-const STEP: usize = 16 << 20;
+const STEP: usize = 1 << 20;
 /// The longest text.
 pub(crate) const MAX_SIZE: usize = i32::MAX as usize;
 
@@ -79,10 +79,10 @@ pub(crate) fn read_all(
 
 /// The bytes in an array of ints.
 pub(crate) fn collect_bytes(ctx: &mut Ctx<'_>, operation: &str, array: &Rc<Array>) -> Result<Bytes, Raise> {
-    ctx.tick(array.len() / 16)?;
     let mut bytes = Bytes::new(ctx.heap());
     bytes.reserve(array.len())?;
     for (index, item) in array.snapshot()?.iter().enumerate() {
+        ctx.tick_at(index, array.len(), 16)?;
         let Value::Int(value) = item else {
             return Err(crate::arguments::wrong_type("int (0–255)", item));
         };

@@ -2,8 +2,8 @@
 //!
 //! Source: library reference §E4.
 
-use aether_eval::{BuiltinDef, Ctx, LibraryModule};
-use aether_value::{Charge, Raise, Value};
+use aether_eval::{BuiltinDef, Ctx, LibraryModule, PIECE};
+use aether_value::{Raise, StrBuilder, Value};
 use base64::Engine as _;
 use base64::engine::GeneralPurpose;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -54,20 +54,29 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 fn hex_encode(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     with_data(ctx, "hex.encode", &args[0], |ctx, bytes| {
-        ctx.tick(bytes.len() / 16)?;
-        let _charge = Charge::new(ctx.heap(), 2 * bytes.len())?;
-        ctx.string(&hex(bytes))
+        let mut out = StrBuilder::with_capacity(ctx.heap(), 2 * bytes.len())?;
+        for piece in bytes.chunks(PIECE) {
+            ctx.tick(piece.len() / 16)?;
+            out.push_str(&hex(piece))?;
+        }
+        Ok(Value::String(out.finish()?))
     })
 }
 
 fn hex_decode(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let text = string(&args[0])?.as_str();
-    ctx.tick(text.len() / 8)?;
-    let wrong = text
-        .chars()
-        .enumerate()
-        .find(|(_, character)| !character.is_ascii_hexdigit());
-    if let Some((position, character)) = wrong {
+    let mut digits = 0;
+    for piece in text.as_bytes().chunks(PIECE) {
+        ctx.tick(piece.len() / 16)?;
+        let wrong = piece.iter().position(|byte| !byte.is_ascii_hexdigit());
+        digits += wrong.unwrap_or(piece.len());
+        if wrong.is_some() {
+            break;
+        }
+    }
+    // What comes before it are characters of one byte each.
+    let position = digits;
+    if let Some(character) = text[position..].chars().next() {
         let shown = character.escape_debug();
         let detail = format!("hex.decode: '{shown}' at position {position} is no hexadecimal digit");
         return Err(Raise::operation(&detail));
@@ -76,26 +85,37 @@ fn hex_decode(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         let detail = format!("hex.decode: the number of digits is odd ({})", text.len());
         return Err(Raise::operation(&detail));
     }
-    let _charge = Charge::new(ctx.heap(), text.len() / 2)?;
     let digit = |digit: u8| char::from(digit).to_digit(16).unwrap_or(0) as u8;
-    let pairs = text.as_bytes().chunks_exact(2);
-    let bytes: Vec<u8> = pairs.map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect();
-    Ok(Value::Array(ctx.heap().array_of_bytes(&bytes)?))
+    let array = ctx.heap().array(text.len() / 2)?;
+    let mut bytes = Vec::with_capacity(PIECE.min(text.len()) / 2);
+    for piece in text.as_bytes().chunks(PIECE) {
+        ctx.tick(piece.len() / 16)?;
+        bytes.clear();
+        let pairs = piece.chunks_exact(2);
+        bytes.extend(pairs.map(|pair| digit(pair[0]) << 4 | digit(pair[1])));
+        array.push_bytes(&bytes)?;
+    }
+    Ok(Value::Array(array))
 }
 
 fn encode(ctx: &mut Ctx<'_>, operation: &str, engine: &GeneralPurpose, data: &Value) -> Result<Value, Raise> {
     with_data(ctx, operation, data, |ctx, bytes| {
-        ctx.tick(bytes.len() / 16)?;
-        let _charge = Charge::new(ctx.heap(), bytes.len() / 3 * 4 + 4)?;
-        ctx.string(&engine.encode(bytes))
+        // Three bytes are four characters, so pieces of whole threes are those of the whole.
+        let mut out = StrBuilder::with_capacity(ctx.heap(), bytes.len().div_ceil(3) * 4)?;
+        for piece in bytes.chunks(PIECE / 3 * 3) {
+            ctx.tick(piece.len() / 16)?;
+            out.push_str(&engine.encode(piece))?;
+        }
+        Ok(Value::String(out.finish()?))
     })
 }
 
 fn decode(ctx: &mut Ctx<'_>, operation: &str, engine: &GeneralPurpose, text: &Value) -> Result<Value, Raise> {
     let text = string(text)?.as_str();
-    ctx.tick(text.len() / 16)?;
-    let _charge = Charge::new(ctx.heap(), text.len() / 4 * 3 + 3)?;
-    let bytes = engine.decode(text);
-    let bytes = bytes.map_err(|error| Raise::operation(&format!("{operation}: {error}")))?;
-    Ok(Value::Array(ctx.heap().array_of_bytes(&bytes)?))
+    let symbols = text.trim_end_matches('=').len();
+    let array = ctx.heap().array((symbols as u64 * 3 / 4) as usize)?;
+    match ctx.decode_base64(engine, text, |piece| array.push_bytes(piece))? {
+        None => Ok(Value::Array(array)),
+        Some(error) => Err(Raise::operation(&format!("{operation}: {error}"))),
+    }
 }

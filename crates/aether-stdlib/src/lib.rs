@@ -76,6 +76,8 @@ mod rand;
 mod re;
 
 #[cfg(any(feature = "json", feature = "csv"))]
+mod progress;
+#[cfg(any(feature = "json", feature = "csv"))]
 mod scan;
 
 #[cfg(feature = "json")]

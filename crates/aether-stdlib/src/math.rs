@@ -148,32 +148,36 @@ impl Sum {
     }
 }
 
-/// The items of an array, each of which counts as work.
-fn items(ctx: &mut Ctx<'_>, value: &Value) -> Result<Rc<Buffer>, Raise> {
-    let array = array(value)?;
-    ctx.tick(array.len() / 8)?;
-    array.snapshot()
+/// The items of an array. Whoever goes over them counts them.
+fn items(value: &Value) -> Result<Rc<Buffer>, Raise> {
+    array(value)?.snapshot()
 }
 
-fn total(items: &Buffer, term: impl Fn(f64) -> f64) -> Result<f64, Raise> {
+/// Items that are a unit of work.
+const PER_UNIT: usize = 8;
+
+fn total(ctx: &mut Ctx<'_>, items: &Buffer, term: impl Fn(f64) -> f64) -> Result<f64, Raise> {
     let mut sum = Sum::default();
-    for item in items {
+    for (index, item) in items.iter().enumerate() {
+        ctx.tick_at(index, items.len(), PER_UNIT)?;
         sum.add(term(number(item)?));
     }
     Ok(sum.total())
 }
 
 fn mean(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let items = items(ctx, &args[0])?;
-    Ok(Value::Float(total(&items, |item| item)? / items.len() as f64))
+    let items = items(&args[0])?;
+    Ok(Value::Float(
+        total(ctx, &items, |item| item)? / items.len() as f64,
+    ))
 }
 
 /// The variance of a sample.
 fn variance(ctx: &mut Ctx<'_>, array: &Value) -> Result<f64, Raise> {
-    let items = items(ctx, array)?;
+    let items = items(array)?;
     let count = items.len() as f64;
-    let mean = total(&items, |item| item)? / count;
-    let squares = total(&items, |item| (item - mean) * (item - mean))?;
+    let mean = total(ctx, &items, |item| item)? / count;
+    let squares = total(ctx, &items, |item| (item - mean) * (item - mean))?;
     Ok(if count < 2.0 {
         f64::NAN
     } else {
@@ -183,11 +187,13 @@ fn variance(ctx: &mut Ctx<'_>, array: &Value) -> Result<f64, Raise> {
 
 /// The numbers in order. There is no order with a NaN among them.
 fn sorted(ctx: &mut Ctx<'_>, array: &Value) -> Result<Option<(Vec<f64>, Charge)>, Raise> {
-    let items = items(ctx, array)?;
+    let items = items(array)?;
     let charge = Charge::new(ctx.heap(), items.len() * size_of::<f64>())?;
-    ctx.tick(items.len() / 4)?;
-    let numbers: Result<Vec<f64>, Raise> = items.iter().map(number).collect();
-    let mut numbers = numbers?;
+    let mut numbers = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        ctx.tick_at(index, items.len(), 2)?;
+        numbers.push(number(item)?);
+    }
     if numbers.iter().any(|number| number.is_nan()) {
         return Ok(None);
     }
@@ -216,7 +222,7 @@ fn median(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         return Ok(Value::Float(f64::NAN));
     };
     let middle = at_part(&numbers, 0.5);
-    let items = items(ctx, &args[0])?;
+    let items = items(&args[0])?;
     let is_whole = items.iter().all(|item| matches!(item, Value::Int(_)));
     if is_whole && items.len() % 2 == 1 {
         // Floats cannot tell all ints apart.
@@ -237,9 +243,10 @@ fn quantile(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 /// The product: an int as long as all are ints.
 fn prod(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let items = items(ctx, &args[0])?;
+    let items = items(&args[0])?;
     let (mut whole, mut real) = (Some(1_i64), 1.0);
-    for item in items.iter() {
+    for (index, item) in items.iter().enumerate() {
+        ctx.tick_at(index, items.len(), PER_UNIT)?;
         match (item, whole) {
             (Value::Int(item), Some(product)) => {
                 let Some(product) = product.checked_mul(*item) else {
@@ -258,7 +265,7 @@ fn prod(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 /// The sum of products: an int as long as all are ints.
 fn dot(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let (left, right) = (items(ctx, &args[0])?, items(ctx, &args[1])?);
+    let (left, right) = (items(&args[0])?, items(&args[1])?);
     if left.len() != right.len() {
         return Err(Raise::operation(&format!(
             "math.dot: the arrays have {} and {} items",
@@ -266,11 +273,13 @@ fn dot(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
             right.len()
         )));
     }
+    let count = left.len();
     let pairs = || left.iter().zip(right.iter());
     let is_whole = pairs().all(|pair| matches!(pair, (Value::Int(_), Value::Int(_))));
     if is_whole {
         let mut sum = 0_i64;
-        for (left, right) in pairs() {
+        for (index, (left, right)) in pairs().enumerate() {
+            ctx.tick_at(index, count, PER_UNIT)?;
             let (left, right) = (int(left)?, int(right)?);
             let Some(product) = left.checked_mul(right) else {
                 return Err(Raise::overflow(left, "*", right));
@@ -283,7 +292,8 @@ fn dot(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         return Ok(Value::Int(sum));
     }
     let mut sum = Sum::default();
-    for (left, right) in pairs() {
+    for (index, (left, right)) in pairs().enumerate() {
+        ctx.tick_at(index, count, PER_UNIT)?;
         sum.add(number(left)? * number(right)?);
     }
     Ok(Value::Float(sum.total()))

@@ -66,7 +66,6 @@ type Draw = fn(&Heap, &mut Random, &[Value]) -> Result<Value, Raise>;
 /// Draws from the engine's generator.
 fn draw(ctx: &mut Ctx<'_>, args: &[Value], draw: Draw) -> Result<Value, Raise> {
     permit(ctx, Permission::Random, "random")?;
-    count(ctx, args)?;
     let heap = ctx.heap().clone();
     draw(&heap, ctx.random(), args)
 }
@@ -74,25 +73,12 @@ fn draw(ctx: &mut Ctx<'_>, args: &[Value], draw: Draw) -> Result<Value, Raise> {
 /// Draws from the generator in the first argument.
 fn draw_own(ctx: &mut Ctx<'_>, args: &[Value], draw: Draw) -> Result<Value, Raise> {
     let Generator(random) = receiver(args);
-    count(ctx, &args[1..])?;
     draw(ctx.heap(), &mut random.borrow_mut(), &args[1..])
 }
 
-/// Counts the items that are gone through, and those that are drawn.
-fn count(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<(), Raise> {
-    for arg in args {
-        let items = match arg {
-            Value::Array(array) => array.len(),
-            _ => 0,
-        };
-        ctx.tick(items / 4)?;
-    }
-    match args.last() {
-        Some(Value::Int(draws)) if args.len() > 1 && matches!(args[0], Value::Array(_)) => {
-            ctx.tick(usize::try_from(*draws).unwrap_or(0) / 2)
-        }
-        _ => Ok(()),
-    }
+/// Counts a fourth of the items that are gone through, and half of those that are drawn.
+fn pass(heap: &Heap, index: usize, per_unit: usize) -> Result<(), Raise> {
+    heap.checkpoint(usize::from(index.is_multiple_of(per_unit)))
 }
 
 /// The seed in an argument.
@@ -178,7 +164,8 @@ fn choices(heap: &Heap, random: &mut Random, args: &[Value]) -> Result<Value, Ra
             return Err(Raise::operation(&detail));
         }
         let mut sum = 0.0;
-        for weight in weights.iter() {
+        for (index, weight) in weights.iter().enumerate() {
+            pass(heap, index, 4)?;
             let weight = number(weight)?;
             if !(weight >= 0.0 && weight.is_finite()) {
                 let detail = format!("rand.choices: a weight is {weight}");
@@ -192,7 +179,8 @@ fn choices(heap: &Heap, random: &mut Random, args: &[Value]) -> Result<Value, Ra
         }
     }
     let drawn = heap.array(count)?;
-    for _ in 0..count {
+    for index in 0..count {
+        pass(heap, index, 2)?;
         let at = match sums.last() {
             None => random.below(items.len() as u64) as usize,
             Some(total) => {
@@ -215,7 +203,8 @@ fn sample(heap: &Heap, random: &mut Random, args: &[Value]) -> Result<Value, Rai
     let _charge = Charge::new(heap, items.len() * size_of::<Value>())?;
     let mut left = items.snapshot()?.as_slice().to_vec();
     let drawn = heap.array(count)?;
-    for _ in 0..count {
+    for index in 0..count {
+        pass(heap, index, 2)?;
         let at = random.below(left.len() as u64) as usize;
         drawn.push(left.swap_remove(at))?;
     }
@@ -223,9 +212,10 @@ fn sample(heap: &Heap, random: &mut Random, args: &[Value]) -> Result<Value, Rai
 }
 
 /// Brings an array into a random order, and gives it.
-fn shuffle(_: &Heap, random: &mut Random, args: &[Value]) -> Result<Value, Raise> {
+fn shuffle(heap: &Heap, random: &mut Random, args: &[Value]) -> Result<Value, Raise> {
     let items = array(&args[0])?;
     for at in (1..items.len()).rev() {
+        pass(heap, at, 4)?;
         let other = random.below(at as u64 + 1) as usize;
         items.swap(at, other)?;
     }

@@ -1,12 +1,18 @@
 //! Text in the making, in small pieces.
 //!
 //! Pieces are gathered in a buffer of fixed size and go to the heap's string when it is full, so that a piece of a
-//! few bytes costs a copy and not a look at the string's count, room and characters.
+//! few bytes costs a copy and not a look at the string's count, room and characters. The bytes count as work, at
+//! checkpoints.
 
 use aether_value::{Heap, Raise, Rc, Str, StrBuilder};
 
 /// Bytes of the buffer.
 const BUFFER: usize = 8 << 10;
+
+/// Bytes of a long piece that are added between two checkpoints.
+const PIECE: usize = 64 << 10;
+/// Bytes that are a unit of work.
+const PER_UNIT: usize = 8;
 
 /// Text in the making.
 pub(crate) struct Text {
@@ -40,13 +46,21 @@ impl Text {
     fn push_full(&mut self, text: &str) -> Result<(), Raise> {
         self.flush()?;
         if text.len() > BUFFER / 2 {
-            return self.builder.push_str(text);
+            let mut rest = text;
+            while !rest.is_empty() {
+                let (piece, tail) = rest.split_at(rest.ceil_char_boundary(PIECE));
+                self.builder.heap().checkpoint(piece.len() / PER_UNIT)?;
+                self.builder.push_str(piece)?;
+                rest = tail;
+            }
+            return Ok(());
         }
         self.buffer.push_str(text);
         Ok(())
     }
 
     fn flush(&mut self) -> Result<(), Raise> {
+        self.builder.heap().checkpoint(self.buffer.len() / PER_UNIT)?;
         self.builder.push_str(&self.buffer)?;
         self.buffer.clear();
         Ok(())

@@ -340,6 +340,24 @@ impl Array {
         Ok(())
     }
 
+    /// Appends the numbers that bytes are.
+    ///
+    /// # Errors
+    /// Out of memory; the array is unchanged.
+    pub fn push_bytes(&self, bytes: &[u8]) -> Result<(), Raise> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.make_room(bytes.len())?;
+        let len = self.len();
+        for (index, &byte) in bytes.iter().enumerate() {
+            // SAFETY: there is room for all.
+            unsafe { self.items.get().add(len + index).write(Raw::int(i64::from(byte))) };
+        }
+        self.len.set((len + bytes.len()) as u32);
+        Ok(())
+    }
+
     /// Makes room for exactly `additional` more items, if there is none.
     ///
     /// # Errors

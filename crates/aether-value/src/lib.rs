@@ -62,8 +62,8 @@ pub use error::{ErrorKind, Raise, RaiseData};
 pub use error_object::{ErrorObject, TraceEntry};
 pub use heap::{
     Budget, Charge, CollectStats, CycleGroup, CycleReport, CycleStep, Header, Heap, HeapConfig, HeapRef,
-    HeapStats, Holder, KindStats, LiveObjects, ObjectTotals, Pauses, Profile, Recorder, Roots, SiteProfile,
-    Turn, WORK_BYTES, flag, tune_allocator,
+    HeapStats, Holder, KindStats, LiveObjects, ObjectTotals, Overseer, Pauses, Profile, Recorder, Roots,
+    SiteProfile, Turn, WORK_BYTES, flag, tune_allocator,
 };
 pub use iter::{Iter, IterState};
 pub use message::{Message, MessageTypes, NativeMessage, NoTypes};

@@ -11,6 +11,7 @@ use super::math::{add, order};
 use super::support::{array, buffer, built, float, int, position, take, wrong_type};
 use super::{BuiltinDef, Each, Event, Pairs, Returned, Step, sort, sorting};
 use crate::context::Ctx;
+use crate::pieces::PIECE_ITEMS;
 
 pub(super) static CORE: &[BuiltinDef] = &[
     BuiltinDef::library("range", &["start", "end"], range),
@@ -91,7 +92,7 @@ pub(super) fn range(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
             let count = end.saturating_sub(*start).max(0) as usize;
             let items = room(ctx, count)?;
             for value in *start..*end {
-                ctx.check_at(items.len())?;
+                ctx.tick_at(items.len(), count, 4)?;
                 items.push(Value::Int(value))?;
             }
             Ok(Value::Array(items))
@@ -100,6 +101,7 @@ pub(super) fn range(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
             let count = steps(*start as f64, *end);
             let items = room(ctx, count)?;
             for step in 0..count as i64 {
+                ctx.tick_at(step as usize, count, 4)?;
                 items.push(Value::Int(
                     start
                         .checked_add(step)
@@ -112,6 +114,7 @@ pub(super) fn range(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
             let count = steps(*start, float(end)?);
             let items = room(ctx, count)?;
             for step in 0..count {
+                ctx.tick_at(step, count, 4)?;
                 items.push(Value::Float(start + step as f64))?;
             }
             Ok(Value::Array(items))
@@ -126,11 +129,9 @@ fn steps(start: f64, end: f64) -> usize {
     (end - start).ceil().max(0.0) as usize
 }
 
-/// An array with room for `count` items, which is also the work to come.
-fn room(ctx: &mut Ctx<'_>, count: usize) -> Result<Rc<Array>, Raise> {
-    let items = ctx.heap().array(count)?;
-    ctx.tick(count / 4)?;
-    Ok(items)
+/// An array with room for `count` items.
+fn room(ctx: &Ctx<'_>, count: usize) -> Result<Rc<Array>, Raise> {
+    ctx.heap().array(count)
 }
 
 fn pair(heap: &Heap, first: Value, second: Value) -> Result<Value, Raise> {
@@ -144,6 +145,7 @@ pub(super) fn enumerate(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Rais
     let items = array(&args[0])?.snapshot()?;
     let result = room(ctx, items.len())?;
     for (index, item) in items.iter().enumerate() {
+        ctx.tick_at(index, items.len(), 4)?;
         result.push(pair(ctx.heap(), Value::Int(index as i64), item.clone())?)?;
     }
     Ok(Value::Array(result))
@@ -315,7 +317,8 @@ fn sort_done(_: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
 fn sort_comparable(ctx: &mut Ctx<'_>, items: &Array) -> Result<Value, Raise> {
     let result = ctx.heap().array_from_buffer(items.snapshot()?)?;
     if let [first, rest @ ..] = items.snapshot()?.as_slice() {
-        for item in rest {
+        for (index, item) in rest.iter().enumerate() {
+            ctx.tick_at(index, rest.len(), 8)?;
             order(first, item)?;
         }
     }
@@ -519,8 +522,8 @@ fn concat(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 /// A new array of the items of both.
 pub(super) fn concatenate(ctx: &mut Ctx<'_>, head: &Array, tail: &Array) -> Result<Value, Raise> {
     let result = room(ctx, head.len() + tail.len())?;
-    result.extend(head.snapshot()?.as_slice())?;
-    result.extend(tail.snapshot()?.as_slice())?;
+    ctx.append_items(&result, head.snapshot()?.as_slice(), 4)?;
+    ctx.append_items(&result, tail.snapshot()?.as_slice(), 4)?;
     Ok(Value::Array(result))
 }
 
@@ -533,17 +536,33 @@ pub(super) fn flatten(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise>
             1
         }
     };
-    let result = room(ctx, items.iter().map(size).sum())?;
-    for item in &*items {
-        flatten_into(&result, item.clone())?;
+    let mut count = 0;
+    for (index, item) in items.iter().enumerate() {
+        ctx.tick_at(index, items.len(), 8)?;
+        count += size(item);
     }
+    let result = room(ctx, count)?;
+    let mut done = 0;
+    for item in &*items {
+        if result.len() - done >= PIECE_ITEMS {
+            ctx.tick((result.len() - done) / 4)?;
+            done = result.len();
+        }
+        match item {
+            Value::Array(inner) => ctx.append_items(&result, inner.snapshot()?.as_slice(), 8)?,
+            item => result.push(item.clone())?,
+        }
+    }
+    ctx.tick((result.len() - done) / 4)?;
     Ok(Value::Array(result))
 }
 
 pub(super) fn zip(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let (left, right) = (array(&args[0])?.snapshot()?, array(&args[1])?.snapshot()?);
     let result = room(ctx, left.len().min(right.len()))?;
-    for (left, right) in left.iter().zip(&*right) {
+    let count = left.len().min(right.len());
+    for (index, (left, right)) in left.iter().zip(&*right).enumerate() {
+        ctx.tick_at(index, count, 4)?;
         result.push(pair(ctx.heap(), left.clone(), right.clone())?)?;
     }
     Ok(Value::Array(result))
@@ -554,6 +573,7 @@ fn zip_longest(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let len = left.len().max(right.len());
     let result = room(ctx, len)?;
     for index in 0..len {
+        ctx.tick_at(index, len, 4)?;
         let left = left.as_slice().get(index).unwrap_or(&args[2]);
         let right = right.as_slice().get(index).unwrap_or(&args[2]);
         result.push(pair(ctx.heap(), left.clone(), right.clone())?)?;
@@ -566,10 +586,9 @@ pub(super) fn part(ctx: &mut Ctx<'_>, array: &Array, start: usize, end: usize) -
     if start >= end {
         return Ok(Value::Array(ctx.heap().array(0)?));
     }
-    ctx.tick((end - start) / 4)?;
     let items = array.snapshot()?;
     Ok(Value::Array(
-        ctx.heap().array_from_slice(&items.as_slice()[start..end])?,
+        ctx.array_of_items(&items.as_slice()[start..end], 4)?,
     ))
 }
 
@@ -607,20 +626,21 @@ pub(super) fn chunk(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         return Err(Raise::operation("chunk size must be positive"));
     }
     let size = size as usize;
-    ctx.tick(items.len() / 4)?;
-    let result = room(ctx, items.len().div_ceil(size))?;
-    for piece in items.as_slice().chunks(size) {
-        result.push(Value::Array(ctx.heap().array_from_slice(piece)?))?;
+    let count = items.len().div_ceil(size);
+    let result = room(ctx, count)?;
+    for (index, piece) in items.as_slice().chunks(size).enumerate() {
+        ctx.tick_at(index, count, 4)?;
+        result.push(Value::Array(ctx.array_of_items(piece, 4)?))?;
     }
     Ok(Value::Array(result))
 }
 
 pub(super) fn uniq(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let items = array(&args[0])?.snapshot()?;
-    ctx.tick(items.len() / 4)?;
     let result = ctx.heap().array(0)?;
     let mut before: Option<&Value> = None;
-    for item in &*items {
+    for (index, item) in items.iter().enumerate() {
+        ctx.tick_at(index, items.len(), 4)?;
         if !before.is_some_and(|before| equal(before, item)) {
             result.push(item.clone())?;
         }

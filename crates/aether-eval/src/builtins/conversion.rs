@@ -197,12 +197,12 @@ fn base64_encode(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     const PIECE: usize = 768;
     let text = string(&args[0])?;
     let bytes = text.as_str().as_bytes();
-    ctx.tick(bytes.len() / 16)?;
     let size = bytes.len().div_ceil(3) * 4;
     room_for(ctx.heap(), Some(size))?;
     let mut out = StrBuilder::with_capacity(ctx.heap(), size)?;
     let mut piece = String::with_capacity(PIECE / 3 * 4);
     for part in bytes.chunks(PIECE) {
+        ctx.tick(part.len() / 16)?;
         piece.clear();
         STANDARD.encode_string(part, &mut piece);
         out.push_str(&piece)?;
@@ -212,12 +212,24 @@ fn base64_encode(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 fn base64_decode(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let text = string(&args[0])?;
-    ctx.tick(text.len_bytes() / 16)?;
-    let _charge = Charge::new(ctx.heap(), text.len_bytes() / 4 * 3 + 3)?;
+    let most = text.len_bytes() / 4 * 3 + 3;
+    let _charge = Charge::new(ctx.heap(), most)?;
     let failed = |detail: &dyn std::fmt::Display| Raise::operation(&format!("base64_decode: {detail}"));
-    let bytes = STANDARD.decode(text.as_str()).map_err(|error| failed(&error))?;
-    let decoded = std::str::from_utf8(&bytes).map_err(|error| failed(&error))?;
-    ctx.string(decoded)
+    let mut bytes = Vec::with_capacity(most);
+    let wrong = ctx.decode_base64(&STANDARD, text.as_str(), |piece| {
+        bytes.extend_from_slice(piece);
+        Ok(())
+    })?;
+    if let Some(error) = wrong {
+        return Err(failed(&error));
+    }
+    match ctx.text_of_bytes(&bytes)? {
+        Ok(decoded) => Ok(Value::String(decoded)),
+        Err(_) => Err(match std::str::from_utf8(&bytes) {
+            Err(error) => failed(&error),
+            Ok(_) => unreachable!("it has just been looked at"),
+        }),
+    }
 }
 
 #[cfg(test)]

@@ -6,10 +6,11 @@
 
 use aether_value::{Raise, Rc, Str, StrBuilder, Value};
 
-use super::BuiltinDef;
 use super::conversion::truncate;
 use super::support::{push_repeated, room_for, string, wrong_type};
+use super::{BuiltinDef, text};
 use crate::context::Ctx;
+use crate::pieces::PIECE;
 
 pub(super) static DEFS: &[BuiltinDef] = &[BuiltinDef::core("format", &["template", "args"], 1, 255, format)];
 
@@ -78,15 +79,28 @@ fn invalid(detail: &str) -> Raise {
     Raise::operation(&format!("format() {detail}"))
 }
 
+/// Where the first brace is.
+fn find_brace(ctx: &mut Ctx<'_>, template: &str) -> Result<Option<usize>, Raise> {
+    let mut begun = 0;
+    for piece in template.as_bytes().chunks(PIECE) {
+        let found = piece.iter().position(|byte| matches!(byte, b'{' | b'}'));
+        ctx.tick(found.unwrap_or(piece.len()) / 16)?;
+        if let Some(at) = found {
+            return Ok(Some(begun + at));
+        }
+        begun += piece.len();
+    }
+    Ok(None)
+}
+
 fn format(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let template = string(&args[0])?.clone();
     let values = &args[1..];
-    ctx.tick(template.len_bytes() / 16)?;
     let mut out = StrBuilder::new(ctx.heap());
     let mut rest = template.as_str();
     let mut used = 0;
-    while let Some(at) = rest.find(['{', '}']) {
-        out.push_str(&rest[..at])?;
+    while let Some(at) = find_brace(ctx, rest)? {
+        text::push_long(ctx, &mut out, &rest[..at])?;
         let brace = &rest[at..=at];
         rest = &rest[at + 1..];
         if let Some(after) = rest.strip_prefix(brace) {

@@ -188,11 +188,14 @@ fn finish(slots: &mut [Value]) -> Step {
 pub(crate) fn collect_iterable(heap: &Heap, value: &Value) -> Result<Option<Rc<Array>>, Raise> {
     let items = match value {
         Value::Array(array) => return Ok(Some(array.clone())),
-        Value::String(text) => array_of_characters(heap, text)?,
+        Value::String(text) => {
+            array_of_characters(heap, text, |index| heap.checkpoint(usize::from(index % 4 == 0)))?
+        }
         Value::Dict(dict) => keys(heap, dict)?,
         Value::Set(set) => {
             let items = heap.array(set.len())?;
-            for element in set.iter() {
+            for (index, element) in set.iter().enumerate() {
+                heap.checkpoint(usize::from(index % 4 == 0))?;
                 items.push(element.clone())?;
             }
             items
@@ -200,20 +203,18 @@ pub(crate) fn collect_iterable(heap: &Heap, value: &Value) -> Result<Option<Rc<A
         Value::Iterator(iterator) => {
             let items = heap.array(0)?;
             while let Some(item) = iterator.next(heap)? {
+                heap.checkpoint(usize::from(items.len() % 4 == 0))?;
                 items.push(item)?;
             }
             items
         }
         // Resumed by the frame that drains it.
         Value::Coroutine(_) => return Ok(None),
-        value if let Some(range) = Range::of(value) => {
-            let items = range.items(heap)?;
-            heap.count_work(items.len() / 4);
-            items
-        }
+        value if let Some(range) = Range::of(value) => range.items(heap)?,
         Value::Native(native) if let Some(source) = native.get().items() => {
             let items = heap.array(0)?;
             while let Some(item) = source.next(heap)? {
+                heap.checkpoint(1)?;
                 items.push(item)?;
             }
             items
@@ -237,7 +238,8 @@ pub(crate) fn collect_iterable(heap: &Heap, value: &Value) -> Result<Option<Rc<A
 /// The keys of a dict.
 pub(super) fn keys(heap: &Heap, dict: &aether_value::Dict) -> Result<Rc<Array>, Raise> {
     let items = heap.array(dict.len())?;
-    for (key, _) in dict {
+    for (index, (key, _)) in dict.iter().enumerate() {
+        heap.checkpoint(usize::from(index % 4 == 0))?;
         items.push(key.clone())?;
     }
     Ok(items)

@@ -96,9 +96,9 @@ fn is_weak(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 fn set(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let items = array(&args[0])?.snapshot()?;
-    ctx.tick(items.len())?;
     let set = ctx.heap().set_with_room(items.len())?;
-    for item in &*items {
+    for (index, item) in items.iter().enumerate() {
+        ctx.tick_at(index, items.len(), 1)?;
         set.add(item.clone())?;
     }
     Ok(Value::Set(set))

@@ -76,13 +76,14 @@ fn extreme(ctx: &mut Ctx<'_>, args: &[Value], wanted: Ordering) -> Result<Value,
     let Some(items) = frames::collect_iterable(ctx.heap(), a)? else {
         return Err(Raise::not_iterable(&a.type_name()));
     };
-    ctx.tick(items.len() / 4)?;
+    let count = items.len();
     let items = items.snapshot()?;
     let mut items = items.iter();
     let Some(mut best) = items.next() else {
         return Ok(Value::Null);
     };
-    for item in items {
+    for (index, item) in items.enumerate() {
+        ctx.tick_at(index, count, 4)?;
         if order(item, best)? == Some(wanted) {
             best = item;
         }
@@ -117,9 +118,9 @@ pub(super) fn add(heap: &Heap, left: Value, right: &Value) -> Result<Value, Rais
 
 pub(super) fn sum(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let items: &Array = array(&args[0])?;
-    ctx.tick(items.len() / 4)?;
     let mut total = Value::Int(0);
-    for item in &*items.snapshot()? {
+    for (index, item) in items.snapshot()?.iter().enumerate() {
+        ctx.tick_at(index, items.len(), 4)?;
         total = match (&total, item) {
             (Value::Float(total), Value::Float(item)) => Value::Float(total + item),
             _ => add(ctx.heap(), total, item)?,

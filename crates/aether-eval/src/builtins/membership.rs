@@ -68,8 +68,7 @@ fn begin(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
         }
         Value::String(text) => {
             let part = string(item)?;
-            text::tick_search(ctx, text, part)?;
-            text.as_str().contains(part.as_str())
+            text::contains(ctx, text, part)?
         }
         container if let Some(range) = Range::of(container) => {
             matches!(item, Value::Int(value) if range.contains(*value))

@@ -254,19 +254,27 @@ fn wait_for_all(
         Event::Failed(raise) => return Err(raise),
     }
     let elements = buffer(&slots[0]).clone();
-    ctx.tick(elements.len())?;
     if until == Until::AllOrFailure {
-        first_failure(elements.as_slice())?;
+        first_failure(ctx, elements.as_slice())?;
     }
-    if slots[1].is_null() && elements.iter().any(is_pending) {
+    let mut waits = false;
+    for (index, element) in elements.iter().enumerate() {
+        ctx.tick_at(index, elements.len(), 1)?;
+        if is_pending(element) {
+            waits = true;
+            break;
+        }
+    }
+    if slots[1].is_null() && waits {
         slots[1] = Value::Bool(true);
         return wait(slots, until).map(Some);
     }
     Ok(None)
 }
 
-fn first_failure(elements: &[Value]) -> Result<(), Raise> {
-    for element in elements {
+fn first_failure(ctx: &mut Ctx<'_>, elements: &[Value]) -> Result<(), Raise> {
+    for (index, element) in elements.iter().enumerate() {
+        ctx.tick_at(index, elements.len(), 8)?;
         if let Value::Promise(promise) = element
             && let Some(Err(error)) = promise.settled()
         {
@@ -314,9 +322,9 @@ fn any(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Rai
         Event::Failed(raise) => Some(raise),
     };
     let elements = buffer(&slots[0]);
-    ctx.tick(elements.len())?;
     let mut errors = Vec::new();
-    for element in &**elements {
+    for (index, element) in elements.iter().enumerate() {
+        ctx.tick_at(index, elements.len(), 1)?;
         match outcome(element) {
             Some(Ok(value)) if failure.is_none() => return Ok(Step::Done(value)),
             Some(Err(raise)) => errors.push(Value::Error(ctx.heap().error(raise)?)),

@@ -87,7 +87,8 @@ impl Range {
     pub(crate) fn items(self, heap: &Heap) -> Result<Rc<Array>, Raise> {
         let items = heap.array(self.room())?;
         let mut next = self.start;
-        for _ in 0..self.len() {
+        for index in 0..self.len() {
+            heap.checkpoint(usize::from(index % 4 == 0))?;
             items.push(Value::Int(next))?;
             next = next.wrapping_add(self.step);
         }
@@ -170,7 +171,6 @@ fn contains(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 fn to_array(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let range = receiver(args)?;
-    ctx.tick(range.room() / 4)?;
     Ok(Value::Array(range.items(ctx.heap())?))
 }
 

@@ -22,6 +22,7 @@ use std::cmp::Ordering;
 
 use super::support::{built, copied, position};
 use crate::context::Ctx;
+use crate::pieces::PIECE_ITEMS;
 
 /// Slots that a merge sort takes.
 pub(super) const SLOTS: usize = 11;
@@ -227,6 +228,91 @@ pub(super) fn sorted(slots: &[Value]) -> &Rc<Array> {
     built(&slots[ITEMS])
 }
 
+/// Sorts what may be much: runs by themselves, then the runs with each other, with checkpoints in between, so that limits
+/// hold meanwhile. Equals stay in order. What fails leaves the items in any order, some twice.
+fn sort_copies<T: Copy>(
+    heap: &Heap,
+    items: &mut [T],
+    run: usize,
+    order: &impl Fn(&T, &T) -> Ordering,
+) -> Result<(), Raise> {
+    if items.len() <= run {
+        heap.checkpoint(items.len() * (items.len().max(1).ilog2() as usize + 1) / 4)?;
+        items.sort_by(order);
+        return Ok(());
+    }
+    let _charge = Charge::new(heap, items.len().div_ceil(2) * size_of::<T>())?;
+    let mut left = Vec::with_capacity(items.len().div_ceil(2));
+    sort_halves(heap, items, run, order, &mut left)
+}
+
+/// [`sort_copies`] of more than a run, with room for the first half.
+fn sort_halves<T: Copy>(
+    heap: &Heap,
+    items: &mut [T],
+    run: usize,
+    order: &impl Fn(&T, &T) -> Ordering,
+    left: &mut Vec<T>,
+) -> Result<(), Raise> {
+    if items.len() <= run {
+        return sort_copies(heap, items, run, order);
+    }
+    let middle = items.len() / 2;
+    sort_halves(heap, &mut items[..middle], run, order, left)?;
+    sort_halves(heap, &mut items[middle..], run, order, left)?;
+    heap.checkpoint(items.len() / 8)?;
+    if order(&items[middle], &items[middle - 1]) != Ordering::Less {
+        return Ok(());
+    }
+    left.clear();
+    left.extend_from_slice(&items[..middle]);
+    let (mut from_left, mut from_right, mut merged) = (0, middle, 0);
+    while from_left < left.len() && from_right < items.len() {
+        if merged % PIECE_ITEMS == 0 {
+            heap.checkpoint(PIECE_ITEMS / 8)?;
+        }
+        let is_right = order(&items[from_right], &left[from_left]) == Ordering::Less;
+        items[merged] = if is_right {
+            items[from_right]
+        } else {
+            left[from_left]
+        };
+        from_right += usize::from(is_right);
+        from_left += usize::from(!is_right);
+        merged += 1;
+    }
+    // What is left of the second half is in its place.
+    let rest = &left[from_left..];
+    items[merged..merged + rest.len()].copy_from_slice(rest);
+    Ok(())
+}
+
+/// Sorts what may be many things; equals stay in order. See [`sort_copies`].
+pub(super) fn sort_in_pieces<T>(
+    heap: &Heap,
+    items: &mut Vec<T>,
+    order: impl Fn(&T, &T) -> Ordering,
+) -> Result<(), Raise> {
+    if items.len() <= RUN {
+        heap.checkpoint(items.len() * (items.len().max(1).ilog2() as usize + 1) / 4)?;
+        items.sort_by(order);
+        return Ok(());
+    }
+    let _charge = Charge::new(heap, items.len() * (size_of::<u32>() + size_of::<Option<T>>()))?;
+    let mut positions: Vec<u32> = (0..items.len() as u32).collect();
+    sort_copies(heap, &mut positions, RUN, &|&left: &u32, &right: &u32| {
+        order(&items[left as usize], &items[right as usize])
+    })?;
+    let mut taken: Vec<Option<T>> = items.drain(..).map(Some).collect();
+    items.extend(positions.iter().filter_map(|&at| taken[at as usize].take()));
+    Ok(())
+}
+
+/// Items that are sorted at once, if to compare two of them may mean to fetch them.
+const RUN: usize = 1 << 14;
+/// The same for numbers.
+const RUN_OF_NUMBERS: usize = 1 << 17;
+
 /// A key with the position of what it belongs to.
 type Keyed<K> = (K, u32);
 
@@ -234,11 +320,14 @@ type Keyed<K> = (K, u32);
 fn order_of<K: Copy>(
     heap: &Heap,
     keys: impl ExactSizeIterator<Item = K>,
+    run: usize,
     order: impl Fn(Keyed<K>, Keyed<K>) -> Ordering,
 ) -> Result<Positions, Raise> {
     let charge = Charge::new(heap, keys.len() * (size_of::<Keyed<K>>() + size_of::<u32>()))?;
     let mut keyed: Vec<Keyed<K>> = keys.zip(0..).collect();
-    keyed.sort_unstable_by(|&left, &right| order(left, right).then(left.1.cmp(&right.1)));
+    sort_copies(heap, &mut keyed, run, &|&left: &Keyed<K>, &right: &Keyed<K>| {
+        order(left, right)
+    })?;
     let positions = keyed.into_iter().map(|(_, position)| position).collect();
     Ok(Positions {
         positions,
@@ -257,11 +346,17 @@ pub(super) fn prepared_order(heap: &Heap, keys: &[Value], reverse: bool) -> Resu
     let turn = |order: Ordering| if reverse { order.reverse() } else { order };
     if keys.iter().all(|key| matches!(key, Value::Int(_))) {
         let ints = keys.iter().map(|key| key.as_int().unwrap_or(0));
-        return order_of(heap, ints, |left, right| turn(left.0.cmp(&right.0))).map(Some);
+        return order_of(heap, ints, RUN_OF_NUMBERS, |left, right| {
+            turn(left.0.cmp(&right.0))
+        })
+        .map(Some);
     }
     if keys.iter().all(|key| matches!(key, Value::Float(_))) {
         let floats = keys.iter().map(float_of);
-        return order_of(heap, floats, |left, right| turn(float_order(left.0, right.0))).map(Some);
+        return order_of(heap, floats, RUN_OF_NUMBERS, |left, right| {
+            turn(float_order(left.0, right.0))
+        })
+        .map(Some);
     }
     if keys.iter().all(|key| matches!(key, Value::String(_))) {
         // What all begin with tells nothing.
@@ -284,7 +379,7 @@ pub(super) fn prepared_order(heap: &Heap, keys: &[Value], reverse: bool) -> Resu
             turn(left.0.cmp(&right.0).then_with(whole))
         };
         let beginnings = keys.iter().map(|key| beginning(&bytes_of(key)[common..]));
-        return order_of(heap, beginnings, order).map(Some);
+        return order_of(heap, beginnings, RUN, order).map(Some);
     }
     Ok(None)
 }
@@ -302,9 +397,10 @@ fn bytes_of(value: &Value) -> &[u8] {
     value.as_str().unwrap_or_default().as_bytes()
 }
 
-/// Puts the items of an array in the order of these positions.
-fn permute(array: &Array, mut positions: Vec<u32>) -> Result<(), Raise> {
+/// Puts the items of an array in the order of these positions. What fails leaves them in another order.
+fn permute(heap: &Heap, array: &Array, mut positions: Vec<u32>) -> Result<(), Raise> {
     const DONE: u32 = u32::MAX;
+    let mut placed = 0;
     for start in 0..positions.len() {
         let mut at = start;
         // Along a cycle: each place gets its item, and hands on what it held.
@@ -314,6 +410,11 @@ fn permute(array: &Array, mut positions: Vec<u32>) -> Result<(), Raise> {
                 break;
             }
             array.swap(at, from as usize)?;
+            placed += 1;
+            if placed % PIECE_ITEMS == 0 {
+                // The items are all there, whatever their order is by now.
+                heap.checkpoint(PIECE_ITEMS / 8)?;
+            }
             at = from as usize;
         }
     }
@@ -333,7 +434,7 @@ pub(super) fn sort_default(ctx: &mut Ctx<'_>, array: &Array) -> Result<(), Raise
     if len < 2 {
         return Ok(());
     }
-    ctx.tick(len * (len.ilog2() as usize + 1) / 4)?;
+    ctx.tick(1)?;
     let heap = ctx.heap();
     let items = array.snapshot()?;
     if items.iter().all(|item| matches!(item, Value::Int(_))) {
@@ -343,14 +444,16 @@ pub(super) fn sort_default(ctx: &mut Ctx<'_>, array: &Array) -> Result<(), Raise
         if values.is_sorted() {
             return Ok(());
         }
-        values.sort_unstable();
+        sort_copies(heap, &mut values, RUN_OF_NUMBERS, &i64::cmp)?;
         return write_back(array, values.into_iter().map(Value::Int));
     }
     if items.iter().all(|item| matches!(item, Value::Float(_))) {
         let _charge = Charge::new(heap, len * size_of::<f64>() * 3 / 2)?;
         let mut values: Vec<f64> = items.iter().map(float_of).collect();
         drop(items);
-        values.sort_by(|left, right| float_order(*left, *right));
+        sort_copies(heap, &mut values, RUN_OF_NUMBERS, &|left: &f64, right: &f64| {
+            float_order(*left, *right)
+        })?;
         return write_back(array, values.into_iter().map(Value::Float));
     }
     if items.iter().all(|item| matches!(item, Value::String(_))) {
@@ -362,14 +465,14 @@ pub(super) fn sort_default(ctx: &mut Ctx<'_>, array: &Array) -> Result<(), Raise
         }
         if let Some(order) = prepared_order(heap, items.as_slice(), false)? {
             drop(items);
-            return permute(array, order.positions);
+            return permute(heap, array, order.positions);
         }
     }
     drop(items);
     let (mut values, _charge) = copied(heap, array)?;
     // What a stable sort takes beside.
     let _merging = Charge::new(heap, len * size_of::<Value>() / 2)?;
-    values.sort_by(sort_order);
+    sort_in_pieces(heap, &mut values, sort_order)?;
     write_back(array, values.into_iter())
 }
 
@@ -495,7 +598,7 @@ mod tests {
             }
             let array = heap.array_from_slice(&keys).unwrap();
             let order = prepared_order(&heap, &keys, false).unwrap().expect("of one kind");
-            permute(&array, order.positions.clone()).unwrap();
+            permute(&heap, &array, order.positions.clone()).unwrap();
             for (at, position) in order.positions.iter().enumerate() {
                 assert!(array.get_value(at).unwrap().same(&keys[*position as usize]));
             }

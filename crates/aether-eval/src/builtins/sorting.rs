@@ -136,24 +136,27 @@ fn by_keys(ctx: &mut Ctx<'_>, slots: &[Value]) -> Result<Rc<Array>, Raise> {
     if options.fold {
         for at in 0..len {
             if let Some(Value::String(key)) = keys.get_value(at) {
-                drop(keys.set(at, text::mapped(ctx, &key, str::to_lowercase)?)?);
+                drop(keys.set(at, text::lower(ctx, &key)?)?);
             }
         }
     }
     let keys = keys.snapshot()?;
-    ctx.tick(len * (len.max(1).ilog2() as usize + 1) / 4)?;
     let result = ctx.heap().array(len)?;
     // No key of these kinds is null.
     if let Some(order) = sort::prepared_order(ctx.heap(), keys.as_slice(), options.reverse)? {
-        for position in order.positions {
+        for (index, position) in order.positions.into_iter().enumerate() {
+            ctx.tick_at(index, len, 8)?;
             result.push(items.get(position as usize).clone())?;
         }
         return Ok(result);
     }
     let _charge = Charge::new(ctx.heap(), len * size_of::<u32>() * 3 / 2)?;
     let mut positions: Vec<u32> = (0..len as u32).collect();
-    positions.sort_by(|&left, &right| options.order(keys.get(left as usize), keys.get(right as usize)));
-    for position in positions {
+    sort::sort_in_pieces(ctx.heap(), &mut positions, |&left, &right| {
+        options.order(keys.get(left as usize), keys.get(right as usize))
+    })?;
+    for (index, position) in positions.into_iter().enumerate() {
+        ctx.tick_at(index, len, 8)?;
         result.push(items.get(position as usize).clone())?;
     }
     Ok(result)
@@ -263,12 +266,11 @@ fn extremes(ctx: &mut Ctx<'_>, args: &[Value], largest: bool) -> Result<Value, R
     let items = array(&args[0])?.snapshot()?;
     let n = usize::try_from(int(&args[1])?).unwrap_or(0).min(items.len());
     let len = items.len();
-    ctx.tick(len * (len.max(1).ilog2() as usize + 1) / 4)?;
     let _charge = Charge::new(ctx.heap(), len * size_of::<Value>() * 3 / 2)?;
     let mut sorted = items.as_slice().to_vec();
-    sorted.sort_by(|left, right| {
+    sort::sort_in_pieces(ctx.heap(), &mut sorted, |left, right| {
         let order = nested_order(left, right);
         if largest { order.reverse() } else { order }
-    });
-    Ok(Value::Array(ctx.heap().array_from_slice(&sorted[..n])?))
+    })?;
+    Ok(Value::Array(ctx.array_of_items(&sorted[..n], 8)?))
 }

@@ -7,6 +7,7 @@ use aether_value::{Raise, Value, WORK_BYTES};
 use super::support::{array, int, string};
 use super::{BuiltinDef, text};
 use crate::context::Ctx;
+use crate::pieces::PIECE;
 
 pub(super) static DEFS: &[BuiltinDef] = &[
     BuiltinDef::library("join", &["array", "separator"], join).iterables(1),
@@ -58,14 +59,13 @@ pub(super) fn ends_with(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Rais
 
 pub(super) fn contains(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let (text, part) = (string(&args[0])?, string(&args[1])?);
-    text::tick_search(ctx, text, part)?;
-    Ok(Value::Bool(text.as_str().contains(part.as_str())))
+    text::contains(ctx, text, part).map(Value::Bool)
 }
 
 pub(super) fn index_of(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let (text, part) = (string(&args[0])?, string(&args[1])?);
-    text::tick_search(ctx, text, part)?;
-    Ok(text::index_of(text, part))
+    let found = ctx.find_text(text.as_str(), part.as_str(), 0)?;
+    Ok(text::char_index(text, found))
 }
 
 pub(super) fn replace(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
@@ -75,11 +75,10 @@ pub(super) fn replace(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise>
 
 pub(super) fn count(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let (text, part) = (string(&args[0])?, string(&args[1])?);
-    text::tick_search(ctx, text, part)?;
     let count = if part.is_empty() {
         0
     } else {
-        text.as_str().matches(part.as_str()).count()
+        text::count(ctx, text.as_str(), part.as_str())?
     };
     Ok(Value::Int(count as i64))
 }
@@ -108,9 +107,14 @@ fn strip_suffix(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 /// Whether there are characters and every one is of a class within ASCII.
 fn every(ctx: &mut Ctx<'_>, value: &Value, class: fn(u8) -> bool) -> Result<Value, Raise> {
     let text = string(value)?;
-    ctx.tick(text.len_bytes() / 16)?;
-    let text = text.as_str();
-    Ok(Value::Bool(!text.is_empty() && text.bytes().all(class)))
+    let bytes = text.as_str().as_bytes();
+    for piece in bytes.chunks(PIECE) {
+        ctx.tick(piece.len() / 16)?;
+        if !piece.iter().all(|&byte| class(byte)) {
+            return Ok(Value::Bool(false));
+        }
+    }
+    Ok(Value::Bool(!bytes.is_empty()))
 }
 
 pub(super) fn is_alpha(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {

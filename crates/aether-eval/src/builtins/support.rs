@@ -2,7 +2,7 @@
 //!
 //! Source: library reference §0.4.
 
-use aether_value::{Array, Buffer, Charge, Dict, Heap, Raise, Rc, Str, StrBuilder, Value};
+use aether_value::{Array, Buffer, Charge, Dict, Heap, Raise, Rc, Str, StrBuilder, Value, WORK_BYTES};
 
 /// The longest text and the largest collection.
 const MAX_SIZE: usize = i32::MAX as usize;
@@ -145,6 +145,7 @@ pub(super) fn push_repeated(out: &mut StrBuilder, text: &str, mut count: usize) 
     }
     if count <= 2 || text.len() >= PIECE {
         for _ in 0..count {
+            out.heap().checkpoint(text.len() / WORK_BYTES)?;
             out.push_str(text)?;
         }
         return Ok(());
@@ -152,6 +153,7 @@ pub(super) fn push_repeated(out: &mut StrBuilder, text: &str, mut count: usize) 
     let per_piece = (PIECE / text.len()).min(count);
     let piece = text.repeat(per_piece);
     while count >= per_piece {
+        out.heap().checkpoint(piece.len() / WORK_BYTES)?;
         out.push_str(&piece)?;
         count -= per_piece;
     }

@@ -10,40 +10,83 @@ use aether_value::{Array, Buffer, Charge, Heap, IterState, Raise, Rc, Str, StrBu
 
 use super::support::{push_repeated, room_for};
 use crate::context::Ctx;
+use crate::pieces::{PIECE, text_pieces};
 
-/// Counts the work of looking for `part` in `text`, preparing for it included.
-pub(super) fn tick_search(ctx: &mut Ctx<'_>, text: &Str, part: &Str) -> Result<(), Raise> {
-    ctx.tick(text.len_bytes() / 16 + part.len_bytes() / 16)
+/// Whether `part` occurs in `text`.
+pub(super) fn contains(ctx: &mut Ctx<'_>, text: &Str, part: &Str) -> Result<bool, Raise> {
+    Ok(ctx.find_text(text.as_str(), part.as_str(), 0)?.is_some())
 }
 
-/// The character index of the first occurrence, or -1.
-pub(super) fn index_of(text: &Str, part: &Str) -> Value {
-    let at = text.as_str().find(part.as_str());
-    Value::Int(at.map_or(-1, |byte| text.char_index_of_byte(byte) as i64))
+/// The character index of what starts at a byte, or -1 for nothing.
+pub(super) fn char_index(text: &Str, byte: Option<usize>) -> Value {
+    Value::Int(byte.map_or(-1, |byte| text.char_index_of_byte(byte) as i64))
+}
+
+/// How often `part`, which is not empty, occurs in `text`.
+pub(super) fn count(ctx: &mut Ctx<'_>, text: &str, part: &str) -> Result<usize, Raise> {
+    let mut count = 0;
+    ctx.each_occurrence(text, part, |_, _| {
+        count += 1;
+        Ok(true)
+    })?;
+    Ok(count)
 }
 
 /// All non-overlapping occurrences of `old` replaced; an empty one occurs around every character.
 pub(super) fn replace(ctx: &mut Ctx<'_>, text: &Rc<Str>, old: &Str, new: &Str) -> Result<Value, Raise> {
-    tick_search(ctx, text, old)?;
-    let count = text.as_str().matches(old.as_str()).count();
+    if old.is_empty() {
+        return spread_between(ctx, text, new);
+    }
+    let count = count(ctx, text.as_str(), old.as_str())?;
     if count == 0 {
         return Ok(Value::String(text.clone()));
     }
-    ctx.tick(count)?;
     let kept = text.len_bytes() - count * old.len_bytes();
     let size = count
         .checked_mul(new.len_bytes())
         .and_then(|added| added.checked_add(kept));
     room_for(ctx.heap(), size)?;
     let mut out = StrBuilder::with_capacity(ctx.heap(), size.unwrap_or(0))?;
-    let mut done = 0;
-    for (at, found) in text.as_str().match_indices(old.as_str()) {
+    let (mut done, mut found) = (0, 0);
+    ctx.each_occurrence(text.as_str(), old.as_str(), |ctx, at| {
+        ctx.tick_at(found, count, 1)?;
         out.push_str(&text.as_str()[done..at])?;
         out.push_str(new.as_str())?;
-        done = at + found.len();
-    }
-    out.push_str(&text.as_str()[done..])?;
+        done = at + old.len_bytes();
+        found += 1;
+        Ok(true)
+    })?;
+    push_long(ctx, &mut out, &text.as_str()[done..])?;
     Ok(Value::String(out.finish()?))
+}
+
+/// A text with another one before each of its characters and at its end.
+fn spread_between(ctx: &mut Ctx<'_>, text: &Str, new: &Str) -> Result<Value, Raise> {
+    let count = text.len_chars() + 1;
+    let size = count
+        .checked_mul(new.len_bytes())
+        .and_then(|added| added.checked_add(text.len_bytes()));
+    room_for(ctx.heap(), size)?;
+    let mut out = StrBuilder::with_capacity(ctx.heap(), size.unwrap_or(0))?;
+    for (index, character) in text.as_str().chars().enumerate() {
+        ctx.tick_at(index, count, 1)?;
+        out.push_str(new.as_str())?;
+        out.push_char(character)?;
+    }
+    out.push_str(new.as_str())?;
+    Ok(Value::String(out.finish()?))
+}
+
+/// Adds a text that may be long to one in the making.
+pub(super) fn push_long(ctx: &mut Ctx<'_>, out: &mut StrBuilder, text: &str) -> Result<(), Raise> {
+    if text.len() <= PIECE {
+        return out.push_str(text);
+    }
+    for piece in text_pieces(text) {
+        ctx.tick(piece.len() / 64)?;
+        out.push_str(piece)?;
+    }
+    Ok(())
 }
 
 /// The pieces between separators; the characters for an empty one. For a loop that goes over them and nothing else, they
@@ -54,42 +97,27 @@ pub(super) fn split(
     text: &Rc<Str>,
     separator: &Rc<Str>,
 ) -> Result<Value, Raise> {
-    tick_search(ctx, text, separator)?;
     if text.is_empty() {
         return Ok(Value::Array(ctx.heap().array(0)?));
     }
     if separator.is_empty() {
         return characters(ctx, text);
     }
-    if let &[byte] = separator.as_str().as_bytes() {
-        // One ASCII character, the common case: no searcher to set up, and counting is one pass over bytes.
-        let count = text.as_str().bytes().filter(|&other| other == byte).count() + 1;
-        ctx.tick(count)?;
-        if ctx.feeds_loop(args) {
-            return pieces(ctx.heap(), text, separator);
-        }
-        let heap = ctx.heap().clone();
-        let pieces = heap.array(count)?;
-        let mut rest = text.as_str();
-        while let Some(at) = rest.bytes().position(|other| other == byte) {
-            ctx.check_at(pieces.len())?;
-            pieces.push(Value::String(heap.piece(&rest[..at])?))?;
-            rest = &rest[at + 1..];
-        }
-        pieces.push(Value::String(heap.piece(rest)?))?;
-        return Ok(Value::Array(pieces));
-    }
-    let count = text.as_str().matches(separator.as_str()).count() + 1;
-    ctx.tick(count)?;
     if ctx.feeds_loop(args) {
         return pieces(ctx.heap(), text, separator);
     }
+    let (whole, separator) = (text.as_str(), separator.as_str());
+    let count = count(ctx, whole, separator)? + 1;
     let heap = ctx.heap().clone();
     let pieces = heap.array(count)?;
-    for piece in text.as_str().split(separator.as_str()) {
-        ctx.check_at(pieces.len())?;
-        pieces.push(Value::String(heap.piece(piece)?))?;
-    }
+    let mut begun = 0;
+    ctx.each_occurrence(whole, separator, |ctx, at| {
+        ctx.tick_at(pieces.len(), count, 1)?;
+        pieces.push(Value::String(heap.piece(&whole[begun..at])?))?;
+        begun = at + separator.len();
+        Ok(true)
+    })?;
+    pieces.push(Value::String(heap.piece(&whole[begun..])?))?;
     Ok(Value::Array(pieces))
 }
 
@@ -104,15 +132,22 @@ fn pieces(heap: &Heap, text: &Rc<Str>, separator: &Rc<Str>) -> Result<Value, Rai
 
 /// The characters as an array, whose making is counted.
 pub(super) fn characters(ctx: &mut Ctx<'_>, text: &Str) -> Result<Value, Raise> {
-    ctx.tick(text.len_chars())?;
-    Ok(Value::Array(array_of_characters(ctx.heap(), text)?))
+    let heap = ctx.heap().clone();
+    let count = text.len_chars();
+    let items = array_of_characters(&heap, text, |index| ctx.tick_at(index, count, 1))?;
+    Ok(Value::Array(items))
 }
 
-/// The characters as an array.
-pub(super) fn array_of_characters(heap: &Heap, text: &Str) -> Result<Rc<Array>, Raise> {
+/// The characters as an array; `tick` counts the work of each.
+pub(super) fn array_of_characters(
+    heap: &Heap,
+    text: &Str,
+    mut tick: impl FnMut(usize) -> Result<(), Raise>,
+) -> Result<Rc<Array>, Raise> {
     let items = heap.array(text.len_chars())?;
     let mut rest = text.as_str();
     while let Some(first) = rest.chars().next() {
+        tick(items.len())?;
         let (head, tail) = rest.split_at(first.len_utf8());
         items.push(Value::String(heap.char_string(head)?))?;
         rest = tail;
@@ -122,9 +157,9 @@ pub(super) fn array_of_characters(heap: &Heap, text: &Str) -> Result<Rc<Array>, 
 
 /// The display texts of `items` with `separator` between them.
 pub(super) fn join(ctx: &mut Ctx<'_>, items: &Buffer, separator: &Str) -> Result<Value, Raise> {
-    ctx.tick(items.len())?;
     let mut size = separator.len_bytes().checked_mul(items.len().saturating_sub(1));
-    for item in items {
+    for (index, item) in items.iter().enumerate() {
+        ctx.check_at(index)?;
         if let Value::String(text) = item {
             size = size.and_then(|size| size.checked_add(text.len_bytes()));
         }
@@ -133,7 +168,7 @@ pub(super) fn join(ctx: &mut Ctx<'_>, items: &Buffer, separator: &Str) -> Result
     let heap = ctx.heap().clone();
     let mut out = StrBuilder::with_capacity(&heap, size.unwrap_or(0))?;
     for (index, item) in items.iter().enumerate() {
-        ctx.check_at(index)?;
+        ctx.tick_at(index, items.len(), 1)?;
         if index > 0 {
             out.push(separator)?;
         }
@@ -158,7 +193,6 @@ pub(super) fn repeat(ctx: &mut Ctx<'_>, text: &Rc<Str>, count: i64) -> Result<Va
         .and_then(|count| count.checked_mul(text.len_bytes()));
     room_for(ctx.heap(), size)?;
     let size = size.unwrap_or(0);
-    ctx.tick(size / 64)?;
     let mut out = StrBuilder::with_capacity(ctx.heap(), size)?;
     push_repeated(&mut out, text.as_str(), count as usize)?;
     Ok(Value::String(out.finish()?))
@@ -167,16 +201,16 @@ pub(super) fn repeat(ctx: &mut Ctx<'_>, text: &Rc<Str>, count: i64) -> Result<Va
 /// The characters in reverse order.
 pub(super) fn reverse(ctx: &mut Ctx<'_>, text: &Rc<Str>) -> Result<Value, Raise> {
     /// Bytes gathered before they are handed to the builder.
-    const PIECE: usize = 1024;
+    const GATHERED: usize = 1024;
     if text.len_chars() < 2 {
         return Ok(Value::String(text.clone()));
     }
-    ctx.tick(text.len_bytes() / 16)?;
     let mut out = StrBuilder::with_capacity(ctx.heap(), text.len_bytes())?;
-    let mut piece = String::with_capacity(PIECE + 4);
+    let mut piece = String::with_capacity(GATHERED + 4);
     for character in text.as_str().chars().rev() {
         piece.push(character);
-        if piece.len() >= PIECE {
+        if piece.len() >= GATHERED {
+            ctx.tick(piece.len() / 16)?;
             out.push_str(&piece)?;
             piece.clear();
         }
@@ -185,12 +219,91 @@ pub(super) fn reverse(ctx: &mut Ctx<'_>, text: &Rc<Str>) -> Result<Value, Raise>
     Ok(Value::String(out.finish()?))
 }
 
-/// A text that a mapping of the standard library gives for `text`, charged while it exists.
-pub(super) fn mapped(ctx: &mut Ctx<'_>, text: &Str, map: fn(&str) -> String) -> Result<Value, Raise> {
-    ctx.tick(text.len_bytes() / 16)?;
-    let _charge = Charge::new(ctx.heap(), text.len_bytes())?;
-    let mapped = map(text.as_str());
-    ctx.string(&mapped)
+/// A text that a mapping gives for `text`, charged while it exists. What the mapping gives for a piece of a long text may
+/// depend on the pieces before it only through what it keeps, and not on those behind it.
+pub(super) fn mapped(ctx: &mut Ctx<'_>, text: &Str, map: impl FnMut(&str) -> String) -> Result<Value, Raise> {
+    mapped_pieces(ctx, text, text_pieces(text.as_str()), map)
+}
+
+fn mapped_pieces<'t>(
+    ctx: &mut Ctx<'_>,
+    text: &Str,
+    pieces: impl Iterator<Item = &'t str>,
+    mut map: impl FnMut(&str) -> String,
+) -> Result<Value, Raise> {
+    if text.len_bytes() <= PIECE {
+        ctx.tick(text.len_bytes() / 16)?;
+        let _charge = Charge::new(ctx.heap(), text.len_bytes())?;
+        let mapped = map(text.as_str());
+        return ctx.string(&mapped);
+    }
+    let mut out = StrBuilder::with_capacity(ctx.heap(), text.len_bytes())?;
+    for piece in pieces {
+        ctx.tick(piece.len() / 16)?;
+        let _charge = Charge::new(ctx.heap(), piece.len())?;
+        out.push_str(&map(piece))?;
+    }
+    Ok(Value::String(out.finish()?))
+}
+
+/// The text in lower case. A capital sigma at the end of a word has a form of its own, so pieces of a text are cut
+/// where neither side tells about the other.
+pub(super) fn lower(ctx: &mut Ctx<'_>, text: &Str) -> Result<Value, Raise> {
+    mapped_pieces(ctx, text, case_pieces(text.as_str()), str::to_lowercase)
+}
+
+/// The text with its first character in upper case and the others in lower case.
+pub(super) fn capitalized(ctx: &mut Ctx<'_>, text: &Str) -> Result<Value, Raise> {
+    let mut is_first = true;
+    mapped_pieces(ctx, text, case_pieces(text.as_str()), |piece| {
+        let mut characters = piece.chars();
+        match characters.next().filter(|_| std::mem::take(&mut is_first)) {
+            Some(first) => first.to_uppercase().collect::<String>() + &characters.as_str().to_lowercase(),
+            None => piece.to_lowercase(),
+        }
+    })
+}
+
+const SIGMA: char = 'Σ';
+
+/// Whether the case of what is on one side of a character does not depend on the other side: every mapping that looks
+/// at the characters around a sigma stops here.
+fn separates(character: char) -> bool {
+    if character == SIGMA {
+        return false;
+    }
+    if character.is_ascii() {
+        return character.is_ascii_alphanumeric() || character.is_ascii_whitespace();
+    }
+    // A sigma behind a letter is a final one; behind what is passed over, as if there were nothing, it is not.
+    let mut pair = String::from(character);
+    pair.push(SIGMA);
+    pair.to_lowercase().ends_with('ς')
+}
+
+/// The pieces of a text whose lower case is that of the whole. One without a place to cut is as long as it is.
+fn case_pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let mut end = rest.len();
+        if rest.len() > PIECE {
+            let begun = rest.ceil_char_boundary(PIECE);
+            let mut before = rest[..begun].chars().next_back();
+            for (at, character) in rest[begun..].char_indices() {
+                if separates(character) && before.is_some_and(separates) {
+                    end = begun + at;
+                    break;
+                }
+                before = Some(character);
+            }
+        }
+        let (piece, tail) = rest.split_at(end);
+        rest = tail;
+        Some(piece)
+    })
 }
 
 /// A part of `text`, which is `text` itself if nothing was left out.
@@ -233,7 +346,7 @@ pub(super) fn padded(
     room_for(ctx.heap(), size)?;
     let mut out = StrBuilder::with_capacity(ctx.heap(), size.unwrap_or(0))?;
     push_repeated(&mut out, pad.as_str(), left)?;
-    out.push_str(text.as_str())?;
+    push_long(ctx, &mut out, text.as_str())?;
     push_repeated(&mut out, pad.as_str(), right)?;
     Ok(Value::String(out.finish()?))
 }
@@ -245,31 +358,34 @@ pub(super) fn split_at_most(
     separator: &Str,
     limit: i64,
 ) -> Result<Value, Raise> {
-    tick_search(ctx, text, separator)?;
     let limit = match usize::try_from(limit) {
         Ok(limit) if limit > 0 => limit,
         _ => return Err(Raise::operation("split limit must be positive")),
     };
     let result = ctx.heap().array(0)?;
-    let mut rest = text.as_str();
-    while !rest.is_empty() && result.len() + 1 < limit {
-        let (head, tail) = if separator.is_empty() {
-            let first = rest.chars().next().map_or(0, char::len_utf8);
-            rest.split_at(first)
-        } else {
-            match rest.split_once(separator.as_str()) {
-                Some(parts) => parts,
-                None => break,
-            }
-        };
-        result.push(Value::String(ctx.heap().piece(head)?))?;
-        rest = tail;
-        if rest.is_empty() && separator.is_empty() {
+    let (whole, separator) = (text.as_str(), separator.as_str());
+    let mut begun = 0;
+    if separator.is_empty() {
+        while begun < whole.len() && result.len() + 1 < limit {
+            ctx.tick(1)?;
+            let first = whole[begun..].chars().next().map_or(0, char::len_utf8);
+            let character = &whole[begun..begun + first];
+            result.push(Value::String(ctx.heap().char_string(character)?))?;
+            begun += first;
+        }
+        if begun == whole.len() {
             return Ok(Value::Array(result));
         }
+    } else if limit > 1 {
+        ctx.each_occurrence(whole, separator, |ctx, at| {
+            ctx.tick(1)?;
+            result.push(Value::String(ctx.heap().piece(&whole[begun..at])?))?;
+            begun = at + separator.len();
+            Ok(result.len() + 1 < limit)
+        })?;
     }
-    if !text.is_empty() {
-        result.push(Value::String(ctx.heap().piece(rest)?))?;
+    if !whole.is_empty() {
+        result.push(Value::String(ctx.heap().piece(&whole[begun..])?))?;
     }
     Ok(Value::Array(result))
 }

@@ -42,6 +42,7 @@ pub(crate) mod generator;
 mod iterate;
 mod member;
 mod modules;
+mod oversight;
 mod task;
 mod unwind;
 mod wait;
@@ -49,6 +50,7 @@ mod watch;
 
 use aether_value::{Array, Closure, Coroutine, ErrorKind, Frame, Heap, Module, Raise, Raw, Rc, Str, Value};
 use std::collections::VecDeque;
+use std::rc::Rc as Shared;
 use std::time::Duration;
 
 use crate::builtins;
@@ -63,6 +65,7 @@ pub(crate) use call::internal;
 pub use debug::{Breakpoint, DebugFrame, Debugger, EvaluationError, Pause, PauseReason, Resumption};
 pub(crate) use iterate::iterates_by_methods;
 pub(crate) use modules::ModuleState;
+use oversight::{HeapOverseer, Oversight};
 pub use unwind::TracePlace;
 pub(crate) use unwind::{find_code, is_exit, read_slot, release_slot, trace_places, trace_text, with_code};
 pub use watch::ScriptFrame;
@@ -226,6 +229,8 @@ pub(crate) struct Vm {
     pub(super) spare_stack: Option<Rc<Coroutine>>,
     /// When the call of the host has to end, as the host's monotonic clock counts.
     deadline: Option<u64>,
+    /// The limits, for the checkpoints of the heap.
+    oversight: Shared<Oversight>,
     /// Bytes that the call of the host has printed.
     printed: usize,
     pub(crate) handles: crate::handles::Handles,
@@ -262,7 +267,12 @@ pub(crate) struct Names {
 }
 
 impl Vm {
-    pub(crate) fn new(heap: Heap, host: Box<dyn Host>, limits: Limits) -> Result<Self, Raise> {
+    pub(crate) fn new(heap: Heap, mut host: Box<dyn Host>, limits: Limits) -> Result<Self, Raise> {
+        let oversight = Shared::new(Oversight::default());
+        heap.oversee(Box::new(HeapOverseer {
+            oversight: oversight.clone(),
+            lookout: host.lookout(),
+        }));
         let names = Names {
             has_next: heap.intern("has_next")?,
             next: heap.intern("next")?,
@@ -321,6 +331,7 @@ impl Vm {
             result: Raw::null(),
             spare_stack: None,
             deadline: None,
+            oversight,
             printed: 0,
             handles: crate::handles::Handles::default(),
             script_directory: None,
@@ -388,11 +399,9 @@ impl Vm {
         if let Some(limit) = self.limits.steps
             && self.steps - self.steps_before > limit
         {
-            return Err(Raise::new(
-                ErrorKind::StepLimit,
-                format!("Step limit exceeded ({limit})"),
-            ));
+            return Err(Oversight::step_limit(limit));
         }
+        self.inform_overseer();
         self.spend_grace(spent as i64)?;
         self.check_interrupt()?;
         self.check_deadline()?;
@@ -423,6 +432,16 @@ impl Vm {
             let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
             self.host.monotonic().saturating_add(time)
         });
+        self.inform_overseer();
+    }
+
+    /// Tells the overseer of the heap what the limits are now.
+    fn inform_overseer(&mut self) {
+        let used = self.steps - self.steps_before;
+        let steps = self.limits.steps.map(|limit| (limit, limit.saturating_sub(used)));
+        self.oversight.steps.set(steps);
+        self.oversight.deadline.set(self.deadline.zip(self.limits.time));
+        self.oversight.is_patient.set(self.scheduler.has_services());
     }
 
     /// Refuses to go on when the user asks to stop, or the time of the call of the host is over.
@@ -437,11 +456,7 @@ impl Vm {
     pub(super) fn check_deadline(&mut self) -> Result<(), Raise> {
         match self.deadline {
             Some(deadline) if self.host.monotonic() >= deadline => {
-                let time = duration_text(self.limits.time.unwrap_or_default());
-                Err(Raise::new(
-                    ErrorKind::TimeLimit,
-                    format!("Timed out after {time}"),
-                ))
+                Err(Oversight::time_limit(self.limits.time.unwrap_or_default()))
             }
             _ => Ok(()),
         }
@@ -496,6 +511,16 @@ impl Vm {
         self.halting = self.grace.is_some();
         self.grace.get_or_insert(FINALLY_WORK);
         Raise::new(ErrorKind::Interrupted, "interrupted")
+    }
+
+    /// The error as the machine knows it: an interruption that a checkpoint of the heap has seen is taken from the host
+    /// now.
+    pub(super) fn take_interruption(&mut self, raise: Raise) -> Raise {
+        if raise.kind() == ErrorKind::Interrupted && self.host.interrupted() {
+            self.interruption()
+        } else {
+            raise
+        }
     }
 
     /// Whether `finally` blocks and deferred code run after an error of this kind.

@@ -178,6 +178,7 @@ impl Vm {
     pub(super) unsafe fn unwind(&mut self, raise: Raise) -> Result<(), Raise> {
         // SAFETY: frames are walked from the innermost outwards, each released before it is left.
         unsafe {
+            let raise = self.take_interruption(raise);
             let mut raise = self.with_object(raise);
             self.settle_work();
             loop {

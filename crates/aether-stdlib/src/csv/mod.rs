@@ -6,6 +6,7 @@ use aether_eval::{BuiltinDef, Ctx};
 use aether_value::{Array, Heap, Raise, Rc, Str, StrBuilder, Value, decimal};
 
 use crate::arguments::array;
+use crate::progress::Progress;
 use crate::scan;
 use crate::text::Text;
 
@@ -24,17 +25,13 @@ pub static CSV: &[BuiltinDef] = &[
 fn csv_parse(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let text = crate::arguments::string(&args[0])?;
     let delimiter = delimiter(args.get(1))?;
-    ctx.tick(text.len_bytes() / 8)?;
-    let heap = ctx.heap().clone();
-    let rows = parse(&heap, text.as_str(), delimiter, |row| ctx.check_at(row))?;
-    Ok(Value::Array(rows))
+    Ok(Value::Array(parse(ctx.heap(), text.as_str(), delimiter)?))
 }
 
 fn csv_stringify(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let rows = array(&args[0])?;
     let delimiter = delimiter(args.get(1))?;
     let text = write(ctx.heap(), rows, delimiter)?;
-    ctx.tick(text.len_bytes() / 8)?;
     Ok(Value::String(text))
 }
 
@@ -55,22 +52,19 @@ struct Reader<'a> {
     heap: &'a Heap,
     text: &'a str,
     at: usize,
+    progress: Progress,
     delimiter: u8,
     /// What quoted fields stand between; none if there are none.
     quote: Option<u8>,
 }
 
 /// The rows of a text.
-fn parse(
-    heap: &Heap,
-    text: &str,
-    delimiter: u8,
-    mut check: impl FnMut(usize) -> Result<(), Raise>,
-) -> Result<Rc<Array>, Raise> {
+fn parse(heap: &Heap, text: &str, delimiter: u8) -> Result<Rc<Array>, Raise> {
     let mut reader = Reader {
         heap,
         text,
         at: 0,
+        progress: Progress::default(),
         delimiter,
         quote: Some(b'"'),
     };
@@ -80,7 +74,6 @@ fn parse(
         if reader.line_end() {
             continue;
         }
-        check(rows.len())?;
         let row = heap.array(width)?;
         loop {
             row.push(Value::String(reader.field()?))?;
@@ -93,6 +86,7 @@ fn parse(
         width = row.len();
         rows.push(Value::Array(row))?;
     }
+    reader.progress.count(heap, reader.at)?;
     Ok(rows)
 }
 
@@ -117,23 +111,34 @@ impl Reader<'_> {
     }
 
     /// The text up to the next delimiter or line end.
-    fn plain(&mut self) -> &str {
-        let rest = &self.text[self.at..];
-        let delimiter = self.delimiter;
-        let piece = &rest[..scan::any_of(rest.as_bytes(), [delimiter, b'\n', b'\r'])];
-        self.at += piece.len();
-        piece
+    fn plain(&mut self) -> Result<&str, Raise> {
+        /// Bytes that are looked at between two looks at limits.
+        const MANY: usize = 64 << 10;
+        let begun = self.at;
+        let ends = [self.delimiter, b'\n', b'\r'];
+        loop {
+            let rest = &self.text.as_bytes()[self.at..];
+            let piece = &rest[..rest.len().min(MANY)];
+            let length = scan::any_of(piece, ends);
+            self.at += length;
+            if length < MANY {
+                return Ok(&self.text[begun..self.at]);
+            }
+            self.progress.reach(self.heap, self.at)?;
+        }
     }
 
     fn field(&mut self) -> Result<Rc<Str>, Raise> {
         let heap = self.heap;
+        self.progress.reach(heap, self.at)?;
         let Some(quote) = self.quote.filter(|quote| self.peek() == Some(*quote)) else {
-            return fresh(heap, self.plain());
+            return fresh(heap, self.plain()?);
         };
         let mark = char::from(quote);
         self.at += 1;
         let mut out = StrBuilder::new(heap);
         loop {
+            self.progress.reach(heap, self.at)?;
             let rest = &self.text[self.at..];
             let Some(end) = rest.find(mark) else {
                 self.at = self.text.len();
@@ -147,7 +152,7 @@ impl Reader<'_> {
                 self.at += 1;
                 continue;
             }
-            out.push_str(self.plain())?;
+            out.push_str(self.plain()?)?;
             break;
         }
         out.finish()
@@ -255,7 +260,7 @@ mod tests {
     /// The rows with fields joined by `|`.
     fn rows(text: &str, delimiter: u8) -> Vec<String> {
         let heap = heap();
-        let rows = parse(&heap, text, delimiter, |_| Ok(())).unwrap();
+        let rows = parse(&heap, text, delimiter).unwrap();
         let rows = rows.snapshot().expect("memory");
         let fields = |row: &Value| {
             let Value::Array(row) = row else {
@@ -329,7 +334,7 @@ mod tests {
             }
             let rows = heap.array_from(rows).unwrap();
             let text = write(&heap, &rows, delimiter).unwrap();
-            let back = parse(&heap, text.as_str(), delimiter, |_| Ok(())).unwrap();
+            let back = parse(&heap, text.as_str(), delimiter).unwrap();
             prop_assert!(deep_equals(&Value::Array(rows), &Value::Array(back)), "{}", text);
         }
     }

@@ -12,6 +12,7 @@ use super::{Reader, Writer};
 use crate::arguments::{Options, array, string};
 use crate::bytes::{Bytes, NOT_UTF8};
 use crate::files::{allowed, failed, open_counted};
+use crate::progress::Progress;
 use crate::scan;
 use crate::stream::{self, Source};
 
@@ -93,6 +94,7 @@ impl Format {
             heap,
             text,
             at: 0,
+            progress: Progress::default(),
             delimiter: self.delimiter,
             quote: self.quote,
         }
@@ -205,13 +207,11 @@ impl Header {
 fn parse(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let text = string(&args[0])?;
     let format = Format::new(args.get(1))?;
-    ctx.tick(text.len_bytes() / 8)?;
     let heap = ctx.heap().clone();
     let mut reader = format.reader(&heap, text.as_str());
     let rows = heap.array(0)?;
     let mut header = Header::default();
     while reader.at < text.len_bytes() {
-        ctx.check_at(rows.len())?;
         if format.skip_blank && reader.line_end() {
             continue;
         }
@@ -220,6 +220,7 @@ fn parse(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
             rows.push(row)?;
         }
     }
+    reader.progress.count(&heap, reader.at)?;
     Ok(Value::Array(rows))
 }
 
@@ -414,6 +415,5 @@ fn stringify(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         writer.row(&fields)?;
     }
     let text = writer.finish()?;
-    ctx.tick(text.len_bytes() / 8)?;
     Ok(Value::String(text))
 }

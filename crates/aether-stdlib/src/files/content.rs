@@ -4,8 +4,8 @@
 //! - What a file holds is charged as it is read, before there is a value of it.
 //! - Nothing is written unless all of it can be.
 
-use aether_eval::{Ctx, Effect, Permission};
-use aether_value::{Heap, Raise, Value};
+use aether_eval::{Ctx, Effect, PIECE, Permission};
+use aether_value::{Raise, Value};
 use std::io::{self, Read};
 
 use super::{allowed, failed, permit};
@@ -22,22 +22,10 @@ fn read(ctx: &mut Ctx<'_>, operation: &str, path: &Value) -> Result<Bytes, Raise
     read_all(ctx, file.reader, file.size, failed)
 }
 
-/// The text of the file that an argument names, for `use_text`.
-fn with_text<R>(
-    ctx: &mut Ctx<'_>,
-    operation: &str,
-    path: &Value,
-    use_text: impl FnOnce(&Heap, &str) -> Result<R, Raise>,
-) -> Result<R, Raise> {
-    let bytes = read(ctx, operation, path)?;
-    match std::str::from_utf8(&bytes.data) {
-        Ok(text) => use_text(ctx.heap(), text),
-        Err(_) => Err(Raise::io(
-            operation,
-            crate::arguments::string(path)?.as_str(),
-            NOT_UTF8,
-        )),
-    }
+/// The error for a file that is no text.
+#[cold]
+fn not_text(operation: &str, path: &Value) -> Raise {
+    Raise::io(operation, path.as_str().unwrap_or_default(), NOT_UTF8)
 }
 
 /// Every key of the options of `read_file`.
@@ -57,12 +45,12 @@ pub(super) fn read_file(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Rais
     }
     if let Some(form) = form {
         let bytes = read(ctx, "read_file", &args[0])?;
-        ctx.tick(bytes.data.len() / 16)?;
-        return form.value(ctx.heap(), &bytes.data);
+        return form.value_of_many(ctx, &bytes.data);
     }
-    with_text(ctx, "read_file", &args[0], |heap, text| {
-        Ok(Value::String(heap.string(text)?))
-    })
+    let bytes = read(ctx, "read_file", &args[0])?;
+    let text = ctx.text_of_bytes(&bytes.data)?;
+    text.map(Value::String)
+        .map_err(|_| not_text("read_file", &args[0]))
 }
 
 /// Another thread reads as much as the heap has room for now; what a value is made of is charged then.
@@ -82,34 +70,50 @@ fn read_file_in_background(
     };
     ctx.offload(Effect::Query, 0, work, move |ctx, read: io::Result<Vec<u8>>| {
         let data = read.map_err(|error| failed("read_file", &path, &error))?;
-        let heap = ctx.heap();
         if data.len() > most {
-            return Err(heap.out_of_memory(data.len()));
+            return Err(ctx.heap().out_of_memory(data.len()));
         }
         if let Some(form) = form {
-            return form.value(heap, &data);
+            return form.value_of_many(ctx, &data);
         }
-        match std::str::from_utf8(&data) {
-            Ok(text) => Ok(Value::String(heap.string(text)?)),
-            Err(_) => Err(Raise::io("read_file", &path, NOT_UTF8)),
-        }
+        let text = ctx.text_of_bytes(&data)?;
+        text.map(Value::String)
+            .map_err(|_| Raise::io("read_file", &path, NOT_UTF8))
     })
 }
 
 pub(super) fn read_lines(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    with_text(ctx, "read_lines", &args[0], |heap, text| {
-        let lines = heap.array(text.lines().count())?;
+    let bytes = read(ctx, "read_lines", &args[0])?;
+    let bytes = bytes.data.as_slice();
+    let mut count = usize::from(!bytes.is_empty() && !bytes.ends_with(b"\n"));
+    for piece in bytes.chunks(PIECE) {
+        ctx.tick(piece.len() / 64)?;
+        count += piece
+            .iter()
+            .map(|&byte| usize::from(byte == b'\n'))
+            .sum::<usize>();
+    }
+    let lines = ctx.heap().array(count)?;
+    let mut rest = bytes;
+    // Pieces of whole lines; a line may be longer than a piece.
+    while !rest.is_empty() {
+        let end = rest[PIECE.min(rest.len()) - 1..]
+            .iter()
+            .position(|&byte| byte == b'\n');
+        let (piece, tail) = rest.split_at(end.map_or(rest.len(), |at| PIECE.min(rest.len()) + at));
+        rest = tail;
+        ctx.tick(piece.len() / 64)?;
+        let text = std::str::from_utf8(piece).map_err(|_| not_text("read_lines", &args[0]))?;
         for line in text.lines() {
-            lines.push(Value::String(super::window::fresh(heap, line)?))?;
+            lines.push(Value::String(super::window::fresh(ctx.heap(), line)?))?;
         }
-        Ok(Value::Array(lines))
-    })
+    }
+    Ok(Value::Array(lines))
 }
 
 pub(super) fn read_bytes(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let bytes = read(ctx, "read_bytes", &args[0])?;
-    ctx.tick(bytes.data.len() / 16)?;
-    Ok(Value::Array(ctx.heap().array_of_bytes(&bytes.data)?))
+    Ok(Value::Array(ctx.array_of_bytes(&bytes.data)?))
 }
 
 pub(super) fn write_file(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {

@@ -242,8 +242,7 @@ fn read(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     if file.is_binary {
         let mut bytes = Bytes::new(&heap);
         file.with("fs.read", |open| open.read_bytes(&heap, &mut bytes, count))?;
-        ctx.tick(bytes.data.len() / 16)?;
-        return Ok(Value::Array(heap.array_of_bytes(&bytes.data)?));
+        return Ok(Value::Array(ctx.array_of_bytes(&bytes.data)?));
     }
     let text = file.with("fs.read", |open| open.read_text(&heap, count))?;
     if let Value::String(text) = &text {
@@ -262,13 +261,10 @@ fn read_rest(ctx: &mut Ctx<'_>, file: &OpenedFile) -> Result<Value, Raise> {
     let failed = |error: &io::Error| failed("fs.read", &file.path, error);
     let bytes = read_all(ctx, &mut **open.handle, 0, failed)?;
     if file.is_binary {
-        ctx.tick(bytes.data.len() / 16)?;
-        return Ok(Value::Array(ctx.heap().array_of_bytes(&bytes.data)?));
+        return Ok(Value::Array(ctx.array_of_bytes(&bytes.data)?));
     }
-    match std::str::from_utf8(&bytes.data) {
-        Ok(text) => ctx.string(text),
-        Err(_) => Err(failed(&invalid())),
-    }
+    let text = ctx.text_of_bytes(&bytes.data)?;
+    text.map(Value::String).map_err(|_| failed(&invalid()))
 }
 
 fn read_line(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {

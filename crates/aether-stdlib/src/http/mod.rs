@@ -3,6 +3,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `exchange` | a request with its redirects, on any thread: from plain data to a response or a reason |
+//! | `handles` | connections as open handles |
 //! | `location` | where a redirect leads |
 //! | `web` | the module: client, server, WebSocket |
 //!
@@ -14,6 +15,7 @@
 //! Source: library reference chapter 12.
 
 mod exchange;
+mod handles;
 mod location;
 #[cfg(feature = "web")]
 mod web;
@@ -178,6 +180,7 @@ fn run(ctx: &mut Ctx<'_>, url: &str, body: Option<&str>, options: Options) -> Re
     let target = location::parse(url);
     let reach = reach(ctx, url, &target)?;
     let held = body.map_or(0, str::len);
+    let token = handles::begin(ctx, None)?;
     let most = room(ctx);
     let request = Request {
         method: if body.is_some() { Method::POST } else { Method::GET },
@@ -205,11 +208,15 @@ fn run(ctx: &mut Ctx<'_>, url: &str, body: Option<&str>, options: Options) -> Re
             let (response, _) = exchange::run(request)?.read(most)?;
             exchange::text(response.headers(), response.body(), most)
         },
-        move |ctx, outcome| match outcome {
-            Ok(text) => ctx.string(&text),
-            Err(failure) => Err(failed(ctx, &url, failure, most)),
+        move |ctx, outcome| {
+            drop(handles::end(ctx, token));
+            match outcome {
+                Ok(text) => ctx.string(&text),
+                Err(failure) => Err(failed(ctx, &url, failure, most)),
+            }
         },
     );
+    handles::forget(ctx);
     ctx.heap().discharge(at_once);
     result
 }

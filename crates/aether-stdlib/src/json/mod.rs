@@ -28,7 +28,6 @@ pub static JSON: &[BuiltinDef] = &[
 /// The value in a text.
 #[cfg(feature = "web")]
 pub(crate) fn parse_text(ctx: &mut Ctx<'_>, text: &str) -> Result<Value, Raise> {
-    ctx.tick(text.len() / 8)?;
     parse::parse(ctx.heap(), text)
 }
 
@@ -38,21 +37,16 @@ pub(crate) fn stringify(
     ctx: &mut Ctx<'_>,
     value: &Value,
 ) -> Result<aether_value::Rc<aether_value::Str>, Raise> {
-    let text = write::write(ctx.heap(), value)?;
-    ctx.tick(text.len_bytes() / 8)?;
-    Ok(text)
+    write::write(ctx.heap(), value)
 }
 
 fn json_parse(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let text = crate::arguments::string(&args[0])?;
-    ctx.tick(text.len_bytes() / 8)?;
     parse::parse(ctx.heap(), text.as_str())
 }
 
 fn json_stringify(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let text = write::write(ctx.heap(), &args[0])?;
-    ctx.tick(text.len_bytes() / 8)?;
-    Ok(Value::String(text))
+    Ok(Value::String(write::write(ctx.heap(), &args[0])?))
 }
 
 #[cfg(test)]

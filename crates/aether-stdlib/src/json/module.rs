@@ -74,7 +74,6 @@ fn parse(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         big_numbers,
         max_depth,
     };
-    ctx.tick(text.len_bytes() / 8)?;
     parse::parse_with(ctx.heap(), text.as_str(), options, 1)
 }
 
@@ -148,10 +147,7 @@ fn stringify(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Ste
     let Work(formatter) = object(&slots[WORK]);
     let stopped = formatter.borrow_mut().write(&value, is_replacement)?;
     match stopped {
-        Stop::Done(text) => {
-            ctx.tick(text.len_bytes() / 8)?;
-            Ok(Step::Done(Value::String(text)))
-        }
+        Stop::Done(text) => Ok(Step::Done(Value::String(text))),
         Stop::Unknown(unknown) => Ok(Step::call1(&slots[FUNCTION], unknown)),
     }
 }

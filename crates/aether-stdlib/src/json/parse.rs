@@ -8,6 +8,7 @@
 
 use aether_value::{Array, Charge, Dict, Heap, Raise, Rc, Shape, Str, Value};
 
+use crate::progress::Progress;
 use crate::scan;
 use crate::stack::Stack;
 
@@ -116,6 +117,9 @@ impl Default for Options {
     }
 }
 
+/// Blanks or digits that are passed over between two looks at limits.
+const MANY: usize = 64 << 10;
+
 struct Parser<'a> {
     heap: &'a Heap,
     options: Options,
@@ -124,6 +128,7 @@ struct Parser<'a> {
     text: &'a str,
     /// Byte offset of the next character.
     at: usize,
+    progress: Progress,
     keys: [Option<Rc<Str>>; KEYS],
     scratch: Scratch,
     /// What open arrays and records hold so far.
@@ -143,6 +148,7 @@ pub(super) fn parse_with(heap: &Heap, text: &str, options: Options, line: usize)
         line,
         text,
         at: 0,
+        progress: Progress::default(),
         keys: [const { None }; KEYS],
         scratch: Scratch::new(heap),
         values: Stack::new(heap),
@@ -180,10 +186,11 @@ impl Parser<'_> {
             loop {
                 match stack.last_mut() {
                     None => {
-                        self.blanks();
+                        self.blanks()?;
                         if self.at < self.text.len() {
                             return Err(self.error("trailing characters"));
                         }
+                        self.progress.count(self.heap, self.at)?;
                         return Ok(value);
                     }
                     Some(open @ (Open::Items(_) | Open::Array(_))) => {
@@ -305,12 +312,13 @@ impl Parser<'_> {
 
     /// A scalar or an empty container; `None` if a container was opened, which is then on the stack.
     fn value(&mut self, stack: &mut Stack<Open>) -> Result<Option<Value>, Raise> {
-        self.blanks();
+        self.blanks()?;
+        self.progress.reach(self.heap, self.at)?;
         let value = match self.peek() {
             None => return Err(self.error("EOF while parsing a value")),
             Some(b'[') => {
                 self.at += 1;
-                self.blanks();
+                self.blanks()?;
                 match self.peek() {
                     None => return Err(self.error("EOF while parsing a list")),
                     Some(b']') => self.at += 1,
@@ -324,7 +332,7 @@ impl Parser<'_> {
             }
             Some(b'{') => {
                 self.at += 1;
-                self.blanks();
+                self.blanks()?;
                 if self.peek() == Some(b'}') {
                     self.at += 1;
                 } else {
@@ -350,12 +358,12 @@ impl Parser<'_> {
 
     /// Behind an element: whether a comma continues the container, or `close` ends it.
     fn goes_on(&mut self, close: u8, at_end: &str, otherwise: &str) -> Result<bool, Raise> {
-        self.blanks();
+        self.blanks()?;
         match self.peek() {
             None => Err(self.error(at_end)),
             Some(b',') => {
                 self.at += 1;
-                self.blanks();
+                self.blanks()?;
                 if self.peek() == Some(close) {
                     return Err(self.error("trailing comma"));
                 }
@@ -382,7 +390,7 @@ impl Parser<'_> {
     }
 
     fn colon(&mut self) -> Result<(), Raise> {
-        self.blanks();
+        self.blanks()?;
         match self.peek() {
             None => Err(self.error("EOF while parsing an object")),
             Some(b':') => {
@@ -397,13 +405,18 @@ impl Parser<'_> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    fn blanks(&mut self) {
+    fn blanks(&mut self) -> Result<(), Raise> {
         loop {
-            while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek() {
+            let end = self.at + MANY;
+            while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek()
+                && self.at < end
+            {
                 self.at += 1;
             }
-            if self.peek() != Some(b'/') || !self.options.comments || !self.comment() {
-                return;
+            if self.at == end {
+                self.progress.reach(self.heap, self.at)?;
+            } else if self.peek() != Some(b'/') || !self.options.comments || !self.comment() {
+                return Ok(());
             }
         }
     }
@@ -453,6 +466,9 @@ impl Parser<'_> {
         }
         while let Some(b'0'..=b'9') = self.peek() {
             self.at += 1;
+            if self.at.is_multiple_of(MANY) {
+                self.progress.reach(self.heap, self.at)?;
+            }
         }
         Ok(())
     }
@@ -483,6 +499,7 @@ impl Parser<'_> {
             self.digits()?;
         }
         let digits = &self.text[start..self.at];
+        self.progress.reach(self.heap, self.at)?;
         if self.at == whole
             && digits != "-0"
             && let Ok(value) = digits.parse()
@@ -527,6 +544,7 @@ impl Parser<'_> {
         let mut scratch = std::mem::replace(&mut self.scratch, Scratch::new(self.heap));
         scratch.clear();
         loop {
+            self.progress.reach(self.heap, self.at)?;
             let rest = &self.text[self.at..];
             scratch.push(&rest[..plain])?;
             self.at += plain;

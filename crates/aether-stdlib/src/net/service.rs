@@ -27,8 +27,9 @@ pub(super) const ERROR: usize = 4;
 pub(super) const TIMEOUT: usize = 5;
 const HANDLERS: usize = 6;
 
-/// The largest message without framing. As an array it takes sixteen times as much, which should fit the caches.
-const PIECE: usize = 16 << 10;
+/// The largest message without framing as an array, which takes sixteen times as much and should fit the caches. As a
+/// buffer a message is as large as what is read into.
+const ARRAY_PIECE: usize = 16 << 10;
 /// Connections accepted before others have their turn.
 const ACCEPTS: usize = 64;
 /// Turns after which everything else that is ready goes first.
@@ -389,11 +390,18 @@ impl Service {
         }
         let wanted = !self.handlers.borrow()[MESSAGE].is_null();
         let message = with_scratch(|scratch| match &self.delimiter {
-            None => match state.next_piece(&mut scratch[..PIECE]) {
-                Ok(Input::Message(bytes)) => Some(message_of(ctx, bytes, wanted, self.form)),
-                Ok(Input::Nothing | Input::End) => None,
-                Err(error) => Some(Err(Failure::System(error))),
-            },
+            None => {
+                let most = if self.form == ByteForm::Array {
+                    ARRAY_PIECE
+                } else {
+                    scratch.len()
+                };
+                match state.next_piece(&mut scratch[..most]) {
+                    Ok(Input::Message(bytes)) => Some(message_of(ctx, bytes, wanted, self.form)),
+                    Ok(Input::Nothing | Input::End) => None,
+                    Err(error) => Some(Err(Failure::System(error))),
+                }
+            }
             Some(delimiter) => match state.next_frame(scratch, delimiter) {
                 Ok(Some(length)) => {
                     let message = message_of(ctx, &state.input.as_slice()[..length], wanted, self.form);

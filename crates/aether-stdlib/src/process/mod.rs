@@ -1,6 +1,7 @@
 //! The module `process`: other programs, and the end of this one.
 //!
-//! Threads of their own do what blocks: they wait for a child, read what it prints, feed it. They hand plain data to
+//! Threads of their own do what blocks: they wait for a child, read what it prints, feed it; for `run` that is one
+//! thread. They hand plain data to
 //! the interpreter's thread, which is woken for it. A child outlives the handle of `spawn`, but not a `run` that ends
 //! before it: a limit, an interrupt or the program's end kills it then.
 //!
@@ -8,6 +9,7 @@
 
 mod child;
 mod command;
+mod exchange;
 mod lines;
 mod on_signal;
 mod run;

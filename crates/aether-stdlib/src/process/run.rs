@@ -6,11 +6,9 @@
 //! - The program does not outlive the call: see [`KillGuard`].
 
 use std::any::Any;
-use std::io::{self, Read, Write as _};
+use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use aether_eval::{Ctx, Event, Step};
@@ -18,14 +16,13 @@ use aether_value::{Charge, ErrorKind, Native, Raise, Value};
 
 use super::child::{KillGuard, Killer, add_status, signal_of};
 use super::command::{CHECK, ENCODING, Prepared, RUN_OPTIONS, TIMEOUT, failed, prepare};
+use super::exchange::{Pipes, Stopped, exchange};
 use super::thread::{promise, start};
 use crate::arguments::Options;
 use crate::awaited::Awaited;
 
 /// The most that is captured.
 const MAX_OUTPUT: usize = i32::MAX as usize;
-/// How long output is waited for when the program has been killed: others may hold its pipes.
-const LAST_OUTPUT: Duration = Duration::from_millis(200);
 
 /// The slot of the guard.
 const GUARD: usize = 2;
@@ -160,37 +157,24 @@ fn execute(
     }
     let end = timeout.map(|timeout| Instant::now() + timeout);
     let child = killer.spawn(command)?;
-    if let (Some(mut stdin), Some(input)) = (child.take_stdin(), prepared.input) {
-        // A program that does not read all of it is its own business.
-        start(move || drop(stdin.write_all(&input)))?;
-    }
-    let taken = Arc::new(AtomicUsize::new(0));
-    let (over, too_much) = channel();
-    let stdout = child
-        .take_stdout()
-        .map(|pipe| capture(pipe, &taken, most, &over))
-        .transpose()?;
-    let stderr = child
-        .take_stderr()
-        .map(|pipe| capture(pipe, &taken, most, &over))
-        .transpose()?;
-    drop(over);
+    let pipes = Pipes {
+        input: child.take_stdin().zip(prepared.input),
+        stdout: child.take_stdout(),
+        stderr: child.take_stderr(),
+    };
     // The end of output comes before the end of the program, or with it.
-    if prepared.capture {
-        match receive(&too_much, end) {
-            Received::Closed => {}
-            Received::Message(()) => {
-                killer.kill();
-                let _ = child.wait();
-                return Err(Failure::TooMuchOutput(most.saturating_add(1)));
-            }
-            Received::TimedOut => {
-                killer.kill();
-                child.wait()?;
-                return Err(Failure::TimedOut);
-            }
+    let (stdout, stderr) = match exchange(&child, pipes, end, most) {
+        Ok(outputs) => outputs,
+        Err(stopped) => {
+            killer.kill();
+            child.wait()?;
+            return Err(match stopped {
+                Stopped::System(error) => Failure::System(error),
+                Stopped::TimedOut => Failure::TimedOut,
+                Stopped::TooMuchOutput => Failure::TooMuchOutput(most.saturating_add(1)),
+            });
         }
-    }
+    };
     let status = match end {
         Some(end) => child.wait_deadline(end)?,
         None => Some(child.wait()?),
@@ -200,70 +184,11 @@ fn execute(
         child.wait()?;
         return Err(Failure::TimedOut);
     };
-    let output = |pipe: Option<Receiver<Vec<u8>>>| {
-        pipe.and_then(|pipe| pipe.recv_timeout(LAST_OUTPUT).ok())
-            .unwrap_or_default()
-    };
     Ok(Outcome {
         status,
-        stdout: output(stdout),
-        stderr: output(stderr),
+        stdout,
+        stderr,
     })
-}
-
-enum Received<T> {
-    Message(T),
-    Closed,
-    TimedOut,
-}
-
-fn receive<T>(receiver: &Receiver<T>, end: Option<Instant>) -> Received<T> {
-    use std::sync::mpsc::RecvTimeoutError;
-    match end {
-        None => receiver.recv().map_or(Received::Closed, Received::Message),
-        Some(end) => match receiver.recv_timeout(end.saturating_duration_since(Instant::now())) {
-            Ok(message) => Received::Message(message),
-            Err(RecvTimeoutError::Disconnected) => Received::Closed,
-            Err(RecvTimeoutError::Timeout) => Received::TimedOut,
-        },
-    }
-}
-
-/// Reads a pipe to its end on a thread of its own. `over` hears when all pipes have given more than `most`, and is
-/// dropped at the end.
-fn capture(
-    mut pipe: impl Read + Send + 'static,
-    taken: &Arc<AtomicUsize>,
-    most: usize,
-    over: &Sender<()>,
-) -> io::Result<Receiver<Vec<u8>>> {
-    let (taken, over) = (taken.clone(), over.clone());
-    let (sender, receiver) = channel();
-    start(move || {
-        let mut all = Vec::new();
-        let mut buffer = [0; 16 << 10];
-        loop {
-            match pipe.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => {
-                    if taken.fetch_add(count, Ordering::Relaxed) + count > most {
-                        let _ = over.send(());
-                        return;
-                    }
-                    // By powers of two, however much comes at a time: what it takes is the same from run to run.
-                    let room = (all.len() + count).next_power_of_two();
-                    all.reserve_exact(room - all.len());
-                    all.extend_from_slice(&buffer[..count]);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => break,
-            }
-        }
-        // Before the end is told: whoever hears of it takes the output at once.
-        let _ = sender.send(all);
-        drop(over);
-    })?;
-    Ok(receiver)
 }
 
 /// The dict of an outcome, or the error if that is wanted.
@@ -280,11 +205,13 @@ fn result(ctx: &mut Ctx<'_>, outcome: &Outcome, wanted: Wanted, shown: &str) -> 
     let dict = ctx.heap().dict()?;
     add_status(ctx, &dict, status)?;
     for (name, bytes) in [("stdout", &outcome.stdout), ("stderr", &outcome.stderr)] {
-        ctx.tick(bytes.len() / 16)?;
         let value = if wanted.is_bytes {
-            Value::Array(ctx.heap().array_of_bytes(bytes)?)
+            Value::Array(ctx.array_of_bytes(bytes)?)
         } else {
-            ctx.string(&String::from_utf8_lossy(bytes))?
+            match ctx.text_of_bytes(bytes)? {
+                Ok(text) => Value::String(text),
+                Err(_) => ctx.string(&String::from_utf8_lossy(bytes))?,
+            }
         };
         dict.insert(ctx.string(name)?, value)?;
     }

@@ -67,9 +67,12 @@ fn subject(value: &Value) -> Result<&Rc<Str>, Raise> {
 
 fn escape(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let text = string(&args[0])?.as_str();
-    ctx.tick(text.len() / 16)?;
-    let _charge = aether_value::Charge::new(ctx.heap(), 2 * text.len())?;
-    ctx.string(&regex_syntax::escape(text))
+    let mut out = aether_value::StrBuilder::with_capacity(ctx.heap(), text.len())?;
+    for piece in aether_eval::text_pieces(text) {
+        ctx.tick(piece.len() / 16)?;
+        out.push_str(&regex_syntax::escape(piece))?;
+    }
+    Ok(Value::String(out.finish()?))
 }
 
 fn test(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {

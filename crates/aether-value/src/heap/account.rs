@@ -14,7 +14,7 @@
 //! any other, and its object takes the reserve over. An error that leaves the script hands the reserve on to the host,
 //! whose next calls need it to put things right: [`Heap::hold_reserve`].
 //!
-//! Under *watch* (recording of sites, stress) no charge takes the short way: `next_event` is 0.
+//! Under *watch* (recording of sites, stress, counting of charges) no charge takes the short way: `next_event` is 0.
 //!
 //! The budget is tried to be kept by a collection at most once for each eighth of it that was charged since the last
 //! one, unless that one freed much: a program at its limit must not spend its time collecting. For the same reason a
@@ -50,6 +50,8 @@ pub(crate) mod watch {
     pub(crate) const STRESS: u8 = 2;
     /// The budget does not count just now.
     pub(crate) const LIFTED: u8 = 4;
+    /// Charges are added up.
+    pub(crate) const COUNT: u8 = 8;
 }
 
 /// Provoked collections and refusals; see [`crate::HeapConfig`].
@@ -230,6 +232,22 @@ impl Heap {
         (stress.collections.get(), stress.longest.get())
     }
 
+    /// Begins to add up what is taken, whether or not it is given back.
+    pub fn count_charges(&self) {
+        let inner = self.inner();
+        inner.charged.set(0);
+        inner.watch.set(inner.watch.get() | watch::COUNT);
+        inner.set_next_event();
+    }
+
+    /// Ends what [`Heap::count_charges`] has begun; gives the bytes that were taken in all.
+    pub fn end_counting_charges(&self) -> u64 {
+        let inner = self.inner();
+        inner.watch.set(inner.watch.get() & !watch::COUNT);
+        inner.set_next_event();
+        inner.charged.take()
+    }
+
     /// Objects made so far.
     pub fn objects_made(&self) -> u64 {
         self.inner().objects_made()
@@ -342,6 +360,9 @@ impl Inner {
         // A collection may have made room.
         let live = self.live.get() + bytes;
         self.live.set(live);
+        if watch & watch::COUNT != 0 {
+            self.charged.set(self.charged.get() + bytes as u64);
+        }
         if live > self.growth_mark.get() {
             self.grown.set(true);
             self.growth_mark.set(NO_LIMIT);

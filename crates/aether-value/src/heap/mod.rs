@@ -18,6 +18,7 @@ mod alloc;
 mod budget;
 mod candidate;
 mod charge;
+mod checkpoint;
 mod collector;
 mod construct;
 mod edges;
@@ -49,6 +50,7 @@ pub(crate) use account::growth_steps;
 pub use budget::Budget;
 pub(crate) use budget::Drawn;
 pub use charge::Charge;
+pub use checkpoint::Overseer;
 pub use collector::{CollectStats, Turn};
 pub use header::{Header, flag};
 pub use inspect::{Holder, LiveObjects, ObjectTotals};
@@ -114,6 +116,8 @@ pub(crate) struct Inner {
     next_event: Cell<usize>,
     /// Work done in bulk since it was last taken; see [`Heap::count_work`].
     work: Cell<u64>,
+    /// The work at which a checkpoint asks next.
+    next_look: Cell<u64>,
     /// Frees look closer when the live bytes are outside `low..=low + span`; the upper end is the recorded peak.
     low: Cell<usize>,
     span: Cell<usize>,
@@ -153,6 +157,8 @@ pub(crate) struct Inner {
     /// The live bytes that a script wants to hear of next.
     growth_mark: Cell<usize>,
     grown: Cell<bool>,
+    /// Bytes taken while charges are added up.
+    charged: Cell<u64>,
     /// Objects made, by kind.
     pub(crate) made: [Cell<u64>; tag::END as usize],
     /// Objects freed.
@@ -212,6 +218,7 @@ pub(crate) struct Inner {
     next_id: Cell<i64>,
     host_types: RefCell<hashbrown::HashMap<TypeId, std::rc::Rc<dyn Any>, RandomState>>,
     counters: stats::Counters,
+    overseer: RefCell<Option<Box<dyn Overseer>>>,
     /// Stand-ins for the contents of empty collections; they die after the last handle.
     empty_buffer: Buffer,
     empty_table: Table,
@@ -230,6 +237,7 @@ impl Heap {
             live: Cell::new(0),
             next_event: Cell::new(0),
             work: Cell::new(0),
+            next_look: Cell::new(checkpoint::LOOK),
             low: Cell::new(0),
             span: Cell::new(0),
             current: std::array::from_fn(|_| Cell::new(NonNull::dangling())),
@@ -254,6 +262,7 @@ impl Heap {
             recording: Exclusive::new(sites::Recording::default()),
             growth_mark: Cell::new(account::NO_LIMIT),
             grown: Cell::new(false),
+            charged: Cell::new(0),
             made: std::array::from_fn(|_| Cell::new(0)),
             freed: Cell::new(0),
             recorded_peak: Cell::new(0),
@@ -298,6 +307,7 @@ impl Heap {
             next_id: Cell::new(1),
             host_types: RefCell::new(hashbrown::HashMap::with_hasher(RandomState::new())),
             counters: stats::Counters::default(),
+            overseer: RefCell::new(None),
             empty_buffer: Buffer::embedded(),
             empty_table: Table::embedded(),
             no_chunk: Chunk::none(),
@@ -449,6 +459,7 @@ impl Heap {
 
     /// Takes the units counted so far.
     pub fn take_work(&self) -> u64 {
+        self.inner().next_look.set(checkpoint::LOOK);
         self.inner().work.take()
     }
 

@@ -104,7 +104,7 @@ fn walk(
         let Some(entry) = open.last_mut() else {
             return Ok(());
         };
-        heap.count_work(1);
+        heap.checkpoint(1)?;
         next = if let Some(value) = advance(entry, out)? {
             begin(heap, &value, out)?
         } else {
@@ -318,10 +318,10 @@ fn begin_promise(promise: &Rc<Promise>, out: &mut StrBuilder) -> Result<Option<O
 /// A set's elements by display text. Elements are hashable, so none holds a set: no deeper than one walk.
 fn display_set(heap: &Heap, set: &Rc<Set>, out: &mut StrBuilder) -> Result<(), Raise> {
     let mut texts = Vec::with_capacity(set.len());
-    heap.count_work(set.len());
     // The text of a native object is code of the host: nothing of the set is borrowed while it runs.
     let elements: Vec<Value> = set.iter().cloned().collect();
     for element in &elements {
+        heap.checkpoint(2)?;
         texts.push(display_text(heap, element)?);
     }
     texts.sort_by(|left, right| left.order(right));

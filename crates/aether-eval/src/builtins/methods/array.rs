@@ -7,6 +7,7 @@ use super::super::support::{array, int, string, wrong_type};
 use super::super::{BuiltinDef, Each, Event, Pairs, Returned, Step, collections, math, sort, sorting, text};
 use super::equals;
 use crate::context::Ctx;
+use crate::pieces::PIECE_ITEMS;
 
 /// Methods of arrays.
 pub(in crate::builtins) static ARRAY: &[BuiltinDef] = &[
@@ -109,12 +110,18 @@ pub(in crate::builtins) fn position(
     items: &Array,
     wanted: &Value,
 ) -> Result<Option<usize>, Raise> {
-    ctx.tick(items.len() / 8)?;
     if items.len() <= 8 {
+        ctx.tick(items.len() / 8)?;
         // A snapshot would cost the next write more than these few counts.
         return Ok((0..items.len()).find(|&at| items.get_value(at).is_some_and(|item| equal(&item, wanted))));
     }
-    Ok(items.snapshot()?.iter().position(|item| equal(item, wanted)))
+    for (index, item) in items.snapshot()?.iter().enumerate() {
+        ctx.tick_at(index, items.len(), 8)?;
+        if equal(item, wanted) {
+            return Ok(Some(index));
+        }
+    }
+    Ok(None)
 }
 
 fn contains(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
@@ -208,8 +215,8 @@ fn remove_at(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 fn reverse(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let items = receiver(&args[0]);
     let len = items.len();
-    ctx.tick(len / 16)?;
     for at in 0..len / 2 {
+        ctx.tick_at(at, len / 2, 8)?;
         items.swap(at, len - 1 - at)?;
     }
     Ok(Value::Null)
@@ -240,15 +247,16 @@ fn slice(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     if width == 0 {
         return Err(Raise::operation("slice step must not be 0"));
     }
-    ctx.tick(end.saturating_sub(start) / 4)?;
     let items = items.snapshot()?;
     let part = items.as_slice().get(start..end).unwrap_or(&[]);
-    let picked = if step > 0 {
-        ctx.heap().array_from_iter(part.iter().step_by(width).cloned())?
-    } else {
-        ctx.heap()
-            .array_from_iter(part.iter().rev().step_by(width).cloned())?
-    };
+    let count = part.len().div_ceil(width);
+    let picked = ctx.heap().array(count)?;
+    for index in 0..count {
+        ctx.tick_at(index, count, 4)?;
+        let at = index * width;
+        let at = if step > 0 { at } else { part.len() - 1 - at };
+        picked.push(part[at].clone())?;
+    }
     Ok(Value::Array(picked))
 }
 
@@ -272,10 +280,10 @@ fn take(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 /// The first of all equal items; items that cannot be keys are told apart as `==` does.
 fn unique(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let items = receiver(&args[0]).snapshot()?;
-    ctx.tick(items.len())?;
     let (seen, result) = (ctx.heap().set()?, ctx.heap().array(0)?);
     let others = ctx.heap().array(0)?;
-    for item in &*items {
+    for (index, item) in items.iter().enumerate() {
+        ctx.tick_at(index, items.len(), 1)?;
         let fresh = if hashable_check(item).is_ok() {
             // 1 and 1.0 are equal, but two keys.
             let key = match item {
@@ -301,9 +309,13 @@ fn unique(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 fn last_index_of(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let items = receiver(&args[0]).snapshot()?;
-    ctx.tick(items.len() / 8)?;
-    let found = items.as_slice().iter().rposition(|item| equal(item, &args[1]));
-    Ok(Value::Int(found.map_or(-1, |at| at as i64)))
+    for (index, item) in items.iter().rev().enumerate() {
+        ctx.tick_at(index, items.len(), 8)?;
+        if equal(item, &args[1]) {
+            return Ok(Value::Int((items.len() - 1 - index) as i64));
+        }
+    }
+    Ok(Value::Int(-1))
 }
 
 /// Takes the first item equal to a value out; whether there was one.
@@ -319,15 +331,25 @@ fn remove(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 fn extend(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let more = array(&args[1])?.snapshot()?;
-    ctx.tick(more.len() / 16)?;
-    receiver(&args[0]).extend(more.as_slice())?;
+    let items = receiver(&args[0]);
+    if more.len() <= PIECE_ITEMS {
+        ctx.tick(more.len() / 16)?;
+        items.extend(more.as_slice())?;
+    } else {
+        // What fails leaves the array as it was.
+        let before = items.len();
+        if let Err(raise) = ctx.append_items(items, more.as_slice(), 16) {
+            items.truncate(before)?;
+            return Err(raise);
+        }
+    }
     Ok(Value::Null)
 }
 
 fn fill(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let items = receiver(&args[0]);
-    ctx.tick(items.len() / 8)?;
     for at in 0..items.len() {
+        ctx.tick_at(at, items.len(), 8)?;
         drop(items.set(at, args[1].clone())?);
     }
     Ok(Value::Null)
@@ -335,8 +357,8 @@ fn fill(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 fn shuffle(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let items = receiver(&args[0]);
-    ctx.tick(items.len() / 4)?;
     for at in (1..items.len()).rev() {
+        ctx.tick_at(items.len() - 1 - at, items.len(), 4)?;
         let other = ctx.random().below(at as u64 + 1) as usize;
         items.swap(at, other)?;
     }
@@ -391,9 +413,9 @@ fn sorted_done(_: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
 
 fn reversed(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let items = receiver(&args[0]).snapshot()?;
-    ctx.tick(items.len() / 8)?;
     let result = ctx.heap().array(items.len())?;
-    for item in items.iter().rev() {
+    for (index, item) in items.iter().rev().enumerate() {
+        ctx.tick_at(index, items.len(), 8)?;
         result.push(item.clone())?;
     }
     Ok(Value::Array(result))

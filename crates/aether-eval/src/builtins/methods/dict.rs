@@ -55,15 +55,14 @@ fn receiver(value: &Value) -> &Rc<Dict> {
 
 fn keys(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let dict = receiver(&args[0]);
-    ctx.tick(dict.len() / 4)?;
     Ok(Value::Array(frames::keys(ctx.heap(), dict)?))
 }
 
 fn values(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let dict = receiver(&args[0]);
-    ctx.tick(dict.len() / 4)?;
     let values = ctx.heap().array(dict.len())?;
-    for (_, value) in dict.iter() {
+    for (index, (_, value)) in dict.iter().enumerate() {
+        ctx.tick_at(index, dict.len(), 4)?;
         values.push(value.clone())?;
     }
     Ok(Value::Array(values))
@@ -122,9 +121,9 @@ fn set(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 /// `[[key, value], …]`.
 fn items(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let dict = receiver(&args[0]);
-    ctx.tick(dict.len() / 2)?;
     let result = ctx.heap().array(dict.len())?;
-    for (key, value) in dict.iter() {
+    for (index, (key, value)) in dict.iter().enumerate() {
+        ctx.tick_at(index, dict.len(), 2)?;
         let pair = ctx.heap().array_from_slice(&[key.clone(), value.clone()])?;
         result.push(Value::Array(pair))?;
     }
@@ -144,8 +143,8 @@ fn room_like(heap: &Heap, of: &Dict) -> Result<Rc<Dict>, Raise> {
 }
 
 fn insert_all(ctx: &mut Ctx<'_>, into: &Dict, from: &Dict) -> Result<(), Raise> {
-    ctx.tick(from.len() / 4)?;
-    for (key, value) in from {
+    for (index, (key, value)) in from.iter().enumerate() {
+        ctx.tick_at(index, from.len(), 4)?;
         drop(into.insert(key.clone(), value.clone())?);
     }
     Ok(())
@@ -168,9 +167,9 @@ fn update(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 /// The keys under their values, as keys.
 fn invert(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let dict = receiver(&args[0]);
-    ctx.tick(dict.len() / 4)?;
     let result = room_like(ctx.heap(), dict)?;
-    for (key, value) in dict.iter() {
+    for (index, (key, value)) in dict.iter().enumerate() {
+        ctx.tick_at(index, dict.len(), 4)?;
         drop(result.insert(value.clone(), key.clone())?);
     }
     Ok(Value::Dict(result))
@@ -179,13 +178,14 @@ fn invert(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 /// The entries whose keys are given, in the order of the dict, or all others.
 fn chosen(ctx: &mut Ctx<'_>, args: &[Value], given: bool) -> Result<Value, Raise> {
     let (dict, keys) = (receiver(&args[0]), array(&args[1])?.snapshot()?);
-    ctx.tick((dict.len() + keys.len()) / 4)?;
     let named = ctx.heap().set()?;
-    for key in &*keys {
+    for (index, key) in keys.iter().enumerate() {
+        ctx.tick_at(index, keys.len(), 4)?;
         named.add(key.clone())?;
     }
     let result = room_like(ctx.heap(), dict)?;
-    for (key, value) in dict.iter() {
+    for (index, (key, value)) in dict.iter().enumerate() {
+        ctx.tick_at(index, dict.len(), 4)?;
         if named.contains(key) == given {
             drop(result.insert(key.clone(), value.clone())?);
         }
@@ -206,9 +206,9 @@ fn is_empty(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 /// `dict.from(pairs)`: later pairs win.
 fn from_pairs(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let pairs = array(&args[0])?.snapshot()?;
-    ctx.tick(pairs.len() / 4)?;
     let result = ctx.heap().dict()?;
-    for pair in &*pairs {
+    for (index, pair) in pairs.iter().enumerate() {
+        ctx.tick_at(index, pairs.len(), 4)?;
         let pair = array(pair)?;
         let (Some(key), Some(value), 2) = (pair.get_value(0), pair.get_value(1), pair.len()) else {
             return Err(Raise::operation(&format!(

@@ -2,6 +2,7 @@
 
 use aether_value::{Charge, IterState, Raise, Rc, Set, Str, Value};
 
+use super::super::sort::sort_in_pieces;
 use super::super::support::{array, position, take, wrong_type};
 use super::super::{BuiltinDef, Event, Step};
 use super::equals;
@@ -61,15 +62,18 @@ fn clear(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 fn to_array(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let set = set(&args[0])?;
     let len = set.len();
-    ctx.tick(len * (len.max(1).ilog2() as usize + 1))?;
     let _charge = Charge::new(ctx.heap(), len * size_of::<(Rc<Str>, &Value)>() * 3 / 2)?;
     let mut elements = Vec::with_capacity(len);
-    for element in set.iter() {
+    for (index, element) in set.iter().enumerate() {
+        ctx.tick_at(index, len, 1)?;
         elements.push((ctx.text(element)?, element));
     }
-    elements.sort_by(|(left, _), (right, _)| left.order(right));
+    sort_in_pieces(ctx.heap(), &mut elements, |(left, _), (right, _)| {
+        left.order(right)
+    })?;
     let result = ctx.heap().array(len)?;
-    for (_, element) in elements {
+    for (index, (_, element)) in elements.into_iter().enumerate() {
+        ctx.tick_at(index, len, 8)?;
         result.push(element.clone())?;
     }
     Ok(Value::Array(result))
@@ -77,8 +81,8 @@ fn to_array(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 /// Adds to `result` the elements of `from` that `keep` accepts.
 fn gather(ctx: &mut Ctx<'_>, result: &Set, from: &Set, keep: impl Fn(&Value) -> bool) -> Result<(), Raise> {
-    ctx.tick(from.len())?;
-    for element in from {
+    for (index, element) in from.iter().enumerate() {
+        ctx.tick_at(index, from.len(), 1)?;
         if keep(element) {
             result.add(element.clone())?;
         }
@@ -119,8 +123,13 @@ fn is_within(ctx: &mut Ctx<'_>, inner: &Set, outer: &Set) -> Result<Value, Raise
     if inner.len() > outer.len() {
         return Ok(Value::Bool(false));
     }
-    ctx.tick(inner.len())?;
-    Ok(Value::Bool(inner.iter().all(|element| outer.contains(element))))
+    for (index, element) in inner.iter().enumerate() {
+        ctx.tick_at(index, inner.len(), 1)?;
+        if !outer.contains(element) {
+            return Ok(Value::Bool(false));
+        }
+    }
+    Ok(Value::Bool(true))
 }
 
 fn is_subset(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
@@ -147,14 +156,19 @@ fn is_disjoint(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     } else {
         (right, left)
     };
-    ctx.tick(small.len())?;
-    Ok(Value::Bool(!small.iter().any(|element| large.contains(element))))
+    for (index, element) in small.iter().enumerate() {
+        ctx.tick_at(index, small.len(), 1)?;
+        if large.contains(element) {
+            return Ok(Value::Bool(false));
+        }
+    }
+    Ok(Value::Bool(true))
 }
 
 fn update(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let (set, more) = (set(&args[0])?, array(&args[1])?.snapshot()?);
-    ctx.tick(more.len() / 4)?;
-    for element in &*more {
+    for (index, element) in more.iter().enumerate() {
+        ctx.tick_at(index, more.len(), 4)?;
         set.add(element.clone())?;
     }
     Ok(Value::Null)

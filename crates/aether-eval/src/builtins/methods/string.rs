@@ -7,6 +7,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use super::super::support::{array, int, string};
 use super::super::{BuiltinDef, conversion, strings, text};
 use crate::context::Ctx;
+use crate::pieces::{PIECE, PIECE_ITEMS, text_pieces};
 
 /// Methods of strings.
 pub(in crate::builtins) static STRING: &[BuiltinDef] = &[
@@ -39,15 +40,20 @@ pub(in crate::builtins) static STRING: &[BuiltinDef] = &[
     BuiltinDef::method("pad_center", 1, 2, |ctx, args| pad(ctx, args, Side::Both)),
     BuiltinDef::method("reverse", 0, 0, reverse),
     BuiltinDef::method("trim_start", 0, 0, |ctx, args| {
-        trimmed(ctx, args, str::trim_start)
+        let start = Ends { end: false, ..BOTH };
+        trimmed(ctx, receiver(&args[0]), start, 1, char::is_whitespace)
     }),
-    BuiltinDef::method("trim_end", 0, 0, |ctx, args| trimmed(ctx, args, str::trim_end)),
+    BuiltinDef::method("trim_end", 0, 0, |ctx, args| {
+        let end = Ends { start: false, ..BOTH };
+        trimmed(ctx, receiver(&args[0]), end, 1, char::is_whitespace)
+    }),
     BuiltinDef::method("trim_chars", 1, 1, trim_chars),
     BuiltinDef::method("capitalize", 0, 0, |ctx, args| {
-        text::mapped(ctx, receiver(&args[0]), capitalized)
+        text::capitalized(ctx, receiver(&args[0]))
     }),
     BuiltinDef::method("title", 0, 0, |ctx, args| {
-        text::mapped(ctx, receiver(&args[0]), titled)
+        let mut in_word = false;
+        text::mapped(ctx, receiver(&args[0]), |piece| titled(piece, &mut in_word))
     }),
     BuiltinDef::method("is_empty", 0, 0, is_empty),
     BuiltinDef::method("is_digit", 0, 0, strings::is_digit),
@@ -77,18 +83,53 @@ fn upper(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 }
 
 fn lower(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    text::mapped(ctx, receiver(&args[0]), str::to_lowercase)
+    text::lower(ctx, receiver(&args[0]))
 }
 
 fn trim(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    trimmed(ctx, args, str::trim)
+    trimmed(ctx, receiver(&args[0]), BOTH, 1, char::is_whitespace)
 }
 
-/// What a trimming function of the standard library leaves.
-fn trimmed(ctx: &mut Ctx<'_>, args: &[Value], trim: fn(&str) -> &str) -> Result<Value, Raise> {
-    let subject = receiver(&args[0]);
-    let rest = trim(subject.as_str());
-    ctx.tick((subject.len_bytes() - rest.len()) / 16)?;
+/// The ends of a text that something is taken off.
+#[derive(Clone, Copy)]
+struct Ends {
+    start: bool,
+    end: bool,
+}
+
+const BOTH: Ends = Ends {
+    start: true,
+    end: true,
+};
+
+/// What is left of a text without what `is_cut` holds for at its ends; looking at a byte takes `weight` times as long as
+/// for blanks.
+fn trimmed(
+    ctx: &mut Ctx<'_>,
+    subject: &Rc<Str>,
+    ends: Ends,
+    weight: usize,
+    is_cut: impl Fn(char) -> bool,
+) -> Result<Value, Raise> {
+    let piece = (PIECE / weight).max(64);
+    let mut rest = subject.as_str();
+    let mut more = ends.start;
+    while more && !rest.is_empty() {
+        let head = &rest[..rest.ceil_char_boundary(piece)];
+        let kept = head.trim_start_matches(&is_cut).len();
+        let cut = head.len() - kept;
+        ctx.tick(cut.saturating_mul(weight) / 16)?;
+        rest = &rest[cut..];
+        more = kept == 0;
+    }
+    more = ends.end;
+    while more && !rest.is_empty() {
+        let begun = rest.floor_char_boundary(rest.len().saturating_sub(piece));
+        let kept = rest[begun..].trim_end_matches(&is_cut).len();
+        ctx.tick((rest.len() - begun - kept).saturating_mul(weight) / 16)?;
+        rest = &rest[..begun + kept];
+        more = kept == 0;
+    }
     text::part(ctx, subject, rest)
 }
 
@@ -139,33 +180,52 @@ fn byte_len(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 fn bytes(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let subject = receiver(&args[0]);
-    ctx.tick(subject.len_bytes() / 16)?;
-    Ok(Value::Array(
-        ctx.heap().array_of_bytes(subject.as_str().as_bytes())?,
-    ))
-}
-
-/// The pieces of an iterator over parts of a text.
-fn pieces<'t>(ctx: &mut Ctx<'_>, parts: impl Iterator<Item = &'t str>) -> Result<Value, Raise> {
-    let result = ctx.heap().array(0)?;
-    for part in parts {
-        ctx.check_at(result.len())?;
-        result.push(Value::String(ctx.heap().piece(part)?))?;
-    }
-    Ok(Value::Array(result))
+    Ok(Value::Array(ctx.array_of_bytes(subject.as_str().as_bytes())?))
 }
 
 /// The lines without their ends, `\n` or `\r\n`; a last one that is empty is none.
 fn lines(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let subject = receiver(&args[0]);
-    ctx.tick(subject.len_bytes() / 16)?;
-    pieces(ctx, subject.as_str().lines())
+    let whole = receiver(&args[0]).as_str();
+    let lines = ctx.heap().array(0)?;
+    let mut begun = 0;
+    ctx.each_occurrence(whole, "\n", |ctx, at| {
+        let line = &whole[begun..at];
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        lines.push(Value::String(ctx.heap().piece(line)?))?;
+        begun = at + 1;
+        Ok(true)
+    })?;
+    if begun < whole.len() {
+        lines.push(Value::String(ctx.heap().piece(&whole[begun..])?))?;
+    }
+    Ok(Value::Array(lines))
 }
 
 fn split_whitespace(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let subject = receiver(&args[0]);
-    ctx.tick(subject.len_bytes() / 16)?;
-    pieces(ctx, subject.as_str().split_whitespace())
+    let whole = receiver(&args[0]).as_str();
+    let words = ctx.heap().array(0)?;
+    // Where the word that has begun does so.
+    let mut word = None;
+    let mut passed = 0;
+    for piece in text_pieces(whole) {
+        ctx.tick(piece.len() / 16)?;
+        for (at, character) in piece.char_indices() {
+            let at = passed + at;
+            match (word, character.is_whitespace()) {
+                (None, false) => word = Some(at),
+                (Some(begun), true) => {
+                    words.push(Value::String(ctx.heap().piece(&whole[begun..at])?))?;
+                    word = None;
+                }
+                (None, true) | (Some(_), false) => {}
+            }
+        }
+        passed += piece.len();
+    }
+    if let Some(begun) = word {
+        words.push(Value::String(ctx.heap().piece(&whole[begun..])?))?;
+    }
+    Ok(Value::Array(words))
 }
 
 fn split_iter(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
@@ -203,37 +263,29 @@ fn find(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         None | Some(Value::Null) => 0,
         Some(from) => usize::try_from(int(from)?).unwrap_or(0),
     };
-    text::tick_search(ctx, subject, part)?;
     if from > subject.len_chars() {
         return Ok(Value::Int(-1));
     }
-    let skipped = subject.byte_offset(from);
-    let found = subject.as_str()[skipped..].find(part.as_str());
-    Ok(Value::Int(found.map_or(-1, |at| {
-        subject.char_index_of_byte(skipped + at) as i64
-    })))
+    let found = ctx.find_text(subject.as_str(), part.as_str(), subject.byte_offset(from))?;
+    Ok(text::char_index(subject, found))
 }
 
 fn rfind(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let (subject, part) = (receiver(&args[0]), string(&args[1])?);
-    text::tick_search(ctx, subject, part)?;
-    let found = subject.as_str().rfind(part.as_str());
-    Ok(Value::Int(
-        found.map_or(-1, |at| subject.char_index_of_byte(at) as i64),
-    ))
+    let found = ctx.find_text_backwards(subject.as_str(), part.as_str())?;
+    Ok(text::char_index(subject, found))
 }
 
 fn replace_first(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let (subject, old, new) = (receiver(&args[0]), string(&args[1])?, string(&args[2])?);
-    text::tick_search(ctx, subject, old)?;
     let whole = subject.as_str();
-    let Some(at) = whole.find(old.as_str()) else {
+    let Some(at) = ctx.find_text(whole, old.as_str(), 0)? else {
         return Ok(Value::String(subject.clone()));
     };
     let mut out = StrBuilder::with_capacity(ctx.heap(), whole.len() - old.len_bytes() + new.len_bytes())?;
-    out.push_str(&whole[..at])?;
+    text::push_long(ctx, &mut out, &whole[..at])?;
     out.push_str(new.as_str())?;
-    out.push_str(&whole[at + old.len_bytes()..])?;
+    text::push_long(ctx, &mut out, &whole[at + old.len_bytes()..])?;
     Ok(Value::String(out.finish()?))
 }
 
@@ -274,31 +326,23 @@ fn trim_chars(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let (subject, set) = (receiver(&args[0]), string(&args[1])?);
     ctx.tick(set.len_bytes() / 16)?;
     let set: Vec<char> = set.as_str().chars().collect();
-    let rest = subject.as_str().trim_matches(set.as_slice());
-    ctx.tick((subject.len_bytes() - rest.len()).saturating_mul(set.len().max(1)) / 16)?;
-    text::part(ctx, subject, rest)
+    // A character is compared with all of the set.
+    trimmed(ctx, subject, BOTH, set.len().max(1), |character| {
+        set.contains(&character)
+    })
 }
 
-/// The first character in upper case, the others in lower case.
-fn capitalized(text: &str) -> String {
-    let mut characters = text.chars();
-    match characters.next() {
-        Some(first) => first.to_uppercase().collect::<String>() + &characters.as_str().to_lowercase(),
-        None => String::new(),
-    }
-}
-
-/// Every word with its first letter in upper case and the others in lower case; an apostrophe ends no word.
-fn titled(text: &str) -> String {
+/// Every word with its first letter in upper case and the others in lower case; an apostrophe ends no word. Whether the
+/// text begins within one, and whether it ends so, is in `in_word`.
+fn titled(text: &str, in_word: &mut bool) -> String {
     let mut result = String::with_capacity(text.len());
-    let mut in_word = false;
     for character in text.chars() {
-        if in_word {
+        if *in_word {
             result.extend(character.to_lowercase());
         } else {
             result.extend(character.to_uppercase());
         }
-        in_word = character.is_alphanumeric() || in_word && matches!(character, '\'' | '\u{2019}');
+        *in_word = character.is_alphanumeric() || *in_word && matches!(character, '\'' | '\u{2019}');
     }
     result
 }
@@ -323,8 +367,11 @@ fn converted(
 
 /// A text around the first occurrence of a part: what is before it and behind it.
 fn around<'t>(ctx: &mut Ctx<'_>, subject: &'t Str, part: &Str) -> Result<Option<(&'t str, &'t str)>, Raise> {
-    text::tick_search(ctx, subject, part)?;
-    Ok(subject.as_str().split_once(part.as_str()))
+    let found = ctx.find_text(subject.as_str(), part.as_str(), 0)?;
+    Ok(found.map(|at| {
+        let (head, tail) = subject.as_str().split_at(at);
+        (head, &tail[part.len_bytes()..])
+    }))
 }
 
 /// What is before the first occurrence; all if there is none.
@@ -359,7 +406,6 @@ fn normalize(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         None | Some(Value::Null) => "NFC",
         Some(form) => string(form)?.as_str(),
     };
-    ctx.tick(subject.len_bytes() / 16)?;
     let form: fn(&str) -> Box<dyn Iterator<Item = char> + '_> = match form {
         "NFC" => |text| Box::new(text.nfc()),
         "NFD" => |text| Box::new(text.nfd()),
@@ -375,7 +421,10 @@ fn normalize(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         return Ok(Value::String(subject.clone()));
     }
     let mut out = StrBuilder::with_capacity(ctx.heap(), subject.len_bytes())?;
-    for character in form(subject.as_str()) {
+    for (index, character) in form(subject.as_str()).enumerate() {
+        if index.is_multiple_of(PIECE_ITEMS) {
+            ctx.tick(PIECE_ITEMS.min(subject.len_bytes()) / 16)?;
+        }
         out.push_char(character)?;
     }
     Ok(Value::String(out.finish()?))
@@ -393,10 +442,18 @@ fn compare(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 fn eq_ignore_case(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let (left, right) = (receiver(&args[0]), string(&args[1])?);
-    ctx.tick(left.len_bytes().min(right.len_bytes()) / 16)?;
-    let (left, right) = (left.as_str().chars(), right.as_str().chars());
-    Ok(Value::Bool(
-        left.flat_map(char::to_lowercase)
-            .eq(right.flat_map(char::to_lowercase)),
-    ))
+    let most = left.len_bytes().min(right.len_bytes());
+    let mut left = left.as_str().chars().flat_map(char::to_lowercase);
+    let mut right = right.as_str().chars().flat_map(char::to_lowercase);
+    for index in 0.. {
+        if index % PIECE_ITEMS == 0 {
+            ctx.tick(PIECE_ITEMS.min(most) / 16)?;
+        }
+        match (left.next(), right.next()) {
+            (None, None) => break,
+            (left, right) if left == right => {}
+            _ => return Ok(Value::Bool(false)),
+        }
+    }
+    Ok(Value::Bool(true))
 }

@@ -25,6 +25,14 @@ const STATE: usize = 3;
 const ARGUMENT: usize = 4;
 const PREPARED: usize = 5;
 
+/// The variable of the environment that holds a part of the names of what is measured; all else is passed over.
+const FILTER: &str = "AETHER_BENCH_FILTER";
+/// The variable that asks for lines that programs read.
+const MACHINE: &str = "AETHER_BENCH_FIELDS";
+/// What such a line begins with; fields follow behind tabs: median and spread in nanoseconds, objects, bytes, peak, what a
+/// call handles in bytes and items, the name, and the line for people.
+const MARK: &str = "[BENCH]";
+
 /// Nanoseconds of a batch.
 const BATCH: u64 = 1_000_000;
 /// Calls of a batch without any time in which the clock is taken to stand still.
@@ -56,6 +64,7 @@ struct Measured {
     /// What there was before the call of which memory is measured, and what that took.
     before: Option<Before>,
     allocations: Option<u64>,
+    bytes: u64,
     peak: usize,
 }
 
@@ -88,6 +97,11 @@ impl Native for State {
 pub(super) fn bench(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
     match event {
         Event::Start => {
+            if let Some(part) = ctx.host().env(FILTER)
+                && !ctx.text(&slots[0])?.as_str().contains(&part)
+            {
+                return Ok(Step::Done(Value::Null));
+            }
             let answer = ctx.host().permit(Permission::Clock, "clock");
             answer.map_err(|detail| Raise::permission(&detail))?;
             let setup = options(&slots[2], OPTIONS)?.and_then(|dict| dict.get_str_value("setup"));
@@ -155,11 +169,13 @@ fn after_call(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
             peak: ctx.heap().peak_bytes(),
         });
         ctx.heap().reset_peak();
+        ctx.heap().count_charges();
         state.batch_begun = ctx.host().stopwatch();
         drop(state);
         return Ok(call(slots));
     };
     if state.allocations.is_none() {
+        state.bytes = ctx.heap().end_counting_charges();
         state.allocations = Some(ctx.heap().objects_made() - before.objects);
         state.peak = ctx.heap().peak_bytes() - before.live;
         ctx.heap().raise_peak(before.peak);
@@ -221,28 +237,42 @@ impl Measured {
 
 /// Prints what was measured and gives it as a dict.
 fn finish(ctx: &mut Ctx<'_>, slots: &[Value]) -> Result<Step, Raise> {
-    let (median, spread, allocations, peak) = {
+    let (median, spread, allocations, bytes, peak) = {
         let state = measured(slots).borrow();
         let (median, spread) = state.summary();
-        (median, spread, state.allocations.unwrap_or(0), state.peak)
+        let allocations = state.allocations.unwrap_or(0);
+        (median, spread, allocations, state.bytes, state.peak)
     };
     let name = ctx.text(&slots[0])?;
     let mut line = format!(
-        "{}  {} ± {}  {allocations} allocs/iter  peak {peak} bytes",
+        "{}  {} ± {}  {allocations} allocs/iter  {bytes} bytes/iter peak {peak} bytes",
         name.as_str(),
         duration(median),
         duration(spread)
     );
     let given = options(&slots[2], OPTIONS)?;
-    for (key, unit, divisor) in [("bytes", "MB/s", 1e6), ("items", "items/s", 1.0)] {
+    let mut handled = [f64::NAN; 2];
+    for (index, (key, unit, divisor)) in [("bytes", "MB/s", 1e6), ("items", "items/s", 1.0)]
+        .into_iter()
+        .enumerate()
+    {
         let amount = given.and_then(|dict| dict.get_str_value(key));
         if let Some(amount) = amount.filter(|amount| !amount.is_null()) {
-            let rate = float(&amount)? / (median / 1e9) / divisor;
+            handled[index] = float(&amount)?;
+            let rate = handled[index] / (median / 1e9) / divisor;
             // A clock that stands still has no rates.
             if rate.is_finite() {
                 let _ = write!(line, "  {rate:.1} {unit}");
             }
         }
+    }
+    if ctx.host().env(MACHINE).is_some() {
+        let [of_bytes, of_items] = handled;
+        let name = one_line(name.as_str());
+        line = format!(
+            "{MARK}\t{median}\t{spread}\t{allocations}\t{bytes}\t{peak}\t{of_bytes}\t{of_items}\t{name}\t{}",
+            one_line(&line)
+        );
     }
     line.push('\n');
     console::write(ctx, "bench", &line)?;
@@ -252,12 +282,26 @@ fn finish(ctx: &mut Ctx<'_>, slots: &[Value]) -> Result<Step, Raise> {
     put(heap, &result, "median", Value::Float(median))?;
     put(heap, &result, "spread", Value::Float(spread))?;
     put(heap, &result, "allocs", Value::Int(allocations as i64))?;
+    put(heap, &result, "bytes", Value::Int(bytes as i64))?;
     put(heap, &result, "peak", Value::Int(peak as i64))?;
     Ok(Step::Done(Value::Dict(result)))
 }
 
 fn put(heap: &Heap, dict: &Dict, key: &str, value: Value) -> Result<(), Raise> {
     dict.insert(Value::String(heap.intern(key)?), value).map(drop)
+}
+
+/// A text without control characters.
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
 }
 
 /// Nanoseconds with a unit and three digits.

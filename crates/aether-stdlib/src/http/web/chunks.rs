@@ -4,6 +4,7 @@
 //! Asking for a piece that has not come parks who asks.
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use aether_value::{Builtin, Native, Raise, StrBuilder, Value};
 
 use super::super::exchange::{Failure, Reader};
 use super::super::failed;
+use super::super::handles::Connection;
 use super::answer::bytes_value;
 use crate::arguments::receiver;
 use crate::pieces::{self, Ahead, MOST_BYTES};
@@ -32,6 +34,8 @@ pub(super) struct Chunks {
     pipe: Arc<Pipe>,
     url: String,
     most: usize,
+    /// Counts as open until the body has ended.
+    connection: RefCell<Option<Connection>>,
 }
 
 impl Chunks {
@@ -39,14 +43,44 @@ impl Chunks {
     ///
     /// # Errors
     /// There is no thread to read it.
-    pub(super) fn new(reader: Reader, url: String, most: usize) -> io::Result<Self> {
+    pub(super) fn new(
+        reader: Reader,
+        url: String,
+        most: usize,
+        connection: Option<Connection>,
+    ) -> io::Result<Self> {
         let pipe = Pipe::new();
         let shared = pipe.clone();
         std::thread::Builder::new()
             .name("aether-http-body".to_owned())
             .stack_size(STACK)
             .spawn(move || shared.fill(up_to(most, reader)))?;
-        Ok(Self { pipe, url, most })
+        Ok(Self {
+            pipe,
+            url,
+            most,
+            connection: RefCell::new(connection),
+        })
+    }
+}
+
+impl Chunks {
+    fn abandon(&self) {
+        self.pipe.abandon();
+        drop(self.connection.take());
+    }
+
+    /// The connection, which is kept for the next request now that the body has ended.
+    fn end(&self) {
+        if let Some(connection) = self.connection.take() {
+            connection.keep();
+        }
+    }
+
+    /// The error of a body that could not be read to its end.
+    fn error(&self, ctx: &Ctx<'_>, failure: Failure) -> Raise {
+        drop(self.connection.take());
+        failed(ctx, &self.url, failure, self.most)
     }
 }
 
@@ -66,7 +100,7 @@ fn up_to(most: usize, mut reader: Reader) -> impl FnMut(&mut [u8]) -> Result<usi
 
 impl Drop for Chunks {
     fn drop(&mut self) {
-        self.pipe.abandon();
+        self.abandon();
     }
 }
 
@@ -77,8 +111,11 @@ fn has_next(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step
     let chunks = receiver::<Chunks>(slots);
     match chunks.pipe.peek() {
         Ahead::Piece(()) => Ok(Step::Done(Value::Bool(true))),
-        Ahead::End => Ok(Step::Done(Value::Bool(false))),
-        Ahead::Failed(failure) => Err(failed(ctx, &chunks.url, failure, chunks.most)),
+        Ahead::End => {
+            chunks.end();
+            Ok(Step::Done(Value::Bool(false)))
+        }
+        Ahead::Failed(failure) => Err(chunks.error(ctx, failure)),
         Ahead::NotYet => chunks.pipe.clone().wait(ctx),
     }
 }
@@ -93,15 +130,18 @@ fn next(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Ra
             ctx.tick(piece.len() / 16)?;
             Ok(Step::Done(bytes_value(ctx.heap(), &piece)?))
         }
-        Ahead::End => Ok(Step::Done(Value::Null)),
-        Ahead::Failed(failure) => Err(failed(ctx, &chunks.url, failure, chunks.most)),
+        Ahead::End => {
+            chunks.end();
+            Ok(Step::Done(Value::Null))
+        }
+        Ahead::Failed(failure) => Err(chunks.error(ctx, failure)),
         Ahead::NotYet => chunks.pipe.clone().wait(ctx),
     }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature of built-ins")]
 fn close(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    receiver::<Chunks>(args).pipe.abandon();
+    receiver::<Chunks>(args).abandon();
     Ok(Value::Null)
 }
 

@@ -9,15 +9,13 @@ use ureq::Agent;
 use ureq::http::{Method, Response, Uri};
 
 use super::super::exchange::{self, Failure, Reader, Request};
+use super::super::handles::{self, IDLE_CONNECTIONS, Kept};
 use super::super::{failed, http_error, location, reach, room};
 use super::answer;
 use super::chunks::Chunks;
 use super::cookies::Jar;
 use super::options::{CLIENT_OPTIONS, Content, REQUEST_OPTIONS, Settings};
 use crate::arguments::{Options, receiver, string};
-
-/// Connections that a client keeps while nothing goes over them.
-const IDLE_CONNECTIONS: usize = 8;
 
 static METHODS: &[BuiltinDef] = &[
     BuiltinDef::method("request", 2, 3, |ctx, args| {
@@ -37,6 +35,8 @@ struct Client {
     settings: Settings,
     agent: Agent,
     cookies: Arc<Jar>,
+    /// Counts for the connections that it keeps.
+    kept: Kept,
 }
 
 impl Native for Client {
@@ -119,6 +119,7 @@ pub(super) fn client(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> 
             IDLE_CONNECTIONS,
         ),
         cookies: Arc::new(Jar::default()),
+        kept: Kept::default(),
         settings,
     };
     Ok(Value::Native(ctx.heap().native(Box::new(client))?))
@@ -169,6 +170,7 @@ fn call(
         let permitted = ctx.host().permit(aether_eval::Permission::Net, &place);
         permitted.map_err(|detail| Raise::permission(&detail))?;
     }
+    let token = handles::begin(ctx, client.map(|client| &client.kept))?;
     let most = if streams {
         usize::MAX / 2
     } else {
@@ -206,22 +208,31 @@ fn call(
             let text = exchange::text(response.headers(), response.body(), most)?;
             Ok(Outcome::Whole(response, target, text))
         },
-        move |ctx, outcome| match outcome {
-            Ok(Outcome::Whole(response, target, text)) => answer::whole(ctx, &response, &target, &text),
-            Ok(Outcome::Stream(response, target)) => {
-                let (parts, reader) = response.into_parts();
-                let chunks = Chunks::new(reader, asked.clone(), most)
-                    .map_err(|error| http_error(&asked, &error.to_string()))?;
-                let chunks = Value::Native(ctx.heap().native(Box::new(chunks))?);
-                answer::streaming(ctx, &Response::from_parts(parts, ()), &target, chunks)
+        move |ctx, outcome| {
+            let connection = handles::end(ctx, token);
+            match outcome {
+                Ok(Outcome::Whole(response, target, text)) => {
+                    if let Some(connection) = connection {
+                        connection.keep();
+                    }
+                    answer::whole(ctx, &response, &target, &text)
+                }
+                Ok(Outcome::Stream(response, target)) => {
+                    let (parts, reader) = response.into_parts();
+                    let chunks = Chunks::new(reader, asked.clone(), most, connection)
+                        .map_err(|error| http_error(&asked, &error.to_string()))?;
+                    let chunks = Value::Native(ctx.heap().native(Box::new(chunks))?);
+                    answer::streaming(ctx, &Response::from_parts(parts, ()), &target, chunks)
+                }
+                Err(Failure::TooLarge) if is_limited => Err(http_error(
+                    &asked,
+                    &format!("the body is larger than {limit} bytes (max_body)"),
+                )),
+                Err(failure) => Err(failed(ctx, &asked, failure, most)),
             }
-            Err(Failure::TooLarge) if is_limited => Err(http_error(
-                &asked,
-                &format!("the body is larger than {limit} bytes (max_body)"),
-            )),
-            Err(failure) => Err(failed(ctx, &asked, failure, most)),
         },
     );
+    handles::forget(ctx);
     drop(charge);
     result
 }

@@ -49,12 +49,14 @@ pub(super) async fn serve(
     let limit = shared.limits.timeout;
     // A connection over which nothing comes takes no buffers.
     let mut phase = shared.phase.subscribe();
+    // A new stream is taken to be readable until it has been tried, so it is looked at what there is.
     let begun = async {
+        let mut first = [0];
         match limit {
-            Some(limit) => timeout(limit, stream.readable())
+            Some(limit) => timeout(limit, stream.peek(&mut first))
                 .await
                 .is_ok_and(|begun| begun.is_ok()),
-            None => stream.readable().await.is_ok(),
+            None => stream.peek(&mut first).await.is_ok(),
         }
     };
     let begins = tokio::select! {
@@ -338,5 +340,20 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Punctual<S> {
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::serve;
+
+    /// The size of what an asynchronous function of six parameters gives.
+    fn size<A, B, C, D, E, F, R>(_: fn(A, B, C, D, E, F) -> R) -> usize {
+        size_of::<R>()
+    }
+
+    #[test]
+    fn connections_over_which_nothing_has_come_are_small() {
+        assert!(size(serve) <= 1024, "{} bytes", size(serve));
     }
 }

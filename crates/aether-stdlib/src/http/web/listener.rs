@@ -41,6 +41,8 @@ pub(super) struct ServerLimits {
     pub(super) timeout: Option<Duration>,
     /// Handles that may be open.
     pub(super) handles: Option<usize>,
+    /// The budget of the heap, which bodies and answers that wait do not exceed either.
+    pub(super) memory: Option<usize>,
 }
 
 /// How a server is doing.
@@ -143,7 +145,9 @@ impl Held {
     /// Counts more; false if there are too many.
     pub(super) fn add(&mut self, bytes: usize) -> bool {
         self.bytes += bytes;
-        let most = LEAST_BODIES.max(self.shared.limits.max_body.saturating_mul(BODIES));
+        let limits = &self.shared.limits;
+        let most = LEAST_BODIES.max(limits.max_body.saturating_mul(BODIES));
+        let most = limits.memory.map_or(most, |memory| most.min(memory));
         self.shared.bodies.fetch_add(bytes, Ordering::AcqRel) + bytes <= most
     }
 }
@@ -189,7 +193,11 @@ impl Shared {
 
     /// Whether too much waits for peers that do not take it.
     pub(super) fn is_clogged(&self) -> bool {
-        self.unsent.load(Ordering::Acquire) > MOST_UNSENT
+        let most = self
+            .limits
+            .memory
+            .map_or(MOST_UNSENT, |memory| MOST_UNSENT.min(memory));
+        self.unsent.load(Ordering::Acquire) > most
     }
 
     /// Answers a request.

@@ -109,6 +109,7 @@ pub(super) fn serve(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         max_body: positive(options, MAX_BODY, DEFAULT_MAX_BODY)?,
         timeout: Duration::try_from_secs_f64(timeout).ok(),
         handles: ctx.handles_left(),
+        memory: ctx.heap().limit(),
     };
     let concurrency = positive(options, CONCURRENCY, DEFAULT_CONCURRENCY)?;
     permit(ctx, Permission::Listen, address)?;

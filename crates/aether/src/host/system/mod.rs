@@ -28,8 +28,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aether_eval::{
-    AccessCheck, Background, Entries, Entry, FileHandle, FileInfo, Host, HostMaker, LocalZone, Names,
-    OpenFile, OpenMode, Permission, Steps, Stream, Waiting, Waker,
+    AccessCheck, Background, Entries, Entry, FileHandle, FileInfo, Glance, Host, HostMaker, LocalZone,
+    Lookout, Names, OpenFile, OpenMode, Permission, Steps, Stream, Waiting, Waker,
 };
 
 use self::files::{
@@ -425,6 +425,19 @@ impl Host for SystemHost {
             return false;
         }
         is_set
+    }
+
+    fn lookout(&mut self) -> Option<Lookout> {
+        let (begun, stop) = (self.begun, self.stop.clone());
+        Some(Box::new(move || {
+            let is_set = stop.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed));
+            #[cfg(feature = "process")]
+            let is_set = is_set && !signals::takes_interrupts();
+            Glance {
+                now: nanos_since(begun),
+                stop: is_set,
+            }
+        }))
     }
 
     fn interrupt_taken(&mut self) {
