@@ -363,3 +363,57 @@ println(await got)
     }
     assert!(refused > 0);
 }
+
+/// What could not be done for want of memory has not been done: tried again, it gives what it would have given. No value
+/// of a channel is lost or sent twice, no permit of a lock is lost.
+#[test]
+fn what_is_refused_at_a_channel_or_a_lock_can_be_done_again() {
+    let text = r#"
+let refused = 0
+fn again(f) { try { return f() } catch (e) { refused += 1 }
+  return f() }
+let ch = channel(2)
+again(fn() { return ch.try_send(1) })
+again(fn() { return await ch.send(2) })
+println(again(fn() { return await ch.recv() }), again(fn() { return ch.try_recv() }))
+ch.try_send(3)
+ch.try_send(4)
+println(again(fn() { return select([[ch, fn(v) { return v }]]) }))
+again(fn() { for v in ch { println(v) 
+  break } })
+ch.try_send(5)
+println(again(fn() { return ch.next() }))
+let one = Promise.spawn(fn() { return ch.next() })
+again(fn() { return ch.try_send(6) })
+println(await one)
+let two = Promise.spawn(fn() { return select([[ch, fn(v) { return v }]], 1) })
+again(fn() { return await ch.send(7) })
+println(await two, ch.length)
+let lock = mutex()
+println(again(fn() { return lock.with(fn() { return "in" }) }))
+again(fn() { return await lock.acquire() })
+let three = Promise.spawn(fn() { return lock.with(fn() { return "in too" }) })
+lock.release()
+println(await three, lock.locked)
+println(refused > 0)
+"#;
+    let (plain, result, charges) = stressed(text, 0, Some(u64::MAX - 1));
+    result.unwrap();
+    assert_eq!(plain, "1 2\n3\n4\n5\n6\n7 0\nin\nin too false\nfalse\n");
+    let expected = plain.strip_suffix("false\n").unwrap();
+    let mut refused = 0;
+    for number in 1..=charges {
+        match stressed(text, 0, Some(number)) {
+            (out, Ok(()), _) => {
+                let rest = out.strip_prefix(expected);
+                assert!(matches!(rest, Some("true\n" | "false\n")), "{number}: {out}");
+                refused += usize::from(rest == Some("true\n"));
+            }
+            (_, Err(RunError::Runtime(error)), _) => {
+                assert_eq!(error.kind, ErrorKind::OutOfMemory, "{number}: {error}");
+            }
+            (_, Err(other), _) => panic!("{number}: {other}"),
+        }
+    }
+    assert!(refused > 10, "{refused} refusals were caught");
+}

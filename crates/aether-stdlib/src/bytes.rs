@@ -2,6 +2,7 @@
 
 use aether_eval::Ctx;
 use aether_value::{Array, Charge, Heap, Raise, Rc, Value};
+#[cfg(feature = "files")]
 use std::io::{self, Read};
 
 /// The text of the error for bytes that are not UTF-8, as the standard library has it.
@@ -9,8 +10,10 @@ use std::io::{self, Read};
 pub(crate) const NOT_UTF8: &str = "stream did not contain valid UTF-8";
 
 /// Bytes that are made room for at first if a file does not tell its size.
+#[cfg(feature = "files")]
 const CHUNK: usize = 64 << 10;
 /// Bytes read between two looks at limits and interrupts.
+#[cfg(feature = "files")]
 const STEP: usize = 1 << 20;
 /// The longest text.
 pub(crate) const MAX_SIZE: usize = i32::MAX as usize;
@@ -50,6 +53,7 @@ impl Bytes {
 }
 
 /// The rest of a reader, whose size is expected to be `size`.
+#[cfg(feature = "files")]
 pub(crate) fn read_all(
     ctx: &mut Ctx<'_>,
     mut reader: impl Read,
@@ -97,6 +101,7 @@ pub(crate) fn collect_bytes(ctx: &mut Ctx<'_>, operation: &str, array: &Rc<Array
 }
 
 /// Whether a value is a buffer, which is written as the bytes that it holds and not as its text.
+#[cfg(feature = "files")]
 pub(crate) fn is_buffer(value: &Value) -> bool {
     #[cfg(feature = "bytes")]
     if let Value::Native(native) = value {
@@ -107,6 +112,7 @@ pub(crate) fn is_buffer(value: &Value) -> bool {
 }
 
 /// Lends what is written for a value: the bytes of a buffer, else the value's text.
+#[cfg(feature = "files")]
 pub(crate) fn with_content<R>(
     ctx: &mut Ctx<'_>,
     value: &Value,

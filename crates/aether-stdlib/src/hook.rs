@@ -108,6 +108,7 @@ impl<Q: Queue> Hook<Q> {
     }
 
     /// Whether the host still tells.
+    #[cfg(feature = "watch")]
     pub(crate) fn is_live(&self) -> bool {
         self.source.try_borrow().is_ok_and(|source| source.is_some())
     }

@@ -98,6 +98,7 @@ impl<E: 'static> Pipe<E> {
     }
 
     /// What comes next, which stays.
+    #[cfg(feature = "web")]
     pub(crate) fn peek(&self) -> Ahead<(), E> {
         self.look(|_| ())
     }

@@ -4,13 +4,16 @@
 //! is in it and what waits to be sent: whoever receives gets that first, and null from then on.
 //!
 //! Invariants
-//! - While somebody waits to receive, nothing waits to be received.
+//! - While somebody waits to receive, nothing waits to be received, but what a loop has asked for.
 //! - A value goes to exactly one receiver that still waits; one whose promise was cancelled is passed over.
+//! - What a frame waits for (a loop, `next`, `select`) is kept in the channel until the frame takes it; a frame that
+//!   ends otherwise leaves it to the next receiver.
+//! - A value is taken out when nothing can fail any more between that and its being handed on.
 //!
 //! Source: library reference §E9.
 
 use aether_value::{
-    Builtin, ErrorKind, Heap, Native, NativeObject, Promise, PromiseState, Raise, Raw, Rc, Value,
+    Array, Builtin, ErrorKind, Heap, Native, NativeObject, Promise, PromiseState, Raise, Raw, Rc, Value,
 };
 use std::any::Any;
 use std::cell::RefCell;
@@ -29,37 +32,21 @@ pub(super) static DEFS: &[BuiltinDef] = &[
 
 static METHODS: &[BuiltinDef] = &[
     BuiltinDef::method("send", 1, 1, send),
-    BuiltinDef::method("recv", 0, 0, |ctx, args| receive(ctx, &args[0], Form::Plain)),
+    BuiltinDef::method("recv", 0, 0, recv),
     BuiltinDef::method("try_send", 1, 1, try_send),
     BuiltinDef::method("try_recv", 0, 0, try_recv),
     BuiltinDef::method("close", 0, 0, close),
-    BuiltinDef::method_frame("has_next", 0, 0, 1, has_next),
-    BuiltinDef::method_frame("next", 0, 0, 1, next),
+    BuiltinDef::method_frame("has_next", 0, 0, 2, has_next).catching(),
+    BuiltinDef::method_frame("next", 0, 0, 2, next).catching(),
 ];
 
-/// How a receiver is told of a value.
+/// How a receiver is told of a value, or of the end.
 #[derive(Clone, Copy)]
 enum Form {
     /// By the value; by null at the end.
     Plain,
-    /// By an array of it; by null at the end.
-    Item,
-    /// By an array of this number and the value, null at the end.
-    Case(i64),
-}
-
-impl Form {
-    fn of(self, heap: &Heap, value: Option<Value>) -> Result<Value, Raise> {
-        let items = match (self, value) {
-            (Self::Plain, value) => return Ok(value.unwrap_or(Value::Null)),
-            (Self::Item, None) => return Ok(Value::Null),
-            (Self::Item, Some(value)) => heap.array_from_slice(&[value])?,
-            (Self::Case(number), value) => {
-                heap.array_from_slice(&[Value::Int(number), value.unwrap_or(Value::Null)])?
-            }
-        };
-        Ok(Value::Array(items))
-    }
+    /// By this number. The value is kept for it in the channel; at the end there is none.
+    Kept(i64),
 }
 
 /// Somebody who waits to receive.
@@ -68,12 +55,20 @@ struct Receiver {
     form: Form,
 }
 
+/// A value that has left the queue and is not taken yet.
+struct Held {
+    value: Value,
+    /// The promise of the frame that it is for; none if whoever comes first may have it.
+    owner: Option<Rc<Promise>>,
+}
+
 struct State {
     items: VecDeque<Value>,
     senders: VecDeque<(Rc<Promise>, Value)>,
     receivers: VecDeque<Receiver>,
-    /// What a loop is about to take.
-    held: Option<Value>,
+    /// What comes before the items: first so many, `free`, that anybody may take.
+    held: VecDeque<Held>,
+    free: usize,
     closed: bool,
 }
 
@@ -94,6 +89,7 @@ impl Native for Channel {
             + state.items.capacity() * size_of::<Value>()
             + state.senders.capacity() * size_of::<(Rc<Promise>, Value)>()
             + state.receivers.capacity() * size_of::<Receiver>()
+            + state.held.capacity() * size_of::<Held>()
     }
 
     fn trace(&self, visit: &mut dyn FnMut(&Raw)) {
@@ -101,11 +97,14 @@ impl Native for Channel {
             return;
         };
         let senders = state.senders.iter().map(|(_, value)| value);
-        for value in state.items.iter().chain(senders).chain(&state.held) {
+        let held = state.held.iter().map(|held| &held.value);
+        for value in state.items.iter().chain(senders).chain(held) {
             visit(&Raw::of_value(value));
         }
         let senders = state.senders.iter().map(|(promise, _)| promise);
-        for promise in senders.chain(state.receivers.iter().map(|receiver| &receiver.promise)) {
+        let receivers = state.receivers.iter().map(|receiver| &receiver.promise);
+        let owners = state.held.iter().filter_map(|held| held.owner.as_ref());
+        for promise in senders.chain(receivers).chain(owners) {
             visit(&Raw::of_rc(promise));
         }
     }
@@ -148,7 +147,8 @@ fn channel(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
             items: VecDeque::new(),
             senders: VecDeque::new(),
             receivers: VecDeque::new(),
-            held: None,
+            held: VecDeque::new(),
+            free: 0,
             closed: false,
         }),
     };
@@ -187,29 +187,45 @@ fn reserve<T>(
 }
 
 /// Gives the room of queues back that are empty and were long.
-fn settle_room(native: &NativeObject, channel: &Channel) -> Result<(), Raise> {
+fn settle_room(native: &NativeObject, channel: &Channel) {
+    fn settle<T>(queue: &mut VecDeque<T>) {
+        if queue.is_empty() && queue.capacity() > FEW {
+            *queue = VecDeque::new();
+        }
+    }
     let mut state = channel.state.borrow_mut();
-    if state.items.is_empty() && state.items.capacity() > FEW {
-        state.items = VecDeque::new();
-    }
-    if state.senders.is_empty() && state.senders.capacity() > FEW {
-        state.senders = VecDeque::new();
-    }
-    if state.receivers.is_empty() && state.receivers.capacity() > FEW {
-        state.receivers = VecDeque::new();
-    }
+    settle(&mut state.items);
+    settle(&mut state.senders);
+    settle(&mut state.receivers);
+    settle(&mut state.held);
     drop(state);
-    native.recharge()
+    let is_charged = native.recharge();
+    debug_assert!(is_charged.is_ok(), "less is never refused");
+}
+
+impl Receiver {
+    /// Whether somebody may still take what it is told of: a frame that has gone holds its promise no longer.
+    fn waits(&self) -> bool {
+        let is_held = match self.form {
+            Form::Plain => true,
+            Form::Kept(_) => Rc::count(&self.promise) > 1,
+        };
+        is_held && self.promise.is_pending()
+    }
 }
 
 impl Channel {
-    /// The next one who still waits to receive.
-    fn receiver(&self) -> Option<Receiver> {
+    /// How the next one who still waits to receive is told.
+    fn awaited(&self) -> Option<Form> {
         loop {
-            let receiver = self.state.borrow_mut().receivers.pop_front()?;
-            if receiver.promise.is_pending() {
-                return Some(receiver);
+            let state = self.state.borrow();
+            let receiver = state.receivers.front()?;
+            if receiver.waits() {
+                return Some(receiver.form);
             }
+            drop(state);
+            let gone = self.state.borrow_mut().receivers.pop_front();
+            drop(gone);
         }
     }
 
@@ -223,20 +239,54 @@ impl Channel {
         }
     }
 
-    /// Hands a value to somebody who waits for one; gives it back if there is nobody.
-    fn hand_over(&self, ctx: &mut Ctx<'_>, value: Value) -> Result<Option<Value>, Raise> {
-        let Some(receiver) = self.receiver() else {
-            return Ok(Some(value));
+    /// Hands a value to the first one who waits to receive, of this form. For what is kept there must be room.
+    fn hand(&self, ctx: &mut Ctx<'_>, form: Form, value: Value) {
+        let receiver = self.state.borrow_mut().receivers.pop_front();
+        let Some(Receiver { promise, .. }) = receiver else {
+            return;
         };
-        let told = receiver.form.of(ctx.heap(), Some(value))?;
-        ctx.vm.settle(&receiver.promise, PromiseState::Fulfilled(told));
-        Ok(None)
+        let told = match form {
+            Form::Plain => value,
+            Form::Kept(number) => {
+                self.state.borrow_mut().held.push_back(Held {
+                    value,
+                    owner: Some(promise.clone()),
+                });
+                Value::Int(number)
+            }
+        };
+        ctx.vm.settle(&promise, PromiseState::Fulfilled(told));
+    }
+
+    /// Whether there is something to receive.
+    fn has_value(&self) -> bool {
+        {
+            let state = self.state.borrow();
+            if state.has_free() || !state.items.is_empty() {
+                return true;
+            }
+        }
+        loop {
+            let state = self.state.borrow();
+            match state.senders.front() {
+                None => return false,
+                Some((promise, _)) if promise.is_pending() => return true,
+                Some(_) => {}
+            }
+            drop(state);
+            let gone = self.state.borrow_mut().senders.pop_front();
+            drop(gone);
+        }
     }
 
     /// Takes what is to be received next, if anything is.
     fn take(&self, ctx: &mut Ctx<'_>) -> Option<Value> {
-        if let Some(value) = self.state.borrow_mut().held.take() {
-            return Some(value);
+        {
+            let mut state = self.state.borrow_mut();
+            if state.has_free() {
+                state.free = state.free.saturating_sub(1);
+                return state.held.pop_front().map(|held| held.value);
+            }
         }
         let first = self.state.borrow_mut().items.pop_front();
         let sender = self.sender();
@@ -254,8 +304,67 @@ impl Channel {
         Some(taken)
     }
 
+    /// Takes what is kept for the owner of a promise; nothing at the end of the channel.
+    fn take_kept(&self, promise: &Rc<Promise>) -> Option<Value> {
+        let mut state = self.state.borrow_mut();
+        let at = state.kept_at(promise)?;
+        state.held.remove(at).map(|held| held.value)
+    }
+
+    /// Lets anybody take what is kept for the owner of a promise, who asked for it and comes first; false at the end
+    /// of the channel.
+    fn free(&self, promise: &Rc<Promise>) -> bool {
+        let value = self.take_kept(promise);
+        let has_value = value.is_some();
+        if let Some(value) = value {
+            self.state.borrow_mut().add_free(value);
+        }
+        has_value
+    }
+
+    /// A frame that waited has ended: what it was given or would be given is for the next one.
+    fn leave(&self, ctx: &mut Ctx<'_>, promise: &Rc<Promise>) {
+        ctx.vm.settle(promise, PromiseState::Fulfilled(Value::Null));
+        let Some(value) = self.take_kept(promise) else {
+            return;
+        };
+        match self.awaited() {
+            // Into the place that has just become free.
+            Some(form) => self.hand(ctx, form, value),
+            None => self.state.borrow_mut().add_free(value),
+        }
+    }
+
     fn is_closed(&self) -> bool {
         self.state.borrow().closed
+    }
+
+    fn is_full(&self) -> bool {
+        self.state.borrow().items.len() >= self.capacity
+    }
+}
+
+impl State {
+    /// Whether anybody may take the first value that is held. One whose owner has gone is nobody's.
+    fn has_free(&self) -> bool {
+        let owner = self.held.front().map(|held| &held.owner);
+        self.free > 0 || matches!(owner, Some(Some(owner)) if Rc::count(owner) == 1)
+    }
+
+    /// Where the value is that is kept for the owner of a promise.
+    fn kept_at(&self, promise: &Rc<Promise>) -> Option<usize> {
+        let is_it = |held: &Held| {
+            held.owner
+                .as_ref()
+                .is_some_and(|owner| Rc::ptr_eq(owner, promise))
+        };
+        self.held.iter().position(is_it)
+    }
+
+    /// Adds a value that anybody may take, in the room of one that has been taken out.
+    fn add_free(&mut self, value: Value) {
+        self.held.insert(self.free, Held { value, owner: None });
+        self.free += 1;
     }
 }
 
@@ -263,19 +372,32 @@ fn closed() -> Raise {
     Raise::new(ErrorKind::Value, "Channel closed")
 }
 
+/// Hands a value to somebody who waits, or else adds it to the items.
+///
+/// # Errors
+/// Out of memory; the value has gone nowhere then.
+fn offer(ctx: &mut Ctx<'_>, native: &NativeObject, channel: &Channel, value: Value) -> Result<(), Raise> {
+    if let Some(form) = channel.awaited() {
+        if let Form::Kept(_) = form {
+            reserve(native, channel, |state| &mut state.held)?;
+        }
+        channel.hand(ctx, form, value);
+    } else {
+        reserve(native, channel, |state| &mut state.items)?;
+        channel.state.borrow_mut().items.push_back(value);
+    }
+    Ok(())
+}
+
 fn send(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let (native, channel) = channel_of(&args[0])?;
     if channel.is_closed() {
         return Err(closed());
     }
-    let Some(value) = channel.hand_over(ctx, args[1].clone())? else {
-        return fulfilled(ctx, Value::Null);
-    };
-    let is_full = channel.state.borrow().items.len() >= channel.capacity;
-    if !is_full {
-        reserve(native, channel, |state| &mut state.items)?;
-        channel.state.borrow_mut().items.push_back(value);
-        return fulfilled(ctx, Value::Null);
+    if channel.awaited().is_some() || !channel.is_full() {
+        let sent = fulfilled(ctx, Value::Null)?;
+        offer(ctx, native, channel, args[1].clone())?;
+        return Ok(sent);
     }
     let promise = ctx.heap().promise(PromiseState::External)?;
     reserve(native, channel, |state| &mut state.senders)?;
@@ -283,7 +405,7 @@ fn send(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         .state
         .borrow_mut()
         .senders
-        .push_back((promise.clone(), value));
+        .push_back((promise.clone(), args[1].clone()));
     Ok(Value::Promise(promise))
 }
 
@@ -292,28 +414,25 @@ fn try_send(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     if channel.is_closed() {
         return Err(closed());
     }
-    let Some(value) = channel.hand_over(ctx, args[1].clone())? else {
-        return Ok(Value::Bool(true));
-    };
-    if channel.state.borrow().items.len() >= channel.capacity {
+    if channel.awaited().is_none() && channel.is_full() {
         return Ok(Value::Bool(false));
     }
-    reserve(native, channel, |state| &mut state.items)?;
-    channel.state.borrow_mut().items.push_back(value);
+    offer(ctx, native, channel, args[1].clone())?;
     Ok(Value::Bool(true))
 }
 
-/// A promise of the next value, in some form.
-fn receive(ctx: &mut Ctx<'_>, value: &Value, form: Form) -> Result<Value, Raise> {
-    let (native, channel) = channel_of(value)?;
-    let taken = channel.take(ctx);
-    if taken.is_some() || channel.is_closed() {
-        settle_room(native, channel)?;
-        let told = form.of(ctx.heap(), taken)?;
-        return fulfilled(ctx, told);
+/// A promise of the next value.
+fn recv(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let (native, channel) = channel_of(&args[0])?;
+    if channel.has_value() || channel.is_closed() {
+        let promise = ctx.heap().promise(PromiseState::Fulfilled(Value::Null))?;
+        let taken = channel.take(ctx).unwrap_or(Value::Null);
+        promise.replace_state(PromiseState::Fulfilled(taken));
+        settle_room(native, channel);
+        return Ok(Value::Promise(promise));
     }
     let promise = ctx.heap().promise(PromiseState::External)?;
-    add_receiver(native, channel, promise.clone(), form)?;
+    add_receiver(native, channel, promise.clone(), Form::Plain)?;
     Ok(Value::Promise(promise))
 }
 
@@ -328,7 +447,7 @@ fn add_receiver(
         let queue = &mut state.receivers;
         // Those that have given up do not pile up.
         if queue.len() >= FEW && queue.len() == queue.capacity() {
-            queue.retain(|receiver| receiver.promise.is_pending());
+            queue.retain(Receiver::waits);
         }
     }
     reserve(native, channel, |state| &mut state.receivers)?;
@@ -343,46 +462,80 @@ fn add_receiver(
 fn try_recv(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let (native, channel) = channel_of(&args[0])?;
     let taken = channel.take(ctx);
-    settle_room(native, channel)?;
+    settle_room(native, channel);
     Ok(taken.unwrap_or(Value::Null))
 }
 
 fn close(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let (native, channel) = channel_of(&args[0])?;
-    channel.state.borrow_mut().closed = true;
-    while let Some(receiver) = channel.receiver() {
-        let told = receiver.form.of(ctx.heap(), None)?;
-        ctx.vm.settle(&receiver.promise, PromiseState::Fulfilled(told));
+    let receivers = {
+        let mut state = channel.state.borrow_mut();
+        state.closed = true;
+        std::mem::take(&mut state.receivers)
+    };
+    for Receiver { promise, form } in receivers {
+        let told = match form {
+            Form::Plain => Value::Null,
+            Form::Kept(number) => Value::Int(number),
+        };
+        ctx.vm.settle(&promise, PromiseState::Fulfilled(told));
     }
-    settle_room(native, channel)?;
+    settle_room(native, channel);
     Ok(Value::Null)
 }
 
 // --- loops ---
 
+/// Awaits that there is something to receive, or the channel's end. Slots: the channel, the promise of what is kept for
+/// the frame, null if what there is is anybody's.
+fn wait(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
+    let (native, channel) = channel_of(&slots[0])?;
+    if channel.has_value() || channel.is_closed() {
+        // Who was cancelled takes nothing.
+        return fulfilled(ctx, Value::Null).map(Step::Await);
+    }
+    let promise = ctx.heap().promise(PromiseState::External)?;
+    add_receiver(native, channel, promise.clone(), Form::Kept(0))?;
+    slots[1] = Value::Promise(promise.clone());
+    Ok(Step::Await(Value::Promise(promise)))
+}
+
+/// What was waited for does not come: the frame ends.
+fn stop_waiting(ctx: &mut Ctx<'_>, slots: &[Value], raise: Raise) -> Result<Step, Raise> {
+    if let Value::Promise(promise) = &slots[1] {
+        channel_of(&slots[0])?.1.leave(ctx, promise);
+    }
+    Err(raise)
+}
+
 fn has_next(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
-    let (_, channel) = channel_of(&slots[0])?;
     match event {
-        Event::Start => {
-            if channel.state.borrow().held.is_some() {
-                return Ok(Step::Done(Value::Bool(true)));
-            }
-            receive(ctx, &slots[0], Form::Item).map(Step::Await)
+        Event::Start => wait(ctx, slots),
+        Event::Returned(_) => {
+            let (_, channel) = channel_of(&slots[0])?;
+            let has_value = match &slots[1] {
+                Value::Promise(promise) => channel.free(promise),
+                _ => channel.has_value(),
+            };
+            Ok(Step::Done(Value::Bool(has_value)))
         }
-        Event::Returned(Value::Array(item)) => {
-            channel.state.borrow_mut().held = item.get_value(0);
-            Ok(Step::Done(Value::Bool(true)))
-        }
-        Event::Returned(_) => Ok(Step::Done(Value::Bool(false))),
-        Event::Failed(raise) => Err(raise),
+        Event::Failed(raise) => stop_waiting(ctx, slots, raise),
     }
 }
 
 fn next(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
     match event {
-        Event::Start => receive(ctx, &slots[0], Form::Plain).map(Step::Await),
-        Event::Returned(value) => Ok(Step::Done(value)),
-        Event::Failed(raise) => Err(raise),
+        Event::Start => wait(ctx, slots),
+        Event::Returned(_) => {
+            let (native, channel) = channel_of(&slots[0])?;
+            let taken = match &slots[1] {
+                Value::Promise(promise) => channel.take_kept(promise),
+                _ => channel.take(ctx),
+            };
+            settle_room(native, channel);
+            Ok(Step::Done(taken.unwrap_or(Value::Null)))
+        }
+        Event::Failed(raise) => stop_waiting(ctx, slots, raise),
     }
 }
 
@@ -397,8 +550,8 @@ fn select(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, 
     match (event, slots[3].as_int()) {
         (Event::Start, _) => begin_select(ctx, slots),
         (Event::Failed(raise), _) => {
-            if let Value::Promise(promise) = &slots[2] {
-                give_up(ctx, promise);
+            if let Value::Promise(promise) = take(&mut slots[2]) {
+                leave_cases(ctx, built(&slots[0]), &promise)?;
             }
             Err(raise)
         }
@@ -407,21 +560,32 @@ fn select(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, 
             Ok(Step::Await(value))
         }
         (Event::Returned(value), Some(_)) => Ok(Step::Done(value)),
-        (Event::Returned(Value::Array(chosen)), None) => {
-            if let Value::Promise(promise) = take(&mut slots[2])
-                && promise.is_timed()
-            {
-                ctx.vm.scheduler.timer_unwanted();
+        (Event::Returned(Value::Int(number)), None) => {
+            let chosen = channel_at(built(&slots[0]), number as usize)?;
+            let (native, channel) = channel_of(&chosen)?;
+            let mut taken = None;
+            if let Value::Promise(promise) = take(&mut slots[2]) {
+                taken = channel.take_kept(&promise);
+                if promise.is_timed() {
+                    ctx.vm.scheduler.timer_unwanted();
+                }
             }
-            let number = chosen
-                .get_value(0)
-                .and_then(|number| number.as_int())
-                .unwrap_or(0);
-            let value = chosen.get_value(1).unwrap_or(Value::Null);
-            call_case(slots, number as usize, value)
+            settle_room(native, channel);
+            call_case(slots, number as usize, taken.unwrap_or(Value::Null))
         }
         (Event::Returned(_), None) => Ok(Step::Done(Value::Null)),
     }
+}
+
+/// The channel of a case.
+fn channel_at(cases: &Array, number: usize) -> Result<Value, Raise> {
+    let case = cases.get_value(number);
+    let channel = case
+        .as_ref()
+        .map(array)
+        .transpose()?
+        .and_then(|case| case.get_value(0));
+    Ok(channel.unwrap_or(Value::Null))
 }
 
 fn call_case(slots: &mut [Value], number: usize, value: Value) -> Result<Step, Raise> {
@@ -439,9 +603,18 @@ fn call_case(slots: &mut [Value], number: usize, value: Value) -> Result<Step, R
     })
 }
 
-/// Nobody waits for the promise of a `select` any more: the channels that it has been entered at pass it over.
-fn give_up(ctx: &mut Ctx<'_>, promise: &Rc<Promise>) {
-    ctx.vm.settle(promise, PromiseState::Fulfilled(Value::Null));
+/// Nobody waits for the promise of a `select` any more: the channels that it has been entered at pass it over, and what
+/// one of them keeps for it is for the next receiver.
+fn leave_cases(ctx: &mut Ctx<'_>, cases: &Array, promise: &Rc<Promise>) -> Result<(), Raise> {
+    if promise.is_pending() && promise.is_timed() {
+        ctx.vm.scheduler.timer_unwanted();
+    }
+    let chosen = match promise.settled() {
+        Some(Ok(Value::Int(number))) => channel_at(cases, number as usize)?,
+        _ => channel_at(cases, 0)?,
+    };
+    channel_of(&chosen)?.1.leave(ctx, promise);
+    Ok(())
 }
 
 fn begin_select(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
@@ -469,21 +642,12 @@ fn begin_select(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
     }
     slots[0] = Value::Array(cases.clone());
     ctx.tick(cases.len())?;
-    let channel_at = |number: usize| {
-        let case = cases.get_value(number);
-        let channel = case
-            .as_ref()
-            .map(array)
-            .transpose()?
-            .and_then(|case| case.get_value(0));
-        Ok::<Value, Raise>(channel.unwrap_or(Value::Null))
-    };
     for number in 0..cases.len() {
-        let value = channel_at(number)?;
+        let value = channel_at(&cases, number)?;
         let (native, channel) = channel_of(&value)?;
-        let taken = channel.take(ctx);
-        if taken.is_some() || channel.is_closed() {
-            settle_room(native, channel)?;
+        if channel.has_value() || channel.is_closed() {
+            let taken = channel.take(ctx);
+            settle_room(native, channel);
             return call_case(slots, number, taken.unwrap_or(Value::Null));
         }
     }
@@ -493,9 +657,9 @@ fn begin_select(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
     let promise = ctx.heap().promise(PromiseState::External)?;
     let mut enter = || {
         for number in 0..cases.len() {
-            let value = channel_at(number)?;
+            let value = channel_at(&cases, number)?;
             let (native, channel) = channel_of(&value)?;
-            add_receiver(native, channel, promise.clone(), Form::Case(number as i64))?;
+            add_receiver(native, channel, promise.clone(), Form::Kept(number as i64))?;
         }
         if let Some(seconds) = until {
             let due = ctx.host().monotonic().saturating_add(nanos(seconds));
@@ -506,7 +670,7 @@ fn begin_select(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
         Ok(())
     };
     if let Err(raise) = enter() {
-        give_up(ctx, &promise);
+        leave_cases(ctx, &cases, &promise)?;
         return Err(raise);
     }
     slots[2] = Value::Promise(promise.clone());

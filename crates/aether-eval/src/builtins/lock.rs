@@ -109,8 +109,9 @@ fn acquire(ctx: &mut Ctx<'_>, value: &Value) -> Result<Value, Raise> {
     const FEW: usize = 32;
     let (native, lock) = lock_of(value)?;
     if lock.free.get() > 0 {
+        let acquired = fulfilled(ctx, Value::Null)?;
         lock.free.set(lock.free.get() - 1);
-        return fulfilled(ctx, Value::Null);
+        return Ok(acquired);
     }
     let promise = ctx.heap().promise(PromiseState::External)?;
     let is_full = {
@@ -158,7 +159,9 @@ fn release(ctx: &mut Ctx<'_>, value: &Value) -> Result<Value, Raise> {
     }
 }
 
-/// `lock.with(function)`. Slots: the lock, the function, what it gave, how far it is.
+/// `lock.with(function)`. Slots: the lock, the function, the promise of the permit, how far it is.
+///
+/// However the frame ends, the permit that it has got is released, and one that it waits for goes to the next.
 fn with(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
     /// The permit is waited for.
     const WAITS: i64 = 0;
@@ -169,11 +172,19 @@ fn with(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Ra
         Event::Start => {
             callable(&slots[1])?;
             slots[3] = Value::Int(WAITS);
-            acquire(ctx, &slots[0]).map(Step::Await)
+            slots[2] = acquire(ctx, &slots[0])?;
+            Ok(Step::Await(slots[2].clone()))
         }
         Event::Failed(raise) => {
-            if stage != Some(WAITS) {
-                release(ctx, &slots[0])?;
+            match &slots[2] {
+                Value::Promise(promise) if promise.is_pending() => {
+                    ctx.vm.settle(promise, PromiseState::Fulfilled(Value::Null));
+                }
+                // Cancelled before the permit came.
+                Value::Promise(promise) if matches!(promise.settled(), Some(Err(_))) => {}
+                _ => {
+                    release(ctx, &slots[0])?;
+                }
             }
             Err(raise)
         }

@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 
 use aether_eval::{AccessCheck, Permission};
 use encoding_rs::{Encoding, UTF_8};
+#[cfg(feature = "web")]
+use ureq::BodyReader;
 use ureq::config::Config;
 use ureq::http::{HeaderMap, HeaderValue, Method, Response, Uri, header};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
-use ureq::{Agent, AsSendBody, Body, BodyReader, Error, Proxy};
+use ureq::{Agent, AsSendBody, Body, Error, Proxy};
 
 use super::location;
 
@@ -121,6 +123,7 @@ pub(super) struct Answer {
 }
 
 /// A body that is read piece by piece.
+#[cfg(feature = "web")]
 pub(super) struct Reader {
     reader: BodyReader<'static>,
     timeout: Option<Duration>,
@@ -361,6 +364,7 @@ impl Answer {
     }
 
     /// The body as something that is read piece by piece.
+    #[cfg(feature = "web")]
     pub(super) fn stream(self) -> (Response<Reader>, Uri) {
         let timeout = self.timeout;
         let response = self.response.map(|body| Reader {
@@ -371,6 +375,7 @@ impl Answer {
     }
 }
 
+#[cfg(feature = "web")]
 impl Reader {
     /// The next bytes; none at the end.
     pub(super) fn read(&mut self, into: &mut [u8]) -> Result<usize, Failure> {

@@ -2,7 +2,7 @@
 //!
 //! Invariants
 //! - Posting never waits. What waits is bounded by bytes: a message that does not fit is refused.
-//! - A message is taken once, and in the order of posting.
+//! - A message is taken once, and in the order of posting. One of which no value could be made is put back.
 //! - After closing nothing is posted; what waits is still taken, unless it is discarded.
 
 use std::collections::VecDeque;
@@ -39,6 +39,11 @@ impl State {
         self.bytes -= message.size().max(message.built_size());
         Some(message)
     }
+
+    fn put_back(&mut self, message: Arc<Message>) {
+        self.bytes += message.size().max(message.built_size());
+        self.messages.push_front(message);
+    }
 }
 
 impl Mailbox {
@@ -72,6 +77,18 @@ impl Mailbox {
     /// Takes the next message, if one waits.
     pub(super) fn take(&self) -> Option<Arc<Message>> {
         self.0.lock().take()
+    }
+
+    /// Makes something of a message that has been taken, which waits again, as the first, if that fails.
+    ///
+    /// # Errors
+    /// What `make` raises.
+    pub(super) fn take_as<R, E>(
+        &self,
+        message: &Arc<Message>,
+        make: impl FnOnce(&Message) -> Result<R, E>,
+    ) -> Result<R, E> {
+        make(message).inspect_err(|_| self.0.change(|state| state.put_back(message.clone())))
     }
 
     /// Whether nothing comes any more, and nothing waits.

@@ -230,15 +230,18 @@ fn post(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 fn receive(ctx: &mut Ctx<'_>, mailbox: Arc<Mailbox>, timeout: Option<&Value>) -> Result<Value, Raise> {
     let seconds = timeout.filter(|value| !value.is_null()).map(number).transpose()?;
     let promise = ctx.await_future(Box::pin(async move {
-        let message = mailbox.next().await;
+        let message = mailbox.clone().next().await;
         let finish: HostFinish = Box::new(move |ctx| match message {
-            Some(message) => ctx.value_of(&message),
+            Some(message) => mailbox.take_as(&message, |message| ctx.value_of(message)),
             None => Ok(Value::Null),
         });
         finish
     }))?;
     match seconds {
-        Some(seconds) => ctx.timeout(&promise, seconds),
+        Some(seconds) => ctx.timeout(&promise, seconds).inspect_err(|_| {
+            // Nobody has it: it is to take no message.
+            let _ = ctx.cancel(&promise, &Value::Null);
+        }),
         None => Ok(promise),
     }
 }
@@ -399,11 +402,11 @@ fn send(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         return Err(Raise::new(aether_value::ErrorKind::Value, "Channel closed"));
     }
     let message = ctx.message(&args[1])?;
-    deliver(channel.outgoing(), message)?;
-    ctx.host().yield_now();
     let sent = ctx
         .heap()
         .promise(aether_value::PromiseState::Fulfilled(Value::Null))?;
+    deliver(channel.outgoing(), message)?;
+    ctx.host().yield_now();
     Ok(Value::Promise(sent))
 }
 
@@ -413,7 +416,9 @@ fn try_recv(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         return Ok(value);
     }
     match channel.incoming().take() {
-        Some(message) => ctx.value_of(&message),
+        Some(message) => channel
+            .incoming()
+            .take_as(&message, |message| ctx.value_of(message)),
         None => Ok(Value::Null),
     }
 }
@@ -435,7 +440,9 @@ fn has_next(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step
         return Ok(Step::Done(Value::Bool(true)));
     }
     if let Some(message) = channel.incoming().take() {
-        let value = ctx.value_of(&message)?;
+        let value = channel
+            .incoming()
+            .take_as(&message, |message| ctx.value_of(message))?;
         channel.held.replace(Some(value));
         return Ok(Step::Done(Value::Bool(true)));
     }
@@ -447,18 +454,12 @@ fn has_next(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step
 }
 
 fn next(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
-    match event {
-        Event::Start => {
-            let channel = object::<Channel>(&slots[0]);
-            if let Some(value) = channel.held.take() {
-                return Ok(Step::Done(value));
-            }
-            let incoming = channel.incoming().clone();
-            receive(ctx, incoming, None).map(Step::Await)
-        }
-        Event::Returned(value) => Ok(Step::Done(value)),
-        Event::Failed(raise) => Err(raise),
-    }
+    let step = has_next(ctx, slots, event)?;
+    Ok(match step {
+        // Null at the end.
+        Step::Done(_) => Step::Done(object::<Channel>(&slots[0]).held.take().unwrap_or(Value::Null)),
+        waiting => waiting,
+    })
 }
 
 /// The native object in a value.
