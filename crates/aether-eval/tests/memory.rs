@@ -365,7 +365,7 @@ println(await got)
 }
 
 /// What could not be done for want of memory has not been done: tried again, it gives what it would have given. No value
-/// of a channel is lost or sent twice, no permit of a lock is lost.
+/// of a channel is lost or sent twice, no permit of a lock is lost, and no task of a group runs twice.
 #[test]
 fn what_is_refused_at_a_channel_or_a_lock_can_be_done_again() {
     let text = r#"
@@ -395,11 +395,14 @@ again(fn() { return await lock.acquire() })
 let three = Promise.spawn(fn() { return lock.with(fn() { return "in too" }) })
 lock.release()
 println(await three, lock.locked)
+let runs = 0
+task_group(fn(g) { again(fn() { return g.spawn(fn() { runs += 1 }) }) })
+println(runs)
 println(refused > 0)
 "#;
     let (plain, result, charges) = stressed(text, 0, Some(u64::MAX - 1));
     result.unwrap();
-    assert_eq!(plain, "1 2\n3\n4\n5\n6\n7 0\nin\nin too false\nfalse\n");
+    assert_eq!(plain, "1 2\n3\n4\n5\n6\n7 0\nin\nin too false\n1\nfalse\n");
     let expected = plain.strip_suffix("false\n").unwrap();
     let mut refused = 0;
     for number in 1..=charges {

@@ -116,14 +116,20 @@ fn begin(ctx: &mut Ctx<'_>, group: &Value, function: &Value, args: &[Value]) -> 
             .filter_map(|at| this.tasks.get_value(at))
             .filter(|task| is_pending(task))
             .collect();
-        this.tasks.clear();
-        for task in running {
-            this.tasks.push(task)?;
+        let kept = running.len();
+        for (at, task) in running.into_iter().enumerate() {
+            this.tasks.set(at, task)?;
         }
+        this.tasks.truncate(kept)?;
     }
+    // Nothing is refused any more when the task is there, but that it is waited for.
+    this.tasks.reserve(ctx.heap(), 1)?;
     let promise = ctx.vm.spawn(function.clone(), args)?;
     promise.set_demanded();
-    promise.add_waiter(group.clone())?;
+    if let Err(raise) = promise.add_waiter(group.clone()) {
+        ctx.vm.give_up(&promise);
+        return Err(raise);
+    }
     this.running.set(this.running.get() + 1);
     this.tasks.push(Value::Promise(promise.clone()))?;
     Ok(promise)

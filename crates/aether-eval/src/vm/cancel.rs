@@ -67,7 +67,17 @@ impl Vm {
         let Some(current) = self.current.clone() else {
             return Ok(());
         };
-        let turn = self.heap.promise(PromiseState::Fulfilled(Value::Null))?;
+        let turn = match self.heap.promise(PromiseState::Fulfilled(Value::Null)) {
+            Ok(turn) => turn,
+            Err(raise) => {
+                // Whoever began it is told that it has not.
+                if let Some(Runnable::Coroutine { promise, .. }) = self.ready.front() {
+                    let begun = promise.clone();
+                    self.give_up(&begun);
+                }
+                return Err(raise);
+            }
+        };
         current.set_awaiting(Raw::from_rc(turn.clone()));
         self.base = window;
         // SAFETY: the caller's promise.
@@ -156,6 +166,17 @@ impl Vm {
         }
         self.tick(work)?;
         Ok(true)
+    }
+
+    /// Gives up what has been spawned and has not begun: it never runs.
+    pub(crate) fn give_up(&mut self, promise: &Rc<Promise>) {
+        if let Some(body) = promise.body()
+            && body.status.get() == parked::NEW
+        {
+            body.status.set(parked::NO);
+            self.detached_ended(promise);
+            self.settle(promise, PromiseState::Fulfilled(Value::Null));
+        }
     }
 
     /// A parked coroutine waits no longer: what it awaits is to be cancelled, or, if others wait for that too, left.
