@@ -13,6 +13,7 @@ use aether_eval::{Count, Ctx};
 use aether_value::Raise;
 
 /// Connections that a client keeps while nothing goes over them.
+#[cfg(feature = "web")]
 pub(super) const IDLE_CONNECTIONS: usize = 8;
 
 /// The connections that a client keeps.
@@ -20,11 +21,13 @@ pub(super) const IDLE_CONNECTIONS: usize = 8;
 pub(super) struct Kept(Rc<RefCell<Vec<Count>>>);
 
 /// A connection that counts.
+#[cfg_attr(not(feature = "web"), expect(dead_code, reason = "held for what it counts"))]
 pub(super) struct Connection {
     count: Count,
     kept: Option<Kept>,
 }
 
+#[cfg(feature = "web")]
 impl Connection {
     /// The exchange is over; a client keeps the connection.
     pub(super) fn keep(self) {
