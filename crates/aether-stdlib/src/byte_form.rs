@@ -2,7 +2,9 @@
 
 #[cfg(feature = "files")]
 use aether_eval::Ctx;
-use aether_value::{Heap, Raise, Value};
+#[cfg(feature = "net")]
+use aether_value::Heap;
+use aether_value::{Raise, Value};
 
 /// The option that says so.
 pub(crate) const BYTES: &str = "bytes";
@@ -63,6 +65,7 @@ impl ByteForm {
     ///
     /// # Errors
     /// Out of memory.
+    #[cfg(feature = "net")]
     pub(crate) fn value(self, heap: &Heap, bytes: &[u8]) -> Result<Value, Raise> {
         match self {
             Self::Array => Ok(Value::Array(heap.array_of_bytes(bytes)?)),
