@@ -46,6 +46,9 @@ impl Text {
     fn push_full(&mut self, text: &str) -> Result<(), Raise> {
         self.flush()?;
         if text.len() > BUFFER / 2 {
+            if text.len() > PIECE {
+                self.builder.reserve(text.len())?;
+            }
             let mut rest = text;
             while !rest.is_empty() {
                 let (piece, tail) = rest.split_at(rest.ceil_char_boundary(PIECE));

@@ -35,6 +35,29 @@ impl StrBuilder {
         &self.heap
     }
 
+    /// Makes room for so many bytes more, so that a long text which is added in pieces is refused before the first.
+    ///
+    /// # Errors
+    /// Out of memory; what was gathered stays.
+    pub fn reserve(&mut self, bytes: usize) -> Result<(), Raise> {
+        let Some(old) = &self.text else {
+            self.text = Some(self.heap.alloc_str(bytes)?);
+            return Ok(());
+        };
+        let (len, needed) = (old.len_bytes(), old.len_bytes().saturating_add(bytes));
+        if needed <= old.capacity() {
+            return Ok(());
+        }
+        let roomy = needed.max(len + len / 2);
+        let made = self
+            .heap
+            .alloc_str(roomy)
+            .or_else(|_| self.heap.alloc_str(needed))?;
+        let made = Str::append(&self.heap, made, old.as_str()).map_err(|(_, raise)| raise)?;
+        self.text = Some(made);
+        Ok(())
+    }
+
     /// Adds text.
     ///
     /// # Errors
