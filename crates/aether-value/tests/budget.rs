@@ -4,20 +4,10 @@
 mod common;
 
 use aether_value::{ErrorKind, Heap, HeapConfig, Raise, Value};
-use common::limited;
+use common::{fill, limited};
 
 const LIMIT: usize = 200_000;
 const RESERVE: usize = 64 * 1024;
-
-/// Pushes arrays until one is refused.
-fn fill(heap: &Heap, into: &mut Vec<Value>) -> Raise {
-    loop {
-        match heap.array(8) {
-            Ok(array) => into.push(array.into()),
-            Err(raise) => return raise,
-        }
-    }
-}
 
 #[test]
 fn a_handler_has_the_reserve_until_its_error_goes() {

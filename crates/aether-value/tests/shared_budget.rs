@@ -1,9 +1,12 @@
 //! Budgets that several heaps share: what they grant, refuse and get back.
 #![allow(clippy::unwrap_used, reason = "a failure is the test's")]
 
+mod common;
+
 use std::sync::{Arc, Barrier};
 
 use aether_value::{Budget, ErrorKind, Heap, HeapConfig, Message, NoTypes, Raise, Value};
+use common::fill;
 
 const LIMIT: usize = 8 << 20;
 const RESERVE: usize = LIMIT / 100;
@@ -15,16 +18,6 @@ fn member(budget: &Arc<Budget>) -> Heap {
     });
     heap.join_budget(budget);
     heap
-}
-
-/// Pushes arrays until one is refused.
-fn fill(heap: &Heap, into: &mut Vec<Value>) -> Raise {
-    loop {
-        match heap.array(8) {
-            Ok(array) => into.push(array.into()),
-            Err(raise) => return raise,
-        }
-    }
 }
 
 #[test]

@@ -8,7 +8,9 @@
 use std::ptr::NonNull;
 
 use aether_source::SourceFile;
-use aether_value::{Code, Heap, HeapConfig, Instance, Raw, Rc, Str, StrBuilder, StructDef, Value, display};
+use aether_value::{
+    Code, Heap, HeapConfig, Instance, Raise, Raw, Rc, Str, StrBuilder, StructDef, Value, display,
+};
 
 /// A small generator of our own, so that a failure repeats.
 pub(crate) struct Random(pub(crate) u64);
@@ -113,4 +115,14 @@ pub(crate) fn on_a_small_stack(f: impl FnOnce() + Send + 'static) {
         .spawn(f)
         .unwrap();
     thread.join().unwrap();
+}
+
+/// Pushes arrays until one is refused.
+pub(crate) fn fill(heap: &Heap, into: &mut Vec<Value>) -> Raise {
+    loop {
+        match heap.array(8) {
+            Ok(array) => into.push(array.into()),
+            Err(raise) => return raise,
+        }
+    }
 }
