@@ -16,6 +16,7 @@ mod context;
 mod handles;
 mod host;
 mod host_function;
+mod jit;
 mod machine;
 mod members;
 mod memory;
@@ -40,6 +41,7 @@ pub use builtins::{
 };
 pub use context::Ctx;
 pub use handles::{Count, Held};
+pub use jit::JitOptions;
 pub use host::{
     AccessCheck, Background, Change, ChangeKind, Entries, Entry, FileHandle, FileInfo, Glance, Host,
     HostMaker, LocalZone, Lookout, Names, Observer, OpenFile, OpenMode, Permission, SignalObserver, Steps,

@@ -51,6 +51,8 @@ pub struct MachineOptions {
     pub fail_charge: Option<u64>,
     /// For tests: what the compiler may do to make programs faster.
     pub optimizations: Optimizations,
+    /// Whether and how hot functions become machine code.
+    pub jit: crate::jit::JitOptions,
 }
 
 /// What is done for speed alone, or for memory: a program means the same without. Tests compare the two.
@@ -96,6 +98,7 @@ impl Default for MachineOptions {
             native_operators: false,
             fail_charge: None,
             optimizations: Optimizations::default(),
+            jit: crate::jit::JitOptions::default(),
         }
     }
 }
@@ -257,6 +260,7 @@ impl Machine {
             vm.module_path.clone_from(&options.module_path);
             vm.directory.clone_from(&options.directory);
             vm.tables.optimizations = options.optimizations;
+            vm.set_jit(options.jit);
             vm.tables.native_operators = options.native_operators;
             if let Some(workers) = options.io_workers {
                 vm.scheduler.set_workers(workers);

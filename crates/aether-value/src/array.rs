@@ -50,6 +50,13 @@ pub(crate) fn grown(cap: usize, needed: usize) -> usize {
 }
 
 impl Array {
+    /// Byte offset of the address of the items within the object.
+    pub const ITEMS_OFFSET: usize = std::mem::offset_of!(Array, items);
+    /// Byte offset of the 32-bit length.
+    pub const LEN_OFFSET: usize = std::mem::offset_of!(Array, len);
+    /// Byte offset of the 32-bit number of items that there is room for.
+    pub const CAP_OFFSET: usize = std::mem::offset_of!(Array, cap);
+
     /// Number of items.
     #[inline(always)]
     pub fn len(&self) -> usize {

@@ -13,6 +13,8 @@ use crate::{Header, Object, Raw, Value, tag};
 
 /// Bytes in front of the items.
 pub(crate) const BUFFER_HEADER: usize = size_of::<Header>();
+/// Byte offset of the first item within a buffer.
+pub const BUFFER_ITEMS: usize = BUFFER_HEADER;
 
 /// Items that an array owns, alone or together with snapshots.
 #[repr(C)]

@@ -46,6 +46,8 @@ const _: () = assert!(size_of::<Cell>() == 32);
 impl Closure {
     /// Byte offset of the captures within the object.
     pub const CAPTURES_OFFSET: usize = std::mem::offset_of!(Closure, captures);
+    /// Byte offset of the address of the code.
+    pub const CODE_OFFSET: usize = std::mem::offset_of!(Closure, code);
 
     /// The code.
     #[inline(always)]
@@ -114,6 +116,9 @@ impl Closure {
 }
 
 impl Cell {
+    /// Byte offset of the content within the object.
+    pub const VALUE_OFFSET: usize = std::mem::offset_of!(Cell, value);
+
     /// The content, no count taken; may be `UNSET`.
     #[inline(always)]
     pub fn get_raw(&self) -> Raw {

@@ -137,6 +137,11 @@ impl Switch {
             .flatten()
     }
 
+    /// All targets, in no order.
+    pub fn targets(&self) -> impl Iterator<Item = u32> {
+        self.ints.values().chain(self.texts.values()).copied()
+    }
+
     /// Bytes this takes.
     fn size(&self) -> usize {
         let texts: usize = self.texts.keys().map(|key| key.len()).sum();

@@ -51,7 +51,7 @@ mod weak;
 mod ops;
 
 pub use array::Array;
-pub use buffer::Buffer;
+pub use buffer::{BUFFER_ITEMS, Buffer};
 pub use builtin::{Builtin, BuiltinInfo, BuiltinKind};
 pub use closure::{BoundMethod, Cell, Closure};
 pub use code::{Capture, Code, Handler, LocalInfo, Switch};

@@ -457,6 +457,9 @@ fused_operations! { ops {
     DuplicateMain None 1;
     /// The `debugger` statement.
     Debugger None 1;
+    /// The machine code of the running function is entered here; its fields are those of the instruction that it
+    /// stands for, which the compiler of machine code knows.
+    Enter None 1;
 }}
 
 /// The names of all operations, as listings show them.

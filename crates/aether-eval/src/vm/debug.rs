@@ -170,7 +170,7 @@ impl Vm {
 
     /// Whether the loop has to ask before each instruction.
     pub(super) fn is_stepping(&self) -> bool {
-        self.debug.as_ref().is_some_and(|debug| {
+        self.is_profiling() || self.debug.as_ref().is_some_and(|debug| {
             debug.client.is_some() && (debug.mode != Mode::Running || !debug.breakpoints.is_empty())
         })
     }
@@ -197,6 +197,9 @@ impl Vm {
     #[cold]
     #[inline(never)]
     pub(super) fn before_instruction(&mut self) -> Result<(), Raise> {
+        if self.is_profiling() {
+            self.record_profile();
+        }
         let Some((position, begins)) = self.position() else {
             return Ok(());
         };

@@ -101,9 +101,11 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<(), Raise> {
         // SAFETY: the caller's; where one loop has ended for the other, the machine stands at the next instruction.
         let result = unsafe {
             if vm.is_stepping() {
-                run_loop::<true>(vm)
+                vm.hide_code();
+                run_loop::<STEPPED>(vm)
             } else {
-                run_loop::<false>(vm)
+                vm.show_code();
+                run_loop::<PLAIN>(vm)
             }
         };
         if !std::mem::take(&mut vm.switches_loop) {
@@ -112,8 +114,24 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<(), Raise> {
     }
 }
 
-/// The loop; with `STEPPED`, the machine is asked before each instruction. Ends early, with `vm.switches_loop` set, where
-/// the other one has to go on.
+/// Executes the instruction at `vm.ip`, and says in `vm.one_is_done` that it has, unless the run has ended. An error
+/// finds no handler here.
+///
+/// # Safety
+/// See [`run`].
+pub(super) unsafe fn run_one(vm: &mut Vm) -> Result<(), Raise> {
+    // SAFETY: the caller's.
+    unsafe { run_loop::<ONE>(vm) }
+}
+
+/// The loop as it mostly runs.
+const PLAIN: u8 = 0;
+/// The machine is asked before each instruction.
+const STEPPED: u8 = 1;
+/// One instruction is executed.
+const ONE: u8 = 2;
+
+/// The loop. Ends early, with `vm.switches_loop` set, where the other one has to go on.
 ///
 /// # Safety
 /// See [`run`].
@@ -121,12 +139,13 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<(), Raise> {
     clippy::needless_continue,
     reason = "every arm says where it goes on, wherever it stands"
 )]
-unsafe fn run_loop<const STEPPED: bool>(vm: &mut Vm) -> Result<(), Raise> {
+unsafe fn run_loop<const MODE: u8>(vm: &mut Vm) -> Result<(), Raise> {
     // SAFETY: see the module: operands, jumps and ownership are the compiler's promises, stack bounds are checked
     // when frames are made, and pointers into the stack are read again after anything that may move it.
     unsafe {
         let mut ip: *mut u64 = vm.ip;
         let mut base: *mut u8 = vm.base;
+        let mut is_done = false;
         'frames: loop {
             let raise: Raise = 'code: loop {
                 macro_rules! next {
@@ -1271,7 +1290,15 @@ unsafe fn run_loop<const STEPPED: bool>(vm: &mut Vm) -> Result<(), Raise> {
                     }};
                 }
 
-                if STEPPED {
+                if MODE == ONE {
+                    if std::mem::replace(&mut is_done, true) {
+                        vm.ip = ip;
+                        vm.base = base;
+                        vm.one_is_done = true;
+                        return Ok(());
+                    }
+                }
+                if MODE == STEPPED {
                     vm.ip = ip;
                     vm.base = base;
                     check!(vm.before_instruction());
@@ -1282,7 +1309,7 @@ unsafe fn run_loop<const STEPPED: bool>(vm: &mut Vm) -> Result<(), Raise> {
                 }
                 let op: Op = std::mem::transmute::<u16, Op>(*ip.cast::<u16>());
                 // Pairs hide where their second instruction begins.
-                let op = if STEPPED { op.first() } else { op };
+                let op = if MODE == PLAIN { op } else { op.first() };
                 // The arms stand in files by theme; each adds its own to those before it.
                 macro_rules! arms {
                     ([] $vm:ident $ip:ident $base:ident $code:lifetime { $($arms:tt)* }) => {
@@ -1296,6 +1323,9 @@ unsafe fn run_loop<const STEPPED: bool>(vm: &mut Vm) -> Result<(), Raise> {
             };
             vm.ip = ip;
             vm.base = base;
+            if MODE == ONE {
+                return Err(raise);
+            }
             match vm.unwind(raise) {
                 Ok(()) => {
                     ip = vm.ip;

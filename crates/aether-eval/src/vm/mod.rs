@@ -42,6 +42,7 @@ pub(crate) mod generator;
 mod iterate;
 mod member;
 mod modules;
+pub(crate) mod native;
 mod oversight;
 mod task;
 mod unwind;
@@ -59,12 +60,14 @@ use crate::tables::Tables;
 use crate::task::{Message, Scheduler};
 pub(crate) use arithmetic::{number_operator, power_of};
 pub(crate) use call::MOST_NAMED;
+pub(crate) use call::capture as capture_of;
 pub use call::Returned;
 pub(crate) use call::declared_parameters;
 pub(crate) use call::internal;
 pub use debug::{Breakpoint, DebugFrame, Debugger, EvaluationError, Pause, PauseReason, Resumption};
 pub(crate) use iterate::iterates_by_methods;
 pub(crate) use modules::ModuleState;
+pub(crate) use native::GONE;
 use oversight::{HeapOverseer, Oversight};
 pub use unwind::TracePlace;
 pub(crate) use unwind::{find_code, is_exit, read_slot, release_slot, trace_places, trace_text, with_code};
@@ -125,6 +128,33 @@ pub(super) enum Flow {
     Exit,
 }
 
+/// Where the machine's fields are, for machine code.
+pub(crate) struct Layout {
+    pub(crate) ip: usize,
+    pub(crate) base: usize,
+    pub(crate) registers: usize,
+    pub(crate) registers_end: usize,
+    pub(crate) fp: usize,
+    pub(crate) frames_end: usize,
+    pub(crate) fuel: usize,
+    pub(crate) len_builtin: usize,
+    pub(crate) globals: usize,
+    pub(crate) native_limit: usize,
+}
+
+pub(crate) const LAYOUT: Layout = Layout {
+    ip: std::mem::offset_of!(Vm, ip),
+    base: std::mem::offset_of!(Vm, base),
+    registers: std::mem::offset_of!(Vm, registers),
+    registers_end: std::mem::offset_of!(Vm, registers_end),
+    fp: std::mem::offset_of!(Vm, fp),
+    frames_end: std::mem::offset_of!(Vm, frames_end),
+    fuel: std::mem::offset_of!(Vm, fuel),
+    len_builtin: std::mem::offset_of!(Vm, len_builtin),
+    globals: std::mem::offset_of!(Vm, globals),
+    native_limit: std::mem::offset_of!(Vm, native_limit),
+};
+
 /// Limits of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -163,6 +193,8 @@ pub(crate) struct Vm {
     pub(super) len_builtin: u64,
     pub(super) constants: *const Raw,
     pub(super) globals: *mut Raw,
+    /// Where the native stack of machine code ends.
+    pub(super) native_limit: usize,
 
     pub(crate) heap: Heap,
     pub(crate) tables: Tables,
@@ -213,6 +245,17 @@ pub(crate) struct Vm {
     pub(super) growth: Option<watch::GrowthCallback>,
     collections: collect::Collections,
     pub(super) debug: Option<Box<debug::Debug>>,
+    /// Machine code, once a function is hot.
+    pub(super) jit: Option<Box<crate::jit::Jit>>,
+    pub(super) jit_options: crate::jit::JitOptions,
+    /// Activations of machine code on the native stack.
+    pub(super) native_depth: u32,
+    /// Why machine code was left for good.
+    pub(super) jit_end: Option<crate::jit::End>,
+    /// Where the loop goes on that was told to end for the other one.
+    pub(super) resume_ip: *mut u64,
+    /// Whether the loop for one instruction has executed it.
+    pub(super) one_is_done: bool,
     /// Whether the loop has ended for the other one to go on, at `ip`.
     pub(super) switches_loop: bool,
     pub(super) recorder_context: Option<Box<watch::RecorderContext>>,
@@ -289,6 +332,7 @@ impl Vm {
             len_builtin: u64::MAX,
             constants: std::ptr::null(),
             globals: std::ptr::null_mut(),
+            native_limit: 0,
             heap,
             tables: Tables::new(),
             host,
@@ -324,6 +368,12 @@ impl Vm {
             growth: None,
             collections: collect::Collections::default(),
             debug: None,
+            jit: None,
+            jit_options: crate::jit::JitOptions::default(),
+            native_depth: 0,
+            jit_end: None,
+            resume_ip: std::ptr::null_mut(),
+            one_is_done: false,
             switches_loop: false,
             recorder_context: None,
             profile_request: None,
@@ -394,7 +444,7 @@ impl Vm {
         let bulk = self.heap.take_work();
         let spent = (self.quantum - self.fuel).max(0) as u64 + bulk;
         self.steps += spent;
-        self.quantum = quantum_after(bulk);
+        self.quantum = if self.jit_options.eager { 5 } else { quantum_after(bulk) };
         self.fuel = self.quantum;
         if let Some(limit) = self.limits.steps
             && self.steps - self.steps_before > limit
@@ -422,7 +472,13 @@ impl Vm {
     pub(crate) fn begin_host_call(&mut self) {
         self.steps = self.total_steps();
         self.heap.take_work();
-        self.quantum = if self.heap.forced_slices() > 0 { 1 } else { FUEL };
+        self.quantum = if self.heap.forced_slices() > 0 {
+            1
+        } else if self.jit_options.eager {
+            5
+        } else {
+            FUEL
+        };
         self.fuel = self.quantum;
         self.steps_before = self.steps;
         self.grace = None;
@@ -563,6 +619,7 @@ impl Vm {
         self.refuel_between()?;
         self.ip = target;
         self.base = base;
+        self.sample();
         Ok(())
     }
 

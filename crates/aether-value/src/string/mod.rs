@@ -44,6 +44,9 @@ const LONG: usize = 1024;
 const MAX_BYTES: usize = i32::MAX as usize;
 
 impl Str {
+    /// Byte offset of the 32-bit number of characters within the object.
+    pub const CHARS_OFFSET: usize = std::mem::offset_of!(Str, char_len);
+
     /// Longest text, in bytes, that is looked for among the strings made lately before a string is made of it.
     pub const SHORT: usize = heap::SHORT;
 

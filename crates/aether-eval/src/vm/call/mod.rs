@@ -45,7 +45,7 @@ pub(super) unsafe fn own_closure(base: *mut u8) -> Raw {
 /// # Safety
 /// `base` is a function's frame, and the function has that capture.
 #[inline(always)]
-pub(super) unsafe fn capture(base: *mut u8, index: u16) -> *mut Raw {
+pub(crate) unsafe fn capture(base: *mut u8, index: u16) -> *mut Raw {
     // SAFETY: the caller's promise.
     unsafe {
         let own = *base.sub(16).cast::<Raw>();
@@ -351,7 +351,11 @@ pub(super) unsafe fn enter_slow(
     // SAFETY: the caller's promise.
     unsafe {
         let window = vm.base.add(window_of(vm.ip) as usize);
+        let refuels = vm.fuel <= 0;
         enter(vm, callee, window, argc as usize, frame_flags, vm.ip.add(words))?;
+        if refuels {
+            vm.sample();
+        }
         Ok(Flow::Switched)
     }
 }

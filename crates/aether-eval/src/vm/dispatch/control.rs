@@ -48,12 +48,32 @@ macro_rules! control {
                 let value = take!(reg!($ip, $base, 1)).into_value();
                 break $code $vm.rethrow(value);
             }
+            Op::Enter => {
+                $vm.ip = $ip;
+                $vm.base = $base;
+                match $vm.enter_code() {
+                    Ok(Flow::Next | Flow::Switched) => {
+                        $ip = $vm.ip;
+                        $base = $vm.base;
+                        if $vm.switches_loop {
+                            return Ok(());
+                        }
+                        continue $code;
+                    }
+                    Ok(Flow::Exit) => return Ok(()),
+                    Err(raise) => {
+                        $ip = $vm.ip;
+                        $base = $vm.base;
+                        break $code raise;
+                    }
+                }
+            }
             Op::DuplicateMain => break $code Raise::duplicate_main(),
             Op::Debugger => {
                 $vm.ip = $ip;
                 $vm.base = $base;
                 check!($vm.debugger_statement());
-                if !STEPPED && $vm.is_stepping() {
+                if MODE == PLAIN && $vm.is_stepping() {
                     $vm.ip = $ip.add(1);
                     $vm.switches_loop = true;
                     return Ok(());

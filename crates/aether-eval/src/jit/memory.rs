@@ -1,0 +1,89 @@
+//! Memory for machine code: writable while it is written, executable afterwards, never both.
+//!
+//! Code is added, never taken away: what is discarded may still be on the native stack below. All goes with the
+//! engine.
+#![expect(unsafe_code, reason = "maps memory and makes it executable")]
+
+use std::ptr::NonNull;
+
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
+
+/// Bytes that are mapped at a time.
+const CHUNK: usize = 64 << 10;
+const ALIGNMENT: usize = 16;
+
+struct Chunk {
+    start: NonNull<u8>,
+    size: usize,
+    used: usize,
+}
+
+/// The machine code of one engine.
+#[derive(Default)]
+pub(super) struct CodeMemory {
+    chunks: Vec<Chunk>,
+    limit: usize,
+}
+
+impl CodeMemory {
+    /// Memory for at most `limit` bytes.
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            chunks: Vec::new(),
+            limit,
+        }
+    }
+
+    /// Bytes in use.
+    pub(super) fn used(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.used).sum()
+    }
+
+    /// Bytes mapped.
+    fn mapped(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.size).sum()
+    }
+
+    /// Puts code where it can be executed. None if there is no room within the limit, or the system refuses.
+    pub(super) fn add(&mut self, code: &[u8]) -> Option<NonNull<u8>> {
+        let fits = |chunk: &Chunk| chunk.size - chunk.used >= code.len();
+        if !self.chunks.last().is_some_and(fits) {
+            let size = code.len().next_multiple_of(CHUNK);
+            if self.mapped() + size > self.limit {
+                return None;
+            }
+            // SAFETY: a new mapping, which nothing refers to.
+            let start = unsafe {
+                mmap_anonymous(
+                    std::ptr::null_mut(),
+                    size,
+                    ProtFlags::READ | ProtFlags::WRITE,
+                    MapFlags::PRIVATE,
+                )
+            };
+            let start = NonNull::new(start.ok()?.cast::<u8>())?;
+            self.chunks.push(Chunk { start, size, used: 0 });
+        }
+        let chunk = self.chunks.last_mut()?;
+        // SAFETY: the chunk is a mapping of ours; only this thread executes what is in it, and it is here.
+        unsafe {
+            let start = chunk.start.as_ptr().cast();
+            mprotect(start, chunk.size, MprotectFlags::READ | MprotectFlags::WRITE).ok()?;
+            let place = chunk.start.add(chunk.used);
+            place.as_ptr().copy_from_nonoverlapping(code.as_ptr(), code.len());
+            let made = mprotect(start, chunk.size, MprotectFlags::READ | MprotectFlags::EXEC);
+            chunk.used = (chunk.used + code.len()).next_multiple_of(ALIGNMENT).min(chunk.size);
+            made.ok()?;
+            Some(place)
+        }
+    }
+}
+
+impl Drop for CodeMemory {
+    fn drop(&mut self) {
+        for chunk in &self.chunks {
+            // SAFETY: a mapping of ours; nothing executes it any more.
+            let _ = unsafe { munmap(chunk.start.as_ptr().cast(), chunk.size) };
+        }
+    }
+}

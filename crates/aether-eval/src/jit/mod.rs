@@ -1,0 +1,527 @@
+//! Machine code for hot functions.
+//!
+//! The path of a function: the fuel that calls and backward jumps spend runs out every thousand; what runs then is
+//! counted. A function that is met a second time is profiled: the stepping loop records for a few thousand
+//! instructions what types its values have. Then it is compiled ([`emit`], [`translate`]), and the first words of its
+//! entry and of its loops become [`Op::Enter`], which enters the machine code. The fields of such a word stay as they
+//! are, and so does everything else that looks at code.
+//!
+//! Machine code works on the machine's own frames and registers, and leaves to the interpreter wherever something is
+//! not as it was taken for granted ([`emit`]). A function that leaves so often is compiled again, with what is known
+//! then, a few times at most.
+//!
+//! Invariants
+//! - Memory that is executable is never writable ([`memory`]).
+//! - Nothing here is touched, nor a page of it mapped, before a function is hot.
+//! - While the stepping loop runs, no word is an `Enter`.
+#![expect(unsafe_code, reason = "enters code that was made at run time")]
+
+mod effects;
+mod emit;
+mod flow;
+mod memory;
+mod offsets;
+mod profile;
+mod runtime;
+mod translate;
+mod x64;
+
+use std::cell::Cell;
+
+use ahash::AHashMap;
+use aether_value::{Code, Raise, Raw};
+
+use crate::bytecode::Op;
+use emit::{Compiled, Facts};
+use memory::CodeMemory;
+use profile::Profile;
+use x64::{Alu, Assembler, Mem, R12, R13, R14, R15, RAX, RBP, RBX, RDI, RDX, RSI, RSP};
+
+/// What machine code answers when it was left instead of having returned: no tag.
+const LEFT: i64 = 0x100;
+/// Samples after which a function is profiled.
+const HOT: u32 = 2;
+/// Instructions that a profile covers.
+const PROFILE: u32 = 4_000;
+/// Instructions of a function that have to be in it for the function to be compiled.
+const WORTH: u32 = 60;
+/// Exits after which a function is compiled again.
+const MANY_EXITS: u32 = 40;
+/// How often a function is compiled at most.
+const MOST_ROUNDS: u32 = 3;
+/// Native stack that machine code may use, in bytes.
+const NATIVE_STACK: usize = 256 << 10;
+/// Default limit of machine code in bytes.
+pub(crate) const DEFAULT_CODE: usize = 32 << 20;
+
+/// How an engine makes machine code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JitOptions {
+    /// Whether it does.
+    pub enabled: bool,
+    /// Bytes of machine code at most.
+    pub max_code: usize,
+    /// For tests: everything is compiled as soon as it runs.
+    pub eager: bool,
+    /// For tests: the code is left in many places.
+    pub exits_everywhere: bool,
+}
+
+impl Default for JitOptions {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            max_code: DEFAULT_CODE,
+            eager: false,
+            exits_everywhere: false,
+        }
+    }
+}
+
+/// The machine code of one function, or that it has none. Calls from machine code know it by its address.
+#[repr(C)]
+pub(crate) struct Unit {
+    /// Where such calls go.
+    direct: Cell<*const u8>,
+    /// The first word of the function.
+    words: *const u64,
+    code: *const Code,
+    entries: Vec<(usize, *const u8)>,
+    /// Operations that `Enter` stands for, by word.
+    patched: Vec<(usize, u16)>,
+    /// Words that exits lead to.
+    exits: Vec<usize>,
+    exit_counts: Vec<u32>,
+    recent_exits: u32,
+    rounds: u32,
+    is_given_up: bool,
+}
+
+/// What was executed last while a profile is recorded.
+struct Previous {
+    base: *mut u8,
+    code: *const Code,
+    word: usize,
+}
+
+/// The compiler's state in one machine.
+pub(crate) struct Jit {
+    options: JitOptions,
+    samples: AHashMap<*const Code, u32>,
+    profiles: AHashMap<*const Code, Profile>,
+    units: AHashMap<*const Code, Box<Unit>>,
+    /// Instructions that the profile under way still covers.
+    profiling: u32,
+    previous: Option<Previous>,
+    /// Calls under way that the profile has seen.
+    calls: Vec<Previous>,
+    memory: CodeMemory,
+    /// Enters machine code.
+    trampoline: Option<Trampoline>,
+    /// What calls of functions without machine code find.
+    stub: *const u8,
+    /// Whether the system has refused memory for code.
+    is_out: bool,
+    /// Whether no word is an `Enter`.
+    is_hidden: bool,
+    pub(crate) log: Option<Vec<String>>,
+}
+
+type Trampoline = unsafe extern "sysv64" fn(*mut crate::vm::Vm, *mut u8, *const u8) -> Answer;
+
+/// What machine code returns: a tag and a payload, or [`LEFT`] and the number of an exit above 0.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Answer {
+    pub(crate) tag: u64,
+    pub(crate) payload: u64,
+}
+
+impl Answer {
+    pub(crate) fn is_left(self) -> bool {
+        self.tag >= LEFT as u64
+    }
+
+    pub(crate) fn value(self) -> Raw {
+        Raw {
+            tag: self.tag as u8,
+            payload: self.payload,
+        }
+    }
+}
+
+impl Jit {
+    pub(crate) fn new(options: JitOptions) -> Self {
+        Self {
+            options,
+            samples: AHashMap::default(),
+            profiles: AHashMap::default(),
+            units: AHashMap::default(),
+            profiling: 0,
+            previous: None,
+            calls: Vec::new(),
+            memory: CodeMemory::new(options.max_code),
+            trampoline: None,
+            stub: std::ptr::null(),
+            is_out: false,
+            is_hidden: true,
+            log: None,
+        }
+    }
+
+    pub(crate) fn is_eager(&self) -> bool {
+        self.options.eager
+    }
+
+    /// Whether a profile is being recorded.
+    #[inline]
+    pub(crate) fn is_profiling(&self) -> bool {
+        self.profiling > 0
+    }
+
+    /// Bytes of machine code.
+    pub(crate) fn code_bytes(&self) -> usize {
+        self.memory.used()
+    }
+
+    /// A function was met when the fuel ran out. Answers whether a profile begins.
+    pub(crate) fn sample(&mut self, code: &Code) -> bool {
+        if self.is_out || self.profiling > 0 {
+            return false;
+        }
+        let key = std::ptr::from_ref(code);
+        if let Some(unit) = self.units.get_mut(&key) {
+            // What happens rarely does no harm.
+            unit.recent_exits /= 2;
+            if unit.is_given_up || !unit.entries.is_empty() {
+                return false;
+            }
+        }
+        let count = self.samples.entry(key).or_insert(0);
+        *count += 1;
+        let hot = if self.options.eager { 1 } else { HOT };
+        if *count < hot {
+            return false;
+        }
+        *count = 0;
+        if flow::leaders(code).is_none() {
+            self.give_up(code, "it waits or gives values in the middle, or is too large");
+            return false;
+        }
+        self.profiling = if self.options.eager { 40 } else { PROFILE };
+        self.previous = None;
+        self.calls.clear();
+        self.hide();
+        true
+    }
+
+    fn give_up(&mut self, code: &Code, why: &str) {
+        self.unit(code).is_given_up = true;
+        self.note(code, &format!("not compiled: {why}"));
+    }
+
+    fn note(&mut self, code: &Code, text: &str) {
+        if std::env::var_os("AETHER_JIT_LOG").is_some() { eprintln!("jit: {:?} line {}: {text}", code.name, code.file.line(code.span.start)); }
+        if let Some(log) = &mut self.log {
+            let name = code.name.as_deref().unwrap_or("<anonymous>");
+            let name = if name.is_empty() { "<top level>" } else { name };
+            let line = code.file.line(code.span.start);
+            log.push(format!("{name} (line {line}): {text}"));
+        }
+    }
+
+    fn unit(&mut self, code: *const Code) -> &mut Unit {
+        let stub = self.stub;
+        self.units.entry(code).or_insert_with(|| {
+            // SAFETY: code lives as long as the heap.
+            let words = unsafe { (*code).words.as_ptr() };
+            Box::new(Unit {
+                direct: Cell::new(stub),
+                words,
+                code,
+                entries: Vec::new(),
+                patched: Vec::new(),
+                exits: Vec::new(),
+                exit_counts: Vec::new(),
+                recent_exits: 0,
+                rounds: 0,
+                is_given_up: false,
+            })
+        })
+    }
+
+    /// Records the instruction that is about to run. Answers whether the profile is over.
+    ///
+    /// # Safety
+    /// The frame at `base` of `code`, if there is any, is about to execute `word`.
+    pub(crate) unsafe fn record(&mut self, code: Option<&Code>, word: usize, base: *mut u8) -> bool {
+        self.profiling -= 1;
+        let Some(code) = code else {
+            self.previous = None;
+            return self.profiling == 0;
+        };
+        // SAFETY: the caller's promise; results are looked at in the frame that runs.
+        unsafe {
+            if let Some(previous) = self.previous.take() {
+                if previous.base == base && previous.code == std::ptr::from_ref(code) {
+                    if let Some(profile) = self.profiles.get_mut(&previous.code) {
+                        profile.record_result(code, previous.word, base);
+                    }
+                } else if base > previous.base {
+                    self.calls.push(previous);
+                } else {
+                    while self.calls.last().is_some_and(|call| call.base > base) {
+                        self.calls.pop();
+                    }
+                    if let Some(call) = self.calls.pop_if(|call| call.base == base)
+                        && call.code == std::ptr::from_ref(code)
+                        && let Some(profile) = self.profiles.get_mut(&call.code)
+                    {
+                        profile.record_result(code, call.word, base);
+                    }
+                }
+            }
+            let key = std::ptr::from_ref(code);
+            let profile = self.profiles.entry(key).or_insert_with(|| {
+                let leaders = flow::leaders(code).unwrap_or_default();
+                Profile::new(code, &leaders)
+            });
+            profile.record(code, word, base);
+            self.previous = Some(Previous {
+                base,
+                code: key,
+                word,
+            });
+        }
+        self.profiling == 0
+    }
+
+    /// Compiles what the profile has found to be worth it.
+    pub(crate) fn compile_profiled(&mut self, machine: &MachineFacts) {
+        self.previous = None;
+        self.calls.clear();
+        let worth = if self.options.eager { 1 } else { WORTH };
+        let mut found: Vec<*const Code> = self
+            .profiles
+            .iter()
+            .filter(|(_, profile)| profile.executed >= worth)
+            .map(|(&code, _)| code)
+            .collect();
+        // The order of a table of addresses is no order.
+        // SAFETY: code lives as long as the heap.
+        found.sort_by_key(|&code| unsafe { ((*code).module, (*code).span.start) });
+        for code in found {
+            // SAFETY: as above.
+            self.compile(unsafe { &*code }, machine);
+        }
+    }
+
+    fn compile(&mut self, code: &Code, machine: &MachineFacts) {
+        if self.trampoline.is_none() && !self.prepare() {
+            self.is_out = true;
+            return;
+        }
+        let unit = self.unit(code);
+        if unit.is_given_up || !unit.entries.is_empty() {
+            return;
+        }
+        if unit.rounds >= MOST_ROUNDS {
+            unit.is_given_up = true;
+            return;
+        }
+        unit.rounds += 1;
+        let key = std::ptr::from_ref(code);
+        let Some(profile) = self.profiles.remove(&key) else {
+            return;
+        };
+        let compiled = {
+            let this = std::cell::RefCell::new(&mut *self);
+            let unit_of = |code: *const Code| std::ptr::from_ref(this.borrow_mut().unit(code));
+            let facts = Facts {
+                constants: machine.constants,
+                globals: machine.globals,
+                len_builtin: machine.len_builtin,
+                unit_of: &unit_of,
+                is_alive: machine.is_alive,
+                exits_everywhere: machine.exits_everywhere,
+            };
+            emit::compile(code, &profile, &facts)
+        };
+        self.profiles.insert(key, profile);
+        match compiled {
+            Some(compiled) => self.install(code, &compiled),
+            None => self.give_up(code, "its code would be too large"),
+        }
+    }
+
+    fn install(&mut self, code: &Code, compiled: &Compiled) {
+        let Some(start) = self.memory.add(&compiled.bytes) else {
+            self.is_out = true;
+            self.note(code, "not compiled: no memory for code");
+            return;
+        };
+        let at = |offset: usize| start.as_ptr().wrapping_add(offset).cast_const();
+        let unit = self.unit(code);
+        unit.entries = compiled.entries.iter().map(|entry| (entry.word, at(entry.offset))).collect();
+        unit.exits.clone_from(&compiled.exits);
+        unit.exit_counts = vec![0; compiled.exits.len()];
+        unit.recent_exits = 0;
+        unit.direct.set(at(compiled.direct));
+        let (bytes, rounds) = (compiled.bytes.len(), unit.rounds);
+        self.note(code, &format!("compiled: {bytes} bytes, round {rounds}"));
+    }
+
+    /// Makes the code that enters machine code, and the one for calls of functions that have none.
+    fn prepare(&mut self) -> bool {
+        let mut asm = Assembler::default();
+        let kept = [RBP, RBX, R12, R13, R14, R15];
+        for register in kept {
+            asm.push(register);
+        }
+        asm.alu_imm(Alu::Sub, RSP, 8);
+        asm.mov(R15, RDI);
+        asm.mov(RBX, RSI);
+        asm.load(R14, Mem(R15, offsets::fuel()));
+        asm.call(RDX);
+        asm.store(Mem(R15, offsets::fuel()), R14);
+        asm.alu_imm(Alu::Add, RSP, 8);
+        for register in kept.into_iter().rev() {
+            asm.pop(register);
+        }
+        asm.ret();
+        let stub = asm.position();
+        asm.load(RAX, Mem(RDX, std::mem::offset_of!(Unit, words) as i32));
+        asm.store(Mem(R15, offsets::ip()), RAX);
+        asm.store(Mem(R15, offsets::base()), RBX);
+        asm.mov_imm(RDX, crate::vm::GONE as i64);
+        asm.mov_imm(RAX, LEFT);
+        asm.ret();
+        let Some((bytes, _)) = asm.finish() else {
+            return false;
+        };
+        let Some(start) = self.memory.add(&bytes) else {
+            return false;
+        };
+        // SAFETY: the code was made for this signature.
+        self.trampoline = Some(unsafe { std::mem::transmute::<*mut u8, Trampoline>(start.as_ptr()) });
+        self.stub = start.as_ptr().wrapping_add(stub);
+        for unit in self.units.values() {
+            unit.direct.set(self.stub);
+        }
+        true
+    }
+
+    /// Gives every word its own operation back.
+    pub(crate) fn hide(&mut self) {
+        if !std::mem::replace(&mut self.is_hidden, true) {
+            for unit in self.units.values_mut() {
+                unit.hide();
+            }
+        }
+    }
+
+    /// Makes entries of the words of entries.
+    pub(crate) fn show(&mut self) {
+        if std::mem::replace(&mut self.is_hidden, false) {
+            for unit in self.units.values_mut() {
+                unit.show();
+            }
+        }
+    }
+
+    /// Where the code of a function is entered at a word.
+    pub(crate) fn entry(&self, code: *const Code, word: usize) -> Option<(Trampoline, *const u8)> {
+        let unit = self.units.get(&code)?;
+        let entry = unit.entries.iter().find(|&&(at, _)| at == word)?;
+        Some((self.trampoline?, entry.1))
+    }
+
+    /// The operation for which the `Enter` at a word stands.
+    pub(crate) fn original(&self, code: *const Code, word: usize) -> Option<u16> {
+        let unit = self.units.get(&code)?;
+        let patched = unit.patched.iter().find(|&&(at, _)| at == word)?;
+        Some(patched.1)
+    }
+
+    /// Code was left because something was not as it was taken for granted.
+    pub(crate) fn count_exit(&mut self, code: &Code, exit: u64) {
+        let key = std::ptr::from_ref(code);
+        let Some(unit) = self.units.get_mut(&key) else {
+            return;
+        };
+        if let Some(count) = unit.exit_counts.get_mut(exit as usize - 1) {
+            *count += 1;
+        }
+        unit.recent_exits += 1;
+        if unit.recent_exits < MANY_EXITS || unit.entries.is_empty() || self.options.exits_everywhere {
+            return;
+        }
+        unit.hide();
+        unit.entries.clear();
+        unit.direct.set(self.stub);
+        let most = unit
+            .exit_counts
+            .iter()
+            .enumerate()
+            .max_by_key(|&(_, count)| count)
+            .and_then(|(exit, _)| unit.exits.get(exit).copied());
+        let line = most.map_or(0, |word| code.line_at(word));
+        self.note(code, &format!("discarded: left too often, mostly at line {line}"));
+    }
+
+    /// Whether there is code that can be entered.
+    pub(crate) fn has_code(&self) -> bool {
+        self.trampoline.is_some()
+    }
+}
+
+impl Unit {
+    fn hide(&mut self) {
+        for (word, op) in std::mem::take(&mut self.patched) {
+            self.write_op(word, op);
+        }
+    }
+
+    fn show(&mut self) {
+        if !self.patched.is_empty() {
+            return;
+        }
+        for &(word, _) in &self.entries {
+            // SAFETY: a word of the function.
+            let op = unsafe { *self.words.add(word) } as u16;
+            self.patched.push((word, op));
+            self.write_op(word, Op::Enter as u16);
+        }
+    }
+
+    /// Writes the operation of a word; its fields stay.
+    fn write_op(&self, word: usize, op: u16) {
+        // SAFETY: code is written to by whoever executes it; see the inline caches.
+        unsafe {
+            let place = self.words.add(word).cast_mut();
+            *place = *place & !0xFFFF | u64::from(op);
+        }
+    }
+}
+
+/// What the compiler reads of the machine.
+pub(crate) struct MachineFacts<'a> {
+    pub(crate) constants: *const Raw,
+    pub(crate) globals: *const Raw,
+    pub(crate) len_builtin: u64,
+    pub(crate) is_alive: &'a dyn Fn(u32) -> bool,
+    pub(crate) exits_everywhere: bool,
+}
+
+/// Bytes of native stack below the caller that machine code may use.
+pub(crate) const fn native_stack() -> usize {
+    NATIVE_STACK
+}
+
+/// Why machine code was left for good.
+pub(crate) enum End {
+    /// The run is over.
+    Run,
+    /// An error.
+    Raised(Raise),
+}

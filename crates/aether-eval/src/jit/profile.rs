@@ -1,0 +1,185 @@
+//! What types the values of a function have had: recorded by the stepping loop for a short while, once a function is
+//! found to be hot. What is recorded is a hint alone: compiled code tests what it relies on.
+
+use aether_value::{Closure, Code, Header, Raw, tag};
+
+use crate::bytecode::{Op, fields};
+
+/// Types that one place has been seen with.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Seen {
+    /// A bit for each tag.
+    tags: u32,
+    /// The shape of the instances or records seen.
+    shape: u32,
+    shapes_differ: bool,
+}
+
+impl Seen {
+    fn add(&mut self, value: Raw) {
+        if matches!(value.tag, tag::INSTANCE) {
+            // SAFETY: a register of a live frame holds a value; see `Profile::record`.
+            #[expect(unsafe_code, reason = "reads the shape of a live object")]
+            let shape = unsafe { (*value.pointer::<Header>()).shape.get() };
+            if self.tags & 1 << tag::INSTANCE != 0 && self.shape != shape {
+                self.shapes_differ = true;
+            }
+            self.shape = shape;
+        }
+        self.tags |= 1 << value.tag;
+    }
+
+    /// Whether anything was seen.
+    pub(super) fn is_empty(self) -> bool {
+        self.tags == 0
+    }
+
+    /// The tag, if it was always the same.
+    pub(super) fn tag(self) -> Option<u8> {
+        self.tags.is_power_of_two().then(|| self.tags.trailing_zeros() as u8)
+    }
+
+    /// The shape of the instances, if it was always the same and nothing else was seen.
+    pub(super) fn shape(self) -> Option<u32> {
+        (self.tag() == Some(tag::INSTANCE) && !self.shapes_differ).then_some(self.shape)
+    }
+
+    /// Whether ints and floats were seen, and nothing else.
+    pub(super) fn is_number(self) -> bool {
+        self.tags != 0 && self.tags & !(1 << tag::INT | 1 << tag::FLOAT) == 0
+    }
+}
+
+/// What was seen at one instruction.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Site {
+    /// Executions.
+    pub(super) count: u32,
+    /// What it made.
+    pub(super) result: Seen,
+    /// What its register fields held before it.
+    pub(super) operands: [Seen; 3],
+    /// The code that a call ran, if it was always the same.
+    pub(super) callee: Callee,
+}
+
+/// What a call ran.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Callee {
+    #[default]
+    None,
+    Code(*const Code),
+    Many,
+}
+
+impl Callee {
+    fn add(&mut self, code: *const Code) {
+        *self = match *self {
+            Self::None => Self::Code(code),
+            Self::Code(known) if known == code => return,
+            _ => Self::Many,
+        };
+    }
+}
+
+/// What was seen in one function.
+#[derive(Default)]
+pub(super) struct Profile {
+    pub(super) sites: Vec<Site>,
+    /// What the registers held at instructions that jumps lead to, and at the entry.
+    leaders: Vec<(usize, Vec<Seen>)>,
+    /// Instructions executed while it was recorded.
+    pub(super) executed: u32,
+}
+
+impl Profile {
+    pub(super) fn new(code: &Code, leaders: &[usize]) -> Self {
+        let registers = code.registers as usize;
+        Self {
+            sites: vec![Site::default(); code.words.len()],
+            leaders: leaders
+                .iter()
+                .map(|&word| (word, vec![Seen::default(); registers]))
+                .collect(),
+            executed: 0,
+        }
+    }
+
+    /// What the registers held at an instruction that jumps lead to.
+    pub(super) fn at_leader(&self, word: usize) -> Option<&[Seen]> {
+        let found = self.leaders.binary_search_by_key(&word, |&(word, _)| word).ok()?;
+        Some(&self.leaders[found].1)
+    }
+
+    /// Records what an instruction is about to work on.
+    ///
+    /// # Safety
+    /// `word` is the instruction that the frame at `base` of this code is about to execute.
+    #[expect(unsafe_code, reason = "reads the registers of a live frame")]
+    pub(super) unsafe fn record(&mut self, code: &Code, word: usize, base: *mut u8) {
+        self.executed += 1;
+        let Some(&instruction) = code.words.get(word) else {
+            return;
+        };
+        // SAFETY: the registers of the frame are values or have tags that are not counted.
+        unsafe {
+            let registers = code.registers as usize;
+            let register = |field: u16| {
+                let index = field as usize / 16;
+                (field % 16 == 0 && index < registers).then(|| *base.cast::<Raw>().add(index))
+            };
+            let site = &mut self.sites[word];
+            site.count += 1;
+            let (a, b, c) = fields(instruction);
+            for (seen, field) in site.operands.iter_mut().zip([a, b, c]) {
+                if let Some(value) = register(field) {
+                    seen.add(value);
+                }
+            }
+            let called = match Op::of(instruction).first() {
+                Op::Call => register(b),
+                Op::CallTop => register(a),
+                Op::CallCapture => Some(*crate::vm::capture_of(base, b)),
+                _ => None,
+            };
+            if let Some(called) = called {
+                if called.tag == tag::FUNCTION {
+                    site.callee.add((*called.pointer::<Closure>()).code_ptr().as_ptr());
+                } else {
+                    site.callee = Callee::Many;
+                }
+            }
+            if let Ok(found) = self.leaders.binary_search_by_key(&word, |&(word, _)| word) {
+                for (index, seen) in self.leaders[found].1.iter_mut().enumerate() {
+                    seen.add(*base.cast::<Raw>().add(index));
+                }
+            }
+        }
+    }
+
+    /// Records what the instruction at `word` has made.
+    ///
+    /// # Safety
+    /// As [`Profile::record`], behind the instruction.
+    #[expect(unsafe_code, reason = "reads the registers of a live frame")]
+    pub(super) unsafe fn record_result(&mut self, code: &Code, word: usize, base: *mut u8) {
+        let Some(&instruction) = code.words.get(word) else {
+            return;
+        };
+        let index = result_register(instruction);
+        if index < code.registers as usize {
+            // SAFETY: the caller's promise.
+            let value = unsafe { *base.cast::<Raw>().add(index) };
+            self.sites[word].result.add(value);
+        }
+    }
+}
+
+/// The register in which an instruction leaves what it makes.
+pub(super) fn result_register(instruction: u64) -> usize {
+    let index = fields(instruction).0 as usize / 16;
+    match Op::of(instruction).first() {
+        Op::Next | Op::NextInt => index + 2,
+        _ => index,
+    }
+}

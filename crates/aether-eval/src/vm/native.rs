@@ -1,0 +1,220 @@
+//! Machine code from the side of the interpreter: finding what is hot, entering, and coming back.
+#![expect(
+    unsafe_code,
+    reason = "enters machine code, which works on the machine's frames and registers"
+)]
+
+use aether_value::{Raise, tag};
+
+use super::unwind::{code_of, word_of};
+use super::{Flow, Vm, dispatch};
+use crate::bytecode::Op;
+use crate::jit::{End, Jit, MachineFacts, native_stack};
+
+/// A word to which the machine is sent for the loop to end, so that the other one goes on.
+static SWITCH: u64 = Op::Enter as u64;
+
+fn switch() -> *mut u64 {
+    std::ptr::from_ref(&SWITCH).cast_mut()
+}
+
+/// What machine code answers in the place of an exit's number when the interpreter has gone elsewhere already.
+pub(crate) const GONE: u64 = u64::MAX;
+
+impl Vm {
+    /// The fuel has run out, and the machine is about to go on at `vm.ip` in the frame at `vm.base`: what runs there may be
+    /// hot. The loop that runs ends for the other one if a profile begins.
+    pub(super) fn sample(&mut self) {
+        if !self.jit_options.enabled || self.is_stepping() {
+            return;
+        }
+        let options = self.jit_options;
+        // SAFETY: `vm.base` is the innermost frame.
+        let Some(code) = (unsafe { code_of(self.base) }) else {
+            return;
+        };
+        let jit = self.jit.get_or_insert_with(|| Box::new(Jit::new(options)));
+        if jit.sample(code) {
+            self.resume_ip = self.ip;
+            self.ip = switch();
+        }
+    }
+
+    /// Whether a profile is being recorded.
+    #[inline]
+    pub(super) fn is_profiling(&self) -> bool {
+        self.jit.as_ref().is_some_and(|jit| jit.is_profiling())
+    }
+
+    /// [`Vm::is_stepping`] for machine code.
+    pub(crate) fn is_stepping_now(&self) -> bool {
+        self.is_stepping()
+    }
+
+    /// Before an instruction of the stepping loop.
+    pub(super) fn record_profile(&mut self) {
+        let (ip, base) = (self.ip, self.base);
+        let Some(jit) = &mut self.jit else { return };
+        // SAFETY: the machine is about to execute `ip` in the frame at `base`.
+        let is_over = unsafe {
+            let code = code_of(base);
+            let word = code.map_or(0, |code| word_of(code, ip));
+            jit.record(code, word, base)
+        };
+        if is_over {
+            let heap = &self.heap;
+            let facts = MachineFacts {
+                constants: self.constants,
+                globals: self.globals,
+                len_builtin: self.len_builtin,
+                is_alive: &|shape| heap.has_shape(shape),
+                exits_everywhere: self.jit_options.exits_everywhere,
+            };
+            jit.compile_profiled(&facts);
+        }
+    }
+
+    /// Nothing is entered: the stepping loop looks at every instruction.
+    #[inline]
+    pub(super) fn hide_code(&mut self) {
+        if let Some(jit) = &mut self.jit {
+            jit.hide();
+        }
+    }
+
+    /// What is compiled is entered again.
+    #[inline]
+    pub(super) fn show_code(&mut self) {
+        if let Some(jit) = &mut self.jit {
+            jit.show();
+        }
+    }
+
+    /// Executes the `Enter` at `vm.ip`.
+    #[inline(never)]
+    pub(super) fn enter_code(&mut self) -> Result<Flow, Raise> {
+        if std::ptr::eq(self.ip, switch()) {
+            self.ip = self.resume_ip;
+            self.switches_loop = self.is_stepping();
+            return Ok(Flow::Switched);
+        }
+        // SAFETY: `vm.ip` is an instruction of the function whose frame is at `vm.base`; its machine code was made for it.
+        unsafe {
+            let base = self.base;
+            let marker = 0_u8;
+            let stack = (&raw const marker) as usize;
+            if self.native_depth == 0 {
+                self.native_limit = stack.saturating_sub(native_stack());
+            }
+            let entry = code_of(base).and_then(|code| {
+                let jit = self.jit.as_ref()?;
+                jit.entry(code, word_of(code, self.ip))
+            });
+            let Some((enter, address)) = entry.filter(|_| stack > self.native_limit) else {
+                return self.step_over_entry();
+            };
+            self.native_depth += 1;
+            let answer = enter(std::ptr::from_mut(self), base, address);
+            self.native_depth -= 1;
+            if !answer.is_left() {
+                self.base = base;
+                let frame = self.fp.sub(1);
+                self.fp = frame;
+                let value = answer.value();
+                if (*frame).flags != 0 {
+                    return self.leave_special(value);
+                }
+                *base.sub(16).cast() = value;
+                self.ip = (*frame).return_ip.cast_mut();
+                self.base = self.registers.add((*frame).base as usize);
+                return Ok(Flow::Switched);
+            }
+            match self.jit_end.take() {
+                Some(End::Run) => return Ok(Flow::Exit),
+                Some(End::Raised(raise)) => return Err(raise),
+                None => {}
+            }
+            if answer.payload == GONE {
+                return Ok(Flow::Switched);
+            }
+            if answer.payload != 0
+                && let Some(code) = code_of(self.base)
+                && let Some(jit) = &mut self.jit
+            {
+                jit.count_exit(code, answer.payload);
+            }
+            // What was given back is executed, and not entered again.
+            if *self.ip as u16 == Op::Enter as u16 {
+                return self.step_over_entry();
+            }
+            Ok(Flow::Switched)
+        }
+    }
+
+    /// Executes the instruction for which the `Enter` at `vm.ip` stands.
+    unsafe fn step_over_entry(&mut self) -> Result<Flow, Raise> {
+        // SAFETY: the caller's promise.
+        match unsafe { self.step_one() } {
+            Ok(true) => Ok(Flow::Switched),
+            Ok(false) => Ok(Flow::Exit),
+            Err(raise) => Err(raise),
+        }
+    }
+
+    /// Executes the instruction at `vm.ip`. Answers false if the run is over with it.
+    ///
+    /// # Errors
+    /// Those of the instruction, for which no handler has been looked.
+    ///
+    /// # Safety
+    /// See [`dispatch::run_one`].
+    pub(crate) unsafe fn step_one(&mut self) -> Result<bool, Raise> {
+        // SAFETY: the caller's promise; a word of the code that runs is written to by this thread alone.
+        unsafe {
+            let ip = self.ip;
+            let code = (*ip as u16 == Op::Enter as u16)
+                .then(|| code_of(self.base))
+                .flatten()
+                .map(|code| (std::ptr::from_ref(code), word_of(code, ip)));
+            let original = code.and_then(|(code, word)| self.jit.as_ref()?.original(code, word));
+            if let Some(op) = original {
+                *ip = *ip & !0xFFFF | u64::from(op);
+            }
+            self.one_is_done = false;
+            let result = dispatch::run_one(self);
+            let is_done = std::mem::take(&mut self.one_is_done);
+            if let (Some((code, word)), Some(_)) = (code, original)
+                && self.jit.as_ref().is_some_and(|jit| jit.original(code, word).is_some())
+            {
+                *ip = *ip & !0xFFFF | Op::Enter as u64;
+            }
+            result.map(|()| is_done)
+        }
+    }
+
+    /// Where the machine is.
+    pub(crate) fn position_of_code(&self) -> (*mut u64, *mut u8) {
+        (self.ip, self.base)
+    }
+
+    /// Why machine code ends: an error, or the end of the run.
+    pub(crate) fn set_jit_end(&mut self, raise: Option<Raise>) {
+        self.jit_end = Some(raise.map_or(End::Run, End::Raised));
+    }
+
+    /// The fuel is used up in machine code, at a jump to `target`. Answers whether it goes on there.
+    ///
+    /// # Errors
+    /// Limits and interruptions.
+    pub(crate) fn refuel_in_code(&mut self, target: *mut u64) -> Result<bool, Raise> {
+        self.refuel_to(target)?;
+        Ok(std::ptr::eq(self.ip, target) && !self.is_stepping())
+    }
+
+    /// How hot functions become machine code.
+    pub(crate) fn set_jit(&mut self, options: crate::jit::JitOptions) {
+        self.jit_options = options;
+    }
+}
+
+const _: () = assert!(tag::END as i64 <= 0x100);
