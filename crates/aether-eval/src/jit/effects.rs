@@ -368,11 +368,25 @@ pub(super) fn clobbers(code: &Code, word: usize) -> Registers {
     let (a, b, c) = fields(instruction);
     match op {
         Op::Nop | Op::Jump | Op::Loop => Registers::default(),
-        _ if is_load(op) || is_left_constant(op) => Registers::of(&[a, c]),
-        _ if is_unary(op) => Registers::of(&[a, b]),
-        _ if is_binary(op) => Registers::of(&[a, b, c]),
-        _ if is_register_jump(op) => Registers::of(&[a, b]),
-        _ if is_compare_jump(op) => Registers::of(&[a]),
+        Op::AddLeftKC => Registers::of(&[a, c]),
+        _ if is_load(op) || is_left_constant(op) => Registers::of(&[a]),
+        Op::Move | Op::NewCell => Registers::of(&[a, b]),
+        _ if is_unary(op) => Registers::of(&[a]),
+        Op::AddB => Registers::of(&[a, b]),
+        Op::AddC | Op::GetIndexC | Op::GetIndexTC => Registers::of(&[a, c]),
+        Op::AddBC => Registers::of(&[a, b, c]),
+        _ if is_binary(op) => Registers::of(&[a]),
+        // What the flags name is consumed.
+        _ if is_compare_jump(op) => {
+            let mut set = Registers::default();
+            if c & 1 != 0 {
+                set.insert(a as usize / 16);
+            }
+            if c & 2 != 0 && is_register_jump(op) {
+                set.insert(b as usize / 16);
+            }
+            set
+        }
         Op::Call
         | Op::CallTop
         | Op::CallGlobal

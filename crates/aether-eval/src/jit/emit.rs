@@ -151,6 +151,19 @@ pub(super) enum SlowKind {
     Release,
 }
 
+/// Code out of line that does not come back by itself.
+#[derive(Clone, Copy)]
+pub(super) enum Cold {
+    /// The interpreter has gone elsewhere.
+    Gone,
+    /// A callee has left, and its caller with it.
+    PassOn,
+    /// A callee's result is of another type: it is put where the interpreter looks for it, at the next word.
+    WrongResult { to: usize, next: usize },
+    /// The frame of a callee owned it; the result in `rax` and `rdx` is kept.
+    ReleaseCallee { window: Mem, join: Label },
+}
+
 struct Slow {
     label: Label,
     join: Label,
@@ -252,6 +265,9 @@ pub(super) struct Emitter<'a> {
     pass: usize,
     exits: Vec<Exit>,
     slows: Vec<Slow>,
+    colds: Vec<(Label, Cold)>,
+    gone: Option<Label>,
+    pass_on: Option<Label>,
     leave: Label,
     wants_gpr: Vec<u64>,
     wants_xmm: Vec<u64>,
@@ -351,6 +367,9 @@ impl<'a> Emitter<'a> {
             pass,
             exits: Vec::new(),
             slows: Vec::new(),
+            colds: Vec::new(),
+            gone: None,
+            pass_on: None,
             leave,
             wants_gpr: vec![0; registers],
             wants_xmm: vec![0; registers],
@@ -425,8 +444,9 @@ impl<'a> Emitter<'a> {
             self.asm.jump(self.labels[index]);
             entries.push((word, label));
         }
-        self.emit_exits();
         self.emit_slows();
+        self.emit_colds();
+        self.emit_exits();
         let labels = self.labels.clone();
         for (index, &label) in labels.iter().enumerate() {
             if self.asm.offset_of(label).is_none() {
@@ -1060,29 +1080,66 @@ impl<'a> Emitter<'a> {
 
     /// Where control leaves after the interpreter has gone elsewhere: it has said where.
     pub(super) fn gone(&mut self) -> Label {
-        if let Some(exit) = self.exits.iter().find(|exit| exit.word == usize::MAX) {
-            return exit.label;
+        match self.gone {
+            Some(label) => label,
+            None => {
+                let label = self.cold(Cold::Gone);
+                self.gone = Some(label);
+                label
+            }
         }
+    }
+
+    /// Where control leaves that a callee has left already: its answer is passed on.
+    pub(super) fn pass_on(&mut self) -> Label {
+        match self.pass_on {
+            Some(label) => label,
+            None => {
+                let label = self.cold(Cold::PassOn);
+                self.pass_on = Some(label);
+                label
+            }
+        }
+    }
+
+    /// Code out of line, at a label.
+    pub(super) fn cold(&mut self, cold: Cold) -> Label {
         let label = self.asm.label();
-        self.asm_gone(label);
+        self.colds.push((label, cold));
         label
     }
 
-    fn asm_gone(&mut self, label: Label) {
-        // Emitted in place, jumped over.
-        let over = self.asm.label();
-        self.asm.jump(over);
-        self.asm.bind(label);
-        self.asm.mov_imm(RDX, crate::vm::GONE as i64);
-        let leave = self.leave;
-        self.asm.jump(leave);
-        self.asm.bind(over);
-        self.exits.push(Exit {
-            label,
-            word: usize::MAX,
-            flushes: Vec::new(),
-            counted: false,
-        });
+    fn emit_colds(&mut self) {
+        for (label, cold) in std::mem::take(&mut self.colds) {
+            self.asm.bind(label);
+            match cold {
+                Cold::Gone => {
+                    self.asm.mov_imm(RDX, crate::vm::GONE as i64);
+                    let leave = self.leave;
+                    self.asm.jump(leave);
+                }
+                Cold::PassOn => {
+                    self.asm.alu_imm(Alu::Add, RSP, 8);
+                    self.asm.ret();
+                }
+                Cold::WrongResult { to, next } => {
+                    self.asm.store8(Self::memory(to), RAX);
+                    self.asm.store(Self::payload(to), RDX);
+                    let exit = self.exit_at(next, true);
+                    self.asm.jump(exit);
+                }
+                Cold::ReleaseCallee { window, join } => {
+                    self.asm.push(RAX);
+                    self.asm.push(RDX);
+                    self.asm.store(Mem(R15, offsets::fuel()), R14);
+                    self.asm.lea(RSI, window);
+                    self.call_runtime(super::runtime::table().release_callee);
+                    self.asm.pop(RDX);
+                    self.asm.pop(RAX);
+                    self.asm.jump(join);
+                }
+            }
+        }
     }
 
     // --- jumps ---

@@ -49,6 +49,8 @@ const WORTH: u32 = 60;
 const MANY_EXITS: u32 = 40;
 /// How often a function is compiled at most.
 const MOST_ROUNDS: u32 = 3;
+/// How often a function is compiled again for a part of it that was not hot before.
+const MOST_ADDITIONS: u32 = 8;
 /// Native stack that machine code may use, in bytes.
 const NATIVE_STACK: usize = 256 << 10;
 /// Default limit of machine code in bytes.
@@ -94,6 +96,8 @@ pub(crate) struct Unit {
     exit_counts: Vec<u32>,
     recent_exits: u32,
     rounds: u32,
+    /// How often it was compiled again because another part of it became hot.
+    additions: u32,
     is_given_up: bool,
 }
 
@@ -185,7 +189,7 @@ impl Jit {
     }
 
     /// A function was met when the fuel ran out. Answers whether a profile begins.
-    pub(crate) fn sample(&mut self, code: &Code) -> bool {
+    pub(crate) fn sample(&mut self, code: &Code, word: usize) -> bool {
         if self.is_out || self.profiling > 0 {
             return false;
         }
@@ -193,8 +197,20 @@ impl Jit {
         if let Some(unit) = self.units.get_mut(&key) {
             // What happens rarely does no harm.
             unit.recent_exits /= 2;
-            if unit.is_given_up || !unit.entries.is_empty() {
+            if unit.is_given_up {
                 return false;
+            }
+            if !unit.entries.is_empty() {
+                // A part of which the profile knows nothing has become hot.
+                let is_known = |profile: &Profile| profile.sites.get(word).is_none_or(|site| site.count > 0);
+                if unit.additions >= MOST_ADDITIONS || self.profiles.get(&key).is_none_or(is_known) {
+                    return false;
+                }
+                unit.additions += 1;
+                unit.rounds -= 1;
+                unit.hide();
+                unit.entries.clear();
+                unit.direct.set(self.stub);
             }
         }
         let count = self.samples.entry(key).or_insert(0);
@@ -245,6 +261,7 @@ impl Jit {
                 exit_counts: Vec::new(),
                 recent_exits: 0,
                 rounds: 0,
+                additions: 0,
                 is_given_up: false,
             })
         })
@@ -360,6 +377,16 @@ impl Jit {
             self.note(code, "not compiled: no memory for code");
             return;
         };
+        if std::env::var_os("AETHER_JIT_DUMP").is_some() {
+            let name = code.name.as_deref().unwrap_or("anon").replace(['.', '/'], "_");
+            let _ = std::fs::write(format!("/tmp/jit.{name}.bin"), &compiled.bytes);
+            let mut text = String::new();
+            for &(offset, word) in &compiled.places {
+                text += &format!("{offset:x} {word} {:?} line {}\n", Op::of(code.words[word]).first(), code.line_at(word));
+            }
+            text += &format!("entries {:?}\n", compiled.entries.iter().map(|e| (e.word, format!("{:x}", e.offset))).collect::<Vec<_>>());
+            let _ = std::fs::write(format!("/tmp/jit.{name}.txt"), text);
+        }
         let at = |offset: usize| start.as_ptr().wrapping_add(offset).cast_const();
         let unit = self.unit(code);
         unit.entries = compiled.entries.iter().map(|entry| (entry.word, at(entry.offset))).collect();
@@ -466,6 +493,10 @@ impl Jit {
             .max_by_key(|&(_, count)| count)
             .and_then(|(exit, _)| unit.exits.get(exit).copied());
         let line = most.map_or(0, |word| code.line_at(word));
+        if std::env::var_os("AETHER_JIT_LOG").is_some() {
+            let Some(unit) = self.units.get(&key) else { return };
+            eprintln!("exits {:?}", unit.exits.iter().zip(&unit.exit_counts).filter(|(_, c)| **c > 0).map(|(w, c)| (*w, Op::of(code.words[*w]).first(), *c)).collect::<Vec<_>>());
+        }
         self.note(code, &format!("discarded: left too often, mostly at line {line}"));
     }
 

@@ -29,7 +29,14 @@ impl Seen {
         self.tags |= 1 << value.tag;
     }
 
-    /// Whether anything was seen.
+    /// A value that is there now.
+    pub(super) fn of(value: Raw) -> Self {
+        let mut seen = Self::default();
+        seen.add(value);
+        seen
+    }
+
+    /// Whether nothing was seen.
     pub(super) fn is_empty(self) -> bool {
         self.tags == 0
     }

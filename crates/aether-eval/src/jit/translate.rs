@@ -6,7 +6,7 @@
 use aether_value::{Array, Buffer, Closure, Code, Instance, Raw, flag, tag};
 
 use super::effects::{Registers, successors, Successors};
-use super::emit::{Emitter, Known, SlowKind, Src, Ty};
+use super::emit::{Cold, Emitter, Known, SlowKind, Src, Ty};
 use super::offsets;
 use super::profile::{Callee, Seen, Site};
 use super::x64::{Alu, Cond, Gpr, Mem, R14, R15, RAX, RBX, RCX, RDX, RSP, Shift, Sse, Xmm};
@@ -478,9 +478,19 @@ impl Emitter<'_> {
 
     fn get_global(&mut self, to: usize) {
         let slot = (self.instruction() >> 32) as u32;
-        let seen = self.site().result;
+        let mut seen = self.site().result;
+        if seen.is_empty() {
+            seen = self.seen_now(slot as usize);
+        }
         self.asm.load(RCX, Mem(R15, offsets::globals()));
         self.load_value(to, RCX, slot as i32 * 16, seen, Some(tag::UNSET));
+    }
+
+    /// What a global is now.
+    #[expect(unsafe_code, reason = "reads a global")]
+    fn seen_now(&self, slot: usize) -> Seen {
+        // SAFETY: the slot exists.
+        Seen::of(unsafe { *self.facts.globals.add(slot) })
     }
 
     fn set_global(&mut self, from: usize) {
@@ -610,6 +620,21 @@ impl Emitter<'_> {
         }
     }
 
+    /// The types of two operands; one of which nothing is known is taken to be like the other.
+    fn operand_types(&self, left: Operand, right: Operand) -> (Option<Ty>, Option<Ty>) {
+        let types = (self.operand_type(left), self.operand_type(right));
+        let is_open = |operand: Operand| match operand {
+            Operand::Register(register, seen) => self.ty(register) == Ty::Any && seen.is_empty(),
+            _ => false,
+        };
+        let like = |other: Ty| if other == Ty::Float { Ty::Any } else { other };
+        match types {
+            (None, Some(other)) if is_open(left) => (Some(like(other)), types.1),
+            (Some(other), None) if is_open(right) => (types.0, Some(like(other))),
+            types => types,
+        }
+    }
+
     fn need_operand(&mut self, operand: Operand, ty: Ty) -> bool {
         match operand {
             Operand::Register(register, _) if ty != Ty::Any => self.need(register, ty),
@@ -664,7 +689,7 @@ impl Emitter<'_> {
     }
 
     fn arithmetic(&mut self, op: Sse, to: usize, left: Operand, right: Operand) {
-        let types = (self.operand_type(left), self.operand_type(right));
+        let types = self.operand_types(left, right);
         let (Some(lt), Some(rt)) = types else {
             self.step();
             return;
@@ -775,7 +800,7 @@ impl Emitter<'_> {
     }
 
     fn remainder(&mut self, to: usize, left: Operand, right: Operand) {
-        let types = (self.operand_type(left), self.operand_type(right));
+        let types = self.operand_types(left, right);
         if types != (Some(Ty::Int), Some(Ty::Int)) {
             self.step();
             return;
@@ -816,7 +841,7 @@ impl Emitter<'_> {
     }
 
     fn need_ints(&mut self, left: Operand, right: Operand) -> bool {
-        let types = (self.operand_type(left), self.operand_type(right));
+        let types = self.operand_types(left, right);
         if types != (Some(Ty::Int), Some(Ty::Int)) {
             self.step();
             return false;
@@ -888,7 +913,7 @@ impl Emitter<'_> {
     /// Compares two ints or two doubles; the condition that says what was asked. None, and nothing emitted, if they are
     /// of other types.
     fn compare(&mut self, cond: Cond, left: Operand, right: Operand) -> Option<FlagTest> {
-        let (Some(lt), Some(rt)) = (self.operand_type(left), self.operand_type(right)) else {
+        let (Some(lt), Some(rt)) = self.operand_types(left, right) else {
             return None;
         };
         let is_equality = matches!(cond, Cond::Equal | Cond::NotEqual);
@@ -1540,7 +1565,7 @@ impl Emitter<'_> {
             return;
         }
         let exit = self.exit();
-        let slot = i32::from(global);
+        let slot = i32::from(global) * 16;
         self.asm.load(RCX, Mem(R15, offsets::globals()));
         self.asm.load(RAX, Mem(R15, offsets::len_builtin()));
         self.asm.alu_mem(Alu::Cmp, RAX, Mem(RCX, slot + 8));
@@ -1652,7 +1677,7 @@ impl Emitter<'_> {
         let closure = match op {
             Op::CallGlobal => {
                 self.asm.load(RCX, Mem(R15, offsets::globals()));
-                Mem(RCX, i32::from(b))
+                Mem(RCX, i32::from(b) * 16)
             }
             Op::CallCapture => {
                 self.asm.load(RCX, Mem(RBX, -8));
@@ -1774,19 +1799,18 @@ impl Emitter<'_> {
         self.asm.mov_imm(RDX, unit as i64);
         self.asm.call_mem(Mem(RDX, 0));
         self.asm.alu32_imm(Alu::Cmp, RAX, i32::from(tag::END));
-        let leave = self.leave_with_answer();
+        let leave = self.pass_on();
         self.asm.jump_if(Cond::AboveEqual, leave);
         self.asm.alu_imm(Alu::Sub, RBX, base);
         self.asm.load(RCX, Mem(R15, offsets::fp()));
         self.asm.alu_imm(Alu::Sub, RCX, 16);
         self.asm.store(Mem(R15, offsets::fp()), RCX);
         // The frame may have come to own its callee.
-        let (plain, released) = (self.asm.label(), self.asm.label());
+        let plain = self.asm.label();
+        let owned = self.cold(Cold::ReleaseCallee { window, join: plain });
         self.asm.alu32_mem_imm(Alu::Cmp, Mem(RCX, 12), 0);
-        self.asm.jump_if(Cond::Equal, plain);
-        self.release_callee(a);
+        self.asm.jump_if(Cond::NotEqual, owned);
         self.asm.bind(plain);
-        self.asm.bind(released);
         self.forget_homes(true);
         let mut clobbered = Registers::default();
         for register in index_of(a)..super::effects::MOST_REGISTERS {
@@ -1796,7 +1820,7 @@ impl Emitter<'_> {
         let to = index_of(a);
         let ty = Ty::guess(seen);
         if let (true, Some(tag)) = (ty.is_plain() && ty != Ty::Null, ty.tag()) {
-            let wrong = self.wrong_result(to);
+            let wrong = self.cold(Cold::WrongResult { to, next: self.after });
             self.asm.alu32_imm(Alu::Cmp, RAX, i32::from(tag));
             self.asm.jump_if(Cond::NotEqual, wrong);
             match ty {
@@ -1815,41 +1839,6 @@ impl Emitter<'_> {
             self.asm.store(window.offset(8), RDX);
             self.set_in_memory(to, Ty::Any);
         }
-    }
-
-    /// Releases the callee of a frame that owns it, keeping `rax` and `rdx`.
-    fn release_callee(&mut self, a: u16) {
-        self.asm.push(RAX);
-        self.asm.push(RDX);
-        self.asm.store(Mem(R15, offsets::fuel()), R14);
-        self.asm.lea(super::x64::RSI, Mem(RBX, i32::from(a)));
-        self.call_runtime(super::runtime::table().release_callee);
-        self.asm.pop(RDX);
-        self.asm.pop(RAX);
-    }
-
-    /// Out of line, for a callee's result of another type: it is put where the interpreter looks for it.
-    fn wrong_result(&mut self, to: usize) -> super::x64::Label {
-        let (label, over) = (self.asm.label(), self.asm.label());
-        self.asm.jump(over);
-        self.asm.bind(label);
-        self.asm.store8(Self::memory(to), RAX);
-        self.asm.store(Self::payload(to), RDX);
-        let exit = self.exit_at(self.after, true);
-        self.asm.jump(exit);
-        self.asm.bind(over);
-        label
-    }
-
-    /// Where control leaves that a callee has left already: its answer is passed on.
-    fn leave_with_answer(&mut self) -> super::x64::Label {
-        let (label, over) = (self.asm.label(), self.asm.label());
-        self.asm.jump(over);
-        self.asm.bind(label);
-        self.asm.alu_imm(Alu::Add, RSP, 8);
-        self.asm.ret();
-        self.asm.bind(over);
-        label
     }
 
     fn return_register(&mut self, register: usize, dropped: &[usize]) {

@@ -34,7 +34,7 @@ impl Vm {
             return;
         };
         let jit = self.jit.get_or_insert_with(|| Box::new(Jit::new(options)));
-        if jit.sample(code) {
+        if jit.sample(code, word_of(code, self.ip)) {
             self.resume_ip = self.ip;
             self.ip = switch();
         }
