@@ -501,8 +501,8 @@ impl<'a> Emitter<'a> {
             Some(_) => true,
             None => self.pass == 0 && self.handler_begins(start).is_none(),
         };
-        if self.entry_states[index].is_none() && !is_head && !is_jumped_to {
-            self.reachable = false;
+        let is_known = self.entry_states[index].is_some() || is_head || is_jumped_to;
+        if !self.reachable && !is_known {
             return;
         }
         if self.reachable {
