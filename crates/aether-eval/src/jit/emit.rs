@@ -34,6 +34,7 @@ use super::x64::{
     RDX, RSI, RSP, Xmm,
 };
 use crate::bytecode::Op;
+use crate::vm::native_calls::{TAKEN, function_for};
 
 /// Homes for payloads, those that calls of the runtime keep first.
 const GPR_HOMES: [Gpr; 9] = [RBP, R12, R13, RSI, RDI, R8, R9, R10, R11];
@@ -1333,6 +1334,13 @@ impl<'a> Emitter<'a> {
     /// The interpreter executes the instruction; control goes on wherever it does.
     pub(super) fn step(&mut self) {
         let word = self.word;
+        let op = Op::of(self.code.words[word]).first();
+        if !self.is_entry(word)
+            && let Some(function) = function_for(op)
+        {
+            self.call_for(function);
+            return;
+        }
         self.flush_all();
         self.say_where(word);
         self.call_runtime(super::runtime::table().step);
@@ -1366,6 +1374,37 @@ impl<'a> Emitter<'a> {
         }
         self.asm
             .alu_imm(Alu::Cmp, RAX, (self.after as i64 - word as i64) as i32);
+        let gone = self.gone();
+        self.asm.jump_if(Cond::NotEqual, gone);
+    }
+
+    /// Whether the word at which an instruction stands is another one's while the code can be entered.
+    fn is_entry(&self, word: usize) -> bool {
+        word == 0
+            || self
+                .flow
+                .block_at(word)
+                .is_some_and(|index| self.flow.blocks[index].is_loop_head)
+    }
+
+    /// A function executes the instruction.
+    fn call_for(&mut self, function: usize) {
+        let word = self.word;
+        self.flush_all();
+        self.say_where(word);
+        self.call_runtime(function);
+        self.forget_homes(false);
+        let clobbered = clobbers(self.code, word);
+        self.forget(&clobbered);
+        if let Successors::Branch(targets) = super::effects::successors(self.code, word) {
+            let past = self.asm.label();
+            self.asm.alu_imm(Alu::Cmp, RAX, TAKEN as i32);
+            self.asm.jump_if(Cond::NotEqual, past);
+            self.spend_and_jump(targets[0]);
+            self.asm.bind(past);
+            self.reachable = true;
+        }
+        self.asm.test(RAX, RAX);
         let gone = self.gone();
         self.asm.jump_if(Cond::NotEqual, gone);
     }

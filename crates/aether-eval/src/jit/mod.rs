@@ -251,7 +251,7 @@ impl Jit {
         self.units.entry(code).or_insert_with(|| {
             // SAFETY: code lives as long as the heap.
             let words = unsafe { (*code).words.as_ptr() };
-            Box::new(Unit {
+            let unit = Box::new(Unit {
                 direct: Cell::new(stub),
                 words,
                 code,
@@ -263,7 +263,10 @@ impl Jit {
                 rounds: 0,
                 additions: 0,
                 is_given_up: false,
-            })
+            });
+            // SAFETY: code lives as long as the heap, which outlives the machine; nobody else writes here.
+            unsafe { (*code).machine.set((&raw const *unit).cast()) };
+            unit
         })
     }
 
@@ -457,8 +460,11 @@ impl Jit {
     }
 
     /// Where the code of a function is entered at a word.
-    pub(crate) fn entry(&self, code: *const Code, word: usize) -> Option<(Trampoline, *const u8)> {
-        let unit = self.units.get(&code)?;
+    #[inline]
+    pub(crate) fn entry(&self, code: &Code, word: usize) -> Option<(Trampoline, *const u8)> {
+        let unit = code.machine.get().cast::<Unit>();
+        // SAFETY: the machine code that code knows of is this machine's, and lives as long.
+        let unit = unsafe { unit.as_ref() }?;
         let entry = unit.entries.iter().find(|&&(at, _)| at == word)?;
         Some((self.trampoline?, entry.1))
     }
@@ -503,6 +509,15 @@ impl Jit {
     /// Whether there is code that can be entered.
     pub(crate) fn has_code(&self) -> bool {
         self.trampoline.is_some()
+    }
+}
+
+impl Drop for Jit {
+    fn drop(&mut self) {
+        for &code in self.units.keys() {
+            // SAFETY: code lives as long as the heap, which outlives the machine.
+            unsafe { (*code).machine.set(std::ptr::null()) };
+        }
     }
 }
 

@@ -691,7 +691,12 @@ impl Emitter<'_> {
     fn arithmetic(&mut self, op: Sse, to: usize, left: Operand, right: Operand) {
         let types = self.operand_types(left, right);
         let (Some(lt), Some(rt)) = types else {
+            let is_text = |operand| matches!(operand, Operand::Register(register, _) if self.ty(register) == Ty::Text);
+            let joins = op == Sse::Add && (is_text(left) || is_text(right));
             self.step();
+            if joins && self.reachable {
+                self.set_in_memory(to, Ty::Text);
+            }
             return;
         };
         if let (Sse::Div, Ty::Int, Operand::Int(value)) = (op, lt, right)
@@ -1699,41 +1704,70 @@ impl Emitter<'_> {
             self.asm.jump_if(Cond::NotEqual, exit);
         }
         let owns = op == Op::CallTop;
+        self.check_room(code, a);
         self.enter(code, a, owns, site.result);
     }
 
     fn call_method(&mut self, a: u16, argc: u16) {
         let site = self.site();
         let receiver = index_of(a) + 1;
-        let words = (self.code.words[self.word + 1], self.code.words[self.word + 2]);
-        let shape = words.0 as u32;
-        // A shape that marks a built-in is none of an instance.
-        let is_instance = match self.ty(receiver) {
-            Ty::Instance(known) => known == shape,
-            Ty::Any => shape != 0 && shape < 0xFFFF_0000 && site.count > 0,
-            _ => false,
+        let Some((shape, closure, code)) = self.cached_method(receiver, Seen::default(), argc) else {
+            self.step();
+            return;
         };
-        if !is_instance || words.1 == 0 || !(self.facts.is_alive)(shape) {
-            self.step();
+        if site.count == 0 || !self.need(receiver, Ty::Instance(shape)) {
+            if site.count == 0 {
+                self.step();
+            }
             return;
         }
-        let closure = words.1 as *const Closure;
-        #[expect(unsafe_code, reason = "reads the code of a cached method")]
-        // SAFETY: the cache of a call holds a method of the shape's definition, which has instances.
-        let code = unsafe { (*closure).code_ptr().as_ptr() };
-        if !Self::takes(code, argc) {
-            self.step();
-            return;
-        }
-        if !self.need(receiver, Ty::Instance(shape)) {
-            return;
-        }
-        self.asm.mov_imm(RDX, closure as i64);
+        self.check_room(code, a);
+        self.asm.mov_imm(RDX, closure);
         self.enter(code, a, false, site.result);
     }
 
-    fn call_method_1(&mut self, _a: u16, _receiver: usize, _argument: usize) {
-        self.step();
+    /// A method of one argument, whose receiver and argument may stand anywhere.
+    fn call_method_1(&mut self, a: u16, receiver: usize, argument: usize) {
+        let site = self.site();
+        let Some((shape, closure, code)) = self.cached_method(receiver, site.operands[1], 1) else {
+            self.step();
+            return;
+        };
+        if !self.need(receiver, Ty::Instance(shape)) {
+            return;
+        }
+        self.check_room(code, a);
+        let window = index_of(a);
+        if receiver != window + 1 {
+            self.copy(window + 1, receiver);
+            self.complete_slows();
+        }
+        if argument != window + 2 {
+            self.copy(window + 2, argument);
+            self.complete_slows();
+        }
+        self.asm.mov_imm(RDX, closure);
+        self.enter(code, a, false, site.result);
+    }
+
+    /// Shape, closure and code of the method that the instruction's cache knows for the receiver.
+    fn cached_method(&self, receiver: usize, seen: Seen, argc: u16) -> Option<(u32, i64, *const Code)> {
+        let words = (self.code.words[self.word + 1], self.code.words[self.word + 2]);
+        let shape = words.0 as u32;
+        let is_instance = match self.ty(receiver) {
+            Ty::Any => seen.is_empty() || Ty::guess(seen) == Ty::Instance(shape),
+            ty => ty == Ty::Instance(shape),
+        };
+        // What marks a built-in is the shape of nothing.
+        let is_cached = shape != 0 && shape < 0xFFFF_0000 && words.1 != 0 && (self.facts.is_alive)(shape);
+        if !is_instance || !is_cached {
+            return None;
+        }
+        let closure = words.1 as *const Closure;
+        #[expect(unsafe_code, reason = "reads the code of a cached method")]
+        // SAFETY: the cache of a call holds a method of the shape's definition, which lives.
+        let code = unsafe { (*closure).code_ptr().as_ptr() };
+        Self::takes(code, argc).then_some((shape, words.1 as i64, code.cast_const()))
     }
 
     #[expect(unsafe_code, reason = "reads a global and the code of a function")]
@@ -1757,19 +1791,17 @@ impl Emitter<'_> {
         unsafe { (*code).params == argc && !(*code).is_async }
     }
 
-    /// Enters the function whose closure is in `rdx` and whose arguments stand behind register a.
-    fn enter(&mut self, code: *const Code, a: u16, owns: bool, seen: Seen) {
+    /// Leaves the call to the interpreter unless there is room for a frame, and fuel. Keeps `rdx`.
+    fn check_room(&mut self, code: *const Code, a: u16) {
         #[expect(unsafe_code, reason = "reads the description of a function")]
         // SAFETY: code lives as long as the heap.
         let registers = i32::from(unsafe { (*code).registers });
-        let window = Mem(RBX, i32::from(a));
-        let base = i32::from(a) + 16;
         // Nothing of this counts as a wrong guess.
         let exit = self.plain_exit();
         self.asm.load(RCX, Mem(R15, offsets::fp()));
         self.asm.alu_mem(Alu::Cmp, RCX, Mem(R15, offsets::frames_end()));
         self.asm.jump_if(Cond::AboveEqual, exit);
-        self.asm.lea(RAX, Mem(RBX, base + registers * 16));
+        self.asm.lea(RAX, Mem(RBX, i32::from(a) + 16 + registers * 16));
         self.asm
             .alu_mem(Alu::Cmp, RAX, Mem(R15, offsets::registers_end()));
         self.asm.jump_if(Cond::Above, exit);
@@ -1778,9 +1810,16 @@ impl Emitter<'_> {
         self.asm.jump_if(Cond::Below, exit);
         self.asm.alu_imm(Alu::Cmp, R14, 0);
         self.asm.jump_if(Cond::LessEqual, exit);
+    }
+
+    /// Enters the function whose closure is in `rdx` and whose arguments stand behind register a, where there is room.
+    fn enter(&mut self, code: *const Code, a: u16, owns: bool, seen: Seen) {
+        let window = Mem(RBX, i32::from(a));
+        let base = i32::from(a) + 16;
         // From here on the call is made.
         self.flush_all();
         self.asm.alu_imm(Alu::Sub, R14, 1);
+        self.asm.load(RCX, Mem(R15, offsets::fp()));
         if !owns {
             self.asm.store8_imm(window, tag::ALIAS);
             self.asm.store(window.offset(8), RDX);

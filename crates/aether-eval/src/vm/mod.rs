@@ -43,6 +43,7 @@ mod iterate;
 mod member;
 mod modules;
 pub(crate) mod native;
+pub(crate) mod native_calls;
 mod oversight;
 mod task;
 mod unwind;
