@@ -435,13 +435,29 @@ impl Vm {
         self.inform_overseer();
     }
 
-    /// Tells the overseer of the heap what the limits are now.
+    /// Tells the overseer of the heap what the limits are now. Where there are none, and were none, it knows.
+    #[inline]
     fn inform_overseer(&mut self) {
+        if self.limits.steps.is_some()
+            || self.deadline.is_some()
+            || self.scheduler.knows_services()
+            || !self.oversight.is_idle.get()
+        {
+            self.tell_overseer();
+        }
+    }
+
+    #[inline(never)]
+    fn tell_overseer(&mut self) {
         let used = self.steps - self.steps_before;
         let steps = self.limits.steps.map(|limit| (limit, limit.saturating_sub(used)));
         self.oversight.steps.set(steps);
         self.oversight.deadline.set(self.deadline.zip(self.limits.time));
-        self.oversight.is_patient.set(self.scheduler.has_services());
+        let is_patient = self.scheduler.has_services();
+        self.oversight.is_patient.set(is_patient);
+        self.oversight
+            .is_idle
+            .set(steps.is_none() && self.deadline.is_none() && !is_patient);
     }
 
     /// Refuses to go on when the user asks to stop, or the time of the call of the host is over.
