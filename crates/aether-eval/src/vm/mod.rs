@@ -183,7 +183,9 @@ pub(crate) struct Vm {
     /// What the top levels of modules have deferred to the end of the program.
     pub(super) deferred_to_end: Option<Rc<Array>>,
     /// The module of the library's part that is written in the language, once that is compiled.
-    pub(super) library: Option<u32>,
+    pub(super) library: [Option<u32>; modules::PARTS.len()],
+    /// The text of the function that was sent last, as far as it is kept.
+    pub(crate) sent_text: Option<crate::sent_function::SentText>,
     /// What the script has said of its log.
     pub(crate) log: builtins::log::Settings,
     /// When a progress bar was drawn last, in seconds of the monotonic clock.
@@ -301,7 +303,8 @@ impl Vm {
             deferred: Vec::new(),
             outer_mains: Vec::new(),
             deferred_to_end: None,
-            library: None,
+            library: [None; modules::PARTS.len()],
+            sent_text: None,
             log: builtins::log::Settings::default(),
             progress_drawn: 0.0,
             turns: 0,
