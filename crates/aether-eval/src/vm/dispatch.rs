@@ -547,7 +547,7 @@ unsafe fn run_loop<const STEPPED: bool>(vm: &mut Vm) -> Result<(), Raise> {
                         let equal = if (*left).tag == tag::INT && (*right).tag == tag::INT {
                             (*left).payload == (*right).payload
                         } else {
-                            vm.equal_consuming(ip, left, right)
+                            check!(vm.equal_consuming(ip, left, right))
                         };
                         if equal == ($sense) {
                             spend!(compare_target!());
@@ -563,7 +563,7 @@ unsafe fn run_loop<const STEPPED: bool>(vm: &mut Vm) -> Result<(), Raise> {
                             (*left).payload as i64 == i64::from(right)
                         } else {
                             let mut right = Raw::int(i64::from(right));
-                            vm.equal_consuming(ip, left, &raw mut right)
+                            check!(vm.equal_consuming(ip, left, &raw mut right))
                         };
                         if equal == ($sense) {
                             spend!(compare_target!());
@@ -609,7 +609,7 @@ unsafe fn run_loop<const STEPPED: bool>(vm: &mut Vm) -> Result<(), Raise> {
                             (*(*left).pointer::<aether_value::Str>())
                                 .equals(&*(*right).pointer::<aether_value::Str>())
                         } else {
-                            vm.equal_consuming(ip, left, right.cast_mut())
+                            check!(vm.equal_consuming(ip, left, right.cast_mut()))
                         };
                         if equal == ($sense) {
                             spend!(compare_target!());

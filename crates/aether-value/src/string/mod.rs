@@ -16,7 +16,7 @@ use std::cell::Cell;
 use std::cmp::Ordering;
 use std::ptr::NonNull;
 
-use crate::heap::{WORK_BYTES, growth_steps};
+use crate::heap::{Checked, Pace, ToTheEnd, WORK_BYTES, growth_steps};
 use crate::{Header, Heap, Object, Raise, Rc, heap, tag};
 
 pub use builder::{StrBuilder, decimal};
@@ -39,6 +39,9 @@ const _: () = assert!(size_of::<Str>() == STR_HEADER);
 
 /// Length from which a comparison counts as work.
 const LONG: usize = 1024;
+
+/// Bytes that are compared between two checkpoints.
+const PIECE: usize = 64 << 10;
 
 /// Longest text in bytes.
 const MAX_BYTES: usize = i32::MAX as usize;
@@ -144,15 +147,64 @@ impl Str {
         self.as_str() == other.as_str()
     }
 
+    /// [`Self::equals`], with checkpoints while long texts are compared.
+    ///
+    /// # Errors
+    /// The overseer's.
+    #[inline]
+    pub fn try_equals(&self, other: &Self) -> Result<bool, Raise> {
+        self.equals_at::<Checked>(other)
+    }
+
+    /// [`Self::equals`] at a pace.
+    #[inline]
+    pub(crate) fn equals_at<P: Pace>(&self, other: &Self) -> Result<bool, P::End> {
+        if self.len_bytes() < LONG || self.len_bytes() != other.len_bytes() || std::ptr::eq(self, other) {
+            return Ok(self.equals(other));
+        }
+        Ok(self.order_long::<P>(other)?.is_eq())
+    }
+
     /// The order of texts by code point.
     #[inline]
     pub fn order(&self, other: &Self) -> Ordering {
-        let shorter = self.len_bytes().min(other.len_bytes());
-        if shorter >= LONG {
-            Heap::of(self).count_work(shorter / WORK_BYTES);
+        let Ok(order) = self.order_at::<ToTheEnd>(other);
+        order
+    }
+
+    /// [`Self::order`], with checkpoints while long texts are compared.
+    ///
+    /// # Errors
+    /// The overseer's.
+    #[inline]
+    pub fn try_order(&self, other: &Self) -> Result<Ordering, Raise> {
+        self.order_at::<Checked>(other)
+    }
+
+    /// [`Self::order`] at a pace.
+    #[inline]
+    pub(crate) fn order_at<P: Pace>(&self, other: &Self) -> Result<Ordering, P::End> {
+        if self.len_bytes().min(other.len_bytes()) >= LONG {
+            return self.order_long::<P>(other);
         }
         // Bytes of UTF-8 order as code points do.
-        self.as_str().cmp(other.as_str())
+        Ok(self.as_str().cmp(other.as_str()))
+    }
+
+    /// [`Self::order_at`] of texts that are not short, piece by piece.
+    #[inline(never)]
+    fn order_long<P: Pace>(&self, other: &Self) -> Result<Ordering, P::End> {
+        let heap = Heap::of(self);
+        let (left, right) = (self.as_str().as_bytes(), other.as_str().as_bytes());
+        for (left, right) in left.chunks(PIECE).zip(right.chunks(PIECE)) {
+            let shorter = left.len().min(right.len());
+            P::pass(&heap, shorter / WORK_BYTES)?;
+            let order = left[..shorter].cmp(&right[..shorter]);
+            if order.is_ne() {
+                return Ok(order);
+            }
+        }
+        Ok(left.len().cmp(&right.len()))
     }
 
     /// Whether this is the text.

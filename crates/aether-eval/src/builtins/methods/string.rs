@@ -432,7 +432,7 @@ fn normalize(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 /// -1, 0 or 1 as the text comes before, is, or comes behind the other.
 fn compare(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let order = receiver(&args[0]).order(string(&args[1])?);
+    let order = receiver(&args[0]).try_order(string(&args[1])?)?;
     Ok(Value::Int(match order {
         Ordering::Less => -1,
         Ordering::Equal => 0,
