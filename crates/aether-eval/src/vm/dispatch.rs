@@ -97,7 +97,8 @@ fn remainder(left: i64, right: i64) -> i64 {
 /// `vm.ip` and `vm.base` are a function's entry and registers on the current coroutine's stack.
 #[inline]
 pub(super) unsafe fn run(vm: &mut Vm) -> Result<(), Raise> {
-    loop {
+    let ran = vm.oversight.runs.replace(true);
+    let result = loop {
         // SAFETY: the caller's; where one loop has ended for the other, the machine stands at the next instruction.
         let result = unsafe {
             if vm.is_stepping() {
@@ -107,9 +108,11 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<(), Raise> {
             }
         };
         if !std::mem::take(&mut vm.switches_loop) {
-            return result;
+            break result;
         }
-    }
+    };
+    vm.oversight.runs.set(ran);
+    result
 }
 
 /// The loop; with `STEPPED`, the machine is asked before each instruction. Ends early, with `vm.switches_loop` set, where

@@ -86,6 +86,14 @@ impl Heap {
         }
     }
 
+    /// A checkpoint of work that was counted before it began. It asks each time.
+    ///
+    /// # Errors
+    /// As of [`Self::checkpoint`].
+    pub(crate) fn look_again(&self) -> Result<(), Raise> {
+        self.look()
+    }
+
     #[cold]
     #[inline(never)]
     fn look(&self) -> Result<(), Raise> {

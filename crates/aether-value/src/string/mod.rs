@@ -43,6 +43,9 @@ const LONG: usize = 1024;
 /// Bytes that are compared between two checkpoints.
 const PIECE: usize = 64 << 10;
 
+/// Bytes that are copied, or looked through, between two checkpoints.
+const COPIED: usize = 1 << 20;
+
 /// Longest text in bytes.
 const MAX_BYTES: usize = i32::MAX as usize;
 
@@ -239,6 +242,15 @@ impl Str {
         fits
     }
 
+    /// Takes back what was added behind the first `bytes` bytes, which are `chars` characters. For the one owner to call.
+    fn truncate(&self, bytes: usize, chars: usize) {
+        debug_assert!(self.is_unique() && self.as_str().is_char_boundary(bytes));
+        self.before_change();
+        self.byte_len.set(bytes as u32);
+        self.char_len.set(chars as u32);
+        self.header.shape.set(0);
+    }
+
     /// The character at `index` as a string; `None` past the end.
     ///
     /// # Errors
@@ -250,6 +262,9 @@ impl Str {
         }
         if self.is_ascii() {
             return Some(heap.ascii(self.as_str().as_bytes()[index]));
+        }
+        if let Err(raise) = self.prepare_index() {
+            return Some(Err(raise));
         }
         let rest = &self.as_str()[self.byte_offset(index)..];
         let len = rest.chars().next().map_or(0, char::len_utf8);
@@ -264,6 +279,7 @@ impl Str {
         if start >= end {
             return heap.empty_string();
         }
+        self.prepare_index()?;
         let (from, to) = (self.byte_offset(start), self.byte_offset(end));
         let text = &self.as_str()[from..to];
         if text.len() <= heap::SHORT {
@@ -271,7 +287,7 @@ impl Str {
         }
         let made = heap.alloc_str(text.len())?;
         // SAFETY: room for the text was just made.
-        unsafe { made.fill(&[text], end - start) };
+        unsafe { made.try_fill(&[text], end - start)? };
         Ok(made)
     }
 
@@ -336,7 +352,9 @@ impl Str {
             if let Ok(made) = heap.alloc_str(capacity) {
                 // SAFETY: room for both parts was just made.
                 unsafe {
-                    made.fill(&[this.as_str()], this.len_chars());
+                    if let Err(raise) = made.try_fill(&[this.as_str()], this.len_chars()) {
+                        return Err((this, raise));
+                    }
                     made.extend(tail, count_chars(tail));
                 }
                 return Ok(made);
@@ -378,6 +396,41 @@ impl Str {
         if self.header.has(crate::flag::HAS_SIDE) {
             self.drop_index();
         }
+    }
+
+    /// [`Self::fill`], with checkpoints if the text is long. What fails leaves the string empty.
+    ///
+    /// # Errors
+    /// The overseer's.
+    ///
+    /// # Safety
+    /// As of [`Self::fill`].
+    #[inline]
+    unsafe fn try_fill(&self, parts: &[&str], chars: usize) -> Result<(), Raise> {
+        if parts.iter().map(|part| part.len()).sum::<usize>() >= COPIED {
+            // SAFETY: the caller's promise.
+            return unsafe { self.fill_slowly(parts, chars) };
+        }
+        // SAFETY: the caller's promise.
+        unsafe { self.fill(parts, chars) };
+        Ok(())
+    }
+
+    /// [`Self::try_fill`] of a long text.
+    #[cold]
+    #[inline(never)]
+    unsafe fn fill_slowly(&self, parts: &[&str], chars: usize) -> Result<(), Raise> {
+        let heap = Heap::of(self);
+        let mut at = 0;
+        for piece in parts.iter().flat_map(|part| part.as_bytes().chunks(COPIED)) {
+            heap.look_again()?;
+            // SAFETY: the capacity suffices for all, and nothing else reads the new string.
+            unsafe { copy_text(piece.as_ptr(), self.text_ptr().add(at), piece.len()) };
+            at += piece.len();
+        }
+        self.byte_len.set(at as u32);
+        self.char_len.set(chars as u32);
+        Ok(())
     }
 
     /// Writes the whole text of a new string.
@@ -500,7 +553,7 @@ impl Heap {
     pub(crate) fn fresh_string(&self, text: &str) -> Result<Rc<Str>, Raise> {
         let made = self.alloc_str(text.len())?;
         // SAFETY: room for the text was just made.
-        unsafe { made.fill(&[text], count_chars(text)) };
+        unsafe { made.try_fill(&[text], count_chars(text))? };
         Ok(made)
     }
 
@@ -521,7 +574,7 @@ impl Heap {
         }
         let made = self.alloc_str(head.len() + tail.len())?;
         // SAFETY: room for both was just made.
-        unsafe { made.fill(&[head, tail], count_chars(head) + count_chars(tail)) };
+        unsafe { made.try_fill(&[head, tail], count_chars(head) + count_chars(tail))? };
         Ok(made)
     }
 
@@ -570,10 +623,10 @@ impl Heap {
         let made = self.alloc_str(head.len_bytes() + tail.len_bytes())?;
         // SAFETY: room for both was just made.
         unsafe {
-            made.fill(
+            made.try_fill(
                 &[head.as_str(), tail.as_str()],
                 head.len_chars() + tail.len_chars(),
-            );
+            )?;
         };
         Ok(made)
     }
