@@ -63,6 +63,7 @@ pub(crate) use operators::{binary_operator, unary_operator};
 pub(crate) use promise::{DRAIN_QUEUE, SERVE_READY};
 pub(crate) use promise_methods::begin_timeout;
 pub(crate) use range::{INCLUSIVE_RANGE, RANGE, Range};
+pub(crate) use sort::sort_numbers;
 pub(crate) use spread::{KEYWORD_CALL, KEYWORD_METHOD_CALL, OMITTED, SPREAD_CALL, SPREAD_METHOD_CALL};
 pub(crate) use task_group::as_group;
 pub(crate) use timer::FIRE as FIRE_TIMER;

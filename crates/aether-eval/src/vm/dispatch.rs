@@ -97,7 +97,8 @@ fn remainder(left: i64, right: i64) -> i64 {
 /// `vm.ip` and `vm.base` are a function's entry and registers on the current coroutine's stack.
 #[inline]
 pub(super) unsafe fn run(vm: &mut Vm) -> Result<(), Raise> {
-    loop {
+    let ran = vm.oversight.runs.replace(true);
+    let result = loop {
         // SAFETY: the caller's; where one loop has ended for the other, the machine stands at the next instruction.
         let result = unsafe {
             if vm.is_stepping() {
@@ -109,9 +110,11 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<(), Raise> {
             }
         };
         if !std::mem::take(&mut vm.switches_loop) {
-            return result;
+            break result;
         }
-    }
+    };
+    vm.oversight.runs.set(ran);
+    result
 }
 
 /// Executes the instruction at `vm.ip`, and says in `vm.one_is_done` that it has, unless the run has ended. An error
@@ -566,7 +569,7 @@ unsafe fn run_loop<const MODE: u8>(vm: &mut Vm) -> Result<(), Raise> {
                         let equal = if (*left).tag == tag::INT && (*right).tag == tag::INT {
                             (*left).payload == (*right).payload
                         } else {
-                            vm.equal_consuming(ip, left, right)
+                            check!(vm.equal_consuming(ip, left, right))
                         };
                         if equal == ($sense) {
                             spend!(compare_target!());
@@ -582,7 +585,7 @@ unsafe fn run_loop<const MODE: u8>(vm: &mut Vm) -> Result<(), Raise> {
                             (*left).payload as i64 == i64::from(right)
                         } else {
                             let mut right = Raw::int(i64::from(right));
-                            vm.equal_consuming(ip, left, &raw mut right)
+                            check!(vm.equal_consuming(ip, left, &raw mut right))
                         };
                         if equal == ($sense) {
                             spend!(compare_target!());
@@ -628,7 +631,7 @@ unsafe fn run_loop<const MODE: u8>(vm: &mut Vm) -> Result<(), Raise> {
                             (*(*left).pointer::<aether_value::Str>())
                                 .equals(&*(*right).pointer::<aether_value::Str>())
                         } else {
-                            vm.equal_consuming(ip, left, right.cast_mut())
+                            check!(vm.equal_consuming(ip, left, right.cast_mut()))
                         };
                         if equal == ($sense) {
                             spend!(compare_target!());
