@@ -29,7 +29,7 @@ mod x64;
 use std::cell::Cell;
 
 use ahash::AHashMap;
-use aether_value::{Code, Raise, Raw};
+use aether_value::{Closure, Code, Raise, Raw};
 
 use crate::bytecode::Op;
 use emit::{Compiled, Facts};
@@ -99,6 +99,9 @@ pub(crate) struct Unit {
     /// How often it was compiled again because another part of it became hot.
     additions: u32,
     is_given_up: bool,
+    /// Entries that ended because the interpreter had to go elsewhere, and the fuel spent in them.
+    short_stays: u32,
+    fuel_spent: u64,
 }
 
 /// What was executed last while a profile is recorded.
@@ -263,6 +266,8 @@ impl Jit {
                 rounds: 0,
                 additions: 0,
                 is_given_up: false,
+                short_stays: 0,
+                fuel_spent: 0,
             });
             // SAFETY: code lives as long as the heap, which outlives the machine; nobody else writes here.
             unsafe { (*code).machine.set((&raw const *unit).cast()) };
@@ -363,6 +368,7 @@ impl Jit {
                 len_builtin: machine.len_builtin,
                 unit_of: &unit_of,
                 is_alive: machine.is_alive,
+                method_of: machine.method_of,
                 exits_everywhere: machine.exits_everywhere,
             };
             emit::compile(code, &profile, &facts)
@@ -506,6 +512,34 @@ impl Jit {
         self.note(code, &format!("discarded: left too often, mostly at line {line}"));
     }
 
+    /// The code of a function was entered, and the interpreter had to go elsewhere after so much fuel. Where that is all
+    /// that ever happens, as in a loop that resumes a generator, entering costs more than it gains.
+    pub(crate) fn count_stay(&mut self, code: &Code, fuel: u64) {
+        /// Entries after which it is judged.
+        const MANY: u32 = 1000;
+        /// Calls and jumps that make an entry worth it.
+        const WORTH_ENTERING: u64 = 4;
+        let key = std::ptr::from_ref(code);
+        let Some(unit) = self.units.get_mut(&key) else {
+            return;
+        };
+        unit.short_stays += 1;
+        unit.fuel_spent += fuel;
+        if unit.short_stays < MANY {
+            return;
+        }
+        let is_worth_it = unit.fuel_spent >= u64::from(MANY) * WORTH_ENTERING;
+        unit.short_stays = 0;
+        unit.fuel_spent = 0;
+        if is_worth_it || unit.entries.is_empty() || self.options.eager {
+            return;
+        }
+        unit.hide();
+        unit.entries.clear();
+        unit.direct.set(self.stub);
+        self.give_up(code, "it leaves for the interpreter at every turn");
+    }
+
     /// Whether there is code that can be entered.
     pub(crate) fn has_code(&self) -> bool {
         self.trampoline.is_some()
@@ -556,6 +590,7 @@ pub(crate) struct MachineFacts<'a> {
     pub(crate) globals: *const Raw,
     pub(crate) len_builtin: u64,
     pub(crate) is_alive: &'a dyn Fn(u32) -> bool,
+    pub(crate) method_of: &'a dyn Fn(u32, u32) -> Option<*const Closure>,
     pub(crate) exits_everywhere: bool,
 }
 

@@ -264,6 +264,11 @@ impl Assembler {
         self.mem_op(None, false, &[0x0F, 0xB6], to.0, from, false);
     }
 
+    /// Two bytes, the rest of the register zero.
+    pub(super) fn load16(&mut self, to: Gpr, from: Mem) {
+        self.mem_op(None, false, &[0x0F, 0xB7], to.0, from, false);
+    }
+
     pub(super) fn store8(&mut self, to: Mem, from: Gpr) {
         self.mem_op(None, false, &[0x88], from.0, to, true);
     }
@@ -344,6 +349,11 @@ impl Assembler {
             self.modrm_reg(op as u8, to.0);
             self.bytes(&value.to_le_bytes());
         }
+    }
+
+    /// The operation on 32 bits.
+    pub(super) fn alu32_mem(&mut self, op: Alu, to: Gpr, from: Mem) {
+        self.mem_op(None, false, &[(op as u8) << 3 | 3], to.0, from, false);
     }
 
     pub(super) fn cmp8_imm(&mut self, place: Mem, value: u8) {
