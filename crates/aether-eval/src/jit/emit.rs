@@ -34,7 +34,7 @@ use super::x64::{
     RDX, RSI, RSP, Xmm,
 };
 use crate::bytecode::Op;
-use crate::vm::native_calls::{TAKEN, function_for};
+use crate::vm::native_calls::{TAKEN, function_for, reads_operation};
 
 /// Homes for payloads, those that calls of the runtime keep first.
 const GPR_HOMES: [Gpr; 9] = [RBP, R12, R13, RSI, RDI, R8, R9, R10, R11];
@@ -1353,8 +1353,8 @@ impl<'a> Emitter<'a> {
     pub(super) fn step(&mut self) {
         let word = self.word;
         let op = Op::of(self.code.words[word]).first();
-        if !self.is_entry(word)
-            && let Some(function) = function_for(op)
+        if let Some(function) = function_for(op)
+            && !(self.is_entry(word) && reads_operation(op))
         {
             self.call_for(function);
             return;

@@ -475,13 +475,6 @@ impl Jit {
         Some((self.trampoline?, entry.1))
     }
 
-    /// The operation for which the `Enter` at a word stands.
-    pub(crate) fn original(&self, code: *const Code, word: usize) -> Option<u16> {
-        let unit = self.units.get(&code)?;
-        let patched = unit.patched.iter().find(|&&(at, _)| at == word)?;
-        Some(patched.1)
-    }
-
     /// Code was left because something was not as it was taken for granted.
     pub(crate) fn count_exit(&mut self, code: &Code, exit: u64) {
         let key = std::ptr::from_ref(code);
@@ -582,6 +575,25 @@ impl Unit {
             *place = *place & !0xFFFF | u64::from(op);
         }
     }
+}
+
+/// The operation at a word of code, also where that is an `Enter` now.
+pub(crate) fn operation_at(code: &Code, word: usize) -> Op {
+    let op = Op::of(code.words[word]);
+    if op == Op::Enter {
+        original(code, word).map_or(op, |op| Op::of(u64::from(op)))
+    } else {
+        op
+    }
+}
+
+/// The operation for which the `Enter` at a word stands, if it is one.
+pub(crate) fn original(code: &Code, word: usize) -> Option<u16> {
+    let unit = code.machine.get().cast::<Unit>();
+    // SAFETY: the machine code that code knows of lives as long as the machine, which runs.
+    let unit = unsafe { unit.as_ref() }?;
+    let patched = unit.patched.iter().find(|&&(at, _)| at == word)?;
+    Some(patched.1)
 }
 
 /// What the compiler reads of the machine.

@@ -777,6 +777,12 @@ impl Emitter<'_> {
 
     /// Divides: quotient in `rax`, remainder in `rdx`. Exits unless the divisor is above zero.
     fn divide(&mut self, left: Src, right: Src) {
+        if let Src::Imm(value) = right
+            && value > 1
+        {
+            self.divide_by(left, value);
+            return;
+        }
         let exit = self.exit();
         if let Src::Imm(value) = right
             && value <= 0
@@ -802,6 +808,40 @@ impl Emitter<'_> {
         self.asm.cqo();
         self.asm.idiv(RCX);
         self.asm.bind(done);
+    }
+
+    /// The same by a constant above one, with a multiplication by its reciprocal: the quotient is the high half of a
+    /// product, shifted, and one more for a dividend below zero.
+    fn divide_by(&mut self, left: Src, divisor: i64) {
+        let (factor, shift) = reciprocal(divisor);
+        let value = match left {
+            Src::Reg(home) => home,
+            left => {
+                self.into_gpr(RCX, left);
+                RCX
+            }
+        };
+        self.asm.mov_imm(RAX, factor);
+        self.asm.imul_wide(value);
+        if factor < 0 {
+            self.asm.alu(Alu::Add, RDX, value);
+        }
+        if shift > 0 {
+            self.asm.shift_imm(Shift::Right, RDX, shift);
+        }
+        self.asm.mov(RAX, value);
+        self.asm.shift_imm(Shift::LogicalRight, RAX, 63);
+        self.asm.alu(Alu::Add, RAX, RDX);
+        // The remainder is what the quotient leaves.
+        match i32::try_from(divisor) {
+            Ok(divisor) => self.asm.imul_imm(RDX, RAX, divisor),
+            Err(_) => {
+                self.asm.mov_imm(RDX, divisor);
+                self.asm.imul(RDX, RAX);
+            }
+        }
+        self.asm.neg(RDX);
+        self.asm.alu(Alu::Add, RDX, value);
     }
 
     fn remainder(&mut self, to: usize, left: Operand, right: Operand) {
@@ -1771,6 +1811,9 @@ impl Emitter<'_> {
             },
         };
         let Some(code) = code.filter(|&code| Self::takes(code, argc)) else {
+            if op == Op::CallGlobal && argc == 1 && self.call_function_of_number(a, b) {
+                return;
+            }
             if site.callee == Callee::Many && site.only_functions {
                 self.call_any(op, a, b, argc, site);
             } else {
@@ -1805,6 +1848,61 @@ impl Emitter<'_> {
         let owns = op == Op::CallTop;
         self.check_room(code, a);
         self.enter(Some(code), a, owns, site.result);
+    }
+
+    /// A call of `sqrt` or `abs` with a number. False, and nothing done, if it is not that.
+    fn call_function_of_number(&mut self, a: u16, global: u16) -> bool {
+        #[expect(unsafe_code, reason = "reads a global")]
+        // SAFETY: the slot exists.
+        let callee = unsafe { *self.facts.globals.add(global as usize) };
+        if callee.tag != tag::BUILTIN {
+            return false;
+        }
+        let is = |name| crate::builtins::number_function(name) == Some(callee.payload);
+        let (is_sqrt, is_abs) = (is("sqrt"), is("abs"));
+        let argument = index_of(a) + 1;
+        let ty = self.ty(argument);
+        if !(is_sqrt || is_abs) || !matches!(ty, Ty::Int | Ty::Float) {
+            return false;
+        }
+        let to = index_of(a);
+        let exit = self.exit();
+        let slot = i32::from(global) * 16;
+        self.asm.load(RCX, Mem(R15, offsets::globals()));
+        self.asm.cmp8_imm(Mem(RCX, slot), tag::BUILTIN);
+        self.asm.jump_if(Cond::NotEqual, exit);
+        self.asm.mov_imm(RAX, callee.payload as i64);
+        self.asm.alu_mem(Alu::Cmp, RAX, Mem(RCX, slot + 8));
+        self.asm.jump_if(Cond::NotEqual, exit);
+        if is_abs && ty == Ty::Int {
+            let value = self.int(argument);
+            self.into_gpr(RAX, value);
+            let done = self.asm.label();
+            self.asm.test(RAX, RAX);
+            self.asm.jump_if(Cond::GreaterEqual, done);
+            self.asm.neg(RAX);
+            self.asm.jump_if(Cond::Overflow, exit);
+            self.asm.bind(done);
+            self.define(to, Ty::Int, RAX);
+            return true;
+        }
+        let value = self.double_operand(Operand::Register(argument, Seen::default()), ty, X0);
+        self.asm.movsd(X0, value);
+        if is_abs {
+            self.asm.mov_imm(RAX, i64::MAX);
+            self.asm.double_to_bits(RCX, X0);
+            self.asm.alu(Alu::And, RAX, RCX);
+            self.asm.bits_to_double(X0, RAX);
+        } else {
+            // Below zero there is none.
+            let plain = self.plain_exit();
+            self.asm.xorps(X1, X1);
+            self.asm.ucomisd(X1, X0);
+            self.asm.jump_if(Cond::Above, plain);
+            self.asm.sse(Sse::Sqrt, X0, X0);
+        }
+        self.define_double(to, X0);
+        true
     }
 
     /// A call of a function value that is not always the same.
@@ -2258,6 +2356,23 @@ impl Emitter<'_> {
     }
 }
 
+/// Factor and shift by which a multiplication divides by a number above one: the factor is two to the power of 64 plus the
+/// shift, divided by the number, rounded up, taken as signed.
+fn reciprocal(divisor: i64) -> (i64, u8) {
+    let divisor = divisor as u128;
+    // The smallest power that is exact enough for all 64-bit dividends.
+    let bound = (1_u128 << 63) - 1 - (1_u128 << 63) % divisor;
+    let mut power = 63_u32;
+    loop {
+        power += 1;
+        let rest = divisor - (1_u128 << power) % divisor;
+        if (1_u128 << power) > bound * rest || power == 126 {
+            let factor = ((1_u128 << power) + rest) / divisor;
+            return (factor as u64 as i64, (power - 64) as u8);
+        }
+    }
+}
+
 /// How flags answer a comparison.
 #[derive(Clone, Copy)]
 enum FlagTest {
@@ -2269,3 +2384,39 @@ enum FlagTest {
 }
 
 const _: () = assert!(size_of::<Buffer>() == 16 && size_of::<Array>() == 32);
+
+#[cfg(test)]
+mod tests {
+    use super::reciprocal;
+
+    /// What the machine code computes.
+    fn quotient(value: i64, divisor: i64) -> i64 {
+        let (factor, shift) = reciprocal(divisor);
+        let mut high = (i128::from(value) * i128::from(factor) >> 64) as i64;
+        if factor < 0 {
+            high = high.wrapping_add(value);
+        }
+        (high >> shift) + i64::from(value < 0)
+    }
+
+    #[test]
+    fn multiplication_divides() {
+        let edges = [0, 1, 2, 3, 7, 999, 1 << 31, (1 << 32) - 1, 1 << 32, i64::MAX - 1, i64::MAX];
+        let mut random = fastrand::Rng::with_seed(1);
+        for round in 0..20_000 {
+            let divisor = match round % 4 {
+                0 => 2 + round / 4,
+                1 => random.i64(2..=1 << 33),
+                2 => random.i64(2..=i64::MAX),
+                _ => 1 << random.u8(1..63),
+            };
+            let values = edges
+                .iter()
+                .flat_map(|&edge| [edge, -edge, edge.wrapping_add(divisor), i64::MIN])
+                .chain((0..8).map(|_| random.i64(..)));
+            for value in values {
+                assert_eq!(quotient(value, divisor), value / divisor, "{value} / {divisor}");
+            }
+        }
+    }
+}

@@ -418,9 +418,9 @@ impl Assembler {
         self.reg_op(None, false, &[0xF7], 6, by.0);
     }
 
-    /// High half of the unsigned product of `rax` and an operand, in `rdx`.
-    pub(super) fn mul(&mut self, by: Gpr) {
-        self.reg_op(None, true, &[0xF7], 4, by.0);
+    /// Signed product of `rax` and an operand: high half in `rdx`, low half in `rax`.
+    pub(super) fn imul_wide(&mut self, by: Gpr) {
+        self.reg_op(None, true, &[0xF7], 5, by.0);
     }
 
     /// A truth value of the flags, the whole register.

@@ -9,7 +9,7 @@ use aether_value::{Raise, tag};
 use super::unwind::{code_of, word_of};
 use super::{Flow, Vm, dispatch};
 use crate::bytecode::Op;
-use crate::jit::{End, Jit, MachineFacts, native_stack};
+use crate::jit::{End, Jit, MachineFacts, native_stack, original};
 
 /// A word to which the machine is sent for the loop to end, so that the other one goes on.
 static SWITCH: u64 = Op::Enter as u64;
@@ -197,8 +197,8 @@ impl Vm {
             let code = (*ip as u16 == Op::Enter as u16)
                 .then(|| code_of(self.base))
                 .flatten()
-                .map(|code| (std::ptr::from_ref(code), word_of(code, ip)));
-            let original = code.and_then(|(code, word)| self.jit.as_ref()?.original(code, word));
+                .map(|code| (code, word_of(code, ip)));
+            let original = code.and_then(|(code, word)| original(code, word));
             if let Some(op) = original {
                 *ip = *ip & !0xFFFF | u64::from(op);
             }
@@ -206,7 +206,7 @@ impl Vm {
             let result = dispatch::run_one(self);
             let is_done = std::mem::take(&mut self.one_is_done);
             if let (Some((code, word)), Some(_)) = (code, original)
-                && self.jit.as_ref().is_some_and(|jit| jit.original(code, word).is_some())
+                && crate::jit::original(code, word).is_some()
             {
                 *ip = *ip & !0xFFFF | Op::Enter as u64;
             }
