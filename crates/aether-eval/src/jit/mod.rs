@@ -440,9 +440,9 @@ impl Jit {
             return;
         };
         if let Some(count) = unit.exit_counts.get_mut(exit as usize - 1) {
-            *count += 1;
+            *count = count.saturating_add(1);
         }
-        unit.recent_exits += 1;
+        unit.recent_exits = unit.recent_exits.saturating_add(1);
         if unit.recent_exits < MANY_EXITS || unit.entries.is_empty() || self.options.exits_everywhere {
             return;
         }
