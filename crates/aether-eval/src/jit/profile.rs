@@ -47,7 +47,9 @@ impl Seen {
 
     /// The tag, if it was always the same.
     pub(super) fn tag(self) -> Option<u8> {
-        self.tags.is_power_of_two().then(|| self.tags.trailing_zeros() as u8)
+        self.tags
+            .is_power_of_two()
+            .then(|| self.tags.trailing_zeros() as u8)
     }
 
     /// The shape of the instances, if it was always the same and nothing else was seen.
@@ -167,7 +169,8 @@ impl Profile {
             if let Some(called) = called {
                 site.only_functions = called.tag == tag::FUNCTION && (site.only_functions || site.callee == Callee::None);
                 if called.tag == tag::FUNCTION {
-                    site.callee.add((*called.pointer::<Closure>()).code_ptr().as_ptr());
+                    site.callee
+                        .add((*called.pointer::<Closure>()).code_ptr().as_ptr());
                 } else {
                     site.callee = Callee::Many;
                 }
