@@ -128,6 +128,8 @@ impl EnumConstructor {
 }
 
 impl EnumValue {
+    /// Byte offset of the 32-bit number of fields within the object.
+    pub const LEN_OFFSET: usize = std::mem::offset_of!(EnumValue, len);
     /// Byte offset of the payload within the object.
     pub const PAYLOAD_OFFSET: usize = std::mem::offset_of!(EnumValue, payload);
 

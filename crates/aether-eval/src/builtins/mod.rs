@@ -477,7 +477,6 @@ pub(crate) fn number_function(name: &str) -> Option<u64> {
     Some(aether_value::Raw::builtin(&def.info).payload)
 }
 
-
 /// The functions that every engine has, for whoever wants to know what they need.
 pub fn core_builtins() -> impl Iterator<Item = &'static BuiltinDef> {
     CORE.iter().copied().flatten()

@@ -225,11 +225,7 @@ fn is_unary(op: Op) -> bool {
 fn is_left_constant(op: Op) -> bool {
     matches!(
         op,
-        Op::AddLeftK
-            | Op::AddLeftKC
-            | Op::SubtractLeftK
-            | Op::MultiplyLeftK
-            | Op::DivideLeftK
+        Op::AddLeftK | Op::AddLeftKC | Op::SubtractLeftK | Op::MultiplyLeftK | Op::DivideLeftK
     )
 }
 

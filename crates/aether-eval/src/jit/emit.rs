@@ -405,9 +405,8 @@ impl<'a> Emitter<'a> {
         };
         for register in by_weight(&self.wants_gpr) {
             let is_free = |&&home: &&Gpr| {
-                !(0..registers).any(|other| {
-                    homes.gpr[other] == Some(home) && interference[register].contains(other)
-                })
+                !(0..registers)
+                    .any(|other| homes.gpr[other] == Some(home) && interference[register].contains(other))
             };
             homes.gpr[register] = GPR_HOMES.iter().find(is_free).copied();
         }
@@ -710,19 +709,6 @@ impl<'a> Emitter<'a> {
         self.write(&flushes);
         for flush in flushes {
             self.state[flush.register].mem = true;
-        }
-    }
-
-    /// Writes to memory what a home alone holds, whether or not it is live: what is put into the window of a call is no
-    /// register that the instruction is known to read.
-    pub(super) fn flush_register(&mut self, register: usize) {
-        let known = self.state[register];
-        if !known.mem {
-            self.write(&[Flush {
-                register,
-                ty: known.ty,
-            }]);
-            self.state[register].mem = true;
         }
     }
 
@@ -1242,9 +1228,13 @@ impl<'a> Emitter<'a> {
                 }
             }
         }
-        let wanted = if !is_known && self.pass == 0 && self.profile.at_leader(target).is_none_or(|seen| {
-            seen.iter().all(|seen| seen.is_empty())
-        }) && !is_head
+        let wanted = if !is_known
+            && self.pass == 0
+            && self
+                .profile
+                .at_leader(target)
+                .is_none_or(|seen| seen.iter().all(|seen| seen.is_empty()))
+            && !is_head
         {
             // Nothing is known but what comes here first.
             let mut state = state.clone();
@@ -1396,7 +1386,8 @@ impl<'a> Emitter<'a> {
                 continue;
             }
             let past = self.asm.label();
-            self.asm.alu_imm(Alu::Cmp, RAX, (target as i64 - word as i64) as i32);
+            self.asm
+                .alu_imm(Alu::Cmp, RAX, (target as i64 - word as i64) as i32);
             self.asm.jump_if(Cond::NotEqual, past);
             self.jump_to(target);
             self.asm.bind(past);

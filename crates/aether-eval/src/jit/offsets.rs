@@ -1,6 +1,6 @@
 //! Where machine code finds the fields of objects and of the machine.
 
-use aether_value::{Array, BUFFER_ITEMS, Cell, Closure, Code, Dict, Header, Str};
+use aether_value::{Array, BUFFER_ITEMS, Cell, Closure, Code, Dict, EnumValue, Header, Str};
 
 use crate::vm::LAYOUT;
 
@@ -19,6 +19,8 @@ pub(super) const DICT_BODY: i32 = Dict::BODY_OFFSET as i32;
 pub(super) const CODE_PARAMS: i32 = std::mem::offset_of!(Code, params) as i32;
 pub(super) const CODE_REGISTERS: i32 = std::mem::offset_of!(Code, registers) as i32;
 pub(super) const CODE_MACHINE: i32 = std::mem::offset_of!(Code, machine) as i32;
+pub(super) const ENUM_LEN: i32 = EnumValue::LEN_OFFSET as i32;
+pub(super) const ENUM_PAYLOAD: i32 = EnumValue::PAYLOAD_OFFSET as i32;
 pub(super) const CELL_VALUE: i32 = Cell::VALUE_OFFSET as i32;
 pub(super) const CLOSURE_CODE: i32 = Closure::CODE_OFFSET as i32;
 /// The first item behind the header of an array's items.

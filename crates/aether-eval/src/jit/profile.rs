@@ -25,7 +25,11 @@ impl Seen {
             // SAFETY: a register of a live frame holds a value; see `Profile::record`.
             #[expect(unsafe_code, reason = "reads the shape of a live object")]
             let shape = unsafe { (*value.pointer::<Header>()).shape.get() };
-            match self.shapes.iter_mut().find(|known| **known == 0 || **known == shape) {
+            match self
+                .shapes
+                .iter_mut()
+                .find(|known| **known == 0 || **known == shape)
+            {
                 Some(known) => *known = shape,
                 None => self.has_more_shapes = true,
             }
@@ -167,7 +171,8 @@ impl Profile {
                 _ => None,
             };
             if let Some(called) = called {
-                site.only_functions = called.tag == tag::FUNCTION && (site.only_functions || site.callee == Callee::None);
+                site.only_functions =
+                    called.tag == tag::FUNCTION && (site.only_functions || site.callee == Callee::None);
                 if called.tag == tag::FUNCTION {
                     site.callee
                         .add((*called.pointer::<Closure>()).code_ptr().as_ptr());

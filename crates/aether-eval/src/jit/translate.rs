@@ -5,7 +5,7 @@
 
 use aether_value::{Array, Buffer, Closure, Code, Instance, Raw, flag, tag};
 
-use super::effects::{Registers, successors, Successors};
+use super::effects::{Registers, Successors, successors};
 use super::emit::{Cold, Emitter, Known, SlowKind, Src, Ty};
 use super::offsets;
 use super::profile::{Callee, Seen, Site};
@@ -88,7 +88,13 @@ impl Emitter<'_> {
             Op::SetGlobal => self.set_global(ra),
             Op::GetCapture => {
                 self.asm.load(RCX, Mem(RBX, -8));
-                self.load_value(ra, RCX, Closure::CAPTURES_OFFSET as i32 + i32::from(b) * 16, site.result, None);
+                self.load_value(
+                    ra,
+                    RCX,
+                    Closure::CAPTURES_OFFSET as i32 + i32::from(b) * 16,
+                    site.result,
+                    None,
+                );
             }
             Op::GetCaptureCell => {
                 self.load_capture(RCX, b);
@@ -233,6 +239,8 @@ impl Emitter<'_> {
                 self.leave_frame();
             }
             Op::Next | Op::NextInt => self.next_item(ra),
+            Op::Payload => self.payload_of(ra, rb, c),
+            Op::JumpUnlessArray => self.jump_unless_array(ra, b),
             _ if super::effects::is_compare_jump(op) => self.compare_and_jump(op, ra, site),
             _ => self.step(),
         }
@@ -285,6 +293,20 @@ impl Emitter<'_> {
         }
     }
 
+    /// Puts a value with its count into a register of the window of a call, in memory alone: such a register may share its
+    /// home with an operand of the call.
+    fn copy_into_window(&mut self, to: usize, from: usize) {
+        if self.is_plain(from) {
+            self.store_plain(Self::memory(to), from);
+            self.set_in_memory(to, Ty::Any);
+            return;
+        }
+        self.asm.load8(RCX, Self::memory(from));
+        self.asm.load(RDX, Self::payload(from));
+        self.store_counted(to, Ty::Any, true);
+        self.complete_slows();
+    }
+
     fn set_null_in_memory(&mut self, register: usize) {
         self.set(
             register,
@@ -302,7 +324,9 @@ impl Emitter<'_> {
         self.asm.store8(place, RCX);
         self.asm.store(place.offset(8), RDX);
         self.set_in_memory(to, ty);
-        if ty != Ty::Any && let Some(home) = self.gpr(to) {
+        if ty != Ty::Any
+            && let Some(home) = self.gpr(to)
+        {
             self.asm.mov(home, RDX);
             self.set(
                 to,
@@ -742,7 +766,8 @@ impl Emitter<'_> {
     fn arithmetic(&mut self, op: Sse, to: usize, left: Operand, right: Operand) {
         let types = self.operand_types(left, right);
         let (Some(lt), Some(rt)) = types else {
-            let is_text = |operand| matches!(operand, Operand::Register(register, _) if self.ty(register) == Ty::Text);
+            let is_text =
+                |operand| matches!(operand, Operand::Register(register, _) if self.ty(register) == Ty::Text);
             let joins = op == Sse::Add && (is_text(left) || is_text(right));
             self.step();
             if joins && self.reachable {
@@ -1168,6 +1193,9 @@ impl Emitter<'_> {
             return;
         };
         let target = targets[0];
+        if self.compare_with_literal(op, ra, site.operands[0], target) {
+            return;
+        }
         match self.compare(cond, left, right) {
             None => self.step(),
             Some(FlagTest::Never) => {}
@@ -1192,6 +1220,108 @@ impl Emitter<'_> {
                 self.reachable = true;
             }
         }
+    }
+
+    /// A jump if a text equals a short literal, or if not. False, and nothing done, if it is not that.
+    fn compare_with_literal(&mut self, op: Op, text: usize, seen: Seen, target: usize) -> bool {
+        /// Bytes that are compared at once.
+        const MOST: usize = 8;
+        let (_, b, c) = fields(self.instruction());
+        let consumes = c & 1 != 0;
+        if !matches!(op, Op::JumpEqualK | Op::JumpNotEqualK)
+            || consumes
+            || self.expected(text, seen) != Ty::Text
+        {
+            return false;
+        }
+        let value = self.constant(b as usize);
+        if value.tag != tag::STRING {
+            return false;
+        }
+        #[expect(unsafe_code, reason = "reads a constant")]
+        // SAFETY: constants stay.
+        let literal = unsafe { value.object::<aether_value::Str>() }.as_str().as_bytes();
+        let mut bytes = [0; MOST];
+        if literal.is_empty() || literal.len() > MOST {
+            return false;
+        }
+        bytes[..literal.len()].copy_from_slice(literal);
+        if !self.need(text, Ty::Text) {
+            return true;
+        }
+        let pointer = self.pointer(text, RCX);
+        let (differs, past) = (self.asm.label(), self.asm.label());
+        self.asm
+            .alu32_mem_imm(Alu::Cmp, Mem(pointer, offsets::TEXT_BYTES), literal.len() as i32);
+        self.asm.jump_if(Cond::NotEqual, differs);
+        // A text's memory is a multiple of eight bytes, as is what stands before its first byte.
+        self.asm.load(RAX, Mem(pointer, offsets::TEXT));
+        self.asm.mov_imm(RDX, i64::from_le_bytes(bytes));
+        if literal.len() < MOST {
+            self.asm
+                .shift_imm(Shift::Left, RAX, (MOST - literal.len()) as u8 * 8);
+            self.asm
+                .shift_imm(Shift::Left, RDX, (MOST - literal.len()) as u8 * 8);
+        }
+        self.asm.alu(Alu::Cmp, RAX, RDX);
+        if op == Op::JumpEqualK {
+            self.asm.jump_if(Cond::NotEqual, differs);
+            self.spend_and_jump(target);
+            self.asm.bind(differs);
+        } else {
+            self.asm.jump_if(Cond::Equal, past);
+            self.asm.bind(differs);
+            self.spend_and_jump(target);
+            self.asm.bind(past);
+        }
+        self.reachable = true;
+        true
+    }
+
+    /// A field of an enum value, which the instructions before have made sure of.
+    fn payload_of(&mut self, to: usize, from: usize, number: u16) {
+        let exit = self.plain_exit();
+        self.asm.load(RCX, Self::payload(from));
+        self.asm
+            .alu32_mem_imm(Alu::Cmp, Mem(RCX, offsets::ENUM_LEN), i32::from(number));
+        self.asm.jump_if(Cond::BelowEqual, exit);
+        let offset = offsets::ENUM_PAYLOAD + i32::from(number) * 16;
+        self.load_value(to, RCX, offset, self.site().result, None);
+    }
+
+    /// A jump unless a value is an array of so many elements, or of more.
+    fn jump_unless_array(&mut self, array: usize, count: u16) {
+        let Successors::Branch(targets) = successors(self.code, self.word) else {
+            return;
+        };
+        let allows_more = self.code.words[self.word + 1] != 0;
+        if !matches!(self.ty(array), Ty::Any | Ty::Array) {
+            self.step();
+            return;
+        }
+        let (otherwise, past) = (self.asm.label(), self.asm.label());
+        if self.ty(array) == Ty::Any {
+            self.asm.cmp8_imm(Self::memory(array), tag::ARRAY);
+            self.asm.jump_if(Cond::NotEqual, otherwise);
+            self.asm.load(RCX, Self::payload(array));
+        }
+        let pointer = if self.ty(array) == Ty::Any {
+            RCX
+        } else {
+            self.pointer(array, RCX)
+        };
+        self.asm
+            .alu32_mem_imm(Alu::Cmp, Mem(pointer, offsets::ARRAY_LEN), i32::from(count));
+        let fits = if allows_more {
+            Cond::AboveEqual
+        } else {
+            Cond::Equal
+        };
+        self.asm.jump_if(fits, past);
+        self.asm.bind(otherwise);
+        self.jump_to(targets[0]);
+        self.asm.bind(past);
+        self.reachable = true;
     }
 
     fn jump_on_truth(&mut self, register: usize, sense: bool, seen: Seen) {
@@ -1242,10 +1372,7 @@ impl Emitter<'_> {
             return;
         };
         let [seen_array, seen_index, _] = self.site().operands;
-        let types = (
-            self.expected(array, seen_array),
-            self.expected(index, seen_index),
-        );
+        let types = (self.expected(array, seen_array), self.expected(index, seen_index));
         if types != (Ty::Array, Ty::Int) {
             self.step();
             return;
@@ -1286,7 +1413,8 @@ impl Emitter<'_> {
         self.asm.alu(Alu::Cmp, RAX, RDX);
         self.asm.jump_if(Cond::AboveEqual, otherwise);
         self.asm.shift_imm(Shift::Left, RAX, 4);
-        self.asm.alu_mem(Alu::Add, RAX, Mem(pointer, offsets::ARRAY_ITEMS));
+        self.asm
+            .alu_mem(Alu::Add, RAX, Mem(pointer, offsets::ARRAY_ITEMS));
     }
 
     fn array_and_index(&mut self, array: usize, index: Operand, seen: Seen) -> bool {
@@ -1347,7 +1475,11 @@ impl Emitter<'_> {
         // The comparison is the second instruction, which jumps.
         self.word = second;
         self.after = second + op.words();
-        let cond = if op == Op::JumpEqualK { Cond::Equal } else { Cond::NotEqual };
+        let cond = if op == Op::JumpEqualK {
+            Cond::Equal
+        } else {
+            Cond::NotEqual
+        };
         self.branch(cond, targets[0], true);
         true
     }
@@ -1762,9 +1894,11 @@ impl Emitter<'_> {
         self.asm.load32(RDX, Mem(pointer, offsets::ARRAY_CAP));
         self.asm.alu(Alu::Cmp, RAX, RDX);
         self.asm.jump_if(Cond::Equal, slow);
-        self.asm.alu32_mem_imm(Alu::Add, Mem(pointer, offsets::ARRAY_LEN), 1);
+        self.asm
+            .alu32_mem_imm(Alu::Add, Mem(pointer, offsets::ARRAY_LEN), 1);
         self.asm.shift_imm(Shift::Left, RAX, 4);
-        self.asm.alu_mem(Alu::Add, RAX, Mem(pointer, offsets::ARRAY_ITEMS));
+        self.asm
+            .alu_mem(Alu::Add, RAX, Mem(pointer, offsets::ARRAY_ITEMS));
         self.asm.mov(RDX, RAX);
         if self.is_plain(value) {
             self.store_plain(Mem(RDX, 0), value);
@@ -2046,7 +2180,11 @@ impl Emitter<'_> {
             _ => Mem(RBX, i32::from(a)),
         };
         let result = Ty::guess(site.result);
-        let result = if result.is_plain() && result != Ty::Null { result } else { Ty::Any };
+        let result = if result.is_plain() && result != Ty::Null {
+            result
+        } else {
+            Ty::Any
+        };
         let (slow, join) = self.slow(SlowKind::Step {
             next: self.after,
             result: Some((index_of(a), result)),
@@ -2098,12 +2236,17 @@ impl Emitter<'_> {
         name: u32,
         site: Site,
     ) {
-        let seen = if argument.is_some() { site.operands[1] } else { site.receiver };
+        let seen = if argument.is_some() {
+            site.operands[1]
+        } else {
+            site.receiver
+        };
         let known = self.ty(receiver) == Ty::Any;
-        let methods: Option<Vec<(u32, *const Closure)>> = seen.shapes().filter(|_| known).and_then(|shapes| {
-            let method = |shape| Some((shape, (self.facts.method_of)(shape, name)?));
-            shapes.map(method).collect()
-        });
+        let methods: Option<Vec<(u32, *const Closure)>> =
+            seen.shapes().filter(|_| known).and_then(|shapes| {
+                let method = |shape| Some((shape, (self.facts.method_of)(shape, name)?));
+                shapes.map(method).collect()
+            });
         let Some(methods) = methods.filter(|methods| methods.len() > 1) else {
             self.step();
             return;
@@ -2151,13 +2294,10 @@ impl Emitter<'_> {
             self.asm.store8_imm(Self::memory(window), tag::ALIAS);
             self.asm.store(Self::payload(window), RDX);
             if receiver != window + 1 {
-                self.copy(window + 1, receiver);
-                self.complete_slows();
+                self.copy_into_window(window + 1, receiver);
             }
             if argument != window + 2 {
-                self.copy(window + 2, argument);
-                self.complete_slows();
-                self.flush_register(window + 2);
+                self.copy_into_window(window + 2, argument);
             }
             self.asm.load(RDX, Self::payload(window));
         }
@@ -2178,13 +2318,10 @@ impl Emitter<'_> {
         self.check_room(code, a);
         let window = index_of(a);
         if receiver != window + 1 {
-            self.copy(window + 1, receiver);
-            self.complete_slows();
+            self.copy_into_window(window + 1, receiver);
         }
         if argument != window + 2 {
-            self.copy(window + 2, argument);
-            self.complete_slows();
-            self.flush_register(window + 2);
+            self.copy_into_window(window + 2, argument);
         }
         self.asm.mov_imm(RDX, closure);
         self.enter(Some(code), a, false, site.result);
@@ -2250,8 +2387,7 @@ impl Emitter<'_> {
         self.asm
             .alu_mem(Alu::Cmp, RAX, Mem(R15, offsets::registers_end()));
         self.asm.jump_if(Cond::Above, exit);
-        self.asm
-            .alu_mem(Alu::Cmp, RSP, Mem(R15, offsets::native_limit()));
+        self.asm.alu_mem(Alu::Cmp, RSP, Mem(R15, offsets::native_limit()));
         self.asm.jump_if(Cond::Below, exit);
         self.asm.alu_imm(Alu::Cmp, R14, 0);
         self.asm.jump_if(Cond::LessEqual, exit);
@@ -2531,7 +2667,19 @@ mod tests {
 
     #[test]
     fn multiplication_divides() {
-        let edges = [0, 1, 2, 3, 7, 999, 1 << 31, (1 << 32) - 1, 1 << 32, i64::MAX - 1, i64::MAX];
+        let edges = [
+            0,
+            1,
+            2,
+            3,
+            7,
+            999,
+            1 << 31,
+            (1 << 32) - 1,
+            1 << 32,
+            i64::MAX - 1,
+            i64::MAX,
+        ];
         let mut random = fastrand::Rng::with_seed(1);
         for round in 0..20_000 {
             let divisor = match round % 4 {

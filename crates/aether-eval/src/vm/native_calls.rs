@@ -522,7 +522,13 @@ calls! {
     }
 
     fn jump_unless_variant(vm, at) -> jumps {
-        Ok(!vm.is_variant(*at.register(1), *at.ip.add(1)))
+        let (value, names) = (*at.register(1), *at.ip.add(1));
+        Ok(value.tag != tag::ENUM_VALUE || {
+            let info = value.object::<aether_value::EnumValue>().info();
+            // Mostly the same text, or one of another length.
+            let name = vm.tables.text((names >> 32) as u32);
+            info.name.as_str().len() != name.as_str().len() || !vm.is_variant(value, names)
+        })
     }
 
     fn payload(_vm, at) -> stays {
