@@ -86,7 +86,6 @@ impl Jit {
 pub(crate) struct MachineFacts<'a> {
     pub(crate) constants: *const Raw,
     pub(crate) globals: *const Raw,
-    pub(crate) len_builtin: u64,
     pub(crate) is_alive: &'a dyn Fn(u32) -> bool,
     pub(crate) method_of: &'a dyn Fn(u32, u32) -> Option<*const Closure>,
     pub(crate) exits_everywhere: bool,

@@ -233,7 +233,6 @@ pub(super) struct Compiled {
 pub(super) struct Facts<'a> {
     pub(super) constants: *const Raw,
     pub(super) globals: *const Raw,
-    pub(super) len_builtin: u64,
     /// Where calls of a function find its machine code.
     pub(super) unit_of: &'a dyn Fn(*const Code) -> *const super::Unit,
     /// Whether there are instances of this shape.
@@ -873,7 +872,7 @@ impl<'a> Emitter<'a> {
     }
 
     /// Brings an int operand into a machine register.
-    pub(super) fn into_gpr(&mut self, to: Gpr, from: Src) {
+    pub(super) fn bring(&mut self, to: Gpr, from: Src) {
         match from {
             Src::Reg(from) => self.asm.mov(to, from),
             Src::Mem(from) => self.asm.load(to, from),

@@ -14,6 +14,14 @@
 //! - Memory that is executable is never writable ([`memory`]).
 //! - Nothing here is touched, nor a page of it mapped, before a function is hot.
 //! - While the stepping loop runs, no word is an `Enter`.
+#![allow(
+    clippy::cast_ptr_alignment,
+    reason = "frames are byte pointers; registers lie 16 bytes apart in memory that is aligned for them"
+)]
+#![allow(
+    clippy::single_match_else,
+    reason = "with a home or without one: neither case is the exception"
+)]
 #![expect(unsafe_code, reason = "enters code that was made at run time")]
 
 mod effects;
@@ -333,7 +341,6 @@ impl Jit {
             let facts = Facts {
                 constants: machine.constants,
                 globals: machine.globals,
-                len_builtin: machine.len_builtin,
                 unit_of: &unit_of,
                 is_alive: machine.is_alive,
                 method_of: machine.method_of,
@@ -572,7 +579,6 @@ pub(crate) fn original(code: &Code, word: usize) -> Option<u16> {
 pub(crate) struct MachineFacts<'a> {
     pub(crate) constants: *const Raw,
     pub(crate) globals: *const Raw,
-    pub(crate) len_builtin: u64,
     pub(crate) is_alive: &'a dyn Fn(u32) -> bool,
     pub(crate) method_of: &'a dyn Fn(u32, u32) -> Option<*const Closure>,
     pub(crate) exits_everywhere: bool,

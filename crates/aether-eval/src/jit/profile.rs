@@ -154,7 +154,7 @@ impl Profile {
             let registers = code.registers as usize;
             let register = |field: u16| {
                 let index = field as usize / 16;
-                (field % 16 == 0 && index < registers).then(|| *base.cast::<Raw>().add(index))
+                (field.is_multiple_of(16) && index < registers).then(|| *base.cast::<Raw>().add(index))
             };
             let site = &mut self.sites[word];
             site.count += 1;

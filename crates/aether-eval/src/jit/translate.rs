@@ -266,7 +266,7 @@ impl Emitter<'_> {
             }
             Ty::Int | Ty::Bool => {
                 let value = self.int(from);
-                self.into_gpr(RAX, value);
+                self.bring(RAX, value);
                 self.define(to, known.ty, RAX);
             }
             Ty::Float => {
@@ -595,7 +595,7 @@ impl Emitter<'_> {
                 Src::Reg(home) => self.asm.store(place.offset(8), home),
                 value => {
                     debug_assert!(place.0 != RAX, "the base is kept");
-                    self.into_gpr(RAX, value);
+                    self.bring(RAX, value);
                     self.asm.store(place.offset(8), RAX);
                 }
             },
@@ -661,7 +661,7 @@ impl Emitter<'_> {
         if types.0 == Ty::Int {
             let left = self.int(old);
             let right = self.int(right);
-            self.into_gpr(RAX, left);
+            self.bring(RAX, left);
             self.alu(Alu::Add, RAX, right);
             self.asm.jump_if(Cond::Overflow, exit);
             self.asm.store(place.offset(8), RAX);
@@ -782,7 +782,7 @@ impl Emitter<'_> {
             return;
         }
         match (lt, rt) {
-            (Ty::Any, Ty::Any) | (Ty::Any, Ty::Int) | (Ty::Int, Ty::Any) => {
+            (Ty::Any, Ty::Any | Ty::Int) | (Ty::Int, Ty::Any) => {
                 self.step();
                 return;
             }
@@ -817,7 +817,7 @@ impl Emitter<'_> {
         match op {
             Sse::Add | Sse::Sub => {
                 let exit = self.exit();
-                self.into_gpr(RAX, left_src);
+                self.bring(RAX, left_src);
                 let alu = if op == Sse::Add { Alu::Add } else { Alu::Sub };
                 self.alu(alu, RAX, right_src);
                 self.asm.jump_if(Cond::Overflow, exit);
@@ -830,7 +830,7 @@ impl Emitter<'_> {
                         self.asm.imul_imm(RAX, from, value as i32);
                     }
                     _ => {
-                        self.into_gpr(RAX, left_src);
+                        self.bring(RAX, left_src);
                         match right_src {
                             Src::Reg(from) => self.asm.imul(RAX, from),
                             Src::Mem(from) => self.asm.imul_mem(RAX, from),
@@ -866,8 +866,8 @@ impl Emitter<'_> {
             self.asm.jump(exit);
             return;
         }
-        self.into_gpr(RCX, right);
-        self.into_gpr(RAX, left);
+        self.bring(RCX, right);
+        self.bring(RAX, left);
         if !matches!(right, Src::Imm(_)) {
             self.asm.test(RCX, RCX);
             self.asm.jump_if(Cond::LessEqual, exit);
@@ -893,7 +893,7 @@ impl Emitter<'_> {
         let value = match left {
             Src::Reg(home) => home,
             left => {
-                self.into_gpr(RCX, left);
+                self.bring(RCX, left);
                 RCX
             }
         };
@@ -942,10 +942,10 @@ impl Emitter<'_> {
         let left_src = self.int_operand(left);
         let right_src = self.int_operand(right);
         let exit = self.exit();
-        self.into_gpr(RCX, right_src);
+        self.bring(RCX, right_src);
         self.asm.alu_imm(Alu::Cmp, RCX, 64);
         self.asm.jump_if(Cond::AboveEqual, exit);
-        self.into_gpr(RAX, left_src);
+        self.bring(RAX, left_src);
         self.asm.shift_cl(op, RAX);
         self.define(to, Ty::Int, RAX);
     }
@@ -956,7 +956,7 @@ impl Emitter<'_> {
         }
         let left_src = self.int_operand(left);
         let right_src = self.int_operand(right);
-        self.into_gpr(RAX, left_src);
+        self.bring(RAX, left_src);
         self.alu(op, RAX, right_src);
         self.define(to, Ty::Int, RAX);
     }
@@ -978,7 +978,7 @@ impl Emitter<'_> {
                 }
                 let value = self.int_operand(operand);
                 let exit = self.exit();
-                self.into_gpr(RAX, value);
+                self.bring(RAX, value);
                 self.asm.neg(RAX);
                 self.asm.jump_if(Cond::Overflow, exit);
                 self.define(to, Ty::Int, RAX);
@@ -1007,7 +1007,7 @@ impl Emitter<'_> {
             return;
         }
         let value = self.int_operand(operand);
-        self.into_gpr(RAX, value);
+        self.bring(RAX, value);
         self.asm.not(RAX);
         self.define(to, Ty::Int, RAX);
     }
@@ -1021,7 +1021,7 @@ impl Emitter<'_> {
             return;
         }
         let value = self.int(from);
-        self.into_gpr(RAX, value);
+        self.bring(RAX, value);
         if matches!(value, Src::Mem(_)) {
             self.asm.alu_imm(Alu::And, RAX, 0xFF);
         }
@@ -1062,7 +1062,7 @@ impl Emitter<'_> {
                     self.asm.alu_mem_imm(Alu::Cmp, left, value as i32);
                 }
                 (left, right) => {
-                    self.into_gpr(RAX, left);
+                    self.bring(RAX, left);
                     self.alu(Alu::Cmp, RAX, right);
                 }
             }
@@ -1119,7 +1119,7 @@ impl Emitter<'_> {
             self.asm.load(RCX, Self::payload(register));
         } else {
             let value = self.int(register);
-            self.into_gpr(RCX, value);
+            self.bring(RCX, value);
         }
         self.asm.mov_imm(RAX, 1 << 53);
         self.asm.alu(Alu::Add, RCX, RAX);
@@ -1408,7 +1408,7 @@ impl Emitter<'_> {
     }
 
     fn element_of(&mut self, pointer: Gpr, index: Src, otherwise: super::x64::Label) {
-        self.into_gpr(RAX, index);
+        self.bring(RAX, index);
         self.asm.load32(RDX, Mem(pointer, offsets::ARRAY_LEN));
         self.asm.alu(Alu::Cmp, RAX, RDX);
         self.asm.jump_if(Cond::AboveEqual, otherwise);
@@ -1463,7 +1463,7 @@ impl Emitter<'_> {
         let exit = self.plain_exit();
         let index = self.int_operand(index);
         let pointer = self.pointer(text, RCX);
-        self.into_gpr(RAX, index);
+        self.bring(RAX, index);
         self.asm.load32(RDX, Mem(pointer, offsets::TEXT_BYTES));
         self.asm
             .alu32_mem(Alu::Cmp, RDX, Mem(pointer, offsets::TEXT_CHARS));
@@ -2140,7 +2140,7 @@ impl Emitter<'_> {
         self.asm.jump_if(Cond::NotEqual, exit);
         if is_abs && ty == Ty::Int {
             let value = self.int(argument);
-            self.into_gpr(RAX, value);
+            self.bring(RAX, value);
             let done = self.asm.label();
             self.asm.test(RAX, RAX);
             self.asm.jump_if(Cond::GreaterEqual, done);
@@ -2488,7 +2488,7 @@ impl Emitter<'_> {
         match ty {
             Ty::Int | Ty::Bool => {
                 let value = self.int(register);
-                self.into_gpr(RDX, value);
+                self.bring(RDX, value);
             }
             Ty::Float => {
                 let value = self.double(register, X0);
@@ -2554,7 +2554,7 @@ impl Emitter<'_> {
                 self.release_old(item);
                 let now = self.int(state);
                 let limit = self.int(end);
-                self.into_gpr(RAX, now);
+                self.bring(RAX, now);
                 let past = self.asm.label();
                 self.alu(Alu::Cmp, RAX, limit);
                 self.asm.jump_if(Cond::GreaterEqual, past);
@@ -2584,7 +2584,7 @@ impl Emitter<'_> {
                 let over = self.asm.label();
                 let at = self.int(position);
                 let items = self.pointer(state, RCX);
-                self.into_gpr(RAX, at);
+                self.bring(RAX, at);
                 self.asm.load32(RDX, Mem(items, offsets::SHAPE));
                 self.asm.alu(Alu::Cmp, RAX, RDX);
                 self.asm.jump_if(Cond::AboveEqual, over);
@@ -2658,7 +2658,7 @@ mod tests {
     /// What the machine code computes.
     fn quotient(value: i64, divisor: i64) -> i64 {
         let (factor, shift) = reciprocal(divisor);
-        let mut high = (i128::from(value) * i128::from(factor) >> 64) as i64;
+        let mut high = ((i128::from(value) * i128::from(factor)) >> 64) as i64;
         if factor < 0 {
             high = high.wrapping_add(value);
         }

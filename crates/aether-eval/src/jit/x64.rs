@@ -454,10 +454,6 @@ impl Assembler {
         self.reg_op(Some(0xF2), false, &[0x0F, op as u8], to.0, from.0);
     }
 
-    pub(super) fn sse_mem(&mut self, op: Sse, to: Xmm, from: Mem) {
-        self.mem_op(Some(0xF2), false, &[0x0F, op as u8], to.0, from, false);
-    }
-
     pub(super) fn ucomisd(&mut self, one: Xmm, two: Xmm) {
         self.reg_op(Some(0x66), false, &[0x0F, 0x2E], one.0, two.0);
     }
@@ -505,12 +501,6 @@ impl Assembler {
 
     pub(super) fn call_mem(&mut self, to: Mem) {
         self.mem_op(None, false, &[0xFF], 2, to, false);
-    }
-
-    pub(super) fn call_label(&mut self, label: Label) {
-        self.byte(0xE8);
-        self.fixups.push((self.code.len() as u32, label));
-        self.bytes(&[0; 4]);
     }
 
     pub(super) fn ret(&mut self) {

@@ -1293,13 +1293,11 @@ unsafe fn run_loop<const MODE: u8>(vm: &mut Vm) -> Result<(), Raise> {
                     }};
                 }
 
-                if MODE == ONE {
-                    if std::mem::replace(&mut is_done, true) {
-                        vm.ip = ip;
-                        vm.base = base;
-                        vm.one_is_done = true;
-                        return Ok(());
-                    }
+                if MODE == ONE && std::mem::replace(&mut is_done, true) {
+                    vm.ip = ip;
+                    vm.base = base;
+                    vm.one_is_done = true;
+                    return Ok(());
                 }
                 if MODE == STEPPED {
                     vm.ip = ip;

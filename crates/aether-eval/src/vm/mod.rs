@@ -189,6 +189,7 @@ pub fn duration_text(length: Duration) -> String {
 }
 
 /// The machine.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(crate) struct Vm {
     // What the loop touches.
     pub(super) ip: *mut u64,

@@ -4,7 +4,7 @@
     reason = "enters machine code, which works on the machine's frames and registers"
 )]
 
-use aether_value::{Raise, tag};
+use aether_value::Raise;
 
 use super::unwind::{code_of, word_of};
 use super::{Flow, Vm, dispatch};
@@ -68,7 +68,6 @@ impl Vm {
             let facts = MachineFacts {
                 constants: self.constants,
                 globals: self.globals,
-                len_builtin: self.len_builtin,
                 is_alive: &|shape| heap.has_shape(shape),
                 method_of: &|shape, name| {
                     if !heap.has_shape(shape) {
@@ -243,5 +242,3 @@ impl Vm {
         self.jit.as_ref().map_or_else(Vec::new, |jit| jit.report())
     }
 }
-
-const _: () = assert!(tag::END as i64 <= 0x100);
