@@ -66,6 +66,10 @@ impl Jit {
 
     pub(crate) fn hide(&mut self) {}
 
+    pub(crate) fn is_shown(&self) -> bool {
+        false
+    }
+
     pub(crate) fn show(&mut self) {}
 
     pub(crate) fn entry(&self, _: *const Code, _: usize) -> Option<(Trampoline, *const u8)> {

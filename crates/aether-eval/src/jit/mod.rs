@@ -410,6 +410,11 @@ impl Jit {
         }
     }
 
+    /// Whether words of entries are such.
+    pub(crate) fn is_shown(&self) -> bool {
+        !self.is_hidden
+    }
+
     /// Makes entries of the words of entries.
     pub(crate) fn show(&mut self) {
         if std::mem::replace(&mut self.is_hidden, false) {

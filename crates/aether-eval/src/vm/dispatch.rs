@@ -97,6 +97,8 @@ fn remainder(left: i64, right: i64) -> i64 {
 /// `vm.ip` and `vm.base` are a function's entry and registers on the current coroutine's stack.
 #[inline]
 pub(super) unsafe fn run(vm: &mut Vm) -> Result<(), Raise> {
+    // A loop further out, which this one interrupts, finds code as it was: a stepping one has to meet no `Enter`.
+    let was_shown = vm.shows_code();
     loop {
         // SAFETY: the caller's; where one loop has ended for the other, the machine stands at the next instruction.
         let result = unsafe {
@@ -109,6 +111,11 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<(), Raise> {
             }
         };
         if !std::mem::take(&mut vm.switches_loop) {
+            if was_shown {
+                vm.show_code();
+            } else {
+                vm.hide_code();
+            }
             return result;
         }
     }

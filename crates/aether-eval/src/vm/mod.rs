@@ -453,7 +453,7 @@ impl Vm {
         let spent = (self.quantum - self.fuel).max(0) as u64 + bulk;
         self.steps += spent;
         self.quantum = if self.jit_options.eager {
-            5
+            2
         } else {
             quantum_after(bulk)
         };
@@ -487,7 +487,7 @@ impl Vm {
         self.quantum = if self.heap.forced_slices() > 0 {
             1
         } else if self.jit_options.eager {
-            5
+            2
         } else {
             FUEL
         };

@@ -82,6 +82,12 @@ impl Vm {
         }
     }
 
+    /// Whether what is compiled is entered.
+    #[inline]
+    pub(super) fn shows_code(&self) -> bool {
+        self.jit.as_ref().is_some_and(|jit| jit.is_shown())
+    }
+
     /// What is compiled is entered again.
     #[inline]
     pub(super) fn show_code(&mut self) {
