@@ -94,7 +94,11 @@ pub(crate) fn run(words: &Words) -> u8 {
          arguments   {}\nexecutable  {executable}\nproject     {}\nmodules     {}\nhistory     {}\n",
         aether::VERSION,
         FEATURES.join(" "),
-        if aether::MACHINE_CODE { "available" } else { "not available" },
+        if aether::MACHINE_CODE {
+            "available"
+        } else {
+            "not available"
+        },
         aether::DEFAULT_MAX_DEPTH,
         aether::MAX_ARGS,
         file.unwrap_or_else(none),

@@ -73,7 +73,9 @@ fn machine_code(path: &str, color: Color) -> u8 {
     let limits = Limits::default();
     let built = run::project_modules(path).map(|modules| {
         let builder = run::builder(&[], &limits, modules).jit_report(JitReport::Listing);
-        builder.host(interrupt::host().owning_input().discarding_output()).build()
+        builder
+            .host(interrupt::host().owning_input().discarding_output())
+            .build()
     });
     let mut engine = match built {
         Ok(Ok(engine)) => engine,
