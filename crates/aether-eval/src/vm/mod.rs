@@ -20,7 +20,8 @@
 //! - Every register of a live window owns one count or has a non-counted tag; registers above the innermost window
 //!   have non-counted tags.
 //! - `fp` points past the last record; records and registers are checked against their ends before a frame is made.
-//! - Nothing here recurses on the native stack, whatever the script does.
+//! - Nothing here recurses on the native stack, whatever the script does, but for machine code, whose calls may take so
+//!   much of it as [`native`] says.
 
 #![allow(
     clippy::cast_ptr_alignment,
