@@ -107,6 +107,28 @@ fn steps_are_limited_for_each_call() {
 }
 
 #[test]
+fn a_limit_holds_in_long_operations_of_the_calls_that_have_it() {
+    let mut engine = Engine::builder().host(SystemHost::new()).build().unwrap();
+    engine
+        .eval("fn count() { return (0..400_000).to_array().length }")
+        .unwrap();
+    let mut count = |steps: Option<u64>, time: Option<Duration>| {
+        engine.set_max_steps(steps);
+        engine.set_timeout(time);
+        engine
+            .call("count", ())
+            .map(|value| value.as_int())
+            .map_err(|error| error.kind())
+    };
+    for _ in 0..2 {
+        assert_eq!(count(None, None), Ok(Some(400_000)));
+        assert_eq!(count(Some(40_000), None), Err(Some(ErrorKind::StepLimit)));
+        assert_eq!(count(None, None), Ok(Some(400_000)));
+        assert_eq!(count(None, Some(Duration::ZERO)), Err(Some(ErrorKind::TimeLimit)));
+    }
+}
+
+#[test]
 fn an_interruption_ends_every_program() {
     let programs = [
         "while (true) { }",

@@ -3,6 +3,7 @@
 //!
 //! Each program runs interpreted and with machine code forced; what is compared is everything that the host can see.
 #![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a failure is the test's")]
 
 use aether::parts::eval::JitOptions;
 use aether::{

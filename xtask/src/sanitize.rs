@@ -15,6 +15,9 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Each object by itself: the sanitizer knows allocations only.
 const FEATURES: &str = "aether-value/system-alloc";
 
+/// Cases of each test that tries random ones: the sanitizer takes some ten times as long for each.
+const CASES: &str = "100";
+
 /// Builds and runs.
 ///
 /// # Errors
@@ -88,4 +91,5 @@ fn sanitized(command: &mut Command) -> &mut Command {
             "detect_leaks=1:detect_stack_use_after_return=0:allocator_may_return_null=1",
         )
         .env("RUST_MIN_STACK", (64 << 20).to_string())
+        .env("PROPTEST_CASES", CASES)
 }

@@ -36,6 +36,22 @@ impl Ctx<'_> {
         self.vm.submit(effect, bytes, false, deferred(work, finish))
     }
 
+    /// Does what no limit can end, such as one long call of a library, on another thread and waits for it: limits and
+    /// interrupts end the waiting, and the work is left to its own end. What it holds is the caller's to charge. Where
+    /// there are no threads it is done at once.
+    ///
+    /// # Errors
+    /// A limit has been reached, the run was interrupted, or no thread can be started.
+    pub fn on_another_thread<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Raise> {
+        if cfg!(target_family = "wasm") {
+            return Ok(work());
+        }
+        self.vm.block_on(work)
+    }
+
     /// A promise that a future of the host settles. The engine polls the future on this thread, while the program
     /// waits or when the host drives the engine; what it gives makes the value.
     ///

@@ -7,10 +7,13 @@
 //! - Pieces end between characters; together they are the whole.
 //! - What is found is what a search of the whole text finds.
 
+use std::cmp::Ordering;
+
 use aether_value::{Array, Raise, Rc, Str, StrBuilder, Value};
 use base64::engine::GeneralPurpose;
 use base64::{DecodeError, Engine as _};
 
+use crate::builtins::sort_numbers;
 use crate::context::Ctx;
 
 /// Bytes of a piece.
@@ -147,6 +150,19 @@ impl Ctx<'_> {
             array.extend(piece)?;
         }
         Ok(())
+    }
+
+    /// Sorts numbers, or what is compared as fast; charges what that takes beside. What fails leaves them in any order, some
+    /// twice.
+    ///
+    /// # Errors
+    /// Out of memory; a limit has been reached, or the run was interrupted.
+    pub fn sort_numbers<T: Copy>(
+        &self,
+        items: &mut [T],
+        order: impl Fn(&T, &T) -> Ordering,
+    ) -> Result<(), Raise> {
+        sort_numbers(self.heap(), items, order)
     }
 
     /// Hands what a text in base64 stands for to `take`, piece by piece; gives what is wrong with the text.

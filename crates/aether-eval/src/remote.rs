@@ -70,19 +70,24 @@ impl Remote {
 
 impl Vm {
     /// Publishes the machine's figures, if anybody looks at them.
+    #[inline]
     pub(crate) fn publish(&self) {
         if let Some(remote) = &self.remote {
-            let heap = &self.heap;
-            remote
-                .live_bytes
-                .store(heap.live_bytes() as u64, Ordering::Relaxed);
-            remote
-                .peak_bytes
-                .store(heap.peak_bytes() as u64, Ordering::Relaxed);
-            remote
-                .live_objects
-                .store(heap.live_objects() as u64, Ordering::Relaxed);
-            remote.steps.store(self.total_steps(), Ordering::Relaxed);
+            self.publish_to(remote);
+        }
+    }
+
+    #[inline(never)]
+    fn publish_to(&self, remote: &Remote) {
+        let heap = &self.heap;
+        let figures = [
+            (&remote.live_bytes, heap.live_bytes() as u64),
+            (&remote.peak_bytes, heap.peak_bytes() as u64),
+            (&remote.live_objects, heap.live_objects() as u64),
+            (&remote.steps, self.total_steps()),
+        ];
+        for (figure, value) in figures {
+            figure.store(value, Ordering::Relaxed);
         }
     }
 }

@@ -40,7 +40,7 @@ pub struct SentFunction(Arc<Sent>);
 enum Sent {
     Builtin(Builtin),
     Function {
-        parsed: Box<Parsed>,
+        parsed: Arc<Parsed>,
         /// Where imports of the text look first.
         directory: Option<String>,
         body: Span,
@@ -101,31 +101,49 @@ fn named(ctx: &mut Ctx<'_>, name: &str, how: &str, value: &Value) -> Result<Mess
 
 fn of_closure(ctx: &mut Ctx<'_>, closure: &Rc<Closure>) -> Result<Sent, Raise> {
     let code = closure.code();
-    let file = SourceFile::new(code.file.path().map(str::to_owned), code.file.text().to_owned());
-    ctx.tick(file.text().len() / 16)?;
-    let options = ParseOptions {
-        max_nesting: ctx.vm.max_nesting,
-    };
-    let ast = aether_parser::parse(&file, options).ast;
-    let resolution = aether_resolve::resolve(&ast, ctx.vm.tables.optimizations.copy_captures);
-    let parsed = Parsed {
-        file,
-        ast,
-        resolution,
-    };
+    ctx.tick(code.file.text().len() / 16)?;
+    let parsed = parsed(ctx.vm, &code.file);
     let mut captures = Vec::new();
     for (index, name) in code.capture_names.iter().enumerate().take(closure.len()) {
         captures.push(captured(ctx, closure, index, name.as_str())?);
     }
     let globals = globals_of(ctx, code, &parsed.ast, &parsed.resolution)?;
     Ok(Sent::Function {
-        parsed: Box::new(parsed),
+        parsed,
         directory: ctx.vm.script_directory.clone(),
         body: code.span,
         is_async: closure.is_async(),
         captures,
         globals,
     })
+}
+
+/// The text of the function that a machine sent last: its file, and its tree with names resolved.
+pub(crate) type SentText = (std::rc::Rc<SourceFile>, Arc<Parsed>);
+
+/// Bytes of the longest text whose tree, which is many times as large, is kept for the next function of it.
+const KEPT_TEXT: usize = 64 << 10;
+
+/// The tree of a file that the machine has compiled.
+fn parsed(vm: &mut Vm, file: &std::rc::Rc<SourceFile>) -> Arc<Parsed> {
+    if let Some((known, parsed)) = &vm.sent_text
+        && std::rc::Rc::ptr_eq(known, file)
+    {
+        return parsed.clone();
+    }
+    let options = ParseOptions {
+        max_nesting: vm.max_nesting,
+    };
+    let text = SourceFile::new(file.path().map(str::to_owned), file.text().to_owned());
+    let ast = aether_parser::parse(&text, options).ast;
+    let resolution = aether_resolve::resolve(&ast, vm.tables.optimizations.copy_captures);
+    let parsed = Arc::new(Parsed {
+        file: text,
+        ast,
+        resolution,
+    });
+    vm.sent_text = (file.text().len() <= KEPT_TEXT).then(|| (file.clone(), parsed.clone()));
+    parsed
 }
 
 fn captured(ctx: &mut Ctx<'_>, closure: &Rc<Closure>, index: usize, name: &str) -> Result<Captured, Raise> {

@@ -197,7 +197,7 @@ fn sorted(ctx: &mut Ctx<'_>, array: &Value) -> Result<Option<(Vec<f64>, Charge)>
     if numbers.iter().any(|number| number.is_nan()) {
         return Ok(None);
     }
-    numbers.sort_unstable_by(f64::total_cmp);
+    ctx.sort_numbers(&mut numbers, f64::total_cmp)?;
     Ok(Some((numbers, charge)))
 }
 
@@ -218,19 +218,24 @@ fn at_part(numbers: &[f64], part: f64) -> f64 {
 
 /// The number in the middle, as it is; of two the float between them.
 fn median(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let Some((numbers, _charge)) = sorted(ctx, &args[0])? else {
-        return Ok(Value::Float(f64::NAN));
-    };
-    let middle = at_part(&numbers, 0.5);
     let items = items(&args[0])?;
-    let is_whole = items.iter().all(|item| matches!(item, Value::Int(_)));
-    if is_whole && items.len() % 2 == 1 {
-        // Floats cannot tell all ints apart.
-        let mut ints: Vec<i64> = items.iter().filter_map(Value::as_int).collect();
-        let middle = ints.len() / 2;
-        return Ok(Value::Int(*ints.select_nth_unstable(middle).1));
+    if items.is_empty() || !items.iter().all(|item| matches!(item, Value::Int(_))) {
+        let sorted = sorted(ctx, &args[0])?;
+        return Ok(Value::Float(
+            sorted.map_or(f64::NAN, |(numbers, _charge)| at_part(&numbers, 0.5)),
+        ));
     }
-    Ok(Value::Float(middle))
+    // Floats cannot tell all ints apart.
+    let _charge = Charge::new(ctx.heap(), items.len() * size_of::<i64>())?;
+    ctx.tick(items.len() / PER_UNIT)?;
+    let mut ints: Vec<i64> = items.iter().filter_map(Value::as_int).collect();
+    ctx.sort_numbers(&mut ints, i64::cmp)?;
+    let middle = ints.len() / 2;
+    Ok(if ints.len() % 2 == 1 {
+        Value::Int(ints[middle])
+    } else {
+        Value::Float(at_part(&[ints[middle - 1] as f64, ints[middle] as f64], 0.5))
+    })
 }
 
 fn quantile(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {

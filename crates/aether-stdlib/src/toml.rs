@@ -1,7 +1,8 @@
 //! The module `toml`.
 //!
-//! The library's tree of a document is made as a whole. It is charged by a bound: [`NODE`] bytes for each byte of the
-//! text, of which a value has at least two.
+//! The library's tree of a document is made as a whole, and a text as a whole of a tree: of much on another thread, so
+//! that limits hold meanwhile. The tree is charged by a bound: [`NODE`] bytes for each byte of the text, of which a value
+//! has at least two.
 //!
 //! | TOML | Aether |
 //! |---|---|
@@ -21,6 +22,8 @@ use crate::arguments::{string, wrong_type};
 const NODE: usize = 64;
 /// Levels that are written: the library's own limit for what it reads.
 const MAX_DEPTH: usize = 80;
+/// Bytes of text, or of a tree, of which the other is made at once: some milliseconds.
+const SHORT: usize = 64 << 10;
 
 /// The module.
 pub(crate) const TOML: LibraryModule = LibraryModule {
@@ -41,38 +44,53 @@ fn parse(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let text = string(&args[0])?.as_str();
     ctx.tick(text.len())?;
     let _charge = Charge::new(ctx.heap(), text.len().saturating_mul(NODE))?;
-    let table: toml::Table = text.parse().map_err(|error| error_of(text, &error))?;
-    value_of_table(ctx.heap(), &table)
+    let parse = |text: &str| {
+        text.parse::<toml::Table>()
+            .map_err(|error| error_of(text, &error))
+    };
+    let table = if text.len() <= SHORT {
+        parse(text)
+    } else {
+        let text = text.to_owned();
+        ctx.on_another_thread(move || parse(&text))?
+    };
+    match table {
+        Ok(table) => value_of_table(ctx.heap(), table),
+        Err(detail) => Err(refused(&detail)),
+    }
 }
 
-/// The error for a text that is no document: what is wrong, and where.
+/// What is wrong with a text that is no document, and where.
 #[cold]
-fn error_of(text: &str, error: &toml::de::Error) -> Raise {
+fn error_of(text: &str, error: &toml::de::Error) -> String {
     let what = error.message().lines().next().unwrap_or_default();
     let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
-        return refused(what);
+        return what.to_owned();
     };
     let line = before.matches('\n').count() + 1;
     let begun = before.rfind('\n').map_or(0, |at| at + 1);
     let column = before[begun..].chars().count() + 1;
-    refused(&format!("{what} at line {line} column {column}"))
+    format!("{what} at line {line} column {column}")
 }
 
-fn value_of_table(heap: &Heap, table: &toml::Table) -> Result<Value, Raise> {
+/// What the tree has goes as the values come.
+fn value_of_table(heap: &Heap, table: toml::Table) -> Result<Value, Raise> {
     let dict = heap.dict()?;
     for (key, value) in table {
-        dict.insert(Value::String(heap.string(key)?), value_of(heap, value)?)?;
+        heap.checkpoint(2)?;
+        dict.insert(Value::String(heap.string(&key)?), value_of(heap, value)?)?;
     }
     Ok(Value::Dict(dict))
 }
 
 /// A value of the tree. The library limits how deep trees are.
-fn value_of(heap: &Heap, value: &Toml) -> Result<Value, Raise> {
+fn value_of(heap: &Heap, value: Toml) -> Result<Value, Raise> {
+    heap.checkpoint(1)?;
     Ok(match value {
-        Toml::String(text) => Value::String(heap.string(text)?),
-        Toml::Integer(value) => Value::Int(*value),
-        Toml::Float(value) => Value::Float(*value),
-        Toml::Boolean(value) => Value::Bool(*value),
+        Toml::String(text) => Value::String(heap.string(&text)?),
+        Toml::Integer(value) => Value::Int(value),
+        Toml::Float(value) => Value::Float(value),
+        Toml::Boolean(value) => Value::Bool(value),
         Toml::Datetime(date) => Value::String(heap.string(&date.to_string())?),
         Toml::Array(items) => {
             let array = heap.array(items.len())?;
@@ -91,7 +109,13 @@ fn stringify(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     };
     let mut charge = Charge::none(ctx.heap());
     let tree = tree_of(ctx, &args[0], &mut charge, 0)?;
-    let text = toml::to_string(&tree).map_err(|error| refused(&error.to_string()))?;
+    let write = |tree: &Toml| toml::to_string(tree).map_err(|error| error.to_string());
+    let text = if charge.bytes() <= SHORT {
+        write(&tree)
+    } else {
+        ctx.on_another_thread(move || write(&tree))?
+    };
+    let text = text.map_err(|detail| refused(&detail))?;
     ctx.tick(text.len() / 8)?;
     ctx.string(&text)
 }

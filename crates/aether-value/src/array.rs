@@ -38,6 +38,8 @@ const ITEM: usize = size_of::<Raw>();
 const INLINE_OFFSET: usize = std::mem::offset_of!(Array, inline);
 /// Most items in the array's own block.
 const MOST_INLINE: usize = 4;
+/// Items that are copied between two checkpoints.
+const PIECE: usize = 64 << 10;
 /// Bytes of the largest array object.
 pub(crate) const MOST_BYTES: usize = INLINE_OFFSET + MOST_INLINE * ITEM;
 /// Most items of any collection.
@@ -516,6 +518,13 @@ impl Array {
         unsafe {
             let items = fresh.cast::<Buffer>().as_ref().items_ptr();
             for index in 0..len {
+                if index % PIECE == PIECE - 1
+                    && let Err(raise) = heap.look_again()
+                {
+                    fresh.as_ref().shape.set(index as u32);
+                    drop(Rc::<Buffer>::from_ptr(fresh.as_ptr().cast()));
+                    return Err(raise);
+                }
                 let item = self.items.get().add(index).read();
                 item.retain();
                 items.add(index).write(item);
@@ -742,7 +751,14 @@ impl Heap {
     /// Out of memory.
     pub fn array_from_slice(&self, values: &[Value]) -> Result<Rc<Array>, Raise> {
         let array = self.array(values.len())?;
-        array.extend(values)?;
+        if values.len() <= PIECE {
+            array.extend(values)?;
+            return Ok(array);
+        }
+        for piece in values.chunks(PIECE) {
+            self.look_again()?;
+            array.extend(piece)?;
+        }
         Ok(array)
     }
 

@@ -102,6 +102,8 @@ pub struct Code {
     pub locals: Box<[LocalInfo]>,
     /// Tables of the matches that go by one.
     pub switches: Box<[Switch]>,
+    /// What the evaluator knows of its machine code; null if there is none.
+    pub machine: std::cell::Cell<*const ()>,
 }
 
 /// Where a match on literals goes, by the value: distances in words from the instruction that looks it up.

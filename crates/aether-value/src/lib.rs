@@ -71,7 +71,8 @@ pub use module::Module;
 pub use native::{Items, Native, NativeObject, Operator};
 pub use ops::{
     compare_order, copy_shallow, deep_equals, display, display_text, equal, float_to_text, hashable_check,
-    nested_order, sort_order,
+    nested_order, sort_order, try_compare_order, try_deep_equals, try_equal, try_nested_order,
+    try_sort_order,
 };
 pub use promise::{Promise, PromiseState};
 pub use raw::Raw;

@@ -5,7 +5,7 @@
 //!
 //! Source: library reference chapter 10, **core**, **collections**.
 
-use aether_value::{Array, Heap, Raise, Rc, Value, equal, hashable_check};
+use aether_value::{Array, Heap, Raise, Rc, Value, hashable_check, try_equal};
 
 use super::math::{add, order};
 use super::support::{array, buffer, built, float, int, position, take, wrong_type};
@@ -641,7 +641,11 @@ pub(super) fn uniq(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let mut before: Option<&Value> = None;
     for (index, item) in items.iter().enumerate() {
         ctx.tick_at(index, items.len(), 4)?;
-        if !before.is_some_and(|before| equal(before, item)) {
+        let is_new = match before {
+            Some(before) => !try_equal(before, item)?,
+            None => true,
+        };
+        if is_new {
             result.push(item.clone())?;
         }
         before = Some(item);

@@ -2,7 +2,7 @@
 //!
 //! Source: library reference chapter 10, **math**.
 
-use aether_value::{Array, Heap, Raise, Str, Value, compare_order};
+use aether_value::{Array, Heap, Raise, Str, Value, try_compare_order};
 use std::cmp::Ordering;
 
 use super::conversion::truncate;
@@ -54,7 +54,7 @@ fn abs(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 pub(super) fn order(left: &Value, right: &Value) -> Result<Option<Ordering>, Raise> {
     match (left, right) {
         (Value::Int(_) | Value::Float(_), Value::Int(_) | Value::Float(_))
-        | (Value::String(_), Value::String(_)) => Ok(compare_order(left, right)),
+        | (Value::String(_), Value::String(_)) => try_compare_order(left, right),
         _ => Err(Raise::type_error2(
             "comparable types",
             &left.type_name(),

@@ -2,7 +2,7 @@
 //!
 //! Source: language reference §19, X5, X16, X17.
 
-use aether_value::{IterState, Raise, Value, equal, hashable_check};
+use aether_value::{IterState, Raise, Value, hashable_check, try_equal};
 
 use super::frames::call_iterating;
 use super::support::string;
@@ -37,13 +37,13 @@ fn membership(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<St
         if !has_yielded(&generator) {
             return Ok(Step::Done(Value::Bool(false)));
         }
-        if equal(&value, &slots[ITEM]) {
+        if try_equal(&value, &slots[ITEM])? {
             return Ok(Step::Done(Value::Bool(true)));
         }
         return Ok(Step::Resume(generator));
     }
     let taken = slots[TAKEN].truthy();
-    if taken && equal(&value, &slots[ITEM]) {
+    if taken && try_equal(&value, &slots[ITEM])? {
         return Ok(Step::Done(Value::Bool(true)));
     }
     if !taken && !value.truthy() {
@@ -79,7 +79,7 @@ fn begin(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
                 ctx.tick(1)?;
                 match iterator.next(ctx.heap())? {
                     None => break false,
-                    Some(other) if equal(&other, item) => break true,
+                    Some(other) if try_equal(&other, item)? => break true,
                     Some(_) => {}
                 }
             }
@@ -88,7 +88,7 @@ fn begin(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
             ctx.tick(1)?;
             match source.next(ctx.heap())? {
                 None => break false,
-                Some(other) if equal(&other, item) => break true,
+                Some(other) if try_equal(&other, item)? => break true,
                 Some(_) => {}
             }
         },
@@ -98,7 +98,7 @@ fn begin(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
         }
         Value::Coroutine(generator) => match ask(generator)? {
             Asked::End => false,
-            Asked::Item(other) if equal(&other, item) => true,
+            Asked::Item(other) if try_equal(&other, item)? => true,
             Asked::Item(_) => return begin(ctx, slots),
             Asked::Resume => return Ok(Step::Resume(generator.clone())),
         },

@@ -63,6 +63,7 @@ pub(crate) use operators::{binary_operator, unary_operator};
 pub(crate) use promise::{DRAIN_QUEUE, SERVE_READY};
 pub(crate) use promise_methods::begin_timeout;
 pub(crate) use range::{INCLUSIVE_RANGE, RANGE, Range};
+pub(crate) use sort::sort_numbers;
 pub(crate) use spread::{KEYWORD_CALL, KEYWORD_METHOD_CALL, OMITTED, SPREAD_CALL, SPREAD_METHOD_CALL};
 pub(crate) use task_group::as_group;
 pub(crate) use timer::FIRE as FIRE_TIMER;
@@ -468,6 +469,14 @@ pub(crate) static CORE: &[&[BuiltinDef]] = &[
     task_group::DEFS,
     heap::GLOBALS,
 ];
+
+/// The address that a value of a built-in function of one number has, which machine code knows how to compute.
+#[cfg(all(feature = "jit", target_arch = "x86_64", target_os = "linux"))]
+pub(crate) fn number_function(name: &str) -> Option<u64> {
+    let def = math::DEFS.iter().find(|def| def.info.name == name)?;
+    Some(aether_value::Raw::builtin(&def.info).payload)
+}
+
 
 /// The functions that every engine has, for whoever wants to know what they need.
 pub fn core_builtins() -> impl Iterator<Item = &'static BuiltinDef> {

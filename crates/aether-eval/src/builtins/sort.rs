@@ -17,12 +17,12 @@
 //!
 //! Source: J. I. Munro, S. Wild, "Nearly-Optimal Mergesorts", 2018.
 
-use aether_value::{Array, Charge, Heap, Raise, Rc, Value, WORK_BYTES, sort_order};
+use aether_value::{Array, Charge, Heap, Raise, Rc, Value, WORK_BYTES, sort_order, try_sort_order};
 use std::cmp::Ordering;
 
 use super::support::{built, copied, position};
 use crate::context::Ctx;
-use crate::pieces::PIECE_ITEMS;
+use crate::pieces::{PIECE, PIECE_ITEMS};
 
 /// Slots that a merge sort takes.
 pub(super) const SLOTS: usize = 11;
@@ -228,22 +228,24 @@ pub(super) fn sorted(slots: &[Value]) -> &Rc<Array> {
     built(&slots[ITEMS])
 }
 
-/// Sorts what may be much: runs by themselves, then the runs with each other, with checkpoints in between, so that limits
-/// hold meanwhile. Equals stay in order. What fails leaves the items in any order, some twice.
+/// Sorts what may be much: runs by themselves, by `whole`, then the runs with each other, by `checked`, which is the same
+/// order with checkpoints; there are checkpoints in between, so limits hold meanwhile. Equals stay in order. What fails
+/// leaves the items in any order, some twice.
 fn sort_copies<T: Copy>(
     heap: &Heap,
     items: &mut [T],
     run: usize,
-    order: &impl Fn(&T, &T) -> Ordering,
+    whole: &impl Fn(&T, &T) -> Ordering,
+    checked: &impl Fn(&T, &T) -> Result<Ordering, Raise>,
 ) -> Result<(), Raise> {
     if items.len() <= run {
         heap.checkpoint(items.len() * (items.len().max(1).ilog2() as usize + 1) / 4)?;
-        items.sort_by(order);
+        items.sort_by(whole);
         return Ok(());
     }
     let _charge = Charge::new(heap, items.len().div_ceil(2) * size_of::<T>())?;
     let mut left = Vec::with_capacity(items.len().div_ceil(2));
-    sort_halves(heap, items, run, order, &mut left)
+    sort_halves(heap, items, run, whole, checked, &mut left)
 }
 
 /// [`sort_copies`] of more than a run, with room for the first half.
@@ -251,17 +253,18 @@ fn sort_halves<T: Copy>(
     heap: &Heap,
     items: &mut [T],
     run: usize,
-    order: &impl Fn(&T, &T) -> Ordering,
+    whole: &impl Fn(&T, &T) -> Ordering,
+    checked: &impl Fn(&T, &T) -> Result<Ordering, Raise>,
     left: &mut Vec<T>,
 ) -> Result<(), Raise> {
     if items.len() <= run {
-        return sort_copies(heap, items, run, order);
+        return sort_copies(heap, items, run, whole, checked);
     }
     let middle = items.len() / 2;
-    sort_halves(heap, &mut items[..middle], run, order, left)?;
-    sort_halves(heap, &mut items[middle..], run, order, left)?;
+    sort_halves(heap, &mut items[..middle], run, whole, checked, left)?;
+    sort_halves(heap, &mut items[middle..], run, whole, checked, left)?;
     heap.checkpoint(items.len() / 8)?;
-    if order(&items[middle], &items[middle - 1]) != Ordering::Less {
+    if checked(&items[middle], &items[middle - 1])? != Ordering::Less {
         return Ok(());
     }
     left.clear();
@@ -271,7 +274,7 @@ fn sort_halves<T: Copy>(
         if merged % PIECE_ITEMS == 0 {
             heap.checkpoint(PIECE_ITEMS / 8)?;
         }
-        let is_right = order(&items[from_right], &left[from_left]) == Ordering::Less;
+        let is_right = checked(&items[from_right], &left[from_left])? == Ordering::Less;
         items[merged] = if is_right {
             items[from_right]
         } else {
@@ -287,22 +290,29 @@ fn sort_halves<T: Copy>(
     Ok(())
 }
 
-/// Sorts what may be many things; equals stay in order. See [`sort_copies`].
+/// Sorts what may be many things, of which `run` are sorted at once (see [`run_of`]); equals stay in order. See
+/// [`sort_copies`].
 pub(super) fn sort_in_pieces<T>(
     heap: &Heap,
     items: &mut Vec<T>,
-    order: impl Fn(&T, &T) -> Ordering,
+    run: usize,
+    whole: impl Fn(&T, &T) -> Ordering,
+    checked: impl Fn(&T, &T) -> Result<Ordering, Raise>,
 ) -> Result<(), Raise> {
-    if items.len() <= RUN {
+    if items.len() <= run {
         heap.checkpoint(items.len() * (items.len().max(1).ilog2() as usize + 1) / 4)?;
-        items.sort_by(order);
+        items.sort_by(whole);
         return Ok(());
     }
     let _charge = Charge::new(heap, items.len() * (size_of::<u32>() + size_of::<Option<T>>()))?;
     let mut positions: Vec<u32> = (0..items.len() as u32).collect();
-    sort_copies(heap, &mut positions, RUN, &|&left: &u32, &right: &u32| {
-        order(&items[left as usize], &items[right as usize])
-    })?;
+    sort_copies(
+        heap,
+        &mut positions,
+        run,
+        &|&left: &u32, &right: &u32| whole(&items[left as usize], &items[right as usize]),
+        &|&left: &u32, &right: &u32| checked(&items[left as usize], &items[right as usize]),
+    )?;
     let mut taken: Vec<Option<T>> = items.drain(..).map(Some).collect();
     items.extend(positions.iter().filter_map(|&at| taken[at as usize].take()));
     Ok(())
@@ -313,6 +323,41 @@ const RUN: usize = 1 << 14;
 /// The same for numbers.
 const RUN_OF_NUMBERS: usize = 1 << 17;
 
+/// How many items are sorted at once: the more there may be to compare in two of their keys, the fewer.
+///
+/// # Errors
+/// The run has to end.
+pub(super) fn run_of<'a>(heap: &Heap, keys: impl Iterator<Item = &'a Value>) -> Result<usize, Raise> {
+    /// Fewer are not worth a sort of their own.
+    const FEW: usize = 16;
+    /// Items of an array that are looked at.
+    const LOOKED_AT: usize = 16;
+    let text_units = |key: &Value| key.as_str().map_or(0, str::len) / WORK_BYTES;
+    let mut most = 1;
+    for (index, key) in keys.enumerate() {
+        if index % PIECE_ITEMS == PIECE_ITEMS - 1 {
+            heap.checkpoint(PIECE_ITEMS / 8)?;
+        }
+        let units = match key {
+            // What is deeper may take any time.
+            Value::Array(items) if items.len() <= LOOKED_AT => (0..items.len())
+                .map(|at| match items.get_value(at) {
+                    Some(Value::Array(_)) => RUN,
+                    Some(item) => text_units(&item),
+                    None => 0,
+                })
+                .sum(),
+            Value::Array(items) => items.len().max(RUN),
+            key => text_units(key),
+        };
+        most = most.max(units);
+    }
+    Ok(match RUN / most {
+        0..FEW => 1,
+        run => run,
+    })
+}
+
 /// A key with the position of what it belongs to.
 type Keyed<K> = (K, u32);
 
@@ -321,13 +366,18 @@ fn order_of<K: Copy>(
     heap: &Heap,
     keys: impl ExactSizeIterator<Item = K>,
     run: usize,
-    order: impl Fn(Keyed<K>, Keyed<K>) -> Ordering,
+    whole: impl Fn(Keyed<K>, Keyed<K>) -> Ordering,
+    checked: impl Fn(Keyed<K>, Keyed<K>) -> Result<Ordering, Raise>,
 ) -> Result<Positions, Raise> {
     let charge = Charge::new(heap, keys.len() * (size_of::<Keyed<K>>() + size_of::<u32>()))?;
     let mut keyed: Vec<Keyed<K>> = keys.zip(0..).collect();
-    sort_copies(heap, &mut keyed, run, &|&left: &Keyed<K>, &right: &Keyed<K>| {
-        order(left, right)
-    })?;
+    sort_copies(
+        heap,
+        &mut keyed,
+        run,
+        &|&left: &Keyed<K>, &right: &Keyed<K>| whole(left, right),
+        &|&left: &Keyed<K>, &right: &Keyed<K>| checked(left, right),
+    )?;
     let positions = keyed.into_iter().map(|(_, position)| position).collect();
     Ok(Positions {
         positions,
@@ -346,42 +396,57 @@ pub(super) fn prepared_order(heap: &Heap, keys: &[Value], reverse: bool) -> Resu
     let turn = |order: Ordering| if reverse { order.reverse() } else { order };
     if keys.iter().all(|key| matches!(key, Value::Int(_))) {
         let ints = keys.iter().map(|key| key.as_int().unwrap_or(0));
-        return order_of(heap, ints, RUN_OF_NUMBERS, |left, right| {
-            turn(left.0.cmp(&right.0))
-        })
-        .map(Some);
+        let order = |left: Keyed<i64>, right: Keyed<i64>| turn(left.0.cmp(&right.0));
+        let checked = |left, right| Ok(order(left, right));
+        return order_of(heap, ints, RUN_OF_NUMBERS, order, checked).map(Some);
     }
     if keys.iter().all(|key| matches!(key, Value::Float(_))) {
         let floats = keys.iter().map(float_of);
-        return order_of(heap, floats, RUN_OF_NUMBERS, |left, right| {
-            turn(float_order(left.0, right.0))
-        })
-        .map(Some);
+        let order = |left: Keyed<f64>, right: Keyed<f64>| turn(float_order(left.0, right.0));
+        let checked = |left, right| Ok(order(left, right));
+        return order_of(heap, floats, RUN_OF_NUMBERS, order, checked).map(Some);
     }
     if keys.iter().all(|key| matches!(key, Value::String(_))) {
+        let run = run_of(heap, keys.iter())?;
         // What all begin with tells nothing.
-        let common = keys.iter().fold(usize::MAX, |common, key| {
-            let (first, text) = (bytes_of(&keys[0]), bytes_of(key));
-            let most = common.min(text.len()).min(first.len());
-            first[..most]
-                .iter()
-                .zip(text)
-                .position(|(left, right)| left != right)
-                .unwrap_or(most)
-        });
-        heap.count_work(keys.len().saturating_mul(common) / WORK_BYTES);
+        let mut common = keys.first().map_or(0, |first| bytes_of(first).len());
+        for key in keys {
+            common = common_beginning(heap, &bytes_of(&keys[0])[..common], bytes_of(key))?;
+        }
+        // Long texts count as work there.
         let order = |left: Keyed<u64>, right: Keyed<u64>| {
-            // Long texts count as work there.
-            let whole = || match (&keys[left.1 as usize], &keys[right.1 as usize]) {
-                (Value::String(left), Value::String(right)) => left.order(right),
-                _ => Ordering::Equal,
-            };
+            let whole = || sort_order(&keys[left.1 as usize], &keys[right.1 as usize]);
             turn(left.0.cmp(&right.0).then_with(whole))
         };
+        let checked = |left: Keyed<u64>, right: Keyed<u64>| {
+            Ok(turn(match left.0.cmp(&right.0) {
+                Ordering::Equal => try_sort_order(&keys[left.1 as usize], &keys[right.1 as usize])?,
+                order => order,
+            }))
+        };
         let beginnings = keys.iter().map(|key| beginning(&bytes_of(key)[common..]));
-        return order_of(heap, beginnings, RUN, order).map(Some);
+        return order_of(heap, beginnings, run, order, checked).map(Some);
     }
     Ok(None)
+}
+
+/// How many bytes two texts have in common at their beginning.
+fn common_beginning(heap: &Heap, left: &[u8], right: &[u8]) -> Result<usize, Raise> {
+    let mut common = 0;
+    for (left, right) in left.chunks(PIECE).zip(right.chunks(PIECE)) {
+        heap.checkpoint(left.len() / WORK_BYTES)?;
+        let most = left.len().min(right.len());
+        if left[..most] == right[..most] {
+            common += most;
+            if left.len() == right.len() {
+                continue;
+            }
+            break;
+        }
+        let differs = left.iter().zip(right).position(|(left, right)| left != right);
+        return Ok(common + differs.unwrap_or(most));
+    }
+    Ok(common)
 }
 
 /// The first eight bytes of a text, as a number that is ordered as they are.
@@ -444,23 +509,18 @@ pub(super) fn sort_default(ctx: &mut Ctx<'_>, array: &Array) -> Result<(), Raise
         if values.is_sorted() {
             return Ok(());
         }
-        sort_copies(heap, &mut values, RUN_OF_NUMBERS, &i64::cmp)?;
+        sort_numbers(heap, &mut values, i64::cmp)?;
         return write_back(array, values.into_iter().map(Value::Int));
     }
     if items.iter().all(|item| matches!(item, Value::Float(_))) {
-        let _charge = Charge::new(heap, len * size_of::<f64>() * 3 / 2)?;
+        let _charge = Charge::new(heap, len * size_of::<f64>())?;
         let mut values: Vec<f64> = items.iter().map(float_of).collect();
         drop(items);
-        sort_copies(heap, &mut values, RUN_OF_NUMBERS, &|left: &f64, right: &f64| {
-            float_order(*left, *right)
-        })?;
+        sort_numbers(heap, &mut values, |left, right| float_order(*left, *right))?;
         return write_back(array, values.into_iter().map(Value::Float));
     }
     if items.iter().all(|item| matches!(item, Value::String(_))) {
-        if items
-            .as_slice()
-            .is_sorted_by(|left, right| sort_order(left, right) != Ordering::Greater)
-        {
+        if is_sorted(heap, items.as_slice())? {
             return Ok(());
         }
         if let Some(order) = prepared_order(heap, items.as_slice(), false)? {
@@ -472,8 +532,31 @@ pub(super) fn sort_default(ctx: &mut Ctx<'_>, array: &Array) -> Result<(), Raise
     let (mut values, _charge) = copied(heap, array)?;
     // What a stable sort takes beside.
     let _merging = Charge::new(heap, len * size_of::<Value>() / 2)?;
-    sort_in_pieces(heap, &mut values, sort_order)?;
+    let run = run_of(heap, values.iter())?;
+    sort_in_pieces(heap, &mut values, run, sort_order, try_sort_order)?;
     write_back(array, values.into_iter())
+}
+
+fn is_sorted(heap: &Heap, items: &[Value]) -> Result<bool, Raise> {
+    for (index, pair) in items.windows(2).enumerate() {
+        if index % PIECE_ITEMS == PIECE_ITEMS - 1 {
+            heap.checkpoint(PIECE_ITEMS / 8)?;
+        }
+        if try_sort_order(&pair[0], &pair[1])? == Ordering::Greater {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Sorts what is compared as fast as numbers are; charges what that takes beside.
+pub(crate) fn sort_numbers<T: Copy>(
+    heap: &Heap,
+    items: &mut [T],
+    order: impl Fn(&T, &T) -> Ordering,
+) -> Result<(), Raise> {
+    let checked = |left: &T, right: &T| Ok(order(left, right));
+    sort_copies(heap, items, RUN_OF_NUMBERS, &order, &checked)
 }
 
 /// Numerically, NaN last.

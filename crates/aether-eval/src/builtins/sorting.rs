@@ -8,7 +8,7 @@
 //! Source: library reference §E5.
 #![expect(unsafe_code, reason = "compares items where they are")]
 
-use aether_value::{Array, Charge, Raise, Rc, Value, nested_order};
+use aether_value::{Array, Charge, Raise, Rc, Value, nested_order, try_nested_order};
 use std::cmp::Ordering;
 
 use super::support::{array, buffer, built, int, options, position, string, wrong_type};
@@ -70,17 +70,21 @@ impl Options {
         })
     }
 
-    fn order(self, left: &Value, right: &Value) -> Ordering {
-        if let Some(first) = self.nulls_first
-            && left.is_null() != right.is_null()
-        {
-            return if left.is_null() == first {
-                Ordering::Less
-            } else {
-                Ordering::Greater
-            };
+    /// The order of two keys of which one is null, if nulls have a place of their own.
+    fn nulls(self, left: &Value, right: &Value) -> Option<Ordering> {
+        let first = self.nulls_first?;
+        if left.is_null() == right.is_null() {
+            return None;
         }
-        let order = nested_order(left, right);
+        Some(if left.is_null() == first {
+            Ordering::Less
+        } else {
+            Ordering::Greater
+        })
+    }
+
+    /// The order of two keys, given that of `sort()`.
+    fn turn(self, order: Ordering) -> Ordering {
         if self.reverse { order.reverse() } else { order }
     }
 }
@@ -152,9 +156,25 @@ fn by_keys(ctx: &mut Ctx<'_>, slots: &[Value]) -> Result<Rc<Array>, Raise> {
     }
     let _charge = Charge::new(ctx.heap(), len * size_of::<u32>() * 3 / 2)?;
     let mut positions: Vec<u32> = (0..len as u32).collect();
-    sort::sort_in_pieces(ctx.heap(), &mut positions, |&left, &right| {
-        options.order(keys.get(left as usize), keys.get(right as usize))
-    })?;
+    let run = sort::run_of(ctx.heap(), keys.iter())?;
+    sort::sort_in_pieces(
+        ctx.heap(),
+        &mut positions,
+        run,
+        |&left, &right| {
+            let (left, right) = (keys.get(left as usize), keys.get(right as usize));
+            options
+                .nulls(left, right)
+                .unwrap_or_else(|| options.turn(nested_order(left, right)))
+        },
+        |&left, &right| {
+            let (left, right) = (keys.get(left as usize), keys.get(right as usize));
+            match options.nulls(left, right) {
+                Some(order) => Ok(order),
+                None => Ok(options.turn(try_nested_order(left, right)?)),
+            }
+        },
+    )?;
     for (index, position) in positions.into_iter().enumerate() {
         ctx.tick_at(index, len, 8)?;
         result.push(items.get(position as usize).clone())?;
@@ -170,13 +190,16 @@ pub(super) fn binary_search(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) 
             let items = array(&slots[0])?.snapshot()?;
             let len = items.len();
             if slots[2].is_null() {
-                let found = items
-                    .as_slice()
-                    .binary_search_by(|item| nested_order(item, &slots[1]));
-                return Ok(Step::Done(Value::Int(match found {
-                    Ok(at) => at as i64,
-                    Err(at) => -(at as i64) - 1,
-                })));
+                let (mut low, mut high) = (0, len);
+                while low < high {
+                    let middle = usize::midpoint(low, high);
+                    match try_nested_order(items.get(middle), &slots[1])? {
+                        Ordering::Equal => return Ok(Step::Done(Value::Int(middle as i64))),
+                        Ordering::Less => low = middle + 1,
+                        Ordering::Greater => high = middle,
+                    }
+                }
+                return Ok(Step::Done(Value::Int(-(low as i64) - 1)));
             }
             slots[0] = Value::Buffer(items);
             (0, len)
@@ -209,17 +232,17 @@ pub(super) fn binary_search(_: &mut Ctx<'_>, slots: &mut [Value], event: Event) 
 // --- heapq ---
 
 /// Whether an item of a heap comes before another one.
-fn is_before(heap: &Array, left: usize, right: usize) -> bool {
+fn is_before(heap: &Array, left: usize, right: usize) -> Result<bool, Raise> {
     // SAFETY: nothing is written while two items are compared; no script runs.
     let items = unsafe { heap.as_slice() };
-    nested_order(&items[left], &items[right]) == Ordering::Less
+    Ok(try_nested_order(&items[left], &items[right])? == Ordering::Less)
 }
 
 /// Moves an item up to where its parent is not greater.
 fn sift_up(heap: &Array, mut at: usize) -> Result<(), Raise> {
     while at > 0 {
         let parent = (at - 1) / 2;
-        if !is_before(heap, at, parent) {
+        if !is_before(heap, at, parent)? {
             break;
         }
         heap.swap(at, parent)?;
@@ -249,7 +272,7 @@ fn pop(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     while 2 * at + 1 < len {
         let left = 2 * at + 1;
         let right = left + 1;
-        let child = if right < len && is_before(heap, right, left) {
+        let child = if right < len && is_before(heap, right, left)? {
             right
         } else {
             left
@@ -268,9 +291,14 @@ fn extremes(ctx: &mut Ctx<'_>, args: &[Value], largest: bool) -> Result<Value, R
     let len = items.len();
     let _charge = Charge::new(ctx.heap(), len * size_of::<Value>() * 3 / 2)?;
     let mut sorted = items.as_slice().to_vec();
-    sort::sort_in_pieces(ctx.heap(), &mut sorted, |left, right| {
-        let order = nested_order(left, right);
-        if largest { order.reverse() } else { order }
-    })?;
+    let run = sort::run_of(ctx.heap(), sorted.iter())?;
+    let turn = |order: Ordering| if largest { order.reverse() } else { order };
+    sort::sort_in_pieces(
+        ctx.heap(),
+        &mut sorted,
+        run,
+        |left, right| turn(nested_order(left, right)),
+        |left, right| Ok(turn(try_nested_order(left, right)?)),
+    )?;
     Ok(Value::Array(ctx.array_of_items(&sorted[..n], 8)?))
 }

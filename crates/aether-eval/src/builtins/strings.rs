@@ -65,7 +65,7 @@ pub(super) fn contains(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise
 pub(super) fn index_of(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let (text, part) = (string(&args[0])?, string(&args[1])?);
     let found = ctx.find_text(text.as_str(), part.as_str(), 0)?;
-    Ok(text::char_index(text, found))
+    text::char_index(text, found)
 }
 
 pub(super) fn replace(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {

@@ -18,8 +18,15 @@ pub(super) fn contains(ctx: &mut Ctx<'_>, text: &Str, part: &Str) -> Result<bool
 }
 
 /// The character index of what starts at a byte, or -1 for nothing.
-pub(super) fn char_index(text: &Str, byte: Option<usize>) -> Value {
-    Value::Int(byte.map_or(-1, |byte| text.char_index_of_byte(byte) as i64))
+///
+/// # Errors
+/// A limit has been reached, or the run was interrupted.
+pub(super) fn char_index(text: &Str, byte: Option<usize>) -> Result<Value, Raise> {
+    let Some(byte) = byte else {
+        return Ok(Value::Int(-1));
+    };
+    text.prepare_index()?;
+    Ok(Value::Int(text.char_index_of_byte(byte) as i64))
 }
 
 /// How often `part`, which is not empty, occurs in `text`.

@@ -694,6 +694,7 @@ impl Compiler<'_> {
             module: self.module,
             locals: std::mem::take(&mut state.locals).into_boxed_slice(),
             switches: std::mem::take(&mut state.switches).into_boxed_slice(),
+            machine: std::cell::Cell::new(std::ptr::null()),
         };
         Ok(self.heap.add_code(Box::new(code)))
     }

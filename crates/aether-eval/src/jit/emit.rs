@@ -23,17 +23,18 @@
 //! takes for granted at the block's beginning. Any assumption is safe, since each jump makes true what its target
 //! assumes, or exits.
 
-use aether_value::{Code, Raw, tag};
+use aether_value::{Closure, Code, Raw, tag};
 
-use super::effects::{Registers, Successors, clobbers};
+use super::effects::{Registers, Successors, clobbers, spends_fuel};
 use super::flow::Flow;
 use super::offsets;
 use super::profile::{Profile, Seen};
 use super::x64::{
-    Alu, Assembler, Cond, Gpr, Label, Mem, R8, R9, R10, R11, R12, R13, R14, R15, RAX, RBP, RBX, RDI,
+    Alu, Assembler, Cond, Gpr, Label, Mem, R8, R9, R10, R11, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI,
     RDX, RSI, RSP, Xmm,
 };
 use crate::bytecode::Op;
+use crate::vm::native_calls::{TAKEN, function_for, reads_operation};
 
 /// Homes for payloads, those that calls of the runtime keep first.
 const GPR_HOMES: [Gpr; 9] = [RBP, R12, R13, RSI, RDI, R8, R9, R10, R11];
@@ -56,6 +57,7 @@ pub(super) enum Ty {
     Null,
     Array,
     Text,
+    Dict,
     /// The items of an array that a loop goes through.
     Items,
     Instance(u32),
@@ -72,6 +74,7 @@ impl Ty {
             Self::Null => tag::NULL,
             Self::Array => tag::ARRAY,
             Self::Text => tag::STRING,
+            Self::Dict => tag::DICT,
             Self::Items => tag::BUFFER,
             Self::Instance(_) => tag::INSTANCE,
         })
@@ -90,6 +93,7 @@ impl Ty {
             Some(tag::BOOL) => Self::Bool,
             Some(tag::ARRAY) => Self::Array,
             Some(tag::STRING) => Self::Text,
+            Some(tag::DICT) => Self::Dict,
             Some(tag::BUFFER) => Self::Items,
             Some(tag::INSTANCE) => seen.shape().map_or(Self::Any, Self::Instance),
             _ => Self::Any,
@@ -147,6 +151,8 @@ pub(super) enum SlowKind {
     Refuel(usize),
     /// Adds a count to the object in `rdx`, which is stuck or watched.
     Retain,
+    /// The same, keeping `rcx`.
+    RetainKeeping,
     /// Releases the object in `rax`, the last count of which may be given back.
     Release,
 }
@@ -232,6 +238,8 @@ pub(super) struct Facts<'a> {
     pub(super) unit_of: &'a dyn Fn(*const Code) -> *const super::Unit,
     /// Whether there are instances of this shape.
     pub(super) is_alive: &'a dyn Fn(u32) -> bool,
+    /// The function that a method call runs on instances of a shape: by the constant of the method's name.
+    pub(super) method_of: &'a dyn Fn(u32, u32) -> Option<*const Closure>,
     /// What goes wrong on purpose, for tests.
     pub(super) exits_everywhere: bool,
 }
@@ -705,6 +713,19 @@ impl<'a> Emitter<'a> {
         }
     }
 
+    /// Writes to memory what a home alone holds, whether or not it is live: what is put into the window of a call is no
+    /// register that the instruction is known to read.
+    pub(super) fn flush_register(&mut self, register: usize) {
+        let known = self.state[register];
+        if !known.mem {
+            self.write(&[Flush {
+                register,
+                ty: known.ty,
+            }]);
+            self.state[register].mem = true;
+        }
+    }
+
     /// Homes after a call of the runtime.
     pub(super) fn forget_homes(&mut self, all: bool) {
         for register in 0..self.state.len() {
@@ -1064,6 +1085,16 @@ impl<'a> Emitter<'a> {
                     self.asm.mov(RSI, RDX);
                     self.call_runtime(runtime.retain);
                 }
+                SlowKind::RetainKeeping => {
+                    self.asm.alu32_mem_imm(Alu::Sub, Mem(RDX, offsets::COUNT), 1);
+                    self.asm.store(Mem(R15, offsets::fuel()), R14);
+                    self.asm.mov(RSI, RDX);
+                    self.asm.push(RCX);
+                    self.asm.push(RCX);
+                    self.call_runtime(runtime.retain);
+                    self.asm.pop(RCX);
+                    self.asm.pop(RCX);
+                }
                 SlowKind::Release => {
                     self.asm.alu32_mem_imm(Alu::Add, Mem(RAX, offsets::COUNT), 1);
                     self.asm.store(Mem(R15, offsets::fuel()), R14);
@@ -1333,6 +1364,13 @@ impl<'a> Emitter<'a> {
     /// The interpreter executes the instruction; control goes on wherever it does.
     pub(super) fn step(&mut self) {
         let word = self.word;
+        let op = Op::of(self.code.words[word]).first();
+        if let Some(function) = function_for(op)
+            && !(self.is_entry(word) && reads_operation(op))
+        {
+            self.call_for(function);
+            return;
+        }
         self.flush_all();
         self.say_where(word);
         self.call_runtime(super::runtime::table().step);
@@ -1366,6 +1404,41 @@ impl<'a> Emitter<'a> {
         }
         self.asm
             .alu_imm(Alu::Cmp, RAX, (self.after as i64 - word as i64) as i32);
+        let gone = self.gone();
+        self.asm.jump_if(Cond::NotEqual, gone);
+    }
+
+    /// Whether the word at which an instruction stands is another one's while the code can be entered.
+    fn is_entry(&self, word: usize) -> bool {
+        word == 0
+            || self
+                .flow
+                .block_at(word)
+                .is_some_and(|index| self.flow.blocks[index].is_loop_head)
+    }
+
+    /// A function executes the instruction.
+    fn call_for(&mut self, function: usize) {
+        let word = self.word;
+        self.flush_all();
+        self.say_where(word);
+        self.call_runtime(function);
+        self.forget_homes(false);
+        let clobbered = clobbers(self.code, word);
+        self.forget(&clobbered);
+        if let Successors::Branch(targets) = super::effects::successors(self.code, word) {
+            let past = self.asm.label();
+            self.asm.alu_imm(Alu::Cmp, RAX, TAKEN as i32);
+            self.asm.jump_if(Cond::NotEqual, past);
+            if spends_fuel(Op::of(self.code.words[word]).first()) {
+                self.spend_and_jump(targets[0]);
+            } else {
+                self.jump_to(targets[0]);
+            }
+            self.asm.bind(past);
+            self.reachable = true;
+        }
+        self.asm.test(RAX, RAX);
         let gone = self.gone();
         self.asm.jump_if(Cond::NotEqual, gone);
     }

@@ -552,6 +552,12 @@ impl Scheduler {
         self.event_sources.get(&number)?.upgrade()
     }
 
+    /// Whether services have begun, of which some may have ended since.
+    #[inline]
+    pub(crate) fn knows_services(&self) -> bool {
+        !self.event_sources.is_empty()
+    }
+
     /// Whether any service runs.
     pub(crate) fn has_services(&self) -> bool {
         self.event_sources

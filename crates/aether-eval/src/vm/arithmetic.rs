@@ -5,8 +5,8 @@
 )]
 
 use aether_value::{
-    ErrorKind, Heap, Operator, Raise, Raw, Rc, Str, StrBuilder, Value, compare_order, decimal, display,
-    equal, tag,
+    ErrorKind, Heap, Operator, Raise, Raw, Rc, Str, StrBuilder, Value, compare_order, decimal, display, tag,
+    try_equal,
 };
 use std::cmp::Ordering;
 
@@ -322,9 +322,9 @@ impl Vm {
                     compare_order(left, right)
                 }
                 (Value::String(left), Value::String(right)) => {
-                    let order = left.order(right);
+                    let order = left.try_order(right);
                     self.settle_work();
-                    Some(order)
+                    Some(order?)
                 }
                 // Only natives compare with natives: what compares with a number is one.
                 (Value::Native(native), Value::Native(_))
@@ -392,16 +392,19 @@ impl Vm {
 
     /// `==`.
     ///
+    /// # Errors
+    /// A limit has been reached, or the run was interrupted.
+    ///
     /// # Safety
     /// Both are values.
     #[inline(never)]
-    pub(super) unsafe fn equal(&mut self, left: *mut Raw, right: *mut Raw) -> bool {
+    pub(super) unsafe fn equal(&mut self, left: *mut Raw, right: *mut Raw) -> Result<bool, Raise> {
         // SAFETY: the caller's promise.
         unsafe {
             let answer = if (*left).tag == tag::STRING && (*right).tag == tag::STRING {
-                (*left).object::<Str>().equals((*right).object::<Str>())
+                (*left).object::<Str>().try_equals((*right).object::<Str>())
             } else {
-                equal((*left).as_value(), (*right).as_value())
+                try_equal((*left).as_value(), (*right).as_value())
             };
             self.settle_work();
             answer
@@ -410,16 +413,30 @@ impl Vm {
 
     /// `==` for a jump, which consumes the operands that its flags name.
     ///
+    /// # Errors
+    /// As of [`Self::equal`]; the operands are then where they were.
+    ///
     /// # Safety
     /// `ip` is a compare-and-jump, the operands values.
     #[cold]
     #[inline(never)]
-    pub(super) unsafe fn equal_consuming(&mut self, ip: *mut u64, left: *mut Raw, right: *mut Raw) -> bool {
+    pub(super) unsafe fn equal_consuming(
+        &mut self,
+        ip: *mut u64,
+        left: *mut Raw,
+        right: *mut Raw,
+    ) -> Result<bool, Raise> {
         // SAFETY: the caller's promise.
         unsafe {
-            let answer = self.equal(left, right);
+            let is_text = (*left).tag == tag::STRING && (*right).tag == tag::STRING;
+            let answer = if is_text && (*left).object::<Str>().len_bytes() <= Str::SHORT {
+                // Most texts; what takes no time can neither end early nor count as work.
+                (*left).object::<Str>().equals((*right).object::<Str>())
+            } else {
+                self.equal(left, right)?
+            };
             consume(ip, left, right);
-            answer
+            Ok(answer)
         }
     }
 

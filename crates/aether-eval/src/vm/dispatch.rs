@@ -97,12 +97,13 @@ fn remainder(left: i64, right: i64) -> i64 {
 /// `vm.ip` and `vm.base` are a function's entry and registers on the current coroutine's stack.
 #[inline]
 pub(super) unsafe fn run(vm: &mut Vm) -> Result<(), Raise> {
-    // A loop further out, which this one interrupts, finds code as it was: a stepping one has to meet no `Enter`.
-    let was_shown = vm.shows_code();
-    loop {
+    let ran = vm.oversight.runs.replace(true);
+    let outer_steps = vm.loop_steps;
+    let result = loop {
+        vm.loop_steps = vm.is_stepping();
         // SAFETY: the caller's; where one loop has ended for the other, the machine stands at the next instruction.
         let result = unsafe {
-            if vm.is_stepping() {
+            if vm.loop_steps {
                 vm.hide_code();
                 run_loop::<STEPPED>(vm)
             } else {
@@ -111,14 +112,20 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<(), Raise> {
             }
         };
         if !std::mem::take(&mut vm.switches_loop) {
-            if was_shown {
-                vm.show_code();
-            } else {
-                vm.hide_code();
-            }
-            return result;
+            break result;
+        }
+    };
+    vm.loop_steps = outer_steps;
+    if ran {
+        // The loop further out, which this one has interrupted, finds code as it needs it.
+        if outer_steps {
+            vm.hide_code();
+        } else {
+            vm.show_code();
         }
     }
+    vm.oversight.runs.set(ran);
+    result
 }
 
 /// Executes the instruction at `vm.ip`, and says in `vm.one_is_done` that it has, unless the run has ended. An error
@@ -573,7 +580,7 @@ unsafe fn run_loop<const MODE: u8>(vm: &mut Vm) -> Result<(), Raise> {
                         let equal = if (*left).tag == tag::INT && (*right).tag == tag::INT {
                             (*left).payload == (*right).payload
                         } else {
-                            vm.equal_consuming(ip, left, right)
+                            check!(vm.equal_consuming(ip, left, right))
                         };
                         if equal == ($sense) {
                             spend!(compare_target!());
@@ -589,7 +596,7 @@ unsafe fn run_loop<const MODE: u8>(vm: &mut Vm) -> Result<(), Raise> {
                             (*left).payload as i64 == i64::from(right)
                         } else {
                             let mut right = Raw::int(i64::from(right));
-                            vm.equal_consuming(ip, left, &raw mut right)
+                            check!(vm.equal_consuming(ip, left, &raw mut right))
                         };
                         if equal == ($sense) {
                             spend!(compare_target!());
@@ -635,7 +642,7 @@ unsafe fn run_loop<const MODE: u8>(vm: &mut Vm) -> Result<(), Raise> {
                             (*(*left).pointer::<aether_value::Str>())
                                 .equals(&*(*right).pointer::<aether_value::Str>())
                         } else {
-                            vm.equal_consuming(ip, left, right.cast_mut())
+                            check!(vm.equal_consuming(ip, left, right.cast_mut()))
                         };
                         if equal == ($sense) {
                             spend!(compare_target!());
@@ -1297,13 +1304,11 @@ unsafe fn run_loop<const MODE: u8>(vm: &mut Vm) -> Result<(), Raise> {
                     }};
                 }
 
-                if MODE == ONE {
-                    if std::mem::replace(&mut is_done, true) {
-                        vm.ip = ip;
-                        vm.base = base;
-                        vm.one_is_done = true;
-                        return Ok(());
-                    }
+                if MODE == ONE && std::mem::replace(&mut is_done, true) {
+                    vm.ip = ip;
+                    vm.base = base;
+                    vm.one_is_done = true;
+                    return Ok(());
                 }
                 if MODE == STEPPED {
                     vm.ip = ip;

@@ -48,6 +48,8 @@ mod modules;
     allow(dead_code, reason = "some of it only machine code calls")
 )]
 pub(crate) mod native;
+#[cfg(all(feature = "jit", target_arch = "x86_64", target_os = "linux"))]
+pub(crate) mod native_calls;
 mod oversight;
 mod task;
 mod unwind;
@@ -188,6 +190,10 @@ pub fn duration_text(length: Duration) -> String {
 }
 
 /// The machine.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "flags of parts that have nothing to do with each other"
+)]
 pub(crate) struct Vm {
     // What the loop touches.
     pub(super) ip: *mut u64,
@@ -224,7 +230,9 @@ pub(crate) struct Vm {
     /// What the top levels of modules have deferred to the end of the program.
     pub(super) deferred_to_end: Option<Rc<Array>>,
     /// The module of the library's part that is written in the language, once that is compiled.
-    pub(super) library: Option<u32>,
+    pub(super) library: [Option<u32>; modules::PARTS.len()],
+    /// The text of the function that was sent last, as far as it is kept.
+    pub(crate) sent_text: Option<crate::sent_function::SentText>,
     /// What the script has said of its log.
     pub(crate) log: builtins::log::Settings,
     /// When a progress bar was drawn last, in seconds of the monotonic clock.
@@ -265,6 +273,8 @@ pub(crate) struct Vm {
     pub(super) resume_ip: *mut u64,
     /// Whether the loop for one instruction has executed it.
     pub(super) one_is_done: bool,
+    /// Whether the innermost loop is the stepping one.
+    pub(super) loop_steps: bool,
     /// Whether the loop has ended for the other one to go on, at `ip`.
     pub(super) switches_loop: bool,
     pub(super) recorder_context: Option<Box<watch::RecorderContext>>,
@@ -354,7 +364,8 @@ impl Vm {
             deferred: Vec::new(),
             outer_mains: Vec::new(),
             deferred_to_end: None,
-            library: None,
+            library: [None; modules::PARTS.len()],
+            sent_text: None,
             log: builtins::log::Settings::default(),
             progress_drawn: 0.0,
             turns: 0,
@@ -383,6 +394,7 @@ impl Vm {
             jit_end: None,
             resume_ip: std::ptr::null_mut(),
             one_is_done: false,
+            loop_steps: false,
             switches_loop: false,
             recorder_context: None,
             profile_request: None,
@@ -504,13 +516,29 @@ impl Vm {
         self.inform_overseer();
     }
 
-    /// Tells the overseer of the heap what the limits are now.
+    /// Tells the overseer of the heap what the limits are now. Where there are none, and were none, it knows.
+    #[inline]
     fn inform_overseer(&mut self) {
+        if self.limits.steps.is_some()
+            || self.deadline.is_some()
+            || self.scheduler.knows_services()
+            || !self.oversight.is_idle.get()
+        {
+            self.tell_overseer();
+        }
+    }
+
+    #[inline(never)]
+    fn tell_overseer(&mut self) {
         let used = self.steps - self.steps_before;
         let steps = self.limits.steps.map(|limit| (limit, limit.saturating_sub(used)));
         self.oversight.steps.set(steps);
         self.oversight.deadline.set(self.deadline.zip(self.limits.time));
-        self.oversight.is_patient.set(self.scheduler.has_services());
+        let is_patient = self.scheduler.has_services();
+        self.oversight.is_patient.set(is_patient);
+        self.oversight
+            .is_idle
+            .set(steps.is_none() && self.deadline.is_none() && !is_patient);
     }
 
     /// Refuses to go on when the user asks to stop, or the time of the call of the host is over.
@@ -673,6 +701,8 @@ impl Vm {
 
 impl Drop for Vm {
     fn drop(&mut self) {
+        // Code is the heap's, and goes with it.
+        self.jit = None;
         self.shut_down();
     }
 }

@@ -50,8 +50,12 @@ pub(crate) struct FailedModule {
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
-/// The part of the library that is written in the language.
-const LIBRARY: &str = include_str!("../builtins/library.ae");
+/// What of the library is written in the language, in parts that are compiled at the first use of any function of them.
+/// The names of the second begin with `chunk_`.
+pub(super) const PARTS: [&str; 2] = [
+    include_str!("../builtins/library.ae"),
+    include_str!("../builtins/chunks.ae"),
+];
 
 impl Vm {
     /// A function of the part of the library that is written in the language.
@@ -59,9 +63,10 @@ impl Vm {
     /// # Errors
     /// Out of memory.
     pub(crate) fn library_function(&mut self, name: &str) -> Result<Value, Raise> {
-        let module = match self.library {
+        let part = usize::from(name.starts_with("chunk_"));
+        let module = match self.library[part] {
             Some(module) => module,
-            None => self.load_library()?,
+            None => self.load_library(part)?,
         };
         self.declared_global(module, name)
             .ok_or_else(|| super::call::internal("a function of the library is missing"))
@@ -96,8 +101,8 @@ impl Vm {
     }
 
     #[cold]
-    fn load_library(&mut self) -> Result<u32, Raise> {
-        let file = std::rc::Rc::new(SourceFile::new(None, LIBRARY.to_owned()));
+    fn load_library(&mut self, part: usize) -> Result<u32, Raise> {
+        let file = std::rc::Rc::new(SourceFile::new(None, PARTS[part].to_owned()));
         let parse = aether_parser::parse(&file, ParseOptions::default());
         let module = self.tables.add_module();
         let code = self.compile_for_host(&parse.ast, file, module, Kind::Library);
@@ -106,7 +111,7 @@ impl Vm {
             CompileError::Diagnostic(found) => super::call::internal(&found.message),
         })?;
         self.run_code(code)?;
-        self.library = Some(module);
+        self.library[part] = Some(module);
         Ok(module)
     }
 

@@ -14,14 +14,29 @@ use super::duration_text;
 use crate::host::Lookout;
 
 /// What the machine tells the overseer of its heap.
-#[derive(Default)]
 pub(super) struct Oversight {
+    /// Whether the rest says that there is no limit and no service: nothing has to be told until that changes.
+    pub(super) is_idle: Cell<bool>,
     /// The limit of steps, and how many of them are left.
     pub(super) steps: Cell<Option<(u64, u64)>>,
     /// When the time is over, and how long it is.
     pub(super) deadline: Cell<Option<(u64, Duration)>>,
+    /// Whether the machine runs: limits are none of the business of what the host does between calls.
+    pub(super) runs: Cell<bool>,
     /// Whether the user's wish to stop is for others than the program: its servers.
     pub(super) is_patient: Cell<bool>,
+}
+
+impl Default for Oversight {
+    fn default() -> Self {
+        Self {
+            is_idle: Cell::new(true),
+            steps: Cell::default(),
+            deadline: Cell::default(),
+            runs: Cell::default(),
+            is_patient: Cell::default(),
+        }
+    }
 }
 
 impl Oversight {
@@ -50,6 +65,9 @@ pub(super) struct HeapOverseer {
 impl Overseer for HeapOverseer {
     fn look(&self, work: u64) -> Result<(), Raise> {
         let oversight = &*self.oversight;
+        if !oversight.runs.get() {
+            return Ok(());
+        }
         if let Some((limit, left)) = oversight.steps.get()
             && work > left
         {

@@ -308,6 +308,7 @@ impl Vm {
             module: 0,
             locals: Box::default(),
             switches: Box::default(),
+            machine: std::cell::Cell::new(std::ptr::null()),
         };
         self.heap.add_code(Box::new(code))
     }

@@ -98,6 +98,7 @@ fn find(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         );
         return Err(Raise::operation(&detail));
     };
+    text.prepare_index()?;
     let start = text.byte_offset(from);
     match pattern.find(ctx, text.as_str(), start, Found::WithGroups)? {
         Some(found) => matched::to_value(ctx, &pattern, text, &found, &mut Cursor::default()),

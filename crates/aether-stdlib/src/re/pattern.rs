@@ -3,6 +3,7 @@
 //! Invariants
 //! - A pattern is charged for what it takes, the caches of its engines included, which grow with its use up to
 //!   [`CACHE`] bytes each.
+//! - What may take long to compile is compiled on another thread, so that limits hold meanwhile.
 //! - The last [`REMEMBERED`] texts of patterns are remembered with what they were compiled to.
 
 use std::any::Any;
@@ -13,7 +14,7 @@ use aether_eval::{BuiltinDef, Ctx};
 use aether_value::{Builtin, Charge, Heap, Native, Raise, StrBuilder, Value};
 use regex_automata::meta::{self, Regex};
 use regex_syntax::ParserBuilder;
-use regex_syntax::hir::{Hir, Look};
+use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
 use super::search::Stepped;
 use crate::arguments::{string, wrong_type};
@@ -28,12 +29,14 @@ const ONEPASS: usize = 64 << 10;
 const CACHES: usize = 1200;
 /// Patterns whose text is remembered.
 const REMEMBERED: usize = 64;
+/// Bytes of a pattern up to which it is parsed at once: some milliseconds, even if it is all classes of letters.
+const SHORT_TEXT: usize = 1 << 10;
+/// The [`effort`] up to which a pattern is compiled at once: half a microsecond each.
+const SMALL_EFFORT: usize = 1 << 14;
 
 /// A compiled pattern.
 pub(super) struct Pattern {
-    /// As it was given.
-    pub(super) text: Box<str>,
-    pub(super) flags: Box<str>,
+    pub(super) source: Source,
     pub(super) regex: Regex,
     pub(super) cache: RefCell<meta::Cache>,
     /// The engines for long texts, once they have been wanted; none if they cannot be had.
@@ -42,7 +45,19 @@ pub(super) struct Pattern {
     whole: OnceCell<StdRc<Self>>,
     /// Bytes of the engines.
     size: usize,
+    /// Whether it took long to compile.
+    pub(super) is_large: bool,
     charge: RefCell<Charge>,
+}
+
+/// What a pattern is compiled from.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Source {
+    /// As it was given.
+    pub(super) text: Box<str>,
+    pub(super) flags: Box<str>,
+    /// Whether it has to match the whole of a text.
+    is_whole: bool,
 }
 
 /// The patterns that are remembered, the last used last.
@@ -50,24 +65,26 @@ pub(super) struct Pattern {
 struct Remembered(Vec<StdRc<Pattern>>);
 
 /// What is wrong with a pattern.
+type Refused = String;
+
 #[cold]
-fn refused(detail: &str) -> Raise {
-    Raise::parse("regex", detail)
+fn refusal(refused: &str) -> Raise {
+    Raise::parse("regex", refused)
 }
 
-/// The error for a text that is no pattern: what is wrong, and where.
+/// What is wrong with a text that is no pattern, and where.
 #[cold]
-fn syntax_error(text: &str, error: &regex_syntax::Error) -> Raise {
+fn syntax_error(text: &str, error: &regex_syntax::Error) -> Refused {
     let (kind, offset) = match error {
         regex_syntax::Error::Parse(error) => (error.kind().to_string(), error.span().start.offset),
         regex_syntax::Error::Translate(error) => (error.kind().to_string(), error.span().start.offset),
-        other => return refused(&other.to_string()),
+        other => return other.to_string(),
     };
     let position = text.get(..offset).map_or(offset, |before| before.chars().count());
-    refused(&format!("{kind} at position {position}"))
+    format!("{kind} at position {position}")
 }
 
-fn parse(text: &str, flags: &str) -> Result<Hir, Raise> {
+fn parse(text: &str, flags: &str) -> Result<Hir, Refused> {
     let mut builder = ParserBuilder::new();
     for flag in flags.chars() {
         match flag {
@@ -77,14 +94,71 @@ fn parse(text: &str, flags: &str) -> Result<Hir, Raise> {
             'x' => builder.ignore_whitespace(true),
             other => {
                 let shown = other.escape_debug();
-                return Err(refused(&format!(
-                    "unknown flag '{shown}' (i, m, s and x are known)"
-                )));
+                return Err(format!("unknown flag '{shown}' (i, m, s and x are known)"));
             }
         };
     }
     let parsed = builder.build().parse(text);
     parsed.map_err(|error| syntax_error(text, &error))
+}
+
+/// What it takes about to compile a tree, whose depth its parser limits.
+fn effort(hir: &Hir) -> usize {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => 1,
+        HirKind::Literal(literal) => literal.0.len(),
+        HirKind::Class(Class::Unicode(class)) => class.ranges().len(),
+        HirKind::Class(Class::Bytes(class)) => class.ranges().len(),
+        HirKind::Repetition(repetition) => {
+            let times = repetition.max.unwrap_or(repetition.min).max(1);
+            effort(&repetition.sub).saturating_mul(times as usize)
+        }
+        HirKind::Capture(capture) => effort(&capture.sub).saturating_add(1),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts
+            .iter()
+            .fold(0, |sum: usize, part| sum.saturating_add(effort(part))),
+    }
+}
+
+fn build(hir: &Hir) -> Result<Regex, Refused> {
+    let config = meta::Config::new()
+        .nfa_size_limit(Some(MAX_SIZE))
+        .hybrid_cache_capacity(CACHE)
+        .onepass_size_limit(Some(ONEPASS));
+    let regex = meta::Builder::new().configure(config).build_from_hir(hir);
+    regex.map_err(|error| match error.size_limit() {
+        Some(_) => format!("the compiled pattern exceeds {MAX_SIZE} bytes"),
+        None => error.to_string(),
+    })
+}
+
+impl Source {
+    pub(super) fn new(text: &str, flags: &str) -> Self {
+        Self {
+            text: text.into(),
+            flags: flags.into(),
+            is_whole: false,
+        }
+    }
+
+    fn tree(&self) -> Result<Hir, Refused> {
+        let hir = parse(&self.text, &self.flags)?;
+        Ok(if self.is_whole {
+            Hir::concat(vec![Hir::look(Look::Start), hir, Hir::look(Look::End)])
+        } else {
+            hir
+        })
+    }
+
+    /// The tree, and the limit for what is made of it.
+    pub(super) fn limited_tree(&self) -> Option<(Hir, usize)> {
+        Some((self.tree().ok()?, MAX_SIZE))
+    }
+
+    /// Bytes.
+    fn size(&self) -> usize {
+        self.text.len() + self.flags.len()
+    }
 }
 
 /// Bytes of the engines, of which the library's account leaves out what has always the same size: less where the pattern
@@ -94,41 +168,48 @@ fn engines(told: usize) -> usize {
 }
 
 impl Pattern {
-    pub(super) fn new(heap: &Heap, text: &str, flags: &str) -> Result<Self, Raise> {
+    pub(super) fn new(ctx: &mut Ctx<'_>, source: Source) -> Result<Self, Raise> {
         // The tree of a text is larger than the text.
-        let _charge = Charge::new(heap, text.len().saturating_mul(64))?;
-        let hir = parse(text, flags)?;
-        Self::from_hir(heap, text, flags, &hir)
+        let _charge = Charge::new(ctx.heap(), source.text.len().saturating_mul(64))?;
+        let is_long = source.text.len() > SHORT_TEXT;
+        let (regex, is_large) = if is_long {
+            let source = source.clone();
+            let regex = ctx.on_another_thread(move || build(&source.tree()?))?;
+            (regex, true)
+        } else {
+            let hir = source.tree().map_err(|refused| refusal(&refused))?;
+            if effort(&hir) > SMALL_EFFORT {
+                (ctx.on_another_thread(move || build(&hir))?, true)
+            } else {
+                (build(&hir), false)
+            }
+        };
+        let regex = regex.map_err(|refused| refusal(&refused))?;
+        Self::from_regex(ctx.heap(), source, regex, is_large)
     }
 
-    fn from_hir(heap: &Heap, text: &str, flags: &str, hir: &Hir) -> Result<Self, Raise> {
-        let config = meta::Config::new()
-            .nfa_size_limit(Some(MAX_SIZE))
-            .hybrid_cache_capacity(CACHE)
-            .onepass_size_limit(Some(ONEPASS));
-        let regex = meta::Builder::new().configure(config).build_from_hir(hir);
-        let regex = regex.map_err(|error| match error.size_limit() {
-            Some(_) => refused(&format!("the compiled pattern exceeds {MAX_SIZE} bytes")),
-            None => refused(&error.to_string()),
-        })?;
+    fn from_regex(heap: &Heap, source: Source, regex: Regex, is_large: bool) -> Result<Self, Raise> {
         let size = regex.memory_usage();
         heap.count_work(size / 64);
-        let charge = Charge::new(heap, size_of::<Self>() + 2 * text.len() + engines(size))?;
+        let charge = Charge::new(heap, size_of::<Self>() + 2 * source.size() + engines(size))?;
         Ok(Self {
-            text: text.into(),
-            flags: flags.into(),
+            source,
             cache: RefCell::new(regex.create_cache()),
             stepped: OnceCell::new(),
             whole: OnceCell::new(),
             size: engines(size),
+            is_large,
             charge: RefCell::new(charge),
             regex,
         })
     }
 
-    /// The tree of the pattern, and the limit for what is made of it.
-    pub(super) fn tree(&self) -> Option<(Hir, usize)> {
-        Some((parse(&self.text, &self.flags).ok()?, MAX_SIZE))
+    /// A pattern for tests, which have no engine.
+    #[cfg(test)]
+    pub(super) fn for_test(heap: &Heap, text: &str) -> Option<Self> {
+        let source = Source::new(text, "");
+        let regex = build(&source.tree().ok()?).ok()?;
+        Self::from_regex(heap, source, regex, false).ok()
     }
 
     /// About how many states it has.
@@ -137,16 +218,15 @@ impl Pattern {
     }
 
     /// The same pattern for the whole of a text.
-    pub(super) fn whole(&self, ctx: &Ctx<'_>) -> Result<StdRc<Self>, Raise> {
+    pub(super) fn whole(&self, ctx: &mut Ctx<'_>) -> Result<StdRc<Self>, Raise> {
         if let Some(whole) = self.whole.get() {
             return Ok(whole.clone());
         }
-        let hir = Hir::concat(vec![
-            Hir::look(Look::Start),
-            parse(&self.text, &self.flags)?,
-            Hir::look(Look::End),
-        ]);
-        let whole = StdRc::new(Self::from_hir(ctx.heap(), &self.text, &self.flags, &hir)?);
+        let source = Source {
+            is_whole: true,
+            ..self.source.clone()
+        };
+        let whole = StdRc::new(Self::new(ctx, source)?);
         Ok(self.whole.get_or_init(|| whole).clone())
     }
 
@@ -161,7 +241,7 @@ impl Pattern {
             .get()
             .and_then(Option::as_ref)
             .map_or(0, Stepped::memory);
-        let size = size_of::<Self>() + 2 * self.text.len() + self.size + cache + stepped;
+        let size = size_of::<Self>() + 2 * self.source.size() + self.size + cache + stepped;
         let mut charge = self.charge.borrow_mut();
         let more = size.saturating_sub(charge.bytes());
         charge.add(more)
@@ -192,14 +272,14 @@ fn remembered(ctx: &mut Ctx<'_>, text: &str, flags: &str) -> Result<StdRc<Patter
     let patterns = &mut ctx.module_state::<Remembered>().0;
     let known = patterns
         .iter()
-        .rposition(|pattern| *pattern.text == *text && *pattern.flags == *flags);
+        .rposition(|pattern| *pattern.source.text == *text && *pattern.source.flags == *flags);
     if let Some(known) = known {
         let pattern = patterns.remove(known);
         patterns.push(pattern.clone());
         return Ok(pattern);
     }
     ctx.tick(text.len())?;
-    let pattern = StdRc::new(Pattern::new(ctx.heap(), text, flags)?);
+    let pattern = StdRc::new(Pattern::new(ctx, Source::new(text, flags))?);
     let patterns = &mut ctx.module_state::<Remembered>().0;
     if patterns.len() == REMEMBERED {
         patterns.remove(0);
@@ -222,14 +302,14 @@ impl Native for Compiled {
 
     fn display(&self, out: &mut StrBuilder) -> Result<(), Raise> {
         out.push_str("<regex:")?;
-        out.push_str(&self.0.text)?;
+        out.push_str(&self.0.source.text)?;
         out.push_char('>')
     }
 
     fn member(&self, heap: &Heap, name: &str) -> Result<Option<Value>, Raise> {
         let text = match name {
-            "pattern" => &self.0.text,
-            "flags" => &self.0.flags,
+            "pattern" => &self.0.source.text,
+            "flags" => &self.0.source.flags,
             _ => return Ok(None),
         };
         Ok(Some(Value::String(heap.string(text)?)))
@@ -245,7 +325,7 @@ impl Native for Compiled {
 
     fn equals(&self, other: &dyn Native) -> bool {
         let other = other.as_any().downcast_ref::<Self>();
-        other.is_some_and(|other| self.0.text == other.0.text && self.0.flags == other.0.flags)
+        other.is_some_and(|other| self.0.source == other.0.source)
     }
 
     fn as_any(&self) -> &dyn Any {

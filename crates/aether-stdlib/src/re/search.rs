@@ -15,7 +15,7 @@ use regex_automata::util::captures::Captures;
 use regex_automata::util::prefilter::Prefilter;
 use regex_automata::{Anchored, Input, MatchKind, Span};
 
-use super::pattern::{CACHE, Pattern};
+use super::pattern::{CACHE, Pattern, Source};
 
 /// Bytes between two looks at limits.
 const BLOCK: usize = 256;
@@ -102,8 +102,8 @@ pub(super) struct Stepped {
 struct GivenUp;
 
 impl Stepped {
-    fn new(pattern: &Pattern) -> Option<Self> {
-        let (hir, most) = pattern.tree()?;
+    fn new(source: &Source) -> Option<Self> {
+        let (hir, most) = source.limited_tree()?;
         let nfa = |reverse: bool| {
             let config = thompson::Config::new()
                 .nfa_size_limit(Some(most))
@@ -155,7 +155,17 @@ impl Pattern {
 
     /// The engines for long texts.
     fn stepped(&self) -> Option<&Stepped> {
-        self.stepped.get_or_init(|| Stepped::new(self)).as_ref()
+        self.stepped.get_or_init(|| Stepped::new(&self.source)).as_ref()
+    }
+
+    /// Makes the engines for long texts, if that may take long, where limits hold meanwhile.
+    fn prepare(&self, ctx: &mut Ctx<'_>) -> Result<(), Raise> {
+        if self.is_large && self.stepped.get().is_none() {
+            let source = self.source.clone();
+            let stepped = ctx.on_another_thread(move || Stepped::new(&source))?;
+            let _ = self.stepped.set(stepped);
+        }
+        Ok(())
     }
 
     /// Whether there is a match anywhere.
@@ -178,8 +188,12 @@ impl Pattern {
         start: usize,
         wanted: Found,
     ) -> Result<Option<Match>, Raise> {
+        let is_short = self.is_short(text, start);
+        if !is_short {
+            self.prepare(ctx)?;
+        }
         let tick = &mut |work| ctx.tick(work);
-        let found = if self.is_short(text, start) {
+        let found = if is_short {
             self.find_at_once(tick, text, start..text.len(), Anchored::No, wanted)?
         } else {
             self.find_in_steps(tick, text, start, wanted)?
@@ -400,7 +414,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn pattern(text: &str) -> Option<Pattern> {
-        Pattern::new(&Heap::new(HeapConfig::default()), text, "").ok()
+        Pattern::for_test(&Heap::new(HeapConfig::default()), text)
     }
 
     fn span(found: Option<Match>) -> Option<(usize, usize)> {
@@ -427,13 +441,13 @@ mod tests {
             groups(&expected),
             groups(&found),
             "{:?} in {text:?} from {start}",
-            pattern.text
+            pattern.source.text
         );
         assert_eq!(
             span(expected),
             span(found),
             "{:?} in {text:?} from {start}",
-            pattern.text
+            pattern.source.text
         );
         let found = pattern.find_in_steps(tick, text, start, Found::Span).unwrap();
         assert_eq!(span(find(Found::Span, tick)), span(found));

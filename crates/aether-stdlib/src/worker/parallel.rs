@@ -7,6 +7,7 @@
 
 use std::any::Any;
 use std::rc::Rc;
+use std::sync::OnceLock;
 use std::thread::available_parallelism;
 
 use aether_eval::{Args, BuiltinDef, Ctx, Event, LibraryModule, Permission, Resume, Step};
@@ -78,6 +79,12 @@ impl Native for Submit {
     }
 }
 
+/// Cores that the process may use, as the system said first: asking it takes longer than a worker of little work.
+fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| available_parallelism().map_or(1, usize::from))
+}
+
 /// Begins: makes the pool, and calls the function of the library that divides the items.
 fn begin(
     ctx: &mut Ctx<'_>,
@@ -96,8 +103,7 @@ fn begin(
             .filter(|&given| given > 0)
             .ok_or_else(|| Raise::operation(&format!("{key} must be at least 1"))),
     };
-    let cores = available_parallelism().map_or(1, usize::from);
-    let workers = positive("workers", cores)?;
+    let workers = positive("workers", cores())?;
     let chunk = positive("chunk", count.div_ceil(workers * CHUNKS).max(1))?;
     let progress = options.get("progress").unwrap_or(Value::Null);
     if !progress.is_null() && !progress.is_callable() {

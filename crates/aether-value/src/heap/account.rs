@@ -342,7 +342,8 @@ impl Inner {
         if watch & (watch::STRESS | watch::LIFTED) == watch::STRESS && !self.stress_charge() {
             return false;
         }
-        if watch & watch::LIFTED == 0 && self.live.get().saturating_add(bytes) > self.budget() {
+        let is_lifted = watch & watch::LIFTED != 0;
+        if !is_lifted && self.live.get().saturating_add(bytes) > self.budget() {
             // Cyclic garbage may be what fills the budget.
             let collected = self.collect_for_room();
             if !collected || self.live.get().saturating_add(bytes) > self.budget() {
@@ -351,10 +352,10 @@ impl Inner {
             }
         }
         let wanted = self.live.get().checked_add(bytes);
-        let Some(live) = wanted.filter(|&live| live <= NO_LIMIT) else {
+        if wanted.is_none_or(|live| live > NO_LIMIT) {
             return false;
-        };
-        if live > self.room.get() && !self.make_room(bytes, watch & watch::LIFTED != 0) {
+        }
+        if !self.make_room(bytes, is_lifted) {
             return false;
         }
         // A collection may have made room.
@@ -416,7 +417,7 @@ impl Inner {
     /// Notes that the limit has refused a charge, or else a shared budget.
     pub(super) fn refuse(&self, shared: Option<super::budget::Refusal>) {
         self.refused_at.set(match shared {
-            Some(_) => self.room.get().saturating_sub(self.forced.get()),
+            Some(_) => self.room_within(),
             None => NO_LIMIT,
         });
         self.refusal.set(shared);
@@ -448,6 +449,21 @@ impl Inner {
     /// Whether the budget does not count just now.
     pub(super) fn is_limit_lifted(&self) -> bool {
         self.watch.get() & watch::LIFTED != 0
+    }
+
+    /// What may be live just now of what is drawn on a shared budget.
+    pub(super) fn open_room(&self) -> usize {
+        if self.reserve_holder.get().is_null() {
+            self.room_within()
+        } else {
+            self.room.get()
+        }
+    }
+
+    /// What is drawn within a shared budget. What was drawn past it for an error stays for the next one: it is not for
+    /// others to use when that error is gone.
+    fn room_within(&self) -> usize {
+        self.room.get().saturating_sub(self.forced.get())
     }
 
     /// What may be live just now.
@@ -598,7 +614,7 @@ impl Inner {
         if self.watch.get() != 0 {
             return self.next_event.set(0);
         }
-        let limit = self.budget().min(self.growth_mark.get()).min(self.room.get());
+        let limit = self.budget().min(self.growth_mark.get()).min(self.open_room());
         let next = if self.auto_collect.get() && !self.due.get() {
             limit.min(self.trigger.get())
         } else {

@@ -953,10 +953,9 @@ fn large_size(size: usize) -> Option<(usize, u32)> {
 
 /// Gives all chunks back.
 pub(super) fn free_chunks(inner: &Inner) {
-    let mut chunks = inner.chunks.take();
-    chunks.append(&mut inner.reserve.take());
+    let chunks = inner.chunks.take().len() + inner.reserve.take().len();
     inner.segments.with(|segments| {
         // SAFETY: nothing lives in this heap any more.
-        unsafe { segments.end(chunks.into_iter()) };
+        unsafe { segments.end(chunks) };
     });
 }

@@ -224,7 +224,7 @@ impl Heap {
         let live = inner.live.get();
         let own = self.limit().map(|limit| limit.saturating_sub(live));
         let shared = inner.shared.get().map(|budget| {
-            let drawn = inner.room.get().saturating_sub(live);
+            let drawn = inner.open_room().saturating_sub(live);
             drawn.saturating_add(budget.room())
         });
         own.into_iter().chain(shared).min()
@@ -282,7 +282,7 @@ impl Inner {
         self.set_next_event();
     }
 
-    /// Makes room for `wanted` live bytes, after a collection if need be; `forced` past the limit.
+    /// Makes room for so many bytes more, after a collection if need be; `forced` past the limit.
     #[cold]
     pub(super) fn make_room(&self, bytes: usize, forced: bool) -> bool {
         let Some(budget) = self.shared.get() else {
@@ -291,7 +291,8 @@ impl Inner {
         let mut collected = false;
         loop {
             let wanted = self.live.get().saturating_add(bytes);
-            let Some(needed) = wanted.checked_sub(self.room.get()).filter(|&needed| needed > 0) else {
+            let room = if forced { self.room.get() } else { self.open_room() };
+            let Some(needed) = wanted.checked_sub(room).filter(|&needed| needed > 0) else {
                 return true;
             };
             let refusal = match budget.draw(needed, needed.saturating_add(budget.grant())) {

@@ -66,34 +66,96 @@ struct LargeCount {
 /// What the pass holds and the program may change.
 #[derive(Default)]
 pub(super) struct Watched {
-    /// Addresses that the pass still has in a list, where its object is no longer: how often.
-    gone: HashMap<usize, u32, RandomState>,
+    /// Addresses that the pass still has in a list, where its object is no longer.
+    gone: Gone,
     large: HashMap<usize, LargeCount, RandomState>,
     /// Candidates that are alive, whose contents are still to be traced.
     alive: Vec<NonNull<Header>>,
 }
 
+/// Bytes of a stretch of addresses.
+const STRETCH: usize = 64 << 10;
+/// Bytes for each of which a stretch has a bit: no two objects begin within as many.
+const GRAIN: usize = 16;
+const WORD_BITS: usize = u64::BITS as usize;
+
+/// A bit for each place in a stretch where an object may begin.
+type Bits = [u64; STRETCH / GRAIN / WORD_BITS];
+
+/// A set of addresses, with how often each is in it. As many as objects may enter it at once, when much dies: so it is of
+/// bits, which take little memory, and mostly the same little memory for objects that lie together.
+#[derive(Default)]
+struct Gone {
+    stretches: HashMap<usize, Box<Bits>, RandomState>,
+    /// Bits that are set.
+    len: usize,
+    /// Addresses that are in the set more than once, which is rare: how often beside the first time.
+    again: HashMap<usize, u32, RandomState>,
+}
+
+impl Gone {
+    /// The stretch of an address, the word there, and the bit in it.
+    #[inline]
+    fn place(address: usize) -> (usize, usize, u64) {
+        let bit = address % STRETCH / GRAIN;
+        (address / STRETCH, bit / WORD_BITS, 1 << (bit % WORD_BITS))
+    }
+
+    fn insert(&mut self, address: usize) {
+        let (stretch, word, bit) = Self::place(address);
+        let bits = self
+            .stretches
+            .entry(stretch)
+            .or_insert_with(|| Box::new([0; STRETCH / GRAIN / WORD_BITS]));
+        if bits[word] & bit == 0 {
+            bits[word] |= bit;
+            self.len += 1;
+        } else {
+            *self.again.entry(address).or_insert(0) += 1;
+        }
+    }
+
+    #[inline]
+    fn contains(&self, address: usize) -> bool {
+        if self.len == 0 {
+            return false;
+        }
+        let (stretch, word, bit) = Self::place(address);
+        let bits = self.stretches.get(&stretch);
+        bits.is_some_and(|bits| bits[word] & bit != 0)
+    }
+
+    /// Takes an address out once; whether it was there.
+    fn take(&mut self, address: usize) -> bool {
+        if !self.contains(address) {
+            return false;
+        }
+        if let Some(times) = self.again.get_mut(&address) {
+            *times -= 1;
+            if *times == 0 {
+                self.again.remove(&address);
+            }
+            return true;
+        }
+        let (stretch, word, bit) = Self::place(address);
+        if let Some(bits) = self.stretches.get_mut(&stretch) {
+            bits[word] &= !bit;
+            self.len -= 1;
+        }
+        true
+    }
+}
+
 impl Watched {
     /// Whether the address in a list is to be passed over, once.
     pub(super) fn take_gone(&mut self, object: NonNull<Header>) -> bool {
-        if self.gone.is_empty() {
-            return false;
-        }
-        let address = object.as_ptr() as usize;
-        let Some(times) = self.gone.get_mut(&address) else {
-            return false;
-        };
-        *times -= 1;
-        if *times == 0 {
-            self.gone.remove(&address);
-        }
-        true
+        self.gone.take(object.as_ptr() as usize)
     }
 
     /// Whether the address in a list is to be passed over whenever it is met.
     #[inline]
     pub(super) fn is_gone(&self, object: NonNull<Header>) -> bool {
-        !self.gone.is_empty() && self.gone.contains_key(&(object.as_ptr() as usize))
+        self.gone.contains(object.as_ptr() as usize)
     }
 
     /// The next one to be traced.
@@ -107,7 +169,7 @@ impl Watched {
     }
 
     fn forget(&mut self, object: NonNull<Header>) {
-        *self.gone.entry(object.as_ptr() as usize).or_insert(0) += 1;
+        self.gone.insert(object.as_ptr() as usize);
     }
 }
 
@@ -344,5 +406,40 @@ impl Inner {
     /// Passes over the addresses that are gone.
     pub(super) fn is_gone(&self, object: NonNull<Header>) -> bool {
         self.watched.with(|watched| watched.is_gone(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::{GRAIN, Gone, STRETCH};
+
+    proptest! {
+        /// Addresses are in the set as often as a map of counts says.
+        #[test]
+        fn gone_addresses_are_counted(steps in prop::collection::vec((0..3_usize, 0..40_usize), 0..400)) {
+            let mut gone = Gone::default();
+            let mut model: HashMap<usize, u32> = HashMap::new();
+            for (step, place) in steps {
+                // Close together, and at both ends of stretches.
+                let address = STRETCH * 7 * (1 + place / 10) + GRAIN * (place % 10) - GRAIN * 5;
+                let times = model.entry(address).or_insert(0);
+                match step {
+                    0 => {
+                        gone.insert(address);
+                        *times += 1;
+                    }
+                    1 => {
+                        prop_assert_eq!(gone.take(address), *times > 0);
+                        *times = times.saturating_sub(1);
+                    }
+                    _ => prop_assert_eq!(gone.contains(address), *times > 0),
+                }
+            }
+            prop_assert_eq!(gone.len, model.values().filter(|times| **times > 0).count());
+        }
     }
 }

@@ -10,6 +10,8 @@
 //!
 //! Not here: what the limits are; the evaluator's own loops, which tick.
 
+use std::convert::Infallible;
+
 use super::Heap;
 use crate::Raise;
 
@@ -23,6 +25,44 @@ pub trait Overseer {
     /// # Errors
     /// A limit has been reached, or the user asks to stop.
     fn look(&self, work: u64) -> Result<(), Raise>;
+}
+
+/// What an operation that walks values does with its work, so that one walk serves both callers that can end early and
+/// callers that cannot.
+pub(crate) trait Pace {
+    /// Why the operation ends early.
+    type End;
+
+    /// Counts units of work that are about to be done.
+    ///
+    /// # Errors
+    /// The operation has to end.
+    fn pass(heap: &Heap, units: usize) -> Result<(), Self::End>;
+}
+
+/// The work is counted; the operation goes on to its end.
+pub(crate) struct ToTheEnd;
+
+impl Pace for ToTheEnd {
+    type End = Infallible;
+
+    #[inline]
+    fn pass(heap: &Heap, units: usize) -> Result<(), Infallible> {
+        heap.count_work(units);
+        Ok(())
+    }
+}
+
+/// The operation passes checkpoints.
+pub(crate) struct Checked;
+
+impl Pace for Checked {
+    type End = Raise;
+
+    #[inline]
+    fn pass(heap: &Heap, units: usize) -> Result<(), Raise> {
+        heap.checkpoint(units)
+    }
 }
 
 impl Heap {
@@ -44,6 +84,14 @@ impl Heap {
         } else {
             self.look()
         }
+    }
+
+    /// A checkpoint of work that was counted before it began. It asks each time.
+    ///
+    /// # Errors
+    /// As of [`Self::checkpoint`].
+    pub(crate) fn look_again(&self) -> Result<(), Raise> {
+        self.look()
     }
 
     #[cold]

@@ -51,6 +51,7 @@ pub use budget::Budget;
 pub(crate) use budget::Drawn;
 pub use charge::Charge;
 pub use checkpoint::Overseer;
+pub(crate) use checkpoint::{Checked, Pace, ToTheEnd};
 pub use collector::{CollectStats, Turn};
 pub use header::{Header, flag};
 pub use inspect::{Holder, LiveObjects, ObjectTotals};

@@ -20,8 +20,9 @@ use super::alloc::{CHUNK, Chunk};
 
 /// Chunks in a segment.
 const CHUNKS: usize = if cfg!(all(unix, not(miri))) { 16 } else { 1 };
-/// Most chunks with memory in the segment that a thread keeps.
-const KEPT: usize = 4;
+/// Most chunks with memory in the segment that a thread keeps: the heap of a worker that does little has seven, of
+/// which it has touched a few pages each.
+const KEPT: usize = 8;
 /// Bytes from which on the allocator takes a block from the system by itself.
 #[cfg(all(target_os = "linux", target_env = "gnu", not(miri)))]
 const LARGE_BLOCK: i32 = 2 << 20;
@@ -110,23 +111,24 @@ impl Segments {
         Some(unsafe { segment.base.add(index * CHUNK).cast() })
     }
 
-    /// Gives the chunks of a heap that ends back: a few of one segment are kept for the thread's next heap, memory and all.
+    /// Gives all segments of a heap that ends back: one with few chunks is kept for the thread's next heap, memory and
+    /// all.
     ///
     /// # Safety
-    /// These are all chunks that came from here and are not given back, and nothing uses them any more.
-    pub(crate) unsafe fn end(&mut self, chunks: impl ExactSizeIterator<Item = NonNull<Chunk>>) {
+    /// So many chunks came from here and are not given back, and nothing uses them any more.
+    pub(crate) unsafe fn end(&mut self, chunks: usize) {
+        self.free = 0;
         if self.list.len() == 1
-            && chunks.len() <= KEPT
+            && chunks <= KEPT
             && let Some(mut segment) = self.list.pop()
         {
             segment.free = ALL_FREE;
-            self.free = 0;
             Kept::put(segment);
             return;
         }
-        for chunk in chunks {
+        for segment in self.list.drain(..) {
             // SAFETY: the caller's promise.
-            unsafe { self.give_back(chunk) };
+            unsafe { system::unmap(segment.mapping) };
         }
     }
 

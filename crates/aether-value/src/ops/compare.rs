@@ -4,22 +4,37 @@
 use std::cmp::Ordering;
 
 use super::equality::VisitedPairs;
-use crate::{Array, BuiltinKind, Heap, Rc, Value, tag};
+use crate::heap::{Checked, Pace, ToTheEnd};
+use crate::{Array, BuiltinKind, Heap, Raise, Rc, Value, tag};
 
-/// Items from which a comparison of arrays counts as work.
+/// Items of arrays whose comparison counts as work each time.
 const LONG: usize = 64;
 
 /// The order that `<` and its kin see: numbers in any mix, exactly, and strings by code point. `None` for NaN and for
 /// everything else; the caller tells these apart by type.
 pub fn compare_order(left: &Value, right: &Value) -> Option<Ordering> {
-    match (left, right) {
+    let Ok(order) = compare_order_at::<ToTheEnd>(left, right);
+    order
+}
+
+/// [`compare_order`], with checkpoints.
+///
+/// # Errors
+/// The overseer's.
+pub fn try_compare_order(left: &Value, right: &Value) -> Result<Option<Ordering>, Raise> {
+    compare_order_at::<Checked>(left, right)
+}
+
+#[inline]
+fn compare_order_at<P: Pace>(left: &Value, right: &Value) -> Result<Option<Ordering>, P::End> {
+    Ok(match (left, right) {
         (Value::Int(left), Value::Int(right)) => Some(left.cmp(right)),
         (Value::Float(left), Value::Float(right)) => left.partial_cmp(right),
         (Value::Int(left), Value::Float(right)) => int_float(*left, *right),
         (Value::Float(left), Value::Int(right)) => int_float(*right, *left).map(Ordering::reverse),
-        (Value::String(left), Value::String(right)) => Some(left.order(right)),
+        (Value::String(left), Value::String(right)) => Some(left.order_at::<P>(right)?),
         _ => None,
-    }
+    })
 }
 
 /// Compares without rounding the integer.
@@ -43,54 +58,79 @@ pub(super) fn int_float(int: i64, float: f64) -> Option<Ordering> {
 /// The order of the default `sort()`: numbers numerically (NaN last), strings by code point, other values grouped by
 /// type name and equal within. Total, so a sort can rely on it.
 pub fn sort_order(left: &Value, right: &Value) -> Ordering {
-    if let Some(order) = compare_order(left, right) {
-        return order;
+    let Ok(order) = sort_order_at::<ToTheEnd>(left, right);
+    order
+}
+
+/// [`sort_order`], with checkpoints.
+///
+/// # Errors
+/// The overseer's.
+pub fn try_sort_order(left: &Value, right: &Value) -> Result<Ordering, Raise> {
+    sort_order_at::<Checked>(left, right)
+}
+
+#[inline]
+fn sort_order_at<P: Pace>(left: &Value, right: &Value) -> Result<Ordering, P::End> {
+    if let Some(order) = compare_order_at::<P>(left, right)? {
+        return Ok(order);
     }
     let numbers = |value: &Value| matches!(value, Value::Int(_) | Value::Float(_));
     if numbers(left) && numbers(right) {
         let nan = |value: &Value| matches!(value, Value::Float(float) if float.is_nan());
-        return nan(left).cmp(&nan(right));
+        return Ok(nan(left).cmp(&nan(right)));
     }
-    group(left).cmp(&group(right))
+    Ok(group(left).cmp(&group(right)))
 }
 
 /// [`sort_order`], but arrays item by item, then by length, at any depth. Total too: a pair of arrays that was met
 /// before is taken as equal, so cycles end and shared parts are compared once.
 pub fn nested_order(left: &Value, right: &Value) -> Ordering {
+    let Ok(order) = nested_order_at::<ToTheEnd>(left, right);
+    order
+}
+
+/// [`nested_order`], with checkpoints.
+///
+/// # Errors
+/// The overseer's.
+pub fn try_nested_order(left: &Value, right: &Value) -> Result<Ordering, Raise> {
+    nested_order_at::<Checked>(left, right)
+}
+
+#[inline]
+fn nested_order_at<P: Pace>(left: &Value, right: &Value) -> Result<Ordering, P::End> {
     let (Value::Array(one), Value::Array(other)) = (left, right) else {
-        return sort_order(left, right);
+        return sort_order_at::<P>(left, right);
     };
-    if let Some(order) = flat_order(one, other) {
-        return order;
+    if let Some(order) = flat_order::<P>(one, other)? {
+        return Ok(order);
     }
-    nested_array_order(left, right)
+    nested_array_order::<P>(left, right)
 }
 
 /// The order of two arrays that are told apart before arrays in them meet; `None` if they are not.
 #[inline]
-fn flat_order(left: &Array, right: &Array) -> Option<Ordering> {
+fn flat_order<P: Pace>(left: &Array, right: &Array) -> Result<Option<Ordering>, P::End> {
     // SAFETY: nothing is written while two arrays are compared.
     let (one, other) = unsafe { (left.as_slice(), right.as_slice()) };
-    let told = |items: usize, order: Ordering| {
-        if items > LONG {
-            Heap::of(left).count_work(items);
+    for (at, (left_item, right_item)) in one.iter().zip(other).enumerate() {
+        if at % LONG == LONG - 1 {
+            P::pass(&Heap::of(left), LONG)?;
         }
-        Some(order)
-    };
-    for (at, (left, right)) in one.iter().zip(other).enumerate() {
-        let order = match (left, right) {
+        let order = match (left_item, right_item) {
             (Value::Int(left), Value::Int(right)) => left.cmp(right),
-            (Value::Array(_), Value::Array(_)) => return None,
-            _ => sort_order(left, right),
+            (Value::Array(_), Value::Array(_)) => return Ok(None),
+            _ => sort_order_at::<P>(left_item, right_item)?,
         };
         if order != Ordering::Equal {
-            return told(at, order);
+            return Ok(Some(order));
         }
     }
-    told(one.len().min(other.len()), one.len().cmp(&other.len()))
+    Ok(Some(one.len().cmp(&other.len())))
 }
 
-fn nested_array_order(left: &Value, right: &Value) -> Ordering {
+fn nested_array_order<P: Pace>(left: &Value, right: &Value) -> Result<Ordering, P::End> {
     let mut visited = VisitedPairs::default();
     let mut open: Vec<(Rc<Array>, Rc<Array>, usize)> = Vec::new();
     let mut next = Some((left.clone(), right.clone()));
@@ -98,28 +138,31 @@ fn nested_array_order(left: &Value, right: &Value) -> Ordering {
         if let Some((left, right)) = next.take() {
             if let (Value::Array(one), Value::Array(other)) = (&left, &right) {
                 if !Rc::ptr_eq(one, other) && !visited.again(Rc::as_ptr(one), Rc::as_ptr(other)) {
-                    Heap::of(&**one).count_work(one.len().min(other.len()));
+                    P::pass(&Heap::of(&**one), 1)?;
                     open.push((one.clone(), other.clone(), 0));
                 }
             } else {
-                let order = sort_order(&left, &right);
+                let order = sort_order_at::<P>(&left, &right)?;
                 if order != Ordering::Equal {
-                    return order;
+                    return Ok(order);
                 }
             }
         }
         let Some((left, right, at)) = open.last_mut() else {
-            return Ordering::Equal;
+            return Ok(Ordering::Equal);
         };
         match (left.get_value(*at), right.get_value(*at)) {
-            (Some(left), Some(right)) => {
-                next = Some((left.clone(), right.clone()));
+            (Some(left_item), Some(right_item)) => {
                 *at += 1;
+                if *at % LONG == 0 {
+                    P::pass(&Heap::of(&**left), LONG)?;
+                }
+                next = Some((left_item, right_item));
             }
             (one, other) => {
                 let order = one.is_some().cmp(&other.is_some());
                 if order != Ordering::Equal {
-                    return order;
+                    return Ok(order);
                 }
                 open.pop();
             }

@@ -5,10 +5,12 @@ mod copy;
 mod display;
 mod equality;
 
-pub use compare::{compare_order, nested_order, sort_order};
+pub use compare::{
+    compare_order, nested_order, sort_order, try_compare_order, try_nested_order, try_sort_order,
+};
 pub use copy::copy_shallow;
 pub use display::{display, display_text, float_to_text};
-pub use equality::{deep_equals, equal};
+pub use equality::{deep_equals, equal, try_deep_equals, try_equal};
 
 pub(crate) use equality::same_enum_key;
 

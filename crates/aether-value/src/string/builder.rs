@@ -4,6 +4,9 @@ use crate::{Heap, Raise, Rc, Str};
 
 use super::{STR_HEADER, count_chars};
 
+/// Bytes of text that are added at once.
+const LONG: usize = 64 << 10;
+
 /// Text in the making. It is a string with one owner, extended in place.
 pub struct StrBuilder {
     heap: Heap,
@@ -64,6 +67,9 @@ impl StrBuilder {
     /// Out of memory; what was gathered stays.
     #[inline]
     pub fn push_str(&mut self, text: &str) -> Result<(), Raise> {
+        if text.len() >= LONG {
+            return self.push_long(text);
+        }
         match &self.text {
             Some(so_far) if so_far.try_extend_with(text, count_chars) => Ok(()),
             _ => self.push_slow(text),
@@ -76,10 +82,42 @@ impl StrBuilder {
     /// Out of memory; what was gathered stays.
     #[inline]
     pub fn push(&mut self, text: &Str) -> Result<(), Raise> {
+        if text.len_bytes() >= LONG {
+            return self.push_long(text.as_str());
+        }
         match &self.text {
             Some(so_far) if so_far.try_extend_with(text.as_str(), |_| text.len_chars()) => Ok(()),
             _ => self.push_slow(text.as_str()),
         }
+    }
+
+    /// Adds a long text piece by piece, with checkpoints.
+    #[cold]
+    #[inline(never)]
+    fn push_long(&mut self, text: &str) -> Result<(), Raise> {
+        let (chars, bytes) = match &self.text {
+            Some(so_far) => (so_far.len_chars(), so_far.len_bytes()),
+            None => (0, 0),
+        };
+        if self.text.is_none() {
+            self.reserve(text.len())?;
+        }
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (piece, tail) = rest.split_at(rest.floor_char_boundary(LONG));
+            let pushed = self.heap.look_again().and_then(|()| match &self.text {
+                Some(so_far) if so_far.try_extend_with(piece, count_chars) => Ok(()),
+                _ => self.push_slow(piece),
+            });
+            if let Err(raise) = pushed {
+                if let Some(so_far) = &self.text {
+                    so_far.truncate(bytes, chars);
+                }
+                return Err(raise);
+            }
+            rest = tail;
+        }
+        Ok(())
     }
 
     #[cold]

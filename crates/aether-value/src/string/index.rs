@@ -5,7 +5,9 @@
 
 use std::ptr::NonNull;
 
-use crate::{Heap, Str};
+use super::COPIED;
+use crate::heap::WORK_BYTES;
+use crate::{Heap, Raise, Str};
 
 /// Characters between two table entries.
 const STRIDE: usize = 64;
@@ -68,16 +70,64 @@ impl Str {
             let offsets = self.as_str().char_indices().step_by(STRIDE);
             let table: Box<[u32]> = offsets.map(|(at, _)| at as u32).collect();
             debug_assert_eq!(table.len(), entries);
-            let stored = heap
-                .inner()
-                .side_or_new(&heap, object, |side| side.text_index = Some(table));
-            if stored.is_err() {
-                heap.discharge(bytes);
-                return None;
-            }
+            self.store_index(table)?;
         }
         heap.inner()
             .side(object, |side| side.text_index.as_deref().map(f))?
+    }
+
+    /// Takes the table, which has been charged; `None`, and the charge is gone, if there is no memory for where it goes.
+    fn store_index(&self, table: Box<[u32]>) -> Option<()> {
+        let heap = Heap::of(self);
+        let bytes = table.len() * size_of::<u32>();
+        let stored = heap
+            .inner()
+            .side_or_new(&heap, NonNull::from(self).cast(), |side| {
+                side.text_index = Some(table);
+            });
+        if stored.is_err() {
+            heap.discharge(bytes);
+            return None;
+        }
+        Some(())
+    }
+
+    /// Makes the table of a very long text with checkpoints, before it is needed; if there is no memory for it, whoever
+    /// needs it finds that out.
+    ///
+    /// # Errors
+    /// The overseer's.
+    #[inline]
+    pub fn prepare_index(&self) -> Result<(), Raise> {
+        if self.len_bytes() < COPIED || self.is_ascii() {
+            return Ok(());
+        }
+        self.make_index()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn make_index(&self) -> Result<(), Raise> {
+        let heap = Heap::of(self);
+        let object = NonNull::from(self).cast();
+        let known = heap.inner().side(object, |side| side.text_index.is_some());
+        let entries = self.len_chars().div_ceil(STRIDE);
+        if known == Some(true) || !heap.try_charge(entries * size_of::<u32>()) {
+            return Ok(());
+        }
+        let mut table = Vec::with_capacity(entries);
+        for (at, _) in self.as_str().char_indices().step_by(STRIDE) {
+            if table.len() % (COPIED / STRIDE) == 0
+                && let Err(raise) = heap.checkpoint(COPIED / WORK_BYTES)
+            {
+                heap.discharge(entries * size_of::<u32>());
+                return Err(raise);
+            }
+            table.push(at as u32);
+        }
+        debug_assert_eq!(table.len(), entries);
+        self.store_index(table.into_boxed_slice());
+        Ok(())
     }
 
     /// The text grew: the table is made again when it is needed.

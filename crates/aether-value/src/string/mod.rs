@@ -16,7 +16,7 @@ use std::cell::Cell;
 use std::cmp::Ordering;
 use std::ptr::NonNull;
 
-use crate::heap::{WORK_BYTES, growth_steps};
+use crate::heap::{Checked, Pace, ToTheEnd, WORK_BYTES, growth_steps};
 use crate::{Header, Heap, Object, Raise, Rc, heap, tag};
 
 pub use builder::{StrBuilder, decimal};
@@ -39,6 +39,12 @@ const _: () = assert!(size_of::<Str>() == STR_HEADER);
 
 /// Length from which a comparison counts as work.
 const LONG: usize = 1024;
+
+/// Bytes that are compared between two checkpoints.
+const PIECE: usize = 64 << 10;
+
+/// Bytes that are copied, or looked through, between two checkpoints.
+const COPIED: usize = 1 << 20;
 
 /// Longest text in bytes.
 const MAX_BYTES: usize = i32::MAX as usize;
@@ -147,15 +153,64 @@ impl Str {
         self.as_str() == other.as_str()
     }
 
+    /// [`Self::equals`], with checkpoints while long texts are compared.
+    ///
+    /// # Errors
+    /// The overseer's.
+    #[inline]
+    pub fn try_equals(&self, other: &Self) -> Result<bool, Raise> {
+        self.equals_at::<Checked>(other)
+    }
+
+    /// [`Self::equals`] at a pace.
+    #[inline]
+    pub(crate) fn equals_at<P: Pace>(&self, other: &Self) -> Result<bool, P::End> {
+        if self.len_bytes() < LONG || self.len_bytes() != other.len_bytes() || std::ptr::eq(self, other) {
+            return Ok(self.equals(other));
+        }
+        Ok(self.order_long::<P>(other)?.is_eq())
+    }
+
     /// The order of texts by code point.
     #[inline]
     pub fn order(&self, other: &Self) -> Ordering {
-        let shorter = self.len_bytes().min(other.len_bytes());
-        if shorter >= LONG {
-            Heap::of(self).count_work(shorter / WORK_BYTES);
+        let Ok(order) = self.order_at::<ToTheEnd>(other);
+        order
+    }
+
+    /// [`Self::order`], with checkpoints while long texts are compared.
+    ///
+    /// # Errors
+    /// The overseer's.
+    #[inline]
+    pub fn try_order(&self, other: &Self) -> Result<Ordering, Raise> {
+        self.order_at::<Checked>(other)
+    }
+
+    /// [`Self::order`] at a pace.
+    #[inline]
+    pub(crate) fn order_at<P: Pace>(&self, other: &Self) -> Result<Ordering, P::End> {
+        if self.len_bytes().min(other.len_bytes()) >= LONG {
+            return self.order_long::<P>(other);
         }
         // Bytes of UTF-8 order as code points do.
-        self.as_str().cmp(other.as_str())
+        Ok(self.as_str().cmp(other.as_str()))
+    }
+
+    /// [`Self::order_at`] of texts that are not short, piece by piece.
+    #[inline(never)]
+    fn order_long<P: Pace>(&self, other: &Self) -> Result<Ordering, P::End> {
+        let heap = Heap::of(self);
+        let (left, right) = (self.as_str().as_bytes(), other.as_str().as_bytes());
+        for (left, right) in left.chunks(PIECE).zip(right.chunks(PIECE)) {
+            let shorter = left.len().min(right.len());
+            P::pass(&heap, shorter / WORK_BYTES)?;
+            let order = left[..shorter].cmp(&right[..shorter]);
+            if order.is_ne() {
+                return Ok(order);
+            }
+        }
+        Ok(left.len().cmp(&right.len()))
     }
 
     /// Whether this is the text.
@@ -190,6 +245,15 @@ impl Str {
         fits
     }
 
+    /// Takes back what was added behind the first `bytes` bytes, which are `chars` characters. For the one owner to call.
+    fn truncate(&self, bytes: usize, chars: usize) {
+        debug_assert!(self.is_unique() && self.as_str().is_char_boundary(bytes));
+        self.before_change();
+        self.byte_len.set(bytes as u32);
+        self.char_len.set(chars as u32);
+        self.header.shape.set(0);
+    }
+
     /// The character at `index` as a string; `None` past the end.
     ///
     /// # Errors
@@ -201,6 +265,9 @@ impl Str {
         }
         if self.is_ascii() {
             return Some(heap.ascii(self.as_str().as_bytes()[index]));
+        }
+        if let Err(raise) = self.prepare_index() {
+            return Some(Err(raise));
         }
         let rest = &self.as_str()[self.byte_offset(index)..];
         let len = rest.chars().next().map_or(0, char::len_utf8);
@@ -215,6 +282,7 @@ impl Str {
         if start >= end {
             return heap.empty_string();
         }
+        self.prepare_index()?;
         let (from, to) = (self.byte_offset(start), self.byte_offset(end));
         let text = &self.as_str()[from..to];
         if text.len() <= heap::SHORT {
@@ -222,7 +290,7 @@ impl Str {
         }
         let made = heap.alloc_str(text.len())?;
         // SAFETY: room for the text was just made.
-        unsafe { made.fill(&[text], end - start) };
+        unsafe { made.try_fill(&[text], end - start)? };
         Ok(made)
     }
 
@@ -287,7 +355,9 @@ impl Str {
             if let Ok(made) = heap.alloc_str(capacity) {
                 // SAFETY: room for both parts was just made.
                 unsafe {
-                    made.fill(&[this.as_str()], this.len_chars());
+                    if let Err(raise) = made.try_fill(&[this.as_str()], this.len_chars()) {
+                        return Err((this, raise));
+                    }
                     made.extend(tail, count_chars(tail));
                 }
                 return Ok(made);
@@ -329,6 +399,41 @@ impl Str {
         if self.header.has(crate::flag::HAS_SIDE) {
             self.drop_index();
         }
+    }
+
+    /// [`Self::fill`], with checkpoints if the text is long. What fails leaves the string empty.
+    ///
+    /// # Errors
+    /// The overseer's.
+    ///
+    /// # Safety
+    /// As of [`Self::fill`].
+    #[inline]
+    unsafe fn try_fill(&self, parts: &[&str], chars: usize) -> Result<(), Raise> {
+        if parts.iter().map(|part| part.len()).sum::<usize>() >= COPIED {
+            // SAFETY: the caller's promise.
+            return unsafe { self.fill_slowly(parts, chars) };
+        }
+        // SAFETY: the caller's promise.
+        unsafe { self.fill(parts, chars) };
+        Ok(())
+    }
+
+    /// [`Self::try_fill`] of a long text.
+    #[cold]
+    #[inline(never)]
+    unsafe fn fill_slowly(&self, parts: &[&str], chars: usize) -> Result<(), Raise> {
+        let heap = Heap::of(self);
+        let mut at = 0;
+        for piece in parts.iter().flat_map(|part| part.as_bytes().chunks(COPIED)) {
+            heap.look_again()?;
+            // SAFETY: the capacity suffices for all, and nothing else reads the new string.
+            unsafe { copy_text(piece.as_ptr(), self.text_ptr().add(at), piece.len()) };
+            at += piece.len();
+        }
+        self.byte_len.set(at as u32);
+        self.char_len.set(chars as u32);
+        Ok(())
     }
 
     /// Writes the whole text of a new string.
@@ -451,7 +556,7 @@ impl Heap {
     pub(crate) fn fresh_string(&self, text: &str) -> Result<Rc<Str>, Raise> {
         let made = self.alloc_str(text.len())?;
         // SAFETY: room for the text was just made.
-        unsafe { made.fill(&[text], count_chars(text)) };
+        unsafe { made.try_fill(&[text], count_chars(text))? };
         Ok(made)
     }
 
@@ -472,7 +577,7 @@ impl Heap {
         }
         let made = self.alloc_str(head.len() + tail.len())?;
         // SAFETY: room for both was just made.
-        unsafe { made.fill(&[head, tail], count_chars(head) + count_chars(tail)) };
+        unsafe { made.try_fill(&[head, tail], count_chars(head) + count_chars(tail))? };
         Ok(made)
     }
 
@@ -521,10 +626,10 @@ impl Heap {
         let made = self.alloc_str(head.len_bytes() + tail.len_bytes())?;
         // SAFETY: room for both was just made.
         unsafe {
-            made.fill(
+            made.try_fill(
                 &[head.as_str(), tail.as_str()],
                 head.len_chars() + tail.len_chars(),
-            );
+            )?;
         };
         Ok(made)
     }

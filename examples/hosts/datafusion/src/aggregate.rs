@@ -3,88 +3,45 @@
 //! Invariant: an accumulator may be used by one thread after the other, so between two calls its state is a message of
 //! no engine. What it hands to other accumulators is JSON, which a message between processes may carry too.
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use aether::{Engine, Error, FromValue as _, IntoValue as _, Message, Value};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
+use datafusion::common::{Result, ScalarValue, exec_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
-use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature};
 
 use crate::Scripts;
-use crate::columns::{Column, Output, is_supported};
+use crate::columns::{Column, Output};
+use crate::declared::Declared;
 use crate::scalar::{call_row, place};
 
-struct Function {
-    scripts: Scripts,
-    name: String,
-    signature: Signature,
-    result: DataType,
-}
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Function(Declared);
 
 pub(crate) fn udf(scripts: &Scripts, name: &str, arguments: Vec<DataType>, result: DataType) -> AggregateUDF {
-    AggregateUDF::from(Function {
-        scripts: scripts.clone(),
-        name: name.to_owned(),
-        signature: Signature::exact(arguments, Volatility::Immutable),
-        result,
-    })
-}
-
-impl std::fmt::Debug for Function {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Function")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
-}
-
-// Functions of different programs are different, whatever their names.
-impl PartialEq for Function {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.scripts.name, &other.scripts.name)
-            && self.name == other.name
-            && self.signature == other.signature
-            && self.result == other.result
-    }
-}
-
-impl Eq for Function {}
-
-impl Hash for Function {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.scripts.name.hash(state);
-        self.name.hash(state);
-    }
+    AggregateUDF::from(Function(Declared::new(scripts, name, arguments, result)))
 }
 
 impl AggregateUDFImpl for Function {
     fn name(&self) -> &str {
-        &self.name
+        &self.0.name
     }
 
     fn signature(&self) -> &Signature {
-        &self.signature
+        &self.0.signature
     }
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
-        let unknown = arguments
-            .iter()
-            .chain([&self.result])
-            .find(|known| !is_supported(known));
-        match unknown {
-            Some(unknown) => plan_err!("{}: scripts know no {unknown}", self.name),
-            None => Ok(self.result.clone()),
-        }
+        self.0.return_type(arguments)
     }
 
     fn accumulator(&self, _: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
         Ok(Box::new(State {
-            scripts: self.scripts.clone(),
-            name: self.name.clone(),
-            result: self.result.clone(),
+            scripts: self.0.scripts.clone(),
+            name: self.0.name.clone(),
+            result: self.0.result.clone(),
             state: None,
         }))
     }

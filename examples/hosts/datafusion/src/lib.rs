@@ -15,6 +15,7 @@
 
 mod aggregate;
 pub mod columns;
+mod declared;
 mod scalar;
 
 use std::sync::Arc;

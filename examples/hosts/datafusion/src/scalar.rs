@@ -1,18 +1,14 @@
 //! Scalar functions: a batch goes in as arrays, and comes out as one.
 
-use std::hash::{Hash, Hasher};
-use std::sync::Arc;
-
 use aether::{Engine, Error, IntoValue as _, Object, Value};
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::DataType;
-use datafusion::common::{Result, exec_err, plan_err};
-use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
-};
+use datafusion::common::{Result, exec_err};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature};
 
 use crate::Scripts;
-use crate::columns::{Column, Open, Output, is_supported};
+use crate::columns::{Column, Open, Output};
+use crate::declared::Declared;
 
 /// How the script's function is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,11 +17,9 @@ pub(crate) enum Calls {
     Columns,
 }
 
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct Function {
-    scripts: Scripts,
-    name: String,
-    signature: Signature,
-    result: DataType,
+    declared: Declared,
     calls: Calls,
 }
 
@@ -37,74 +31,35 @@ pub(crate) fn udf(
     calls: Calls,
 ) -> ScalarUDF {
     ScalarUDF::from(Function {
-        scripts: scripts.clone(),
-        name: name.to_owned(),
-        // The same values give the same result: the planner may move calls, and make one for many rows.
-        signature: Signature::exact(arguments, Volatility::Immutable),
-        result,
+        declared: Declared::new(scripts, name, arguments, result),
         calls,
     })
 }
 
-impl std::fmt::Debug for Function {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Function")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
-}
-
-// Functions of different programs are different, whatever their names.
-impl PartialEq for Function {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.scripts.name, &other.scripts.name)
-            && self.name == other.name
-            && self.signature == other.signature
-            && self.result == other.result
-            && self.calls == other.calls
-    }
-}
-
-impl Eq for Function {}
-
-impl Hash for Function {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.scripts.name.hash(state);
-        self.name.hash(state);
-        self.calls.hash(state);
-    }
-}
-
 impl ScalarUDFImpl for Function {
     fn name(&self) -> &str {
-        &self.name
+        &self.declared.name
     }
 
     fn signature(&self) -> &Signature {
-        &self.signature
+        &self.declared.signature
     }
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
-        let unknown = arguments
-            .iter()
-            .chain([&self.result])
-            .find(|known| !is_supported(known));
-        match unknown {
-            Some(unknown) => plan_err!("{}: scripts know no {unknown}", self.name),
-            None => Ok(self.result.clone()),
-        }
+        self.declared.return_type(arguments)
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let declared = &self.declared;
         let rows = args.number_rows;
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
         let columns: Option<Vec<Column>> = arrays.iter().map(Column::new).collect();
-        let (Some(columns), Some(output)) = (columns, Output::new(&self.result, rows)) else {
-            return exec_err!("{}: scripts know no such type", self.name);
+        let (Some(columns), Some(output)) = (columns, Output::new(&declared.result, rows)) else {
+            return exec_err!("{}: scripts know no such type", declared.name);
         };
         let mut at = String::new();
-        let called = self.scripts.pool.with(|engine| {
-            let function = self.scripts.function(engine, &self.name)?;
+        let called = declared.scripts.pool.with(|engine| {
+            let function = declared.scripts.function(engine, &declared.name)?;
             match self.calls {
                 Calls::Rows => by_rows(engine, &function, &columns, output, rows, &mut at),
                 Calls::Columns => by_columns(engine, &function, columns, output, rows),
@@ -112,7 +67,7 @@ impl ScalarUDFImpl for Function {
         });
         match called {
             Ok(array) => Ok(ColumnarValue::Array(array)),
-            Err(error) => Err(self.scripts.error(&error, &at)),
+            Err(error) => Err(declared.scripts.error(&error, &at)),
         }
     }
 }

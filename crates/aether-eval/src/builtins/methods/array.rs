@@ -1,6 +1,6 @@
 //! Methods of arrays.
 
-use aether_value::{Array, IterState, Raise, Rc, Value, equal, hashable_check};
+use aether_value::{Array, IterState, Raise, Rc, Value, hashable_check, try_equal};
 use std::cmp::Ordering;
 
 use super::super::support::{array, int, string, wrong_type};
@@ -113,11 +113,18 @@ pub(in crate::builtins) fn position(
     if items.len() <= 8 {
         ctx.tick(items.len() / 8)?;
         // A snapshot would cost the next write more than these few counts.
-        return Ok((0..items.len()).find(|&at| items.get_value(at).is_some_and(|item| equal(&item, wanted))));
+        for at in 0..items.len() {
+            if let Some(item) = items.get_value(at)
+                && try_equal(&item, wanted)?
+            {
+                return Ok(Some(at));
+            }
+        }
+        return Ok(None);
     }
     for (index, item) in items.snapshot()?.iter().enumerate() {
         ctx.tick_at(index, items.len(), 8)?;
-        if equal(item, wanted) {
+        if try_equal(item, wanted)? {
             return Ok(Some(index));
         }
     }
@@ -311,7 +318,7 @@ fn last_index_of(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let items = receiver(&args[0]).snapshot()?;
     for (index, item) in items.iter().rev().enumerate() {
         ctx.tick_at(index, items.len(), 8)?;
-        if equal(item, &args[1]) {
+        if try_equal(item, &args[1])? {
             return Ok(Value::Int((items.len() - 1 - index) as i64));
         }
     }

@@ -15,7 +15,7 @@ pub(super) use iterator::{GENERATOR, ITERATOR};
 pub(super) use set::SET;
 pub(super) use string::STRING;
 
-use aether_value::{Raise, Value, deep_equals};
+use aether_value::{Raise, Value, try_deep_equals};
 
 use super::{BuiltinDef, promise};
 use crate::context::Ctx;
@@ -28,5 +28,5 @@ pub(super) static EVERY: &[BuiltinDef] = &[BuiltinDef::method_frame("then", 1, 1
 
 /// Structural comparison, of all types that have it.
 fn equals(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    Ok(Value::Bool(deep_equals(&args[0], &args[1])))
+    Ok(Value::Bool(try_deep_equals(&args[0], &args[1])?))
 }

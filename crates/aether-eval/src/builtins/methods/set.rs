@@ -2,7 +2,7 @@
 
 use aether_value::{Charge, IterState, Raise, Rc, Set, Str, Value};
 
-use super::super::sort::sort_in_pieces;
+use super::super::sort::{run_of, sort_in_pieces};
 use super::super::support::{array, position, take, wrong_type};
 use super::super::{BuiltinDef, Event, Step};
 use super::equals;
@@ -68,9 +68,14 @@ fn to_array(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
         ctx.tick_at(index, len, 1)?;
         elements.push((ctx.text(element)?, element));
     }
-    sort_in_pieces(ctx.heap(), &mut elements, |(left, _), (right, _)| {
-        left.order(right)
-    })?;
+    let run = run_of(ctx.heap(), set.iter())?;
+    sort_in_pieces(
+        ctx.heap(),
+        &mut elements,
+        run,
+        |(left, _), (right, _)| left.order(right),
+        |(left, _), (right, _)| left.try_order(right),
+    )?;
     let result = ctx.heap().array(len)?;
     for (index, (_, element)) in elements.into_iter().enumerate() {
         ctx.tick_at(index, len, 8)?;

@@ -266,14 +266,15 @@ fn find(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     if from > subject.len_chars() {
         return Ok(Value::Int(-1));
     }
+    subject.prepare_index()?;
     let found = ctx.find_text(subject.as_str(), part.as_str(), subject.byte_offset(from))?;
-    Ok(text::char_index(subject, found))
+    text::char_index(subject, found)
 }
 
 fn rfind(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let (subject, part) = (receiver(&args[0]), string(&args[1])?);
     let found = ctx.find_text_backwards(subject.as_str(), part.as_str())?;
-    Ok(text::char_index(subject, found))
+    text::char_index(subject, found)
 }
 
 fn replace_first(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
@@ -432,7 +433,7 @@ fn normalize(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 /// -1, 0 or 1 as the text comes before, is, or comes behind the other.
 fn compare(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let order = receiver(&args[0]).order(string(&args[1])?);
+    let order = receiver(&args[0]).try_order(string(&args[1])?)?;
     Ok(Value::Int(match order {
         Ordering::Less => -1,
         Ordering::Equal => 0,

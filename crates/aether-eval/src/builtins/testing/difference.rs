@@ -7,7 +7,7 @@
 
 use aether_value::{
     Array, Charge, Dict, EnumValue, Instance, Raise, Rc, Set, Str, StrBuilder, Value, WORK_BYTES,
-    display_text, equal,
+    display_text, try_equal,
 };
 use ahash::AHashSet;
 use std::fmt::Write as _;
@@ -120,7 +120,7 @@ impl Walk {
                 }
                 return Ok(());
             }
-            if equal(expected, actual) {
+            if try_equal(expected, actual)? {
                 return Ok(());
             }
         }
@@ -231,12 +231,13 @@ fn common_end(ctx: &mut Ctx<'_>, a: &Array, b: &Array) -> Result<[usize; 2], Rai
     if end_a == end_b {
         return Ok([end_a, end_b]);
     }
-    ctx.tick(end_a.min(end_b))?;
-    while end_a > 0 && end_b > 0 {
+    let count = end_a.min(end_b);
+    for at in 0..count {
+        ctx.tick_at(at, count, 1)?;
         let (Some(last_a), Some(last_b)) = (a.get_value(end_a - 1), b.get_value(end_b - 1)) else {
             break;
         };
-        if !equal(&last_a, &last_b) {
+        if !try_equal(&last_a, &last_b)? {
             break;
         }
         (end_a, end_b) = (end_a - 1, end_b - 1);

@@ -12,7 +12,7 @@ mod difference;
 mod memory;
 mod snapshot;
 
-use aether_value::{Array, Raise, Rc, Value, equal};
+use aether_value::{Array, Raise, Rc, Value, try_equal};
 
 use super::support::{array, wrong_type};
 use super::{Args, BuiltinDef, Event, Step, console};
@@ -112,7 +112,7 @@ fn failed_with(ctx: &Ctx<'_>, expected: &str, value: &Value) -> Raise {
 }
 
 fn assert_eq(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    if equal(&args[0], &args[1]) {
+    if try_equal(&args[0], &args[1])? {
         return Ok(Value::Null);
     }
     let expected = ctx.text(&args[1])?;

@@ -123,12 +123,12 @@ macro_rules! operators {
                 next!()
             }
             Op::Equal => {
-                let equal = $vm.equal(reg!($ip, $base, 2), reg!($ip, $base, 3));
+                let equal = check!($vm.equal(reg!($ip, $base, 2), reg!($ip, $base, 3)));
                 *reg!($ip, $base, 1) = Raw::bool(equal);
                 next!()
             }
             Op::NotEqual => {
-                let equal = $vm.equal(reg!($ip, $base, 2), reg!($ip, $base, 3));
+                let equal = check!($vm.equal(reg!($ip, $base, 2), reg!($ip, $base, 3)));
                 *reg!($ip, $base, 1) = Raw::bool(!equal);
                 next!()
             }

@@ -50,7 +50,7 @@ macro_rules! patterns {
             Op::JumpUnlessLiteral => {
                 let value = reg!($ip, $base, 1);
                 let literal = $vm.constants.add(field!($ip, 2) as usize);
-                if (*value).tag == (*literal).tag && $vm.equal(value, literal.cast_mut()) {
+                if (*value).tag == (*literal).tag && check!($vm.equal(value, literal.cast_mut())) {
                     next!()
                 }
                 $ip = $ip.offset(field!($ip, 3) as i16 as isize);
