@@ -354,3 +354,112 @@ fn an_interrupt_runs_finally_blocks() {
     let (status, rest, _) = running.end();
     assert_eq!((status, rest.as_str()), (130, "cleaned\n"));
 }
+
+#[test]
+fn machine_code_is_chosen_and_reported() {
+    let scratch = Scratch::new("jit");
+    scratch.file(
+        "hot.ae",
+        "fn total(items) {\n    let sum = 0\n    for item in items {\n        sum += item\n    }\n    return sum\n}\n\
+         let ints = range(1000)\nlet all = 0\nfor round in 0..200 { all += total(ints) }\n\
+         for round in 0..200 { all += total([0.5, 1.5]) }\nprintln(all)\n",
+    );
+    let out = "99900400\n";
+    assert_eq!(scratch.run(&["hot.ae"]), ok(out));
+    let (status, output, log) = scratch.run(&["run", "--jit-log", "hot.ae"]);
+    assert_eq!((status, output.as_str()), (0, out));
+    if aether::MACHINE_CODE {
+        let told = |what: &str| {
+            log.lines()
+                .any(|line| line.starts_with("jit: ") && line.contains(what))
+        };
+        assert!(told("total (hot.ae:1): compiled, "), "{log}");
+        assert!(
+            told("total (hot.ae:1): left ") && told(" at line 4, word "),
+            "{log}"
+        );
+        assert!(
+            told("total (hot.ae:1): discarded: left too often, mostly at line 4"),
+            "{log}"
+        );
+        assert!(told(" functions have machine code; "), "{log}");
+    }
+    for args in [
+        ["run", "--no-jit", "--jit-log", "hot.ae"].as_slice(),
+        ["run", "--no-jit", "--max-code=1M", "hot.ae"].as_slice(),
+    ] {
+        assert_eq!(scratch.run(args), ok(out), "{args:?}");
+    }
+    let (_, _, log) = scratch.run(&["run", "--max-code=10", "--jit-log", "hot.ae"]);
+    assert_eq!(
+        log.contains("not compiled: no memory for code"),
+        aether::MACHINE_CODE,
+        "{log}"
+    );
+    assert_eq!(
+        scratch.run_with(&["run", "--jit-log", "hot.ae"], "AETHER_JIT", "0"),
+        ok(out)
+    );
+    for mode in ["eager", "exits", "1"] {
+        assert_eq!(
+            scratch.run_with(&["hot.ae"], "AETHER_JIT", mode),
+            ok(out),
+            "{mode}"
+        );
+    }
+    let (status, _, err) = scratch.run(&["run", "--max-code", "much", "hot.ae"]);
+    assert_ne!(status, 0);
+    assert!(err.contains("'much'"), "{err}");
+
+    let (status, listing, err) = scratch.run(&["dump", "machine-code", "hot.ae"]);
+    assert_eq!(
+        (status, err.as_str()),
+        (
+            0,
+            if aether::MACHINE_CODE {
+                ""
+            } else {
+                "dump: this build makes no machine code here\n"
+            }
+        )
+    );
+    if aether::MACHINE_CODE {
+        assert!(listing.starts_with("total (hot.ae:1): "), "{listing}");
+        // The script's own output is not in between.
+        assert!(!listing.contains(out) && listing.contains("AddB  "), "{listing}");
+        let is_hex = |line: &str| {
+            let mut words = line.split_whitespace();
+            words.next().is_some_and(|offset| offset == "0000")
+                && words.all(|byte| byte.len() == 2 && u8::from_str_radix(byte, 16).is_ok())
+        };
+        assert!(listing.lines().any(is_hex), "{listing}");
+    }
+    scratch
+        .file("cold.ae", "println(1)\n")
+        .file("oops.ae", "let a = [1]\na[1]\n");
+    let nothing = if aether::MACHINE_CODE {
+        "dump: nothing became machine code\n"
+    } else {
+        "dump: this build makes no machine code here\n"
+    };
+    assert_eq!(
+        scratch.run(&["dump", "machine-code", "cold.ae"]),
+        (0, String::new(), nothing.to_owned())
+    );
+    let error = "Error: [line 2] Index 1 out of bounds for array of length 1\n";
+    assert_eq!(
+        scratch.run(&["dump", "machine-code", "oops.ae"]),
+        failed(1, error)
+    );
+    assert_eq!(scratch.run(&["dump", "machine-code", "absent.ae"]).0, 1);
+    let (_, info, _) = scratch.run_with(&["info"], "AETHER_JIT", "0");
+    let available = if aether::MACHINE_CODE {
+        "\njit         available\n"
+    } else {
+        "\njit         not available\n"
+    };
+    assert!(
+        info.contains(available) && info.contains("\nAETHER_JIT=0\n"),
+        "{info}"
+    );
+}

@@ -5,7 +5,7 @@
 //!
 //! Invariants
 //! - The world enters through [`Host`] alone: nothing here prints, opens, sleeps or reads a clock.
-//! - Script calls never recurse on the native stack.
+//! - Script calls never recurse on the native stack, but for those within machine code, which have a bound.
 //! - `unsafe` is confined to `vm`, to `jit` and to the comparisons of sorts.
 
 mod background;

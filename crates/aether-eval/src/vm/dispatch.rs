@@ -98,10 +98,12 @@ fn remainder(left: i64, right: i64) -> i64 {
 #[inline]
 pub(super) unsafe fn run(vm: &mut Vm) -> Result<(), Raise> {
     let ran = vm.oversight.runs.replace(true);
+    let outer_steps = vm.loop_steps;
     let result = loop {
+        vm.loop_steps = vm.is_stepping();
         // SAFETY: the caller's; where one loop has ended for the other, the machine stands at the next instruction.
         let result = unsafe {
-            if vm.is_stepping() {
+            if vm.loop_steps {
                 vm.hide_code();
                 run_loop::<STEPPED>(vm)
             } else {
@@ -113,6 +115,15 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<(), Raise> {
             break result;
         }
     };
+    vm.loop_steps = outer_steps;
+    if ran {
+        // The loop further out, which this one has interrupted, finds code as it needs it.
+        if outer_steps {
+            vm.hide_code();
+        } else {
+            vm.show_code();
+        }
+    }
     vm.oversight.runs.set(ran);
     result
 }

@@ -20,7 +20,8 @@
 //! - Every register of a live window owns one count or has a non-counted tag; registers above the innermost window
 //!   have non-counted tags.
 //! - `fp` points past the last record; records and registers are checked against their ends before a frame is made.
-//! - Nothing here recurses on the native stack, whatever the script does.
+//! - Nothing here recurses on the native stack, whatever the script does, but for machine code, whose calls may take so
+//!   much of it as [`native`] says.
 
 #![allow(
     clippy::cast_ptr_alignment,
@@ -263,12 +264,16 @@ pub(crate) struct Vm {
     pub(super) jit_options: crate::jit_options::JitOptions,
     /// Activations of machine code on the native stack.
     pub(super) native_depth: u32,
+    /// Loops on the native stack.
+    pub(super) loop_depth: u32,
     /// Why machine code was left for good.
     pub(super) jit_end: Option<crate::jit::End>,
     /// Where the loop goes on that was told to end for the other one.
     pub(super) resume_ip: *mut u64,
     /// Whether the loop for one instruction has executed it.
     pub(super) one_is_done: bool,
+    /// Whether the innermost loop is the stepping one.
+    pub(super) loop_steps: bool,
     /// Whether the loop has ended for the other one to go on, at `ip`.
     pub(super) switches_loop: bool,
     pub(super) recorder_context: Option<Box<watch::RecorderContext>>,
@@ -385,9 +390,11 @@ impl Vm {
             jit: None,
             jit_options: crate::jit_options::JitOptions::default(),
             native_depth: 0,
+            loop_depth: 0,
             jit_end: None,
             resume_ip: std::ptr::null_mut(),
             one_is_done: false,
+            loop_steps: false,
             switches_loop: false,
             recorder_context: None,
             profile_request: None,
@@ -459,7 +466,7 @@ impl Vm {
         let spent = (self.quantum - self.fuel).max(0) as u64 + bulk;
         self.steps += spent;
         self.quantum = if self.jit_options.eager {
-            5
+            2
         } else {
             quantum_after(bulk)
         };
@@ -493,7 +500,7 @@ impl Vm {
         self.quantum = if self.heap.forced_slices() > 0 {
             1
         } else if self.jit_options.eager {
-            5
+            2
         } else {
             FUEL
         };
