@@ -6,7 +6,7 @@
 //! Invariants
 //! - The world enters through [`Host`] alone: nothing here prints, opens, sleeps or reads a clock.
 //! - Script calls never recurse on the native stack.
-//! - `unsafe` is confined to `vm` and to the comparisons of sorts.
+//! - `unsafe` is confined to `vm`, to `jit` and to the comparisons of sorts.
 
 mod background;
 mod builtins;
@@ -16,7 +16,13 @@ mod context;
 mod handles;
 mod host;
 mod host_function;
+#[cfg(all(feature = "jit", target_arch = "x86_64", target_os = "linux"))]
 mod jit;
+// Elsewhere the same interface says that nothing is hot.
+#[cfg(not(all(feature = "jit", target_arch = "x86_64", target_os = "linux")))]
+#[path = "jit/absent.rs"]
+mod jit;
+mod jit_options;
 mod machine;
 mod members;
 mod memory;
@@ -41,13 +47,14 @@ pub use builtins::{
 };
 pub use context::Ctx;
 pub use handles::{Count, Held};
-pub use jit::JitOptions;
 pub use host::{
     AccessCheck, Background, Change, ChangeKind, Entries, Entry, FileHandle, FileInfo, Glance, Host,
     HostMaker, LocalZone, Lookout, Names, Observer, OpenFile, OpenMode, Permission, SignalObserver, Steps,
     Stream,
 };
 pub use host_function::{Callable, Class, HostFunction, HostItems, guarded};
+pub use jit::IS_AVAILABLE as MACHINE_CODE;
+pub use jit_options::{JitOptions, JitReport};
 pub use machine::{
     Loaded, Machine, MachineOptions, MachineRecipe, Optimizations, Parsed, Prepared, RunError, RuntimeError,
 };

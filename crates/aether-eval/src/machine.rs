@@ -52,7 +52,7 @@ pub struct MachineOptions {
     /// For tests: what the compiler may do to make programs faster.
     pub optimizations: Optimizations,
     /// Whether and how hot functions become machine code.
-    pub jit: crate::jit::JitOptions,
+    pub jit: crate::jit_options::JitOptions,
 }
 
 /// What is done for speed alone, or for memory: a program means the same without. Tests compare the two.
@@ -98,7 +98,7 @@ impl Default for MachineOptions {
             native_operators: false,
             fail_charge: None,
             optimizations: Optimizations::default(),
-            jit: crate::jit::JitOptions::default(),
+            jit: crate::jit_options::JitOptions::default(),
         }
     }
 }
@@ -747,6 +747,12 @@ impl Machine {
     pub fn disassemble(&mut self, file: SourceFile) -> Result<String, RunError> {
         let code = self.compile(file, Kind::Program)?;
         Ok(crate::bytecode::disassemble_code(code))
+    }
+
+    /// What was written down about machine code as [`JitOptions::report`](crate::JitOptions::report) asks: a line each,
+    /// or the listing of a function each. Nothing if no function was hot.
+    pub fn jit_report(&self) -> Vec<String> {
+        self.vm.jit_report()
     }
 
     /// The value of a name that the module scope has declared.

@@ -1,6 +1,6 @@
 //! Setting up an engine: its host, its limits, what it begins with.
 
-use aether_eval::{BuiltinDef, Host, Machine, MachineOptions};
+use aether_eval::{BuiltinDef, Host, JitOptions, JitReport, Machine, MachineOptions};
 
 use crate::engine::Engine;
 use crate::host::DenyHost;
@@ -256,6 +256,61 @@ impl EngineBuilder {
     #[must_use]
     pub fn native_operators(mut self, expected: bool) -> Self {
         self.options.native_operators = expected;
+        self
+    }
+
+    /// Whether functions that are hot become machine code; they do unless set otherwise, where this build and the
+    /// processor have any ([`MACHINE_CODE`](crate::MACHINE_CODE)). A program means the same with and without.
+    ///
+    /// Machine code needs memory that the system makes executable. A host that the system forbids this runs without:
+    /// nothing has to be set for it.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::builder().jit(false).build()?;
+    /// assert_eq!(engine.eval_to::<i64>("let n = 0  for i in 0..100_000 { n += i % 3 }  n")?, 99_999);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    #[must_use]
+    pub fn jit(mut self, allowed: bool) -> Self {
+        self.options.jit.enabled = allowed;
+        self
+    }
+
+    /// Bytes of machine code that the engine may have, in whole blocks of 64 KiB; 32 MiB unless set. They are no part of
+    /// the heap's budget. Once they are used up, nothing more is compiled, and what is there stays.
+    ///
+    /// ```
+    /// let mut engine = aether::Engine::builder().max_code(1 << 20).build()?;
+    /// assert_eq!(engine.eval_to::<i64>("let n = 0  for i in 0..100_000 { n += i % 3 }  n")?, 99_999);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    #[must_use]
+    pub fn max_code(mut self, bytes: usize) -> Self {
+        self.options.jit.max_code = bytes;
+        self
+    }
+
+    /// What is written down about machine code, for [`Engine::jit_report`]; nothing unless set.
+    ///
+    /// ```
+    /// use aether::{Engine, JitReport};
+    ///
+    /// let mut engine = Engine::builder().jit_report(JitReport::Log).build()?;
+    /// engine.eval("1 + 1")?;
+    /// assert!(engine.jit_report().is_empty());
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    #[must_use]
+    pub fn jit_report(mut self, report: JitReport) -> Self {
+        self.options.jit.report = report;
+        self
+    }
+
+    /// For tests: everything about machine code, the ways to force it included.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn jit_options(mut self, options: JitOptions) -> Self {
+        self.options.jit = options;
         self
     }
 

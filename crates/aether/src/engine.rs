@@ -765,6 +765,23 @@ impl Engine {
             .disassemble(SourceFile::new(Some(path.to_owned()), text.into()))?)
     }
 
+    /// What was written down about machine code since the engine was made, as [`EngineBuilder::jit_report`] asked; for
+    /// people, its form may change. Of a log, a line each: what was compiled, what was not and why, what was
+    /// discarded and why, and where code was left for the interpreter how often. Of listings, one function each. It is
+    /// empty if no function was hot.
+    ///
+    /// ```
+    /// use aether::{Engine, JitReport, MACHINE_CODE};
+    ///
+    /// let mut engine = Engine::builder().jit_report(JitReport::Log).build()?;
+    /// engine.eval("let n = 0  for i in 0..100_000 { n += i % 3 }")?;
+    /// assert_eq!(engine.jit_report().iter().any(|line| line.contains("compiled")), MACHINE_CODE);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    pub fn jit_report(&self) -> Vec<String> {
+        self.machine.jit_report()
+    }
+
     /// Sets the limit of activations.
     ///
     /// ```

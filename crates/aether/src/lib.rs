@@ -86,9 +86,10 @@ pub use types::{AetherType, Object, Tracer, TypeBuilder, WeakObject};
 pub use aether_eval::{
     AccessCheck, Args, Background, Breakpoint, BuiltinDef, Change, ChangeKind, Ctx, DEFAULT_MAX_DEPTH,
     DebugFrame, Debugger, Effect, Entries, Entry, EvaluationError, Event, FileHandle, FileInfo, Glance,
-    HeapProfile, Host, HostMaker, LEAK_LIMIT, Leak, LeakPlace, LeakReport, LeakStep, LocalZone, Lookout,
-    MemoryWatch, Names, Observer, OpenFile, OpenMode, Pause, PauseReason, Permission, Resumption, Run,
-    RuntimeError, SignalObserver, Step, Steps, TracePlace, Until, Waiting, Waker, duration_text,
+    HeapProfile, Host, HostMaker, JitReport, LEAK_LIMIT, Leak, LeakPlace, LeakReport, LeakStep, LocalZone,
+    Lookout, MACHINE_CODE, MemoryWatch, Names, Observer, OpenFile, OpenMode, Pause, PauseReason, Permission,
+    Resumption, Run, RuntimeError, SignalObserver, Step, Steps, TracePlace, Until, Waiting, Waker,
+    duration_text,
 };
 pub use aether_parser::{DEFAULT_MAX_NESTING, EMBEDDED_MAX_NESTING};
 pub use aether_source::{Diagnostic, Edit, Label, Severity, SourceFile, Span};

@@ -3,7 +3,7 @@
 use aether_value::Code;
 use std::fmt::Write;
 
-use super::op::{Layout, OPS, Op, fields, w32};
+use super::op::{Layout, Op, fields, w32};
 
 /// The same for code that the heap owns.
 pub(crate) fn disassemble_code(code: std::ptr::NonNull<Code>) -> String {
@@ -30,27 +30,9 @@ fn one(code: &Code, out: &mut String) {
     );
     let mut at = 0;
     while at < code.words.len() {
-        let word = code.words[at];
-        let op = Op::of(word);
-        let (a, b, c) = fields(word);
-        let r = |field: u16| format!("r{}", field >> 4);
-        let to = |offset: i64| format!("-> {}", at as i64 + offset);
-        let operands = match op.layout() {
-            Layout::None => String::new(),
-            Layout::A => r(a),
-            Layout::Ab => format!("{} {}", r(a), r(b)),
-            Layout::Abc => format!("{} {} {}", r(a), r(b), r(c)),
-            Layout::AbN => format!("{} {} {c}", r(a), r(b)),
-            Layout::Ann => format!("{} {b} {c}", r(a)),
-            Layout::Aw => format!("{} {}", r(a), w32(word) as i32),
-            Layout::Jump => to(i64::from(w32(word) as i32)),
-            Layout::JumpA => format!("{} {}", r(a), to(i64::from(w32(word) as i32 >> 1))),
-            Layout::JumpAb => format!("{} {} {}", r(a), r(b), to(narrow(op, c))),
-            Layout::JumpAn => format!("{} {} {}", r(a), b as i16, to(narrow(op, c))),
-            Layout::JumpLoop => format!("{} {}", r(a), to(i64::from(c as i16))),
-        };
-        let line = code.line_at(at);
-        let _ = writeln!(out, "  {at:5}  {line:4}  {:<20} {operands}", OPS[op as usize].1);
+        let op = Op::of(code.words[at]);
+        let (line, text) = (code.line_at(at), instruction_text(code, at, op));
+        let _ = writeln!(out, "  {at:5}  {line:4}  {text}");
         at += op.words();
     }
     for handler in &code.handlers {
@@ -60,6 +42,29 @@ fn one(code: &Code, out: &mut String) {
             handler.start, handler.end, handler.target, handler.register
         );
     }
+}
+
+/// The instruction at a word: `op`, and its operands.
+pub(crate) fn instruction_text(code: &Code, at: usize, op: Op) -> String {
+    let word = code.words[at];
+    let (a, b, c) = fields(word);
+    let r = |field: u16| format!("r{}", field >> 4);
+    let to = |offset: i64| format!("-> {}", at as i64 + offset);
+    let operands = match op.layout() {
+        Layout::None => String::new(),
+        Layout::A => r(a),
+        Layout::Ab => format!("{} {}", r(a), r(b)),
+        Layout::Abc => format!("{} {} {}", r(a), r(b), r(c)),
+        Layout::AbN => format!("{} {} {c}", r(a), r(b)),
+        Layout::Ann => format!("{} {b} {c}", r(a)),
+        Layout::Aw => format!("{} {}", r(a), w32(word) as i32),
+        Layout::Jump => to(i64::from(w32(word) as i32)),
+        Layout::JumpA => format!("{} {}", r(a), to(i64::from(w32(word) as i32 >> 1))),
+        Layout::JumpAb => format!("{} {} {}", r(a), r(b), to(narrow(op, c))),
+        Layout::JumpAn => format!("{} {} {}", r(a), b as i16, to(narrow(op, c))),
+        Layout::JumpLoop => format!("{} {}", r(a), to(i64::from(c as i16))),
+    };
+    format!("{:<20} {operands}", op.name())
 }
 
 fn narrow(op: Op, c: u16) -> i64 {

@@ -1,6 +1,6 @@
 //! The instruction set and its disassembler.
 
-mod disassemble;
+pub(crate) mod disassemble;
 #[macro_use]
 mod fuse;
 mod op;

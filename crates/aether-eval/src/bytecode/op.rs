@@ -476,6 +476,10 @@ impl Op {
         OPS[(word & 0xFFFF) as usize].0
     }
 
+    pub(crate) fn name(self) -> &'static str {
+        OPS[self as usize].1
+    }
+
     pub(crate) fn layout(self) -> Layout {
         FORMATS[self.first() as usize].0
     }

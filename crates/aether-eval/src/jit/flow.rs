@@ -79,7 +79,12 @@ impl Flow {
             match &next {
                 Successors::Jump(target) if *target <= last => heads.push((*target, end)),
                 Successors::Branch(targets) => {
-                    heads.extend(targets.iter().filter(|&&target| target <= last).map(|&target| (target, end)));
+                    heads.extend(
+                        targets
+                            .iter()
+                            .filter(|&&target| target <= last)
+                            .map(|&target| (target, end)),
+                    );
                 }
                 _ => {}
             }

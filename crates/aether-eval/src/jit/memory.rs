@@ -72,7 +72,9 @@ impl CodeMemory {
             let place = chunk.start.add(chunk.used);
             place.as_ptr().copy_from_nonoverlapping(code.as_ptr(), code.len());
             let made = mprotect(start, chunk.size, MprotectFlags::READ | MprotectFlags::EXEC);
-            chunk.used = (chunk.used + code.len()).next_multiple_of(ALIGNMENT).min(chunk.size);
+            chunk.used = (chunk.used + code.len())
+                .next_multiple_of(ALIGNMENT)
+                .min(chunk.size);
             made.ok()?;
             Some(place)
         }

@@ -22,16 +22,18 @@ mod flow;
 mod memory;
 mod offsets;
 mod profile;
+mod report;
 mod runtime;
 mod translate;
 mod x64;
 
 use std::cell::Cell;
 
-use ahash::AHashMap;
 use aether_value::{Code, Raise, Raw};
+use ahash::AHashMap;
 
 use crate::bytecode::Op;
+use crate::jit_options::JitOptions;
 use emit::{Compiled, Facts};
 use memory::CodeMemory;
 use profile::Profile;
@@ -53,32 +55,9 @@ const MOST_ROUNDS: u32 = 3;
 const MOST_ADDITIONS: u32 = 8;
 /// Native stack that machine code may use, in bytes.
 const NATIVE_STACK: usize = 256 << 10;
-/// Default limit of machine code in bytes.
-pub(crate) const DEFAULT_CODE: usize = 32 << 20;
 
-/// How an engine makes machine code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct JitOptions {
-    /// Whether it does.
-    pub enabled: bool,
-    /// Bytes of machine code at most.
-    pub max_code: usize,
-    /// For tests: everything is compiled as soon as it runs.
-    pub eager: bool,
-    /// For tests: the code is left in many places.
-    pub exits_everywhere: bool,
-}
-
-impl Default for JitOptions {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            max_code: DEFAULT_CODE,
-            eager: false,
-            exits_everywhere: false,
-        }
-    }
-}
+/// Whether this build can make machine code on this processor and system.
+pub const IS_AVAILABLE: bool = true;
 
 /// The machine code of one function, or that it has none. Calls from machine code know it by its address.
 #[repr(C)]
@@ -128,7 +107,8 @@ pub(crate) struct Jit {
     is_out: bool,
     /// Whether no word is an `Enter`.
     is_hidden: bool,
-    pub(crate) log: Option<Vec<String>>,
+    /// What is told of it to people; see [`report`].
+    notes: Vec<String>,
 }
 
 type Trampoline = unsafe extern "sysv64" fn(*mut crate::vm::Vm, *mut u8, *const u8) -> Answer;
@@ -169,23 +149,14 @@ impl Jit {
             stub: std::ptr::null(),
             is_out: false,
             is_hidden: true,
-            log: None,
+            notes: Vec::new(),
         }
-    }
-
-    pub(crate) fn is_eager(&self) -> bool {
-        self.options.eager
     }
 
     /// Whether a profile is being recorded.
     #[inline]
     pub(crate) fn is_profiling(&self) -> bool {
         self.profiling > 0
-    }
-
-    /// Bytes of machine code.
-    pub(crate) fn code_bytes(&self) -> usize {
-        self.memory.used()
     }
 
     /// A function was met when the fuel ran out. Answers whether a profile begins.
@@ -211,6 +182,12 @@ impl Jit {
                 unit.hide();
                 unit.entries.clear();
                 unit.direct.set(self.stub);
+                let text = format!(
+                    "discarded: line {} has become hot, of which nothing was known",
+                    code.line_at(word)
+                );
+                self.note_exits(code);
+                self.note(code, &text);
             }
         }
         let count = self.samples.entry(key).or_insert(0);
@@ -234,16 +211,6 @@ impl Jit {
     fn give_up(&mut self, code: &Code, why: &str) {
         self.unit(code).is_given_up = true;
         self.note(code, &format!("not compiled: {why}"));
-    }
-
-    fn note(&mut self, code: &Code, text: &str) {
-        if std::env::var_os("AETHER_JIT_LOG").is_some() { eprintln!("jit: {:?} line {}: {text}", code.name, code.file.line(code.span.start)); }
-        if let Some(log) = &mut self.log {
-            let name = code.name.as_deref().unwrap_or("<anonymous>");
-            let name = if name.is_empty() { "<top level>" } else { name };
-            let line = code.file.line(code.span.start);
-            log.push(format!("{name} (line {line}): {text}"));
-        }
     }
 
     fn unit(&mut self, code: *const Code) -> &mut Unit {
@@ -339,6 +306,7 @@ impl Jit {
     fn compile(&mut self, code: &Code, machine: &MachineFacts) {
         if self.trampoline.is_none() && !self.prepare() {
             self.is_out = true;
+            self.note(code, "not compiled: no memory for code");
             return;
         }
         let unit = self.unit(code);
@@ -346,7 +314,7 @@ impl Jit {
             return;
         }
         if unit.rounds >= MOST_ROUNDS {
-            unit.is_given_up = true;
+            self.give_up(code, "was left too often each time");
             return;
         }
         unit.rounds += 1;
@@ -380,25 +348,20 @@ impl Jit {
             self.note(code, "not compiled: no memory for code");
             return;
         };
-        if std::env::var_os("AETHER_JIT_DUMP").is_some() {
-            let name = code.name.as_deref().unwrap_or("anon").replace(['.', '/'], "_");
-            let _ = std::fs::write(format!("/tmp/jit.{name}.bin"), &compiled.bytes);
-            let mut text = String::new();
-            for &(offset, word) in &compiled.places {
-                text += &format!("{offset:x} {word} {:?} line {}\n", Op::of(code.words[word]).first(), code.line_at(word));
-            }
-            text += &format!("entries {:?}\n", compiled.entries.iter().map(|e| (e.word, format!("{:x}", e.offset))).collect::<Vec<_>>());
-            let _ = std::fs::write(format!("/tmp/jit.{name}.txt"), text);
-        }
         let at = |offset: usize| start.as_ptr().wrapping_add(offset).cast_const();
         let unit = self.unit(code);
-        unit.entries = compiled.entries.iter().map(|entry| (entry.word, at(entry.offset))).collect();
+        unit.entries = compiled
+            .entries
+            .iter()
+            .map(|entry| (entry.word, at(entry.offset)))
+            .collect();
         unit.exits.clone_from(&compiled.exits);
         unit.exit_counts = vec![0; compiled.exits.len()];
         unit.recent_exits = 0;
         unit.direct.set(at(compiled.direct));
-        let (bytes, rounds) = (compiled.bytes.len(), unit.rounds);
-        self.note(code, &format!("compiled: {bytes} bytes, round {rounds}"));
+        let (bytes, round) = (compiled.bytes.len(), unit.rounds);
+        self.note(code, &format!("compiled, {bytes} bytes, round {round}"));
+        self.list(code, compiled, round);
     }
 
     /// Makes the code that enters machine code, and the one for calls of functions that have none.
@@ -499,16 +462,8 @@ impl Jit {
             .max_by_key(|&(_, count)| count)
             .and_then(|(exit, _)| unit.exits.get(exit).copied());
         let line = most.map_or(0, |word| code.line_at(word));
-        if std::env::var_os("AETHER_JIT_LOG").is_some() {
-            let Some(unit) = self.units.get(&key) else { return };
-            eprintln!("exits {:?}", unit.exits.iter().zip(&unit.exit_counts).filter(|(_, c)| **c > 0).map(|(w, c)| (*w, Op::of(code.words[*w]).first(), *c)).collect::<Vec<_>>());
-        }
+        self.note_exits(code);
         self.note(code, &format!("discarded: left too often, mostly at line {line}"));
-    }
-
-    /// Whether there is code that can be entered.
-    pub(crate) fn has_code(&self) -> bool {
-        self.trampoline.is_some()
     }
 }
 
@@ -522,6 +477,22 @@ impl Drop for Jit {
 }
 
 impl Unit {
+    fn code(&self) -> &Code {
+        // SAFETY: code lives as long as the heap, and the heap longer than this.
+        unsafe { &*self.code }
+    }
+
+    /// The operation at a word, whether an `Enter` hides it or not.
+    fn op_at(&self, word: usize) -> Op {
+        let hidden = self.patched.iter().find(|&&(at, _)| at == word);
+        hidden
+            .map_or_else(
+                || Op::of(self.code().words[word]),
+                |&(_, op)| Op::of(u64::from(op)),
+            )
+            .first()
+    }
+
     fn hide(&mut self) {
         for (word, op) in std::mem::take(&mut self.patched) {
             self.write_op(word, op);

@@ -43,7 +43,9 @@ impl Seen {
 
     /// The tag, if it was always the same.
     pub(super) fn tag(self) -> Option<u8> {
-        self.tags.is_power_of_two().then(|| self.tags.trailing_zeros() as u8)
+        self.tags
+            .is_power_of_two()
+            .then(|| self.tags.trailing_zeros() as u8)
     }
 
     /// The shape of the instances, if it was always the same and nothing else was seen.
@@ -151,7 +153,8 @@ impl Profile {
             };
             if let Some(called) = called {
                 if called.tag == tag::FUNCTION {
-                    site.callee.add((*called.pointer::<Closure>()).code_ptr().as_ptr());
+                    site.callee
+                        .add((*called.pointer::<Closure>()).code_ptr().as_ptr());
                 } else {
                     site.callee = Callee::Many;
                 }

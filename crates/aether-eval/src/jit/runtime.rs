@@ -1,7 +1,10 @@
 //! Functions that machine code calls.
 //!
 //! Each takes the machine, which knows where it stands: `vm.ip`, `vm.base` and `vm.fuel` are written before the call.
-#![expect(unsafe_code, reason = "called from machine code with pointers that it got from the machine")]
+#![expect(
+    unsafe_code,
+    reason = "called from machine code with pointers that it got from the machine"
+)]
 
 use aether_value::{Header, Raw, tag};
 use std::ptr::NonNull;

@@ -170,9 +170,10 @@ impl Vm {
 
     /// Whether the loop has to ask before each instruction.
     pub(super) fn is_stepping(&self) -> bool {
-        self.is_profiling() || self.debug.as_ref().is_some_and(|debug| {
-            debug.client.is_some() && (debug.mode != Mode::Running || !debug.breakpoints.is_empty())
-        })
+        self.is_profiling()
+            || self.debug.as_ref().is_some_and(|debug| {
+                debug.client.is_some() && (debug.mode != Mode::Running || !debug.breakpoints.is_empty())
+            })
     }
 
     /// The position of the innermost frame, unless it is the library's.

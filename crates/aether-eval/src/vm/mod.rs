@@ -42,6 +42,10 @@ pub(crate) mod generator;
 mod iterate;
 mod member;
 mod modules;
+#[cfg_attr(
+    not(all(feature = "jit", target_arch = "x86_64", target_os = "linux")),
+    allow(dead_code, reason = "some of it only machine code calls")
+)]
 pub(crate) mod native;
 pub(crate) mod native_calls;
 mod oversight;
@@ -61,13 +65,15 @@ use crate::tables::Tables;
 use crate::task::{Message, Scheduler};
 pub(crate) use arithmetic::{number_operator, power_of};
 pub(crate) use call::MOST_NAMED;
-pub(crate) use call::capture as capture_of;
 pub use call::Returned;
+#[allow(unused_imports, reason = "for machine code, which a build may leave out")]
+pub(crate) use call::capture as capture_of;
 pub(crate) use call::declared_parameters;
 pub(crate) use call::internal;
 pub use debug::{Breakpoint, DebugFrame, Debugger, EvaluationError, Pause, PauseReason, Resumption};
 pub(crate) use iterate::iterates_by_methods;
 pub(crate) use modules::ModuleState;
+#[allow(unused_imports, reason = "as above")]
 pub(crate) use native::GONE;
 use oversight::{HeapOverseer, Oversight};
 pub use unwind::TracePlace;
@@ -130,6 +136,7 @@ pub(super) enum Flow {
 }
 
 /// Where the machine's fields are, for machine code.
+#[allow(dead_code, reason = "a build without machine code has no use for it")]
 pub(crate) struct Layout {
     pub(crate) ip: usize,
     pub(crate) base: usize,
@@ -143,6 +150,7 @@ pub(crate) struct Layout {
     pub(crate) native_limit: usize,
 }
 
+#[allow(dead_code, reason = "as above")]
 pub(crate) const LAYOUT: Layout = Layout {
     ip: std::mem::offset_of!(Vm, ip),
     base: std::mem::offset_of!(Vm, base),
@@ -250,7 +258,7 @@ pub(crate) struct Vm {
     pub(super) debug: Option<Box<debug::Debug>>,
     /// Machine code, once a function is hot.
     pub(super) jit: Option<Box<crate::jit::Jit>>,
-    pub(super) jit_options: crate::jit::JitOptions,
+    pub(super) jit_options: crate::jit_options::JitOptions,
     /// Activations of machine code on the native stack.
     pub(super) native_depth: u32,
     /// Why machine code was left for good.
@@ -373,7 +381,7 @@ impl Vm {
             collections: collect::Collections::default(),
             debug: None,
             jit: None,
-            jit_options: crate::jit::JitOptions::default(),
+            jit_options: crate::jit_options::JitOptions::default(),
             native_depth: 0,
             jit_end: None,
             resume_ip: std::ptr::null_mut(),
@@ -448,7 +456,11 @@ impl Vm {
         let bulk = self.heap.take_work();
         let spent = (self.quantum - self.fuel).max(0) as u64 + bulk;
         self.steps += spent;
-        self.quantum = if self.jit_options.eager { 5 } else { quantum_after(bulk) };
+        self.quantum = if self.jit_options.eager {
+            5
+        } else {
+            quantum_after(bulk)
+        };
         self.fuel = self.quantum;
         if let Some(limit) = self.limits.steps
             && self.steps - self.steps_before > limit

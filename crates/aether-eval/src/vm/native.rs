@@ -212,17 +212,13 @@ impl Vm {
     }
 
     /// How hot functions become machine code.
-    pub(crate) fn set_jit(&mut self, options: crate::jit::JitOptions) {
+    pub(crate) fn set_jit(&mut self, options: crate::jit_options::JitOptions) {
         self.jit_options = options;
-        match std::env::var("AETHER_JIT_TEST").as_deref() {
-            Ok("eager") => self.jit_options.eager = true,
-            Ok("exits") => {
-                self.jit_options.eager = true;
-                self.jit_options.exits_everywhere = true;
-            }
-            Ok("off") => self.jit_options.enabled = false,
-            _ => {}
-        }
+    }
+
+    /// What was written down about machine code.
+    pub(crate) fn jit_report(&self) -> Vec<String> {
+        self.jit.as_ref().map_or_else(Vec::new, |jit| jit.report())
     }
 }
 

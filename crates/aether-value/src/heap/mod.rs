@@ -398,7 +398,10 @@ impl Heap {
     /// Whether the definition with this shape id lives.
     pub fn has_shape(&self, id: u32) -> bool {
         let shape = |shapes: &mut Vec<*const StructDef>| shapes.get(id as usize).copied();
-        self.inner().shapes.with(|shapes| shape(shapes)).is_some_and(|def| !def.is_null())
+        self.inner()
+            .shapes
+            .with(|shapes| shape(shapes))
+            .is_some_and(|def| !def.is_null())
     }
 
     /// Gives a definition a shape id of its own.

@@ -1,0 +1,106 @@
+//! The compiler to machine code where there is none: the build leaves it out, or the processor or system has none that
+//! is known. It has the interface of the other one, finds nothing hot, and so is never asked for more.
+#![allow(
+    unsafe_code,
+    reason = "the other module's functions of these names are unsafe to call"
+)]
+#![allow(
+    clippy::unused_self,
+    clippy::needless_pass_by_ref_mut,
+    reason = "the other module has a use for it"
+)]
+#![allow(
+    dead_code,
+    reason = "the interface is the other module's; here nothing reads what it is given"
+)]
+
+use aether_value::{Code, Raise, Raw};
+
+use crate::jit_options::JitOptions;
+
+/// Whether this build can make machine code on this processor and system.
+pub const IS_AVAILABLE: bool = false;
+
+/// The compiler's state in one machine: none.
+pub(crate) struct Jit;
+
+/// Enters machine code.
+pub(crate) type Trampoline = unsafe fn(*mut crate::vm::Vm, *mut u8, *const u8) -> Answer;
+
+/// What machine code returns.
+#[derive(Clone, Copy)]
+pub(crate) struct Answer {
+    pub(crate) payload: u64,
+}
+
+impl Answer {
+    pub(crate) fn is_left(self) -> bool {
+        true
+    }
+
+    pub(crate) fn value(self) -> Raw {
+        Raw::null()
+    }
+}
+
+impl Jit {
+    pub(crate) fn new(_: JitOptions) -> Self {
+        Self
+    }
+
+    pub(crate) fn is_profiling(&self) -> bool {
+        false
+    }
+
+    pub(crate) fn sample(&mut self, _: &Code, _: usize) -> bool {
+        false
+    }
+
+    /// # Safety
+    /// None is needed.
+    pub(crate) unsafe fn record(&mut self, _: Option<&Code>, _: usize, _: *mut u8) -> bool {
+        false
+    }
+
+    pub(crate) fn compile_profiled(&mut self, _: &MachineFacts) {}
+
+    pub(crate) fn hide(&mut self) {}
+
+    pub(crate) fn show(&mut self) {}
+
+    pub(crate) fn entry(&self, _: *const Code, _: usize) -> Option<(Trampoline, *const u8)> {
+        None
+    }
+
+    pub(crate) fn original(&self, _: *const Code, _: usize) -> Option<u16> {
+        None
+    }
+
+    pub(crate) fn count_exit(&mut self, _: &Code, _: u64) {}
+
+    pub(crate) fn report(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// What the compiler reads of the machine.
+pub(crate) struct MachineFacts<'a> {
+    pub(crate) constants: *const Raw,
+    pub(crate) globals: *const Raw,
+    pub(crate) len_builtin: u64,
+    pub(crate) is_alive: &'a dyn Fn(u32) -> bool,
+    pub(crate) exits_everywhere: bool,
+}
+
+/// Bytes of native stack below the caller that machine code may use.
+pub(crate) const fn native_stack() -> usize {
+    0
+}
+
+/// Why machine code was left for good.
+pub(crate) enum End {
+    /// The run is over.
+    Run,
+    /// An error.
+    Raised(Raise),
+}
