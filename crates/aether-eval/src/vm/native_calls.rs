@@ -191,14 +191,12 @@ calls! {
 
     fn equal(vm, at) -> stays {
         let answer = vm.equal(at.register(2), at.register(3));
-        *at.register(1) = Raw::bool(answer);
-        Ok(())
+        answer.map(|answer| *at.register(1) = Raw::bool(answer))
     }
 
     fn not_equal(vm, at) -> stays {
         let answer = vm.equal(at.register(2), at.register(3));
-        *at.register(1) = Raw::bool(!answer);
-        Ok(())
+        answer.map(|answer| *at.register(1) = Raw::bool(!answer))
     }
 
     fn assign(_vm, at) -> stays {
@@ -428,21 +426,21 @@ calls! {
     }
 
     fn jump_equal(vm, at) -> jumps {
-        Ok(vm.equal_consuming(at.ip, at.register(1), at.register(2)))
+        vm.equal_consuming(at.ip, at.register(1), at.register(2))
     }
 
     fn jump_not_equal(vm, at) -> jumps {
-        Ok(!vm.equal_consuming(at.ip, at.register(1), at.register(2)))
+        vm.equal_consuming(at.ip, at.register(1), at.register(2)).map(|equal| !equal)
     }
 
     fn jump_equal_constant(vm, at) -> jumps {
         let right = vm.constants.add(at.field(2) as usize).cast_mut();
-        Ok(vm.equal_consuming(at.ip, at.register(1), right))
+        vm.equal_consuming(at.ip, at.register(1), right)
     }
 
     fn jump_not_equal_constant(vm, at) -> jumps {
         let right = vm.constants.add(at.field(2) as usize).cast_mut();
-        Ok(!vm.equal_consuming(at.ip, at.register(1), right))
+        vm.equal_consuming(at.ip, at.register(1), right).map(|equal| !equal)
     }
 
     fn jump_if(_vm, at) -> jumps {

@@ -33,6 +33,7 @@ impl Default for Oversight {
             is_idle: Cell::new(true),
             steps: Cell::default(),
             deadline: Cell::default(),
+            runs: Cell::default(),
             is_patient: Cell::default(),
         }
     }
