@@ -470,6 +470,13 @@ pub(crate) static CORE: &[&[BuiltinDef]] = &[
     heap::GLOBALS,
 ];
 
+/// The address that a value of a built-in function of one number has, which machine code knows how to compute.
+pub(crate) fn number_function(name: &str) -> Option<u64> {
+    let def = math::DEFS.iter().find(|def| def.info.name == name)?;
+    Some(aether_value::Raw::builtin(&def.info).payload)
+}
+
+
 /// The functions that every engine has, for whoever wants to know what they need.
 pub fn core_builtins() -> impl Iterator<Item = &'static BuiltinDef> {
     CORE.iter().copied().flatten()

@@ -23,7 +23,7 @@
 //! takes for granted at the block's beginning. Any assumption is safe, since each jump makes true what its target
 //! assumes, or exits.
 
-use aether_value::{Code, Raw, tag};
+use aether_value::{Closure, Code, Raw, tag};
 
 use super::effects::{Registers, Successors, clobbers};
 use super::flow::Flow;
@@ -34,7 +34,7 @@ use super::x64::{
     RDX, RSI, RSP, Xmm,
 };
 use crate::bytecode::Op;
-use crate::vm::native_calls::{TAKEN, function_for};
+use crate::vm::native_calls::{TAKEN, function_for, reads_operation};
 
 /// Homes for payloads, those that calls of the runtime keep first.
 const GPR_HOMES: [Gpr; 9] = [RBP, R12, R13, RSI, RDI, R8, R9, R10, R11];
@@ -57,6 +57,7 @@ pub(super) enum Ty {
     Null,
     Array,
     Text,
+    Dict,
     /// The items of an array that a loop goes through.
     Items,
     Instance(u32),
@@ -73,6 +74,7 @@ impl Ty {
             Self::Null => tag::NULL,
             Self::Array => tag::ARRAY,
             Self::Text => tag::STRING,
+            Self::Dict => tag::DICT,
             Self::Items => tag::BUFFER,
             Self::Instance(_) => tag::INSTANCE,
         })
@@ -91,6 +93,7 @@ impl Ty {
             Some(tag::BOOL) => Self::Bool,
             Some(tag::ARRAY) => Self::Array,
             Some(tag::STRING) => Self::Text,
+            Some(tag::DICT) => Self::Dict,
             Some(tag::BUFFER) => Self::Items,
             Some(tag::INSTANCE) => seen.shape().map_or(Self::Any, Self::Instance),
             _ => Self::Any,
@@ -233,6 +236,8 @@ pub(super) struct Facts<'a> {
     pub(super) unit_of: &'a dyn Fn(*const Code) -> *const super::Unit,
     /// Whether there are instances of this shape.
     pub(super) is_alive: &'a dyn Fn(u32) -> bool,
+    /// The function that a method call runs on instances of a shape: by the constant of the method's name.
+    pub(super) method_of: &'a dyn Fn(u32, u32) -> Option<*const Closure>,
     /// What goes wrong on purpose, for tests.
     pub(super) exits_everywhere: bool,
 }
@@ -703,6 +708,19 @@ impl<'a> Emitter<'a> {
         self.write(&flushes);
         for flush in flushes {
             self.state[flush.register].mem = true;
+        }
+    }
+
+    /// Writes to memory what a home alone holds, whether or not it is live: what is put into the window of a call is no
+    /// register that the instruction is known to read.
+    pub(super) fn flush_register(&mut self, register: usize) {
+        let known = self.state[register];
+        if !known.mem {
+            self.write(&[Flush {
+                register,
+                ty: known.ty,
+            }]);
+            self.state[register].mem = true;
         }
     }
 
@@ -1335,8 +1353,8 @@ impl<'a> Emitter<'a> {
     pub(super) fn step(&mut self) {
         let word = self.word;
         let op = Op::of(self.code.words[word]).first();
-        if !self.is_entry(word)
-            && let Some(function) = function_for(op)
+        if let Some(function) = function_for(op)
+            && !(self.is_entry(word) && reads_operation(op))
         {
             self.call_for(function);
             return;

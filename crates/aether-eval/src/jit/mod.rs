@@ -29,7 +29,7 @@ mod x64;
 
 use std::cell::Cell;
 
-use aether_value::{Code, Raise, Raw};
+use aether_value::{Closure, Code, Raise, Raw};
 use ahash::AHashMap;
 
 use crate::bytecode::Op;
@@ -78,6 +78,9 @@ pub(crate) struct Unit {
     /// How often it was compiled again because another part of it became hot.
     additions: u32,
     is_given_up: bool,
+    /// Entries that ended because the interpreter had to go elsewhere, and the fuel spent in them.
+    short_stays: u32,
+    fuel_spent: u64,
 }
 
 /// What was executed last while a profile is recorded.
@@ -230,6 +233,8 @@ impl Jit {
                 rounds: 0,
                 additions: 0,
                 is_given_up: false,
+                short_stays: 0,
+                fuel_spent: 0,
             });
             // SAFETY: code lives as long as the heap, which outlives the machine; nobody else writes here.
             unsafe { (*code).machine.set((&raw const *unit).cast()) };
@@ -331,6 +336,7 @@ impl Jit {
                 len_builtin: machine.len_builtin,
                 unit_of: &unit_of,
                 is_alive: machine.is_alive,
+                method_of: machine.method_of,
                 exits_everywhere: machine.exits_everywhere,
             };
             emit::compile(code, &profile, &facts)
@@ -432,13 +438,6 @@ impl Jit {
         Some((self.trampoline?, entry.1))
     }
 
-    /// The operation for which the `Enter` at a word stands.
-    pub(crate) fn original(&self, code: *const Code, word: usize) -> Option<u16> {
-        let unit = self.units.get(&code)?;
-        let patched = unit.patched.iter().find(|&&(at, _)| at == word)?;
-        Some(patched.1)
-    }
-
     /// Code was left because something was not as it was taken for granted.
     pub(crate) fn count_exit(&mut self, code: &Code, exit: u64) {
         let key = std::ptr::from_ref(code);
@@ -464,6 +463,39 @@ impl Jit {
         let line = most.map_or(0, |word| code.line_at(word));
         self.note_exits(code);
         self.note(code, &format!("discarded: left too often, mostly at line {line}"));
+    }
+
+    /// The code of a function was entered, and the interpreter had to go elsewhere after so much fuel. Where that is all
+    /// that ever happens, as in a loop that resumes a generator, entering costs more than it gains.
+    pub(crate) fn count_stay(&mut self, code: &Code, fuel: u64) {
+        /// Entries after which it is judged.
+        const MANY: u32 = 1000;
+        /// Calls and jumps that make an entry worth it.
+        const WORTH_ENTERING: u64 = 4;
+        let key = std::ptr::from_ref(code);
+        let Some(unit) = self.units.get_mut(&key) else {
+            return;
+        };
+        unit.short_stays += 1;
+        unit.fuel_spent += fuel;
+        if unit.short_stays < MANY {
+            return;
+        }
+        let is_worth_it = unit.fuel_spent >= u64::from(MANY) * WORTH_ENTERING;
+        unit.short_stays = 0;
+        unit.fuel_spent = 0;
+        if is_worth_it || unit.entries.is_empty() || self.options.eager {
+            return;
+        }
+        unit.hide();
+        unit.entries.clear();
+        unit.direct.set(self.stub);
+        self.give_up(code, "it leaves for the interpreter at every turn");
+    }
+
+    /// Whether there is code that can be entered.
+    pub(crate) fn has_code(&self) -> bool {
+        self.trampoline.is_some()
     }
 }
 
@@ -521,12 +553,32 @@ impl Unit {
     }
 }
 
+/// The operation at a word of code, also where that is an `Enter` now.
+pub(crate) fn operation_at(code: &Code, word: usize) -> Op {
+    let op = Op::of(code.words[word]);
+    if op == Op::Enter {
+        original(code, word).map_or(op, |op| Op::of(u64::from(op)))
+    } else {
+        op
+    }
+}
+
+/// The operation for which the `Enter` at a word stands, if it is one.
+pub(crate) fn original(code: &Code, word: usize) -> Option<u16> {
+    let unit = code.machine.get().cast::<Unit>();
+    // SAFETY: the machine code that code knows of lives as long as the machine, which runs.
+    let unit = unsafe { unit.as_ref() }?;
+    let patched = unit.patched.iter().find(|&&(at, _)| at == word)?;
+    Some(patched.1)
+}
+
 /// What the compiler reads of the machine.
 pub(crate) struct MachineFacts<'a> {
     pub(crate) constants: *const Raw,
     pub(crate) globals: *const Raw,
     pub(crate) len_builtin: u64,
     pub(crate) is_alive: &'a dyn Fn(u32) -> bool,
+    pub(crate) method_of: &'a dyn Fn(u32, u32) -> Option<*const Closure>,
     pub(crate) exits_everywhere: bool,
 }
 

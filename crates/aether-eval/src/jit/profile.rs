@@ -10,10 +10,14 @@ use crate::bytecode::{Op, fields};
 pub(super) struct Seen {
     /// A bit for each tag.
     tags: u32,
-    /// The shape of the instances or records seen.
-    shape: u32,
-    shapes_differ: bool,
+    /// The shapes of the instances seen, 0 for none.
+    shapes: [u32; MOST_SHAPES],
+    /// There were more.
+    has_more_shapes: bool,
 }
+
+/// Shapes that are told apart at one place.
+const MOST_SHAPES: usize = 6;
 
 impl Seen {
     fn add(&mut self, value: Raw) {
@@ -21,10 +25,10 @@ impl Seen {
             // SAFETY: a register of a live frame holds a value; see `Profile::record`.
             #[expect(unsafe_code, reason = "reads the shape of a live object")]
             let shape = unsafe { (*value.pointer::<Header>()).shape.get() };
-            if self.tags & 1 << tag::INSTANCE != 0 && self.shape != shape {
-                self.shapes_differ = true;
+            match self.shapes.iter_mut().find(|known| **known == 0 || **known == shape) {
+                Some(known) => *known = shape,
+                None => self.has_more_shapes = true,
             }
-            self.shape = shape;
         }
         self.tags |= 1 << value.tag;
     }
@@ -50,7 +54,14 @@ impl Seen {
 
     /// The shape of the instances, if it was always the same and nothing else was seen.
     pub(super) fn shape(self) -> Option<u32> {
-        (self.tag() == Some(tag::INSTANCE) && !self.shapes_differ).then_some(self.shape)
+        let is_single = self.shapes[0] != 0 && self.shapes[1] == 0;
+        (self.tag() == Some(tag::INSTANCE) && is_single).then_some(self.shapes[0])
+    }
+
+    /// The shapes of the instances, if nothing else was seen and all are known.
+    pub(super) fn shapes(&self) -> Option<impl Iterator<Item = u32>> {
+        let known = self.tag() == Some(tag::INSTANCE) && !self.has_more_shapes;
+        known.then(|| self.shapes.iter().copied().filter(|&shape| shape != 0))
     }
 
     /// Whether ints and floats were seen, and nothing else.
@@ -68,8 +79,12 @@ pub(super) struct Site {
     pub(super) result: Seen,
     /// What its register fields held before it.
     pub(super) operands: [Seen; 3],
+    /// What the receiver of a method call was that stands in its window.
+    pub(super) receiver: Seen,
     /// The code that a call ran, if it was always the same.
     pub(super) callee: Callee,
+    /// Whether a call of a value ran functions alone.
+    pub(super) only_functions: bool,
 }
 
 /// What a call ran.
@@ -152,12 +167,18 @@ impl Profile {
                 _ => None,
             };
             if let Some(called) = called {
+                site.only_functions = called.tag == tag::FUNCTION && (site.only_functions || site.callee == Callee::None);
                 if called.tag == tag::FUNCTION {
                     site.callee
                         .add((*called.pointer::<Closure>()).code_ptr().as_ptr());
                 } else {
                     site.callee = Callee::Many;
                 }
+            }
+            if Op::of(instruction).first() == Op::CallMethod
+                && let Some(receiver) = register(a + 16)
+            {
+                site.receiver.add(receiver);
             }
             if let Ok(found) = self.leaders.binary_search_by_key(&word, |&(word, _)| word) {
                 for (index, seen) in self.leaders[found].1.iter_mut().enumerate() {

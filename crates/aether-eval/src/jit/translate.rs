@@ -10,7 +10,7 @@ use super::emit::{Cold, Emitter, Known, SlowKind, Src, Ty};
 use super::offsets;
 use super::profile::{Callee, Seen, Site};
 use super::x64::{Alu, Cond, Gpr, Mem, R14, R15, RAX, RBX, RCX, RDX, RSP, Shift, Sse, Xmm};
-use crate::bytecode::{Op, fields, immediate_of};
+use crate::bytecode::{Op, fields, immediate_of, name_parts};
 
 const X0: Xmm = Xmm(0);
 const X1: Xmm = Xmm(1);
@@ -777,6 +777,12 @@ impl Emitter<'_> {
 
     /// Divides: quotient in `rax`, remainder in `rdx`. Exits unless the divisor is above zero.
     fn divide(&mut self, left: Src, right: Src) {
+        if let Src::Imm(value) = right
+            && value > 1
+        {
+            self.divide_by(left, value);
+            return;
+        }
         let exit = self.exit();
         if let Src::Imm(value) = right
             && value <= 0
@@ -802,6 +808,40 @@ impl Emitter<'_> {
         self.asm.cqo();
         self.asm.idiv(RCX);
         self.asm.bind(done);
+    }
+
+    /// The same by a constant above one, with a multiplication by its reciprocal: the quotient is the high half of a
+    /// product, shifted, and one more for a dividend below zero.
+    fn divide_by(&mut self, left: Src, divisor: i64) {
+        let (factor, shift) = reciprocal(divisor);
+        let value = match left {
+            Src::Reg(home) => home,
+            left => {
+                self.into_gpr(RCX, left);
+                RCX
+            }
+        };
+        self.asm.mov_imm(RAX, factor);
+        self.asm.imul_wide(value);
+        if factor < 0 {
+            self.asm.alu(Alu::Add, RDX, value);
+        }
+        if shift > 0 {
+            self.asm.shift_imm(Shift::Right, RDX, shift);
+        }
+        self.asm.mov(RAX, value);
+        self.asm.shift_imm(Shift::LogicalRight, RAX, 63);
+        self.asm.alu(Alu::Add, RAX, RDX);
+        // The remainder is what the quotient leaves.
+        match i32::try_from(divisor) {
+            Ok(divisor) => self.asm.imul_imm(RDX, RAX, divisor),
+            Err(_) => {
+                self.asm.mov_imm(RDX, divisor);
+                self.asm.imul(RDX, RAX);
+            }
+        }
+        self.asm.neg(RDX);
+        self.asm.alu(Alu::Add, RDX, value);
     }
 
     fn remainder(&mut self, to: usize, left: Operand, right: Operand) {
@@ -1162,8 +1202,66 @@ impl Emitter<'_> {
         self.need(array, Ty::Array) && self.need_operand(index, Ty::Int)
     }
 
+    /// A character of a text that is compared with a literal of one: no text is made of it. False, and nothing done, if
+    /// that is not what follows.
+    fn compare_character(&mut self, to: usize, text: usize, index: Operand) -> bool {
+        let site = self.site();
+        let second = self.after;
+        let Some(&instruction) = self.code.words.get(second) else {
+            return false;
+        };
+        let op = Op::of(instruction).first();
+        let (a, b, c) = fields(instruction);
+        let fits = matches!(op, Op::JumpEqualK | Op::JumpNotEqualK)
+            && index_of(a) == to
+            && c & 1 != 0
+            && !self.is_leader(second)
+            && self.expected(text, site.operands[1]) == Ty::Text
+            && self.operand_type(index) == Some(Ty::Int);
+        if !fits {
+            return false;
+        }
+        let literal = self.constant(b as usize);
+        if literal.tag != tag::STRING {
+            return false;
+        }
+        #[expect(unsafe_code, reason = "reads a constant")]
+        // SAFETY: constants stay.
+        let literal = unsafe { literal.object::<aether_value::Str>() };
+        let &[byte] = literal.as_str().as_bytes() else {
+            return false;
+        };
+        let Successors::Branch(targets) = successors(self.code, second) else {
+            return false;
+        };
+        if !self.need(text, Ty::Text) || !self.need_operand(index, Ty::Int) {
+            return true;
+        }
+        let exit = self.plain_exit();
+        let index = self.int_operand(index);
+        let pointer = self.pointer(text, RCX);
+        self.into_gpr(RAX, index);
+        self.asm.load32(RDX, Mem(pointer, offsets::TEXT_BYTES));
+        self.asm
+            .alu32_mem(Alu::Cmp, RDX, Mem(pointer, offsets::TEXT_CHARS));
+        self.asm.jump_if(Cond::NotEqual, exit);
+        self.asm.alu(Alu::Cmp, RAX, RDX);
+        self.asm.jump_if(Cond::AboveEqual, exit);
+        self.asm.alu(Alu::Add, RAX, pointer);
+        self.asm.cmp8_imm(Mem(RAX, offsets::TEXT), byte);
+        // The comparison is the second instruction, which jumps.
+        self.word = second;
+        self.after = second + op.words();
+        let cond = if op == Op::JumpEqualK { Cond::Equal } else { Cond::NotEqual };
+        self.branch(cond, targets[0], true);
+        true
+    }
+
     fn get_index(&mut self, to: usize, array: usize, index: Operand, consumes: bool) {
         let site = self.site();
+        if !consumes && self.compare_character(to, array, index) {
+            return;
+        }
         if consumes {
             // The array is released behind the instruction.
             self.step();
@@ -1529,7 +1627,7 @@ impl Emitter<'_> {
         let site = self.site();
         let is_array = self.expected(array, site.operands[1]) == Ty::Array;
         // A temporary array is released, and one that is not an array called.
-        if !is_array || array == to + 1 || !self.is_plain(value) {
+        if !is_array || array == to + 1 {
             self.step();
             return;
         }
@@ -1551,10 +1649,20 @@ impl Emitter<'_> {
         self.asm.shift_imm(Shift::Left, RAX, 4);
         self.asm.alu_mem(Alu::Add, RAX, Mem(pointer, offsets::ARRAY_ITEMS));
         self.asm.mov(RDX, RAX);
-        self.store_plain(Mem(RDX, 0), value);
+        if self.is_plain(value) {
+            self.store_plain(Mem(RDX, 0), value);
+            self.set_null(value);
+        } else {
+            // Moved with its count.
+            self.asm.load8(RAX, Self::memory(value));
+            self.asm.load(RCX, Self::payload(value));
+            self.asm.store8(Mem(RDX, 0), RAX);
+            self.asm.store(Mem(RDX, 8), RCX);
+            self.asm.store8_imm(Self::memory(value), tag::NULL);
+            self.set_null_in_memory(value);
+        }
         // A null may follow a dropped result.
         self.asm.store8_imm(Self::memory(to), tag::NULL);
-        self.set_null(value);
         self.set_null_in_memory(to);
         self.asm.bind(join);
     }
@@ -1600,6 +1708,10 @@ impl Emitter<'_> {
 
     fn get_field(&mut self, op: Op, to: usize, object: usize, slot: u16) {
         let site = self.site();
+        if op == Op::GetField && self.expected(object, site.operands[1]) == Ty::Dict {
+            self.get_entry(to, object, slot, site);
+            return;
+        }
         let Some(shape) = self.cached_shape(object, site.operands[1]) else {
             self.step();
             return;
@@ -1614,6 +1726,29 @@ impl Emitter<'_> {
         let pointer = self.pointer(object, RCX);
         let offset = Instance::SLOTS_OFFSET as i32 + i32::from(slot);
         self.load_value(to, pointer, offset, site.result, None);
+    }
+
+    /// A key of a record whose shape the instruction's cache knows.
+    fn get_entry(&mut self, to: usize, object: usize, slot: u16, site: Site) {
+        let shape = self.code.words[self.word + 1] as u32;
+        if shape == 0 || shape >= 0xFFFF_0000 {
+            self.step();
+            return;
+        }
+        if !self.need(object, Ty::Dict) {
+            return;
+        }
+        let (slow, join) = self.slow(SlowKind::Step {
+            next: self.after,
+            result: Some((to, Ty::guess(site.result))),
+        });
+        let pointer = self.pointer(object, RCX);
+        self.asm
+            .alu32_mem_imm(Alu::Cmp, Mem(pointer, offsets::SHAPE), shape as i32);
+        self.asm.jump_if(Cond::NotEqual, slow);
+        self.asm.load(RAX, Mem(pointer, offsets::DICT_BODY));
+        self.load_value(to, RAX, i32::from(slot), site.result, None);
+        self.asm.bind(join);
     }
 
     fn set_field(&mut self, object: usize, from: usize, slot: u16, moves: bool) {
@@ -1676,7 +1811,14 @@ impl Emitter<'_> {
             },
         };
         let Some(code) = code.filter(|&code| Self::takes(code, argc)) else {
-            self.step();
+            if op == Op::CallGlobal && argc == 1 && self.call_function_of_number(a, b) {
+                return;
+            }
+            if site.callee == Callee::Many && site.only_functions {
+                self.call_any(op, a, b, argc, site);
+            } else {
+                self.step();
+            }
             return;
         };
         let closure = match op {
@@ -1705,32 +1847,199 @@ impl Emitter<'_> {
         }
         let owns = op == Op::CallTop;
         self.check_room(code, a);
-        self.enter(code, a, owns, site.result);
+        self.enter(Some(code), a, owns, site.result);
+    }
+
+    /// A call of `sqrt` or `abs` with a number. False, and nothing done, if it is not that.
+    fn call_function_of_number(&mut self, a: u16, global: u16) -> bool {
+        #[expect(unsafe_code, reason = "reads a global")]
+        // SAFETY: the slot exists.
+        let callee = unsafe { *self.facts.globals.add(global as usize) };
+        if callee.tag != tag::BUILTIN {
+            return false;
+        }
+        let is = |name| crate::builtins::number_function(name) == Some(callee.payload);
+        let (is_sqrt, is_abs) = (is("sqrt"), is("abs"));
+        let argument = index_of(a) + 1;
+        let ty = self.ty(argument);
+        if !(is_sqrt || is_abs) || !matches!(ty, Ty::Int | Ty::Float) {
+            return false;
+        }
+        let to = index_of(a);
+        let exit = self.exit();
+        let slot = i32::from(global) * 16;
+        self.asm.load(RCX, Mem(R15, offsets::globals()));
+        self.asm.cmp8_imm(Mem(RCX, slot), tag::BUILTIN);
+        self.asm.jump_if(Cond::NotEqual, exit);
+        self.asm.mov_imm(RAX, callee.payload as i64);
+        self.asm.alu_mem(Alu::Cmp, RAX, Mem(RCX, slot + 8));
+        self.asm.jump_if(Cond::NotEqual, exit);
+        if is_abs && ty == Ty::Int {
+            let value = self.int(argument);
+            self.into_gpr(RAX, value);
+            let done = self.asm.label();
+            self.asm.test(RAX, RAX);
+            self.asm.jump_if(Cond::GreaterEqual, done);
+            self.asm.neg(RAX);
+            self.asm.jump_if(Cond::Overflow, exit);
+            self.asm.bind(done);
+            self.define(to, Ty::Int, RAX);
+            return true;
+        }
+        let value = self.double_operand(Operand::Register(argument, Seen::default()), ty, X0);
+        self.asm.movsd(X0, value);
+        if is_abs {
+            self.asm.mov_imm(RAX, i64::MAX);
+            self.asm.double_to_bits(RCX, X0);
+            self.asm.alu(Alu::And, RAX, RCX);
+            self.asm.bits_to_double(X0, RAX);
+        } else {
+            // Below zero there is none.
+            let plain = self.plain_exit();
+            self.asm.xorps(X1, X1);
+            self.asm.ucomisd(X1, X0);
+            self.asm.jump_if(Cond::Above, plain);
+            self.asm.sse(Sse::Sqrt, X0, X0);
+        }
+        self.define_double(to, X0);
+        true
+    }
+
+    /// A call of a function value that is not always the same.
+    fn call_any(&mut self, op: Op, a: u16, b: u16, argc: u16, site: Site) {
+        let closure = match op {
+            Op::CallCapture => {
+                self.asm.load(RCX, Mem(RBX, -8));
+                Mem(RCX, Closure::CAPTURES_OFFSET as i32 + i32::from(b) * 16)
+            }
+            Op::Call => Mem(RBX, i32::from(b)),
+            _ => Mem(RBX, i32::from(a)),
+        };
+        let result = Ty::guess(site.result);
+        let result = if result.is_plain() && result != Ty::Null { result } else { Ty::Any };
+        let (slow, join) = self.slow(SlowKind::Step {
+            next: self.after,
+            result: Some((index_of(a), result)),
+        });
+        self.asm.cmp8_imm(closure, tag::FUNCTION);
+        self.asm.jump_if(Cond::NotEqual, slow);
+        self.asm.load(RDX, closure.offset(8));
+        self.asm.load(RAX, Mem(RDX, offsets::CLOSURE_CODE));
+        self.asm.load16(RCX, Mem(RAX, offsets::CODE_PARAMS));
+        self.asm.alu32_imm(Alu::Cmp, RCX, i32::from(argc));
+        self.asm.jump_if(Cond::NotEqual, slow);
+        self.asm.load(RCX, Mem(RAX, offsets::CODE_MACHINE));
+        self.asm.test(RCX, RCX);
+        self.asm.jump_if(Cond::Equal, slow);
+        self.asm.load16(RAX, Mem(RAX, offsets::CODE_REGISTERS));
+        self.asm.shift_imm(Shift::Left, RAX, 4);
+        self.asm.alu(Alu::Add, RAX, RBX);
+        self.asm.alu_imm(Alu::Add, RAX, i32::from(a) + 16);
+        self.check_room_up_to_rax();
+        self.enter(None, a, op == Op::CallTop, site.result);
+        self.asm.bind(join);
     }
 
     fn call_method(&mut self, a: u16, argc: u16) {
         let site = self.site();
         let receiver = index_of(a) + 1;
-        let Some((shape, closure, code)) = self.cached_method(receiver, Seen::default(), argc) else {
+        let seen = site.operands[0];
+        let _ = seen;
+        if let Some((shape, closure, code)) = self.cached_method(receiver, site.receiver, argc) {
+            if !self.need(receiver, Ty::Instance(shape)) {
+                return;
+            }
+            self.check_room(code, a);
+            self.asm.mov_imm(RDX, closure);
+            self.enter(Some(code), a, false, site.result);
+            return;
+        }
+        let name = (self.code.words[self.word + 1] >> 32) as u32;
+        self.call_one_of(a, receiver, None, argc, name, site);
+    }
+
+    /// A call of a method on instances of several shapes: the function goes by the shape.
+    fn call_one_of(
+        &mut self,
+        a: u16,
+        receiver: usize,
+        argument: Option<usize>,
+        argc: u16,
+        name: u32,
+        site: Site,
+    ) {
+        let seen = if argument.is_some() { site.operands[1] } else { site.receiver };
+        let known = self.ty(receiver) == Ty::Any;
+        let methods: Option<Vec<(u32, *const Closure)>> = seen.shapes().filter(|_| known).and_then(|shapes| {
+            let method = |shape| Some((shape, (self.facts.method_of)(shape, name)?));
+            shapes.map(method).collect()
+        });
+        let Some(methods) = methods.filter(|methods| methods.len() > 1) else {
             self.step();
             return;
         };
-        if site.count == 0 || !self.need(receiver, Ty::Instance(shape)) {
-            if site.count == 0 {
+        let mut largest: Option<*const Code> = None;
+        for &(_, closure) in &methods {
+            #[expect(unsafe_code, reason = "reads the code of a method")]
+            // SAFETY: the definitions of the shapes live, and keep their methods.
+            let (code, registers) = unsafe {
+                let code = (*closure).code_ptr().as_ptr().cast_const();
+                (code, (*code).registers)
+            };
+            if !Self::takes(code, argc) {
                 self.step();
+                return;
             }
-            return;
+            #[expect(unsafe_code, reason = "reads the description of a function")]
+            // SAFETY: code lives as long as the heap.
+            let is_larger = largest.is_none_or(|largest| unsafe { (*largest).registers } < registers);
+            if is_larger {
+                largest = Some(code);
+            }
+            // Calls find the machine code by the function.
+            let _ = (self.facts.unit_of)(code);
         }
-        self.check_room(code, a);
-        self.asm.mov_imm(RDX, closure);
-        self.enter(code, a, false, site.result);
+        let Some(largest) = largest else { return };
+        let exit = self.exit();
+        self.asm.cmp8_imm(Self::memory(receiver), tag::INSTANCE);
+        self.asm.jump_if(Cond::NotEqual, exit);
+        self.check_room(largest, a);
+        let window = index_of(a);
+        // The function, before anything is put into the window.
+        let found = self.asm.label();
+        self.asm.load(RAX, Self::payload(receiver));
+        self.asm.load32(RCX, Mem(RAX, offsets::SHAPE));
+        for &(shape, closure) in &methods {
+            self.asm.mov_imm(RDX, closure as i64);
+            self.asm.alu32_imm(Alu::Cmp, RCX, shape as i32);
+            self.asm.jump_if(Cond::Equal, found);
+        }
+        self.asm.jump(exit);
+        self.asm.bind(found);
+        if let Some(argument) = argument {
+            // It waits where the callee will stand, while the window is filled.
+            self.asm.store8_imm(Self::memory(window), tag::ALIAS);
+            self.asm.store(Self::payload(window), RDX);
+            if receiver != window + 1 {
+                self.copy(window + 1, receiver);
+                self.complete_slows();
+            }
+            if argument != window + 2 {
+                self.copy(window + 2, argument);
+                self.complete_slows();
+                self.flush_register(window + 2);
+            }
+            self.asm.load(RDX, Self::payload(window));
+        }
+        self.enter(None, a, false, site.result);
     }
 
     /// A method of one argument, whose receiver and argument may stand anywhere.
     fn call_method_1(&mut self, a: u16, receiver: usize, argument: usize) {
         let site = self.site();
         let Some((shape, closure, code)) = self.cached_method(receiver, site.operands[1], 1) else {
-            self.step();
+            let (name, _) = name_parts((self.code.words[self.word + 1] >> 32) as u32);
+            self.call_one_of(a, receiver, Some(argument), 1, name, site);
             return;
         };
         if !self.need(receiver, Ty::Instance(shape)) {
@@ -1745,9 +2054,10 @@ impl Emitter<'_> {
         if argument != window + 2 {
             self.copy(window + 2, argument);
             self.complete_slows();
+            self.flush_register(window + 2);
         }
         self.asm.mov_imm(RDX, closure);
-        self.enter(code, a, false, site.result);
+        self.enter(Some(code), a, false, site.result);
     }
 
     /// Shape, closure and code of the method that the instruction's cache knows for the receiver.
@@ -1796,12 +2106,17 @@ impl Emitter<'_> {
         #[expect(unsafe_code, reason = "reads the description of a function")]
         // SAFETY: code lives as long as the heap.
         let registers = i32::from(unsafe { (*code).registers });
+        self.asm.lea(RAX, Mem(RBX, i32::from(a) + 16 + registers * 16));
+        self.check_room_up_to_rax();
+    }
+
+    /// The same where the callee's registers end at the address in `rax`.
+    fn check_room_up_to_rax(&mut self) {
         // Nothing of this counts as a wrong guess.
         let exit = self.plain_exit();
         self.asm.load(RCX, Mem(R15, offsets::fp()));
         self.asm.alu_mem(Alu::Cmp, RCX, Mem(R15, offsets::frames_end()));
         self.asm.jump_if(Cond::AboveEqual, exit);
-        self.asm.lea(RAX, Mem(RBX, i32::from(a) + 16 + registers * 16));
         self.asm
             .alu_mem(Alu::Cmp, RAX, Mem(R15, offsets::registers_end()));
         self.asm.jump_if(Cond::Above, exit);
@@ -1813,7 +2128,7 @@ impl Emitter<'_> {
     }
 
     /// Enters the function whose closure is in `rdx` and whose arguments stand behind register a, where there is room.
-    fn enter(&mut self, code: *const Code, a: u16, owns: bool, seen: Seen) {
+    fn enter(&mut self, code: Option<*const Code>, a: u16, owns: bool, seen: Seen) {
         let window = Mem(RBX, i32::from(a));
         let base = i32::from(a) + 16;
         // From here on the call is made.
@@ -1834,8 +2149,16 @@ impl Emitter<'_> {
         self.asm.alu_imm(Alu::Add, RCX, 16);
         self.asm.store(Mem(R15, offsets::fp()), RCX);
         self.asm.alu_imm(Alu::Add, RBX, base);
-        let unit = (self.facts.unit_of)(code);
-        self.asm.mov_imm(RDX, unit as i64);
+        match code {
+            Some(code) => {
+                let unit = (self.facts.unit_of)(code);
+                self.asm.mov_imm(RDX, unit as i64);
+            }
+            None => {
+                self.asm.load(RDX, Mem(RDX, offsets::CLOSURE_CODE));
+                self.asm.load(RDX, Mem(RDX, offsets::CODE_MACHINE));
+            }
+        }
         self.asm.call_mem(Mem(RDX, 0));
         self.asm.alu32_imm(Alu::Cmp, RAX, i32::from(tag::END));
         let leave = self.pass_on();
@@ -2033,6 +2356,23 @@ impl Emitter<'_> {
     }
 }
 
+/// Factor and shift by which a multiplication divides by a number above one: the factor is two to the power of 64 plus the
+/// shift, divided by the number, rounded up, taken as signed.
+fn reciprocal(divisor: i64) -> (i64, u8) {
+    let divisor = divisor as u128;
+    // The smallest power that is exact enough for all 64-bit dividends.
+    let bound = (1_u128 << 63) - 1 - (1_u128 << 63) % divisor;
+    let mut power = 63_u32;
+    loop {
+        power += 1;
+        let rest = divisor - (1_u128 << power) % divisor;
+        if (1_u128 << power) > bound * rest || power == 126 {
+            let factor = ((1_u128 << power) + rest) / divisor;
+            return (factor as u64 as i64, (power - 64) as u8);
+        }
+    }
+}
+
 /// How flags answer a comparison.
 #[derive(Clone, Copy)]
 enum FlagTest {
@@ -2044,3 +2384,39 @@ enum FlagTest {
 }
 
 const _: () = assert!(size_of::<Buffer>() == 16 && size_of::<Array>() == 32);
+
+#[cfg(test)]
+mod tests {
+    use super::reciprocal;
+
+    /// What the machine code computes.
+    fn quotient(value: i64, divisor: i64) -> i64 {
+        let (factor, shift) = reciprocal(divisor);
+        let mut high = (i128::from(value) * i128::from(factor) >> 64) as i64;
+        if factor < 0 {
+            high = high.wrapping_add(value);
+        }
+        (high >> shift) + i64::from(value < 0)
+    }
+
+    #[test]
+    fn multiplication_divides() {
+        let edges = [0, 1, 2, 3, 7, 999, 1 << 31, (1 << 32) - 1, 1 << 32, i64::MAX - 1, i64::MAX];
+        let mut random = fastrand::Rng::with_seed(1);
+        for round in 0..20_000 {
+            let divisor = match round % 4 {
+                0 => 2 + round / 4,
+                1 => random.i64(2..=1 << 33),
+                2 => random.i64(2..=i64::MAX),
+                _ => 1 << random.u8(1..63),
+            };
+            let values = edges
+                .iter()
+                .flat_map(|&edge| [edge, -edge, edge.wrapping_add(divisor), i64::MIN])
+                .chain((0..8).map(|_| random.i64(..)));
+            for value in values {
+                assert_eq!(quotient(value, divisor), value / divisor, "{value} / {divisor}");
+            }
+        }
+    }
+}

@@ -264,6 +264,11 @@ impl Assembler {
         self.mem_op(None, false, &[0x0F, 0xB6], to.0, from, false);
     }
 
+    /// Two bytes, the rest of the register zero.
+    pub(super) fn load16(&mut self, to: Gpr, from: Mem) {
+        self.mem_op(None, false, &[0x0F, 0xB7], to.0, from, false);
+    }
+
     pub(super) fn store8(&mut self, to: Mem, from: Gpr) {
         self.mem_op(None, false, &[0x88], from.0, to, true);
     }
@@ -346,6 +351,11 @@ impl Assembler {
         }
     }
 
+    /// The operation on 32 bits.
+    pub(super) fn alu32_mem(&mut self, op: Alu, to: Gpr, from: Mem) {
+        self.mem_op(None, false, &[(op as u8) << 3 | 3], to.0, from, false);
+    }
+
     pub(super) fn cmp8_imm(&mut self, place: Mem, value: u8) {
         self.mem_op(None, false, &[0x80], 7, place, false);
         self.byte(value);
@@ -408,9 +418,9 @@ impl Assembler {
         self.reg_op(None, false, &[0xF7], 6, by.0);
     }
 
-    /// High half of the unsigned product of `rax` and an operand, in `rdx`.
-    pub(super) fn mul(&mut self, by: Gpr) {
-        self.reg_op(None, true, &[0xF7], 4, by.0);
+    /// Signed product of `rax` and an operand: high half in `rdx`, low half in `rax`.
+    pub(super) fn imul_wide(&mut self, by: Gpr) {
+        self.reg_op(None, true, &[0xF7], 5, by.0);
     }
 
     /// A truth value of the flags, the whole register.

@@ -9,7 +9,7 @@ use aether_value::{Raise, tag};
 use super::unwind::{code_of, word_of};
 use super::{Flow, Vm, dispatch};
 use crate::bytecode::Op;
-use crate::jit::{End, Jit, MachineFacts, native_stack};
+use crate::jit::{End, Jit, MachineFacts, native_stack, original};
 
 /// A word to which the machine is sent for the loop to end, so that the other one goes on.
 static SWITCH: u64 = Op::Enter as u64;
@@ -63,11 +63,24 @@ impl Vm {
         };
         if is_over {
             let heap = &self.heap;
+            let tables = &self.tables;
+            let methods = self.methods;
             let facts = MachineFacts {
                 constants: self.constants,
                 globals: self.globals,
                 len_builtin: self.len_builtin,
                 is_alive: &|shape| heap.has_shape(shape),
+                method_of: &|shape, name| {
+                    if !heap.has_shape(shape) {
+                        return None;
+                    }
+                    let name = tables.text(name);
+                    let method = heap.shape(shape).method(name)?;
+                    let is_plain = method.is_empty() && !method.is_async() && !method.code().assigns_self;
+                    // One built-in method goes before those of instances.
+                    let is_hidden = name.as_str() == "equals" && !methods.is_empty();
+                    (is_plain && !is_hidden).then(|| std::ptr::from_ref(&**method))
+                },
                 exits_everywhere: self.jit_options.exits_everywhere,
             };
             jit.compile_profiled(&facts);
@@ -106,7 +119,8 @@ impl Vm {
             if self.native_depth == 0 {
                 self.native_limit = stack.saturating_sub(native_stack());
             }
-            let entry = code_of(base).and_then(|code| {
+            let entered = code_of(base);
+            let entry = entered.and_then(|code| {
                 let jit = self.jit.as_ref()?;
                 jit.entry(code, word_of(code, self.ip))
             });
@@ -114,6 +128,7 @@ impl Vm {
                 return self.step_over_entry();
             };
             self.native_depth += 1;
+            let fuel = self.fuel;
             let answer = enter(std::ptr::from_mut(self), base, address);
             self.native_depth -= 1;
             if !answer.is_left() {
@@ -135,6 +150,13 @@ impl Vm {
                 None => {}
             }
             if answer.payload == GONE {
+                // Where fuel was added meanwhile, the stay was long.
+                if self.fuel <= fuel
+                    && let Some(code) = entered
+                    && let Some(jit) = &mut self.jit
+                {
+                    jit.count_stay(code, (fuel - self.fuel) as u64);
+                }
                 return Ok(Flow::Switched);
             }
             if answer.payload != 0
@@ -175,8 +197,8 @@ impl Vm {
             let code = (*ip as u16 == Op::Enter as u16)
                 .then(|| code_of(self.base))
                 .flatten()
-                .map(|code| (std::ptr::from_ref(code), word_of(code, ip)));
-            let original = code.and_then(|(code, word)| self.jit.as_ref()?.original(code, word));
+                .map(|code| (code, word_of(code, ip)));
+            let original = code.and_then(|(code, word)| original(code, word));
             if let Some(op) = original {
                 *ip = *ip & !0xFFFF | u64::from(op);
             }
@@ -184,7 +206,7 @@ impl Vm {
             let result = dispatch::run_one(self);
             let is_done = std::mem::take(&mut self.one_is_done);
             if let (Some((code, word)), Some(_)) = (code, original)
-                && self.jit.as_ref().is_some_and(|jit| jit.original(code, word).is_some())
+                && crate::jit::original(code, word).is_some()
             {
                 *ip = *ip & !0xFFFF | Op::Enter as u64;
             }

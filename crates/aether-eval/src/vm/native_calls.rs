@@ -13,8 +13,10 @@ use aether_value::{Array, Raise, Raw, tag};
 
 use super::call::{self, take};
 use super::iterate::NextItem;
+use super::unwind::{code_of, word_of};
 use super::{Flow, Vm, member};
 use crate::bytecode::Op;
+use crate::jit::operation_at;
 
 pub(crate) const NEXT: u64 = 0;
 pub(crate) const TAKEN: u64 = 1;
@@ -96,6 +98,12 @@ macro_rules! calls {
             }
         })*
     };
+}
+
+/// Whether the function for an operation reads the operation from its word.
+pub(crate) fn reads_operation(op: Op) -> bool {
+    let function = function_for(op);
+    function == function_for(Op::Add) || function == function_for(Op::Subtract)
 }
 
 /// The function that executes an operation, if there is one.
@@ -501,10 +509,13 @@ fn turn(vm: &mut Vm, result: Result<NextItem, Raise>) -> u64 {
 fn step(vm: &mut Vm) -> Result<Flow, Raise> {
     let at = At::of(vm);
     // SAFETY: the machine stands at an instruction of the frame that runs.
+    let length = unsafe { code_of(at.base) }.map_or(1, |code| {
+        let op = operation_at(code, word_of(code, at.ip));
+        op.first().words()
+    });
+    // SAFETY: as above.
     match unsafe { vm.step_one() } {
         Ok(true) => {
-            // SAFETY: the instruction's word.
-            let length = unsafe { Op::of(*at.ip) }.first().words();
             let goes_on = vm.base == at.base && std::ptr::eq(vm.ip, at.ip.wrapping_add(length));
             Ok(if goes_on && !vm.is_stepping_now() {
                 Flow::Next

@@ -20,7 +20,7 @@ use ahash::AHashMap;
 
 use super::Vm;
 use super::call::{capture, definition};
-use super::unwind::{Frames, Runs, code_of};
+use super::unwind::{Frames, Runs, code_of, word_of};
 use crate::builtins;
 use crate::bytecode::{Op, fields, name_parts};
 use crate::memory::HeapProfile;
@@ -129,7 +129,7 @@ unsafe fn running_builtin(
         let (a, b, c) = fields(*ip);
         let register = |offset: u16| *base.add(offset as usize).cast::<Raw>();
         let method = |number: u16, kind: u8| builtins::method_rows()[number as usize][kind as usize];
-        let callee = match Op::of(*ip).first() {
+        let callee = match crate::jit::operation_at(code, word_of(code, ip)).first() {
             Op::Call => register(b),
             Op::CallTop => register(a),
             Op::CallCapture => *capture(base, b),
