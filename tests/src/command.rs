@@ -80,6 +80,7 @@ impl Scratch {
             "AETHER_BACKTRACE",
             "AETHER_CALL_DEPTH",
             "AETHER_MAX_MEMORY",
+            "AETHER_JIT",
             "AETHER_PATH",
             "NO_COLOR",
             "CLICOLOR_FORCE",

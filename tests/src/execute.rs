@@ -1,5 +1,6 @@
 //! Running a program in this process.
 
+use aether::parts::eval::JitOptions;
 use aether::{BuiltinDef, DEFAULT_MAX_NESTING, Engine, EngineBuilder, Error, HeapReport, MemoryHost};
 
 use crate::{Case, Mode, diff};
@@ -33,6 +34,8 @@ pub struct Settings {
     pub records: bool,
     /// Whether code expects objects of the host with operators.
     pub native_operators: bool,
+    /// How hot functions become machine code.
+    pub jit: JitOptions,
 }
 
 impl Default for Settings {
@@ -43,9 +46,22 @@ impl Default for Settings {
             network_timeout: None,
             records: true,
             native_operators: false,
+            jit: JitOptions::default(),
         }
     }
 }
+
+/// Machine code as soon as a function runs.
+pub const EAGER: JitOptions = JitOptions {
+    eager: true,
+    ..JitOptions::DEFAULT
+};
+
+/// The same, left for the interpreter in many places.
+pub const EXITS: JitOptions = JitOptions {
+    exits_everywhere: true,
+    ..EAGER
+};
 
 /// A moment in the life of a case's engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +113,7 @@ pub fn execute_on(
         .builtins(settings.builtins)
         .records(settings.records)
         .native_operators(settings.native_operators)
+        .jit_options(settings.jit)
         .max_steps(Some(settings.max_steps));
     if let Some(depth) = case.depth {
         builder = builder.max_depth(depth);

@@ -26,6 +26,6 @@ mod running;
 pub use case::{Case, Mode, find_cases, repository, select_cases};
 pub use command::{Scratch, binary, build, status_and_output};
 pub use diff::diff;
-pub use execute::{Moment, Outcome, Settings, compare, execute, execute_on, execute_text, execute_watched};
+pub use execute::{EAGER, EXITS, Moment, Outcome, Settings, compare, execute, execute_on, execute_text, execute_watched};
 pub use plants::{PLANTS, end_planted};
 pub use running::{NETWORK_TIMEOUT, Running, Server, connect};

@@ -33,6 +33,7 @@ const VARIABLES: &[&str] = &[
     "AETHER_LOG",
     "AETHER_BACKTRACE",
     "AETHER_MAX_MEMORY",
+    "AETHER_JIT",
     "NO_COLOR",
 ];
 
@@ -75,6 +76,7 @@ pub(crate) fn run(words: &Words) -> u8 {
             "version": aether::VERSION,
             "system": system,
             "features": FEATURES,
+            "machine_code": aether::MACHINE_CODE,
             "limits": {
                 "call_depth": aether::DEFAULT_MAX_DEPTH,
                 "nesting": DEFAULT_MAX_NESTING,
@@ -88,10 +90,11 @@ pub(crate) fn run(words: &Words) -> u8 {
     }
     let none = || "none".to_owned();
     let mut text = format!(
-        "aether {}\n\nsystem      {system}\nfeatures    {}\ncall depth  {}\nnesting     {DEFAULT_MAX_NESTING}\n\
+        "aether {}\n\nsystem      {system}\nfeatures    {}\njit         {}\ncall depth  {}\nnesting     {DEFAULT_MAX_NESTING}\n\
          arguments   {}\nexecutable  {executable}\nproject     {}\nmodules     {}\nhistory     {}\n",
         aether::VERSION,
         FEATURES.join(" "),
+        if aether::MACHINE_CODE { "available" } else { "not available" },
         aether::DEFAULT_MAX_DEPTH,
         aether::MAX_ARGS,
         file.unwrap_or_else(none),

@@ -1,12 +1,13 @@
 //! `aether ast` and `aether dump`: what the implementation makes of a file.
 
 use aether::parts::{ast as tree, lexer, parser};
-use aether::{DEFAULT_MAX_NESTING, Engine, Error, Host, SourceFile, SystemHost};
+use aether::{DEFAULT_MAX_NESTING, Engine, Error, Host, JitReport, MACHINE_CODE, SourceFile, SystemHost};
 
 use crate::options::{Dump, Tree};
-use crate::settings::Color;
+use crate::settings::{Color, Limits};
 use crate::sources::{self, Parsed};
-use crate::{report, streams};
+use crate::status::FAILED;
+use crate::{interrupt, report, run, streams};
 
 /// `aether ast`.
 #[cold]
@@ -39,6 +40,7 @@ pub(crate) fn ast(asked: &Tree, color: Color) -> u8 {
 #[inline(never)]
 pub(crate) fn dump(what: Dump, path: &str, color: Color) -> u8 {
     let text = match what {
+        Dump::MachineCode => return machine_code(path, color),
         Dump::Tokens => source(path).map(|file| lexer::dump(&lexer::lex(&file), &file)),
         Dump::Ast => parse(path).map(|parsed| tree::dump(&parsed.ast)),
         Dump::Bytecode => bytecode(path),
@@ -64,6 +66,38 @@ fn bytecode(path: &str) -> Result<String, Error> {
         .build()?;
     let text = engine.read(path)?;
     engine.disassemble(path, text)
+}
+
+/// Runs a script, whose output is not shown, and prints what became machine code. Its errors are reported behind that.
+fn machine_code(path: &str, color: Color) -> u8 {
+    let limits = Limits::default();
+    let built = run::project_modules(path).map(|modules| {
+        let builder = run::builder(&[], &limits, modules).jit_report(JitReport::Listing);
+        builder.host(interrupt::host().owning_input().discarding_output()).build()
+    });
+    let mut engine = match built {
+        Ok(Ok(engine)) => engine,
+        Ok(Err(error)) => return report_error("dump", path, &error, color),
+        Err(message) => {
+            streams::write_err(&format!("dump: {message}\n"));
+            return FAILED;
+        }
+    };
+    let result = engine.run(path);
+    let listings = engine.jit_report();
+    streams::write_out(&listings.join("\n"));
+    if listings.is_empty() && result.is_ok() {
+        let reason = if MACHINE_CODE {
+            "nothing became machine code"
+        } else {
+            "this build makes no machine code here"
+        };
+        streams::write_err(&format!("dump: {reason}\n"));
+    }
+    match result {
+        Err(error @ (Error::Read { .. } | Error::Syntax { .. })) => report_error("dump", path, &error, color),
+        result => run::conclude(result, &mut engine, color),
+    }
 }
 
 fn parse(path: &str) -> Result<parser::Parse, Error> {

@@ -202,6 +202,15 @@ struct RunWords {
     /// How many files and sockets may be open at a time.
     #[arg(long, value_name = "N")]
     max_open: Option<usize>,
+    /// Interpret everything: no function becomes machine code.
+    #[arg(long)]
+    no_jit: bool,
+    /// How many bytes of machine code there may be; 32M unless set.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    max_code: Option<usize>,
+    /// Report at the end which functions became machine code, which did not and why, and where it was left.
+    #[arg(long)]
+    jit_log: bool,
     /// Seed randomness, so that a run can be repeated.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -350,6 +359,8 @@ pub(crate) enum Dump {
     Ast,
     /// Instructions, constants and places.
     Bytecode,
+    /// Runs the script without showing its output, and prints what became machine code: instructions and bytes.
+    MachineCode,
 }
 
 /// Whether a first argument is a script rather than a subcommand or an option.
@@ -378,6 +389,9 @@ pub(crate) fn parse(arguments: &[OsString]) -> Parsed {
                 time: run.timeout,
                 output: run.max_output,
                 open: run.max_open,
+                no_jit: run.no_jit,
+                max_code: run.max_code,
+                jit_log: run.jit_log,
                 seed: run.seed,
                 fixed_time: run.fixed_time,
                 rules: run.rules,

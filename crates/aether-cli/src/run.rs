@@ -5,8 +5,9 @@ use std::fs;
 use std::mem::ManuallyDrop;
 use std::path::Path;
 
+use aether::parts::eval::JitOptions;
 use aether::parts::resolve::suggest;
-use aether::{DEFAULT_MAX_NESTING, Engine, EngineBuilder, Error};
+use aether::{DEFAULT_MAX_NESTING, Engine, EngineBuilder, Error, JitReport};
 
 use crate::options::SUBCOMMANDS;
 use crate::project::Project;
@@ -65,7 +66,11 @@ pub(crate) fn script(file: &OsStr, args: &[OsString], limits: &Limits, color: Co
             status
         }
     };
-    memory::end(&limits.reports, &mut engine, &path, status, color)
+    let status = memory::end(&limits.reports, &mut engine, &path, status, color);
+    for line in engine.jit_report() {
+        streams::write_err(&format!("jit: {line}\n"));
+    }
+    status
 }
 
 /// What was probably meant by the path of a script that does not exist: the same name with its ending, a script
@@ -163,6 +168,7 @@ pub(crate) fn builder(args: &[OsString], limits: &Limits, modules: Vec<String>) 
         .io_workers(setting("AETHER_IO_WORKERS", |text| text.parse().ok()))
         .event_loop_timeout(setting("AETHER_EVENT_LOOP_TIMEOUT", seconds))
         .module_path(modules.into_iter().chain(module_path()));
+    let builder = machine_code(builder, limits);
     let builder = match setting("AETHER_GRACEFUL_SHUTDOWN_TIMEOUT_SECS", seconds) {
         Some(seconds) => builder.shutdown_timeout(seconds),
         None => builder,
@@ -175,6 +181,23 @@ pub(crate) fn builder(args: &[OsString], limits: &Limits, modules: Vec<String>) 
         Some(depth) if depth > 0 => builder.max_depth(depth),
         _ => builder,
     }
+}
+
+/// What options and `AETHER_JIT` say of machine code: `0` for none, and for tests `eager` and `exits` to force it.
+fn machine_code(builder: EngineBuilder, limits: &Limits) -> EngineBuilder {
+    let mut options = JitOptions::default();
+    match std::env::var("AETHER_JIT").as_deref() {
+        Ok("0") => options.enabled = false,
+        Ok("eager") => options.eager = true,
+        Ok("exits") => (options.eager, options.exits_everywhere) = (true, true),
+        _ => {}
+    }
+    options.enabled &= !limits.no_jit;
+    options.max_code = limits.max_code.unwrap_or(options.max_code);
+    if limits.jit_log {
+        options.report = JitReport::Log;
+    }
+    builder.jit_options(options)
 }
 
 /// The module directories of the project that a path belongs to.

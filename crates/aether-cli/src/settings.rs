@@ -34,6 +34,12 @@ pub(crate) struct Limits {
     pub(crate) output: Option<usize>,
     /// Files and sockets at a time.
     pub(crate) open: Option<usize>,
+    /// Whether functions are kept from becoming machine code.
+    pub(crate) no_jit: bool,
+    /// Bytes of machine code.
+    pub(crate) max_code: Option<usize>,
+    /// Whether to tell what became machine code and what did not.
+    pub(crate) jit_log: bool,
     /// The seed of randomness.
     pub(crate) seed: Option<u64>,
     /// The time at which the clock stands, in seconds since the epoch.

@@ -23,15 +23,20 @@ pub struct JitOptions {
     pub exits_everywhere: bool,
 }
 
+impl JitOptions {
+    /// What an engine does unless its host says otherwise.
+    pub const DEFAULT: Self = Self {
+        enabled: true,
+        max_code: DEFAULT_CODE,
+        report: JitReport::None,
+        eager: false,
+        exits_everywhere: false,
+    };
+}
+
 impl Default for JitOptions {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            max_code: DEFAULT_CODE,
-            report: JitReport::None,
-            eager: false,
-            exits_everywhere: false,
-        }
+        Self::DEFAULT
     }
 }
 

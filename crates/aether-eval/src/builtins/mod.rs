@@ -471,6 +471,7 @@ pub(crate) static CORE: &[&[BuiltinDef]] = &[
 ];
 
 /// The address that a value of a built-in function of one number has, which machine code knows how to compute.
+#[cfg(all(feature = "jit", target_arch = "x86_64", target_os = "linux"))]
 pub(crate) fn number_function(name: &str) -> Option<u64> {
     let def = math::DEFS.iter().find(|def| def.info.name == name)?;
     Some(aether_value::Raw::builtin(&def.info).payload)

@@ -14,8 +14,9 @@
     reason = "the interface is the other module's; here nothing reads what it is given"
 )]
 
-use aether_value::{Code, Raise, Raw};
+use aether_value::{Closure, Code, Raise, Raw};
 
+use crate::bytecode::Op;
 use crate::jit_options::JitOptions;
 
 /// Whether this build can make machine code on this processor and system.
@@ -68,15 +69,13 @@ impl Jit {
 
     pub(crate) fn show(&mut self) {}
 
-    pub(crate) fn entry(&self, _: *const Code, _: usize) -> Option<(Trampoline, *const u8)> {
-        None
-    }
-
-    pub(crate) fn original(&self, _: *const Code, _: usize) -> Option<u16> {
+    pub(crate) fn entry(&self, _: &Code, _: usize) -> Option<(Trampoline, *const u8)> {
         None
     }
 
     pub(crate) fn count_exit(&mut self, _: &Code, _: u64) {}
+
+    pub(crate) fn count_stay(&mut self, _: &Code, _: u64) {}
 
     pub(crate) fn report(&self) -> Vec<String> {
         Vec::new()
@@ -89,6 +88,7 @@ pub(crate) struct MachineFacts<'a> {
     pub(crate) globals: *const Raw,
     pub(crate) len_builtin: u64,
     pub(crate) is_alive: &'a dyn Fn(u32) -> bool,
+    pub(crate) method_of: &'a dyn Fn(u32, u32) -> Option<*const Closure>,
     pub(crate) exits_everywhere: bool,
 }
 
@@ -103,4 +103,14 @@ pub(crate) enum End {
     Run,
     /// An error.
     Raised(Raise),
+}
+
+/// The operation at a word of code.
+pub(crate) fn operation_at(code: &Code, word: usize) -> Op {
+    Op::of(code.words[word])
+}
+
+/// The operation for which the `Enter` at a word stands: there is none.
+pub(crate) fn original(_: &Code, _: usize) -> Option<u16> {
+    None
 }

@@ -445,9 +445,9 @@ impl Jit {
             return;
         };
         if let Some(count) = unit.exit_counts.get_mut(exit as usize - 1) {
-            *count += 1;
+            *count = count.saturating_add(1);
         }
-        unit.recent_exits += 1;
+        unit.recent_exits = unit.recent_exits.saturating_add(1);
         if unit.recent_exits < MANY_EXITS || unit.entries.is_empty() || self.options.exits_everywhere {
             return;
         }
@@ -492,15 +492,11 @@ impl Jit {
         unit.direct.set(self.stub);
         self.give_up(code, "it leaves for the interpreter at every turn");
     }
-
-    /// Whether there is code that can be entered.
-    pub(crate) fn has_code(&self) -> bool {
-        self.trampoline.is_some()
-    }
 }
 
 impl Drop for Jit {
     fn drop(&mut self) {
+        self.hide();
         for &code in self.units.keys() {
             // SAFETY: code lives as long as the heap, which outlives the machine.
             unsafe { (*code).machine.set(std::ptr::null()) };

@@ -47,6 +47,7 @@ mod modules;
     allow(dead_code, reason = "some of it only machine code calls")
 )]
 pub(crate) mod native;
+#[cfg(all(feature = "jit", target_arch = "x86_64", target_os = "linux"))]
 pub(crate) mod native_calls;
 mod oversight;
 mod task;
@@ -692,6 +693,8 @@ impl Vm {
 
 impl Drop for Vm {
     fn drop(&mut self) {
+        // Code is the heap's, and goes with it.
+        self.jit = None;
         self.shut_down();
     }
 }

@@ -113,6 +113,8 @@ pub struct SystemHost {
     workers: u64,
     /// Whether there is input: a worker has none.
     reads_input: bool,
+    /// Whether what goes to standard output is thrown away.
+    discards_output: bool,
 }
 
 impl Default for SystemHost {
@@ -151,7 +153,24 @@ impl SystemHost {
             variables: BTreeMap::new(),
             workers: 0,
             reads_input: true,
+            discards_output: false,
         }
+    }
+
+    /// The same host, which throws away what scripts write to standard output; their workers' too, but not what
+    /// processes write that they start. Standard error stays.
+    ///
+    /// ```
+    /// use aether::{Engine, SystemHost};
+    ///
+    /// let mut engine = Engine::builder().host(SystemHost::new().discarding_output()).build()?;
+    /// engine.eval("println(\"nobody sees this\")")?;
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    #[must_use]
+    pub fn discarding_output(mut self) -> Self {
+        self.discards_output = true;
+        self
     }
 
     /// The same host, whose runs end as interrupted soon after the flag is set, `finally` blocks run. The host
@@ -314,6 +333,9 @@ impl SystemHost {
     }
 
     fn write_buffer(&mut self) -> io::Result<()> {
+        if self.discards_output {
+            self.buffer.clear();
+        }
         if self.buffer.is_empty() {
             return Ok(());
         }
@@ -328,6 +350,9 @@ impl SystemHost {
         self.write_buffer()?;
         if let Some(last) = bytes.last() {
             self.line_start.set(*last == b'\n');
+        }
+        if self.discards_output {
+            return Ok(());
         }
         let mut stdout = io::stdout().lock();
         stdout.write_all(bytes).and_then(|()| stdout.flush())
@@ -397,6 +422,7 @@ impl Host for SystemHost {
         self.workers += 1;
         let seed = self.seed.map(|seed| seed.wrapping_add(self.workers));
         let (fixed_time, begun, begun_at) = (self.fixed_time, self.begun, self.begun_at);
+        let discards_output = self.discards_output;
         let (directory, variables) = (self.directory.clone(), self.variables.clone());
         Some(Box::new(move || {
             let host = Self {
@@ -408,6 +434,7 @@ impl Host for SystemHost {
                 directory,
                 variables,
                 reads_input: false,
+                discards_output,
                 ..Self::new()
             };
             Box::new(host)
