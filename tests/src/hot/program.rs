@@ -187,7 +187,11 @@ pub fn hot_program(seed: u64) -> String {
         is_strict: false,
         structs: 0,
     };
-    generator.program(seed);
+    if seed % 8 == 5 {
+        generator.table(seed);
+    } else {
+        generator.program(seed);
+    }
     generator.text
 }
 
@@ -889,7 +893,8 @@ impl Generator {
                     self.line(&format!("{name} = {value}"));
                 }
             }
-            28..=29 => self.accumulate(),
+            28 => self.accumulate(),
+            29 => self.idiom(),
             30..=33 => self.branch(levels - 1),
             34..=39 => self.repetition(levels - 1),
             40..=41 => self.handler(levels - 1),
@@ -1076,6 +1081,85 @@ impl Generator {
         } else {
             self.line(&format!("println({value}, {name})"));
         }
+    }
+
+    /// A few lines as programs have them.
+    fn idiom(&mut self) {
+        if MOST_WORK.saturating_sub(self.work) / self.weight < 400 {
+            return;
+        }
+        self.work += self.weight * 200;
+        let (a, b, k) = (self.fresh("v"), self.fresh("v"), self.fresh("v"));
+        let n = self.random.usize(3..20);
+        let x = self.strict(Kind::Int);
+        let f = self.strict(Kind::Float);
+        let text = self.expression(Kind::Text, 0);
+        let object = self.instance();
+        let other = self.instance();
+        let call = self.short(Kind::Int);
+        match self.below(12) {
+            0 => {
+                let letter = self.pick(&["a", "b", "l", " ", "é"]);
+                let operator = self.pick(&["==", "!="]);
+                self.line(&format!(
+                    "let {k} = 0  let {b} = 0  let {a} = {text}
+  while ({k} < {a}.length) {{ if ({a}[{k}] {operator} \"{letter}\") {{ {b} += 1 }}  {k} += 1 }}"
+                ));
+            }
+            1 => self.line(&format!(
+                "let {a} = [[1, {x}, 3], [{f}, 5, 6], [7, 8, 9]]  let {b} = 0
+  for i in range(3) {{ for j in range(3) {{ {a}[i][j] += {a}[j][i] * 2  {b} = {a}[i][j] }} }}"
+            )),
+            2 => self.line(&format!(
+                "let {a} = [{object}, {other}, {object}]  let {b} = 0
+  for i in range({n}) {{ {a}[i % 3].x += i  {a}[i % 3].y = {a}[(i + 1) % 3].x  {b} = {a}[i % 3].add(i) }}"
+            )),
+            3 => self.line(&format!(
+                "let {a} = []  let {b} = 0
+  for i in range({n}) {{ {a}.push(true) }}
+  for i in range({n}) {{ if ({a}[i]) {{ {b} += 1  let j = i * 2  while (j < {n}) {{ {a}[j] = false  j += i + 1 }} }} }}"
+            )),
+            4 => self.line(&format!(
+                "let {b} = {x}  let {a} = fn(d) {{ {b} += d  return {b} }}
+  for i in range({n}) {{ {a}(i)  if (i == 7) {{ {b} = {f} }} }}"
+            )),
+            5 => self.line(&format!(
+                "let {a} = null  let {b} = 0
+  for i in range({n}) {{ {a} = {{\"v\": i, \"next\": {a}}} }}
+  while ({a} != null) {{ {b} += {a}.v  {a} = {a}.next }}"
+            )),
+            6 => self.line(&format!(
+                "let {a} = [5, 3, {x}, 1, 4]  let {b} = 0
+  for i in range(5) {{ for j in range(4) {{ if ({a}[j] > {a}[j + 1]) {{ let t = {a}[j]  {a}[j] = {a}[j + 1]  {a}[j + 1] = t  {b} += 1 }} }} }}"
+            )),
+            7 => {
+                let d = self.pick(&["7", "8", "-3", "10", "2.0", "3.0", "0.5", "1000003", "-1"]);
+                self.line(&format!(
+                    "let {a} = {x}  let {b} = {f}
+  for i in range({n}) {{ {b} = {b} / {d} + sqrt(i)  {a} = ({a} / {d}) + i % {d}  {b} -= abs({b}) }}"
+                ));
+            }
+            8 => self.line(&format!(
+                "let {b} = 0
+  for i in 9223372036854775800..=9223372036854775807 {{ {b} = i % 97 }}
+  for i in range(-3, {n}) {{ {b} += i * {call} }}"
+            )),
+            9 => self.line(&format!(
+                "let {a} = {object}  {a}.inner = {other}  let {b} = 0
+  for i in range({n}) {{ {a}.inner.x += 1  {a}.inner.y = i  {b} += {a}.inner.x  if (i == 5) {{ {a}.inner = {{\"x\": 2.5, \"y\": 1}} }} }}
+  {a}.inner = null"
+            )),
+            10 => self.line(&format!(
+                "let {b} = 0  let {a} = [v => v + 1, v => v * 2, fn(v) {{ {b} -= v  return {b} }}, abs]
+  for i in range({n}) {{ let g = {a}[i % {a}.length]  {b} += g(i) }}"
+            )),
+            _ => self.line(&format!(
+                "let {a} = {{}}  let {b} = 0
+  for c in {text} {{ {a}[c] = ({a}?.[c] ?? 0) + 1 }}
+  for key, count in {a} {{ if (key < \"m\") {{ {b} += count }} else {{ {b} -= count }} }}"
+            )),
+        }
+        self.declare(&b, Kind::Int, true);
     }
 
     /// Leaves a turn, a loop or the function under a condition.
@@ -1620,6 +1704,213 @@ fn countdown(n) { return Countdown { n: n } }
             _ => "scalar = v => v".to_owned(),
         };
         self.line(&format!("if ({item} == {change}) {{ {line} }}"));
+    }
+}
+
+/// What the functions of a table do with their arguments; `K` is a constant.
+const FORMS: &[&str] = &[
+    "return a OP b",
+    "return a OP K",
+    "return K OP a",
+    "let r = a  r OP= b  return r",
+    "let r = a  r OP= K  return r",
+    "box.v = a  box.v OP= b  return box.v",
+    "cells[1] = a  cells[1] OP= b  return cells[1]",
+    "rows[1][2] = a  rows[1][2] OP= b  return rows[1][2]",
+    "held = a  held OP= b  return held",
+    "let c = a  let add = () => { c OP= b  return c }  add()  return c",
+    "let r = 0  for x in [a, b, a] { r = x OP b }  return r",
+    "return (a OP b) OP a",
+    "return -(a OP b)",
+    "let r = a  let n = 0  while (n < 3) { r = r OP b  n += 1 }  return r",
+];
+
+const COMPARING: &[&str] = &[
+    "return a OP b",
+    "return a OP K",
+    "return K OP a",
+    "if (a OP b) { return 1 }  return 2",
+    "if (!(a OP b)) { return 1 }  return 2",
+    "if (a OP K) { return 1 }  return 2",
+    "if (!(a OP K)) { return 1 } else { return 2 }",
+    "let n = 0  let r = a  while (r OP b && n < 4) { n += 1 }  return n",
+    "let n = 0  while (n < 4) { n += 1  if (a OP n) { continue }  return n }  return 9",
+    "return a OP b ? a : b",
+    "let t = a OP b  return t && !t || t",
+];
+
+const OTHERS: &[&str] = &[
+    "return -a",
+    "return ~a",
+    "return !a",
+    "return a[b]",
+    "return a[1]",
+    "return a.x",
+    "return a.length",
+    "return len(a)",
+    "return a[0][b]",
+    "return rows[a][b]",
+    "return cells[a]",
+    "cells[a] = b  return cells[a]",
+    "rows[a][b] = K  return rows[a][b]",
+    "cells[0] = a  return cells[0]",
+    "box.v = b  box.w = a  return box.v",
+    "return box.id(a)",
+    "return box.pair(a, b)",
+    "return box.pair(b, K)",
+    "a.x = b  return a.x",
+    "a[b] = 3  return a[b]",
+    "if (a) { return 1 }  return b ? 2 : 3",
+    "while (a) { return 4 }  return 5",
+    "return a ?? b",
+    "return a?.x",
+    "return a?.[b]",
+    "return a && b",
+    "return a || b",
+    "let n = 0  for x in a { n += 1  if (n > 8) { break } }  return n",
+    "let n = 0  for x in range(a & 7) { n += x }  return n",
+    "let n = 0  for x in range(b & 7, 12) { n += x }  return n",
+    "let n = 0  for x in a { if (x == b) { n += 1 } }  return n",
+    "return a[b:]",
+    "return a[:b]",
+    "return a[b] == \"b\"",
+    "if (a[b] == \"b\") { return 1 }  return 2",
+    "if (a[b] != \"h\") { return 1 }  return 2",
+    "return a in [1, b]",
+    "return sqrt(a)",
+    "return abs(a)",
+    "return abs(a) + sqrt(b)",
+    "return floor(a)",
+    "return min(a, b)",
+    "return max(a, K)",
+    "return int(a)",
+    "return float(a)",
+    "return str(a)",
+    "return \"${a}-${b}\"",
+    "return type(a)",
+    "let f = a  return f(b)",
+    "return [a, b, [a]]",
+    "return { \"x\": a, \"y\": b }",
+    "return Box { v: a, w: b }",
+    "cells.push(a)  let r = cells.pop()  return r",
+    "return own(a, 3)",
+    "if (flags[b]) { return a }  return b",
+    "flags[1] = a  if (flags[1]) { return 1 }  return 2",
+    "match a { 0 => { return 1 } \"b\" => { return 2 } [x, y] => { return x } _ => { return b } }",
+    "try { return a + b } catch (e) { return e.message }",
+    "try { return a[b] } catch { return a } finally { held = b }",
+];
+
+const OPERANDS: &[&str] = &[
+    "0",
+    "1",
+    "-2",
+    "5",
+    "-1",
+    "64",
+    "9223372036854775807",
+    "-9223372036854775807 - 1",
+    "4294967296",
+    "-0.0",
+    "0.0",
+    "2.5",
+    "-3.0",
+    "1e300",
+    "9223372036854775808.0",
+    "float(\"nan\")",
+    "float(\"-inf\")",
+    "\"b\"",
+    "\"abc\"",
+    "\"héllo\"",
+    "null",
+    "true",
+    "false",
+    "[4, 2.5, \"b\", [1, 2]]",
+    "[[1, 2], [3, 4], true]",
+    "[]",
+    "{ \"x\": 1, 1: \"b\" }",
+    "Point { x: 3, y: [5, 6] }",
+    "Box { x: 2.5, v: 1 }",
+    "set([1, 2])",
+    "(v => v)",
+];
+
+impl Generator {
+    /// Functions of one operation each, called with operands of one kind until there is code for them, and with all
+    /// others then.
+    fn table(&mut self, seed: u64) {
+        writeln!(self.text, "// seed {seed}").unwrap_or(());
+        self.text.push_str(
+            "struct Point { x, y }
+struct Box { v, w  fn id(self, n) { return n }  fn pair(self, n, m) { return [n, m] } }
+let box = Box { v: 0, w: 0 }
+let cells = [1, 2, 3]
+let rows = [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
+let flags = [true, false, true]
+let held = 0
+fn own(v, n) { if (n == 0) { return v }  return own(v, n - 1) }
+",
+        );
+        let count = self.random.usize(1..4);
+        for number in 0..count {
+            let body = match self.below(5) {
+                0..=1 => {
+                    let operator = self.pick(&["+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>", "**"]);
+                    self.pick(FORMS).replace("OP", operator)
+                }
+                2 => {
+                    let operator = self.pick(&["==", "!=", "<", "<=", ">", ">="]);
+                    self.pick(COMPARING).replace("OP", operator)
+                }
+                _ => self.pick(OTHERS).to_owned(),
+            };
+            let constant = self.pick(&[
+                "0", "1", "-1", "2", "3", "7", "8", "10", "1000", "-8", "63", "4294967296", "0.5", "2.0", "3.0",
+                "-0.0", "0.1", "1e300", "\"b\"", "null", "true", "9223372036854775807",
+            ]);
+            let body = body.replace('K', constant);
+            self.line(&format!("fn op{number}(a, b) {{ {body} }}"));
+        }
+        let makers: Vec<String> = OPERANDS.iter().map(|operand| format!("() => ({operand})")).collect();
+        self.line(&format!("let makers = [{}]", makers.join(",\n  ")));
+        self.line("let count = 0");
+        for _ in 0..self.random.usize(1..4) {
+            // A few pairs make the profile; then come all others, some often enough for code to be made again.
+            let mut warm = String::new();
+            for _ in 0..self.random.usize(1..4) {
+                let (i, j) = (self.below(OPERANDS.len()), self.below(OPERANDS.len()));
+                let j = if self.random.bool() { i } else { j };
+                let _ = write!(warm, "[{i}, {j}], ");
+            }
+            let turns = self.pick(&[30, 200, 1500]);
+            let number = self.below(count);
+            let (from, step) = (self.below(5), self.random.usize(1..7));
+            self.text.push_str(&format!(
+                "fn hot{turns}(i, j, n) {{
+  let a = makers[i]()
+  let b = makers[j]()
+  let last = null
+  for t in range(n) {{
+    try {{
+      last = op{number}(a, b)
+      if (t % 13 == 0) {{ let other = op{number}(b, a)  count += 1 }}
+    }} catch (e) {{ last = e.message + e.kind + e.line }}
+  }}
+  if (type(last) == \"dict\" && last.length > 5) {{ last = last.length }}
+  println(i, j, last, a, b)
+}}
+for pair in [{warm}] {{ hot{turns}(pair[0], pair[1], {turns}) }}
+let k = {from}
+while (k < {total}) {{
+  hot{turns}(k / {side}, k % {side}, k % 40 == 7 ? 100 : 2)
+  k += {step}
+}}
+println(count, held, box, cells, rows, flags)
+",
+                side = OPERANDS.len(),
+                total = OPERANDS.len() * OPERANDS.len(),
+            ));
+        }
     }
 }
 
