@@ -138,6 +138,21 @@ pub(super) fn is_compare_jump(op: Op) -> bool {
     (Op::JumpLess as u16..=Op::JumpNotEqualK as u16).contains(&number)
 }
 
+/// Whether a jump that is taken spends fuel.
+pub(super) fn spends_fuel(op: Op) -> bool {
+    is_compare_jump(op)
+        || matches!(
+            op,
+            Op::Loop
+                | Op::JumpIf
+                | Op::JumpIfNot
+                | Op::JumpIfElement
+                | Op::JumpIfNotElement
+                | Op::Next
+                | Op::NextInt
+        )
+}
+
 fn is_register_jump(op: Op) -> bool {
     let number = op as u16;
     (Op::JumpLess as u16..=Op::JumpNotEqual as u16).contains(&number)

@@ -25,12 +25,12 @@
 
 use aether_value::{Closure, Code, Raw, tag};
 
-use super::effects::{Registers, Successors, clobbers};
+use super::effects::{Registers, Successors, clobbers, spends_fuel};
 use super::flow::Flow;
 use super::offsets;
 use super::profile::{Profile, Seen};
 use super::x64::{
-    Alu, Assembler, Cond, Gpr, Label, Mem, R8, R9, R10, R11, R12, R13, R14, R15, RAX, RBP, RBX, RDI,
+    Alu, Assembler, Cond, Gpr, Label, Mem, R8, R9, R10, R11, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI,
     RDX, RSI, RSP, Xmm,
 };
 use crate::bytecode::Op;
@@ -151,6 +151,8 @@ pub(super) enum SlowKind {
     Refuel(usize),
     /// Adds a count to the object in `rdx`, which is stuck or watched.
     Retain,
+    /// The same, keeping `rcx`.
+    RetainKeeping,
     /// Releases the object in `rax`, the last count of which may be given back.
     Release,
 }
@@ -1083,6 +1085,16 @@ impl<'a> Emitter<'a> {
                     self.asm.mov(RSI, RDX);
                     self.call_runtime(runtime.retain);
                 }
+                SlowKind::RetainKeeping => {
+                    self.asm.alu32_mem_imm(Alu::Sub, Mem(RDX, offsets::COUNT), 1);
+                    self.asm.store(Mem(R15, offsets::fuel()), R14);
+                    self.asm.mov(RSI, RDX);
+                    self.asm.push(RCX);
+                    self.asm.push(RCX);
+                    self.call_runtime(runtime.retain);
+                    self.asm.pop(RCX);
+                    self.asm.pop(RCX);
+                }
                 SlowKind::Release => {
                     self.asm.alu32_mem_imm(Alu::Add, Mem(RAX, offsets::COUNT), 1);
                     self.asm.store(Mem(R15, offsets::fuel()), R14);
@@ -1418,7 +1430,11 @@ impl<'a> Emitter<'a> {
             let past = self.asm.label();
             self.asm.alu_imm(Alu::Cmp, RAX, TAKEN as i32);
             self.asm.jump_if(Cond::NotEqual, past);
-            self.spend_and_jump(targets[0]);
+            if spends_fuel(Op::of(self.code.words[word]).first()) {
+                self.spend_and_jump(targets[0]);
+            } else {
+                self.jump_to(targets[0]);
+            }
             self.asm.bind(past);
             self.reachable = true;
         }

@@ -348,7 +348,15 @@ impl Emitter<'_> {
             return;
         }
         if !new.is_plain() {
-            self.step();
+            self.asm.lea(RCX, Self::memory(to));
+            self.store_any(from, moves);
+            if moves {
+                self.set_null_in_memory(from);
+            }
+            let ty = self.ty(from);
+            let known = if moves { new } else { ty };
+            self.set_in_memory(to, known);
+            self.complete_slows();
             return;
         }
         // What the register held is released; memory must not say that it still holds it.
@@ -365,6 +373,49 @@ impl Emitter<'_> {
         // The release comes back to here with the homes as they are now.
         self.complete_slows();
         self.copy_or_move(to, from, moves);
+    }
+
+    /// Puts a value that memory holds at the address in `rcx`, and releases what was there, last of all.
+    fn store_any(&mut self, from: usize, moves: bool) {
+        let ty = self.ty(from);
+        let source = Self::memory(from);
+        if !moves {
+            let past = self.asm.label();
+            if ty == Ty::Any {
+                self.asm.cmp8_imm(source, tag::COUNTED);
+                self.asm.jump_if(Cond::Below, past);
+            }
+            self.asm.load(RDX, source.offset(8));
+            self.asm.alu32_mem_imm(Alu::Add, Mem(RDX, offsets::COUNT), 1);
+            let (slow, join) = self.slow(SlowKind::RetainKeeping);
+            self.asm.jump_if(Cond::Sign, slow);
+            self.asm.bind(join);
+            self.asm.bind(past);
+        }
+        let (counted, done) = (self.asm.label(), self.asm.label());
+        let place = Mem(RCX, 0);
+        self.asm.cmp8_imm(place, tag::COUNTED);
+        self.asm.jump_if(Cond::AboveEqual, counted);
+        for is_counted in [false, true] {
+            if is_counted {
+                self.asm.bind(counted);
+                self.asm.load(RDX, place.offset(8));
+            }
+            self.asm.load(RAX, source.offset(8));
+            self.asm.store(place.offset(8), RAX);
+            self.asm.load8(RAX, source);
+            self.asm.store8(place, RAX);
+            if moves {
+                self.asm.store8_imm(source, tag::NULL);
+            }
+            if is_counted {
+                self.asm.mov(RAX, RDX);
+                self.release();
+            } else {
+                self.asm.jump(done);
+            }
+        }
+        self.asm.bind(done);
     }
 
     fn load_constant(&mut self, to: usize) {
@@ -966,7 +1017,12 @@ impl Emitter<'_> {
         let same = lt == rt && lt != Ty::Any
             // An immediate compares as a double with a double.
             || lt == Ty::Float && immediate(right) && !is_equality;
-        if !same {
+        let is_large = |operand| matches!(operand, Operand::Int(value) if value.unsigned_abs() > 1 << 53);
+        if lt != rt && (is_large(left) || is_large(right)) {
+            return None;
+        }
+        let is_mixed = !same && (lt == Ty::Float || rt == Ty::Float);
+        if !same && !is_mixed {
             return None;
         }
         if !self.need_operand(left, lt) || !self.need_operand(right, rt) {
@@ -986,6 +1042,11 @@ impl Emitter<'_> {
                 }
             }
             return Some(FlagTest::On(cond));
+        }
+        if is_mixed {
+            // An int compares exactly, as its double does where it is one.
+            self.exit_unless_exact(left, lt);
+            self.exit_unless_exact(right, rt);
         }
         let right = self.double_operand(right, rt, X1);
         let left = self.double_operand(left, lt, X0);
@@ -1015,6 +1076,32 @@ impl Emitter<'_> {
                 FlagTest::DoubleNotEqual
             }
         })
+    }
+
+    /// Exits if an operand is an int that no double equals, or may be one.
+    fn exit_unless_exact(&mut self, operand: Operand, ty: Ty) {
+        let Operand::Register(register, _) = operand else {
+            return;
+        };
+        if ty == Ty::Float {
+            return;
+        }
+        let exit = self.exit();
+        let past = self.asm.label();
+        if ty == Ty::Any {
+            self.asm.cmp8_imm(Self::memory(register), tag::FLOAT);
+            self.asm.jump_if(Cond::Equal, past);
+            self.asm.load(RCX, Self::payload(register));
+        } else {
+            let value = self.int(register);
+            self.into_gpr(RCX, value);
+        }
+        self.asm.mov_imm(RAX, 1 << 53);
+        self.asm.alu(Alu::Add, RCX, RAX);
+        self.asm.alu(Alu::Add, RAX, RAX);
+        self.asm.alu(Alu::Cmp, RCX, RAX);
+        self.asm.jump_if(Cond::Above, exit);
+        self.asm.bind(past);
     }
 
     fn compare_to(&mut self, cond: Cond, to: usize, left: Operand, right: Operand) {
@@ -1168,9 +1255,17 @@ impl Emitter<'_> {
         }
         let exit = self.exit();
         self.element(array, Operand::Register(index, seen_index), exit);
+        let (int, known) = (self.asm.label(), self.asm.label());
         self.asm.cmp8_imm(Mem(RAX, 0), tag::BOOL);
+        self.asm.jump_if(Cond::NotEqual, int);
+        self.asm.load8(RCX, Mem(RAX, 8));
+        self.asm.jump(known);
+        self.asm.bind(int);
+        self.asm.cmp8_imm(Mem(RAX, 0), tag::INT);
         self.asm.jump_if(Cond::NotEqual, exit);
-        self.asm.cmp8_imm(Mem(RAX, 8), 0);
+        self.asm.load(RCX, Mem(RAX, 8));
+        self.asm.bind(known);
+        self.asm.test(RCX, RCX);
         let cond = if sense { Cond::NotEqual } else { Cond::Equal };
         self.branch(cond, targets[0], true);
     }
@@ -1550,7 +1645,7 @@ impl Emitter<'_> {
         };
         let ty = self.expected(from, seen);
         if !ty.is_plain() || ty == Ty::Null && self.ty(from) != Ty::Null {
-            self.step();
+            self.set_index_any(array, index, from, moves);
             return;
         }
         if !self.array_and_index(array, index, site.operands[0]) || !self.need(from, ty) {
@@ -1564,6 +1659,28 @@ impl Emitter<'_> {
         self.store_plain(Mem(RCX, 0), from);
         if moves {
             self.set_null(from);
+        }
+        self.asm.bind(join);
+    }
+
+    fn set_index_any(&mut self, array: usize, index: Operand, from: usize, moves: bool) {
+        let site = self.site();
+        if !self.array_and_index(array, index, site.operands[0]) {
+            return;
+        }
+        let (slow, join) = self.slow(SlowKind::Step {
+            next: self.after,
+            result: None,
+        });
+        let index = self.int_operand(index);
+        let pointer = self.pointer(array, RCX);
+        self.asm.test8_imm(Mem(pointer, offsets::FLAGS), flag::GUARDED);
+        self.asm.jump_if(Cond::NotEqual, slow);
+        self.element_of(pointer, index, slow);
+        self.asm.mov(RCX, RAX);
+        self.store_any(from, moves);
+        if moves {
+            self.set_null_in_memory(from);
         }
         self.asm.bind(join);
     }
@@ -1755,10 +1872,23 @@ impl Emitter<'_> {
         let site = self.site();
         let shape = self.cached_shape(object, site.operands[0]);
         let ty = self.expected(from, site.operands[1]);
-        let (Some(shape), true) = (shape, ty.is_plain() && ty != Ty::Null) else {
+        let Some(shape) = shape else {
             self.step();
             return;
         };
+        if !ty.is_plain() || ty == Ty::Null && self.ty(from) != Ty::Null {
+            if !self.need(object, Ty::Instance(shape)) {
+                return;
+            }
+            let pointer = self.pointer(object, RCX);
+            self.asm
+                .lea(RCX, Mem(pointer, Instance::SLOTS_OFFSET as i32 + i32::from(slot)));
+            self.store_any(from, moves);
+            if moves {
+                self.set_null_in_memory(from);
+            }
+            return;
+        }
         if !self.need(object, Ty::Instance(shape)) || !self.need(from, ty) {
             return;
         }

@@ -9,7 +9,7 @@
     reason = "works on the registers of the frame that machine code runs in"
 )]
 
-use aether_value::{Array, Raise, Raw, tag};
+use aether_value::{Array, Raise, Raw, Str, tag};
 
 use super::call::{self, take};
 use super::iterate::NextItem;
@@ -103,7 +103,8 @@ macro_rules! calls {
 /// Whether the function for an operation reads the operation from its word.
 pub(crate) fn reads_operation(op: Op) -> bool {
     let function = function_for(op);
-    function == function_for(Op::Add) || function == function_for(Op::Subtract)
+    let reads = [Op::Add, Op::Subtract, Op::JumpLess];
+    reads.into_iter().any(|other| function == function_for(other))
 }
 
 /// The function that executes an operation, if there is one.
@@ -173,6 +174,26 @@ pub(crate) fn function_for(op: Op) -> Option<usize> {
         Op::JumpNotEqual => jump_not_equal,
         Op::JumpEqualK => jump_equal_constant,
         Op::JumpNotEqualK => jump_not_equal_constant,
+        Op::JumpIfNull => jump_if_null,
+        Op::JumpIfNotNull => jump_if_not_null,
+        Op::IterateRange => iterate_range,
+        Op::JumpUnlessLiteral => jump_unless_literal,
+        Op::JumpUnlessWithin => jump_unless_within,
+        Op::JumpUnlessArray => jump_unless_array,
+        Op::JumpUnlessDict => jump_unless_dict,
+        Op::JumpUnlessVariant => jump_unless_variant,
+        Op::Payload => payload,
+        Op::ElementOrNull => element_or_null,
+        Op::Len => len,
+        Op::LoadConst => load_constant,
+        Op::JumpLess
+        | Op::JumpLessEqual
+        | Op::JumpGreater
+        | Op::JumpGreaterEqual
+        | Op::JumpNotLess
+        | Op::JumpNotLessEqual
+        | Op::JumpNotGreater
+        | Op::JumpNotGreaterEqual => jump_compare,
         Op::JumpIf => jump_if,
         Op::JumpIfNot => jump_if_not,
         Op::Next | Op::NextInt => next,
@@ -443,12 +464,99 @@ calls! {
 
     fn jump_equal_constant(vm, at) -> jumps {
         let right = vm.constants.add(at.field(2) as usize).cast_mut();
-        vm.equal_consuming(at.ip, at.register(1), right)
+        equals(vm, at, right)
     }
 
     fn jump_not_equal_constant(vm, at) -> jumps {
         let right = vm.constants.add(at.field(2) as usize).cast_mut();
-        vm.equal_consuming(at.ip, at.register(1), right).map(|equal| !equal)
+        equals(vm, at, right).map(|equal| !equal)
+    }
+
+    /// An order of two registers that are not two ints or two floats.
+    fn jump_compare(vm, at) -> jumps {
+        let negates = matches!(
+            Op::of(*at.ip),
+            Op::JumpNotLess | Op::JumpNotLessEqual | Op::JumpNotGreater | Op::JumpNotGreaterEqual
+        );
+        let answer = vm.compare_consuming(at.ip, at.register(1), at.register(2));
+        answer.map(|answer| answer != negates)
+    }
+
+    fn jump_if_null(_vm, at) -> jumps {
+        Ok(is_null(at))
+    }
+
+    fn jump_if_not_null(_vm, at) -> jumps {
+        Ok(!is_null(at))
+    }
+
+    fn iterate_range(vm, at) -> jumps {
+        Ok(vm.iterate_range(at.register(1), at.field(2)))
+    }
+
+    fn jump_unless_literal(vm, at) -> jumps {
+        let (value, literal) = (at.register(1), vm.constants.add(at.field(2) as usize));
+        if (*value).tag == (*literal).tag {
+            vm.equal(value, literal.cast_mut()).map(|equal| !equal)
+        } else {
+            Ok(true)
+        }
+    }
+
+    fn jump_unless_within(_vm, at) -> jumps {
+        let value = *at.register(1);
+        let (first, last) = (*at.ip.add(1) as i64, *at.ip.add(2) as i64);
+        Ok(value.tag != tag::INT || !(first..=last).contains(&(value.payload as i64)))
+    }
+
+    fn jump_unless_array(_vm, at) -> jumps {
+        let (value, count) = (*at.register(1), at.field(2) as usize);
+        Ok(value.tag != tag::ARRAY || {
+            let len = (*value.pointer::<Array>()).len();
+            !(len == count || *at.ip.add(1) != 0 && len > count)
+        })
+    }
+
+    fn jump_unless_dict(_vm, at) -> jumps {
+        Ok((*at.register(1)).tag != tag::DICT)
+    }
+
+    fn jump_unless_variant(vm, at) -> jumps {
+        Ok(!vm.is_variant(*at.register(1), *at.ip.add(1)))
+    }
+
+    fn payload(_vm, at) -> stays {
+        let payload = (*(*at.register(2)).pointer::<aether_value::EnumValue>()).payload();
+        let value = payload
+            .get(at.field(3) as usize)
+            .map_or(Raw::null(), |value| *std::ptr::from_ref(value).cast::<Raw>());
+        value.retain();
+        *at.register(1) = value;
+        Ok(())
+    }
+
+    fn element_or_null(_vm, at) -> stays {
+        let array = (*at.register(2)).pointer::<Array>();
+        let place = at.field(3) as usize;
+        let mut value = Raw::null();
+        if place < (*array).len() {
+            value = *(*array).items().add(place);
+            value.retain();
+        }
+        *at.register(1) = value;
+        Ok(())
+    }
+
+    /// The length of what is neither an array nor a text.
+    fn len(vm, at) -> answer {
+        call::call_len(vm, at.ip)
+    }
+
+    fn load_constant(vm, at) -> stays {
+        let value = *vm.constants.add(at.wide() as usize);
+        *at.register(1) = value;
+        value.retain();
+        Ok(())
     }
 
     fn jump_if(_vm, at) -> jumps {
@@ -535,6 +643,37 @@ unsafe fn drop_register(at: At, n: usize) {
         if (*register).is_counted() {
             take(register).release();
         }
+    }
+}
+
+/// Whether the first operand of a jump equals another value. Most texts differ in their length.
+unsafe fn equals(vm: &mut Vm, at: At, right: *mut Raw) -> Result<bool, Raise> {
+    // SAFETY: the operands are values.
+    unsafe {
+        let left = at.register(1);
+        if (*left).tag == tag::STRING && (*right).tag == tag::STRING {
+            let (one, two) = ((*left).pointer::<Str>(), (*right).pointer::<Str>());
+            if (*one).len_bytes() != (*two).len_bytes() {
+                if at.field(3) & 1 != 0 {
+                    take(left).release();
+                }
+                return Ok(false);
+            }
+        }
+        vm.equal_consuming(at.ip, left, right)
+    }
+}
+
+/// Whether the operand of a jump is null; it is consumed if its flag says so.
+unsafe fn is_null(at: At) -> bool {
+    // SAFETY: the instruction's operand is a value.
+    unsafe {
+        let value = at.register(1);
+        let is_null = (*value).tag == tag::NULL;
+        if at.wide() & 1 != 0 && (*value).is_counted() {
+            take(value).release();
+        }
+        is_null
     }
 }
 
