@@ -19,6 +19,7 @@ mod case;
 mod command;
 mod diff;
 mod execute;
+pub mod hot;
 mod plants;
 mod running;
 

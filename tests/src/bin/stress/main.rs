@@ -16,6 +16,7 @@
 mod collect;
 mod interleave;
 mod mutate;
+mod native;
 mod refuse;
 mod slices;
 
@@ -41,6 +42,14 @@ struct Options {
     progress: Option<PathBuf>,
     planted: bool,
     mutants: Option<usize>,
+    /// Random programs with machine code, and nothing else.
+    hot: Option<u64>,
+    /// The first of them.
+    seed: u64,
+    /// A program to be run in their place.
+    program: Option<PathBuf>,
+    /// Where those that differ are written.
+    write: Option<PathBuf>,
 }
 
 impl Options {
@@ -52,6 +61,10 @@ impl Options {
             progress: None,
             planted: false,
             mutants: None,
+            hot: None,
+            seed: 0,
+            program: None,
+            write: None,
         };
         while let Some(word) = words.next() {
             if word == "--planted" {
@@ -65,6 +78,10 @@ impl Options {
                     options.budget = Some(Duration::from_secs(value.parse().map_err(|_| invalid())?));
                 }
                 "--mutants" => options.mutants = Some(value.parse().map_err(|_| invalid())?),
+                "--hot" => options.hot = Some(value.parse().map_err(|_| invalid())?),
+                "--seed" => options.seed = value.parse().map_err(|_| invalid())?,
+                "--program" => options.program = Some(value.into()),
+                "--write" => options.write = Some(value.into()),
                 "--only" => options.only = Some(value),
                 "--jobs" => options.jobs = value.parse::<usize>().map_err(|_| invalid())?.max(1),
                 "--progress" => options.progress = Some(value.into()),
@@ -168,7 +185,7 @@ fn run() -> Result<bool, String> {
     let options = Options::read(std::env::args().skip(1))?;
     let planted = options.planted.then_some("tests/planted/stress");
     let mut orders = Vec::new();
-    if options.mutants.is_none() {
+    if options.mutants.is_none() && options.hot.is_none() && options.program.is_none() {
         let programs = if options.planted {
             interleave::PLANTED
         } else {
@@ -187,10 +204,15 @@ fn run() -> Result<bool, String> {
     };
     if let Some(count) = work.options.mutants {
         mutate::run(&work, count);
+    } else if work.options.hot.is_some() || work.options.program.is_some() {
+        native::run(&work);
     } else {
         collect::run(&work);
         slices::run(&work);
         refuse::run(&work);
+        if !work.options.planted && work.options.only.is_none() {
+            native::run(&work);
+        }
     }
     if !orders.is_empty() {
         work.cases = orders;
