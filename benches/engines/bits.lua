@@ -53,7 +53,7 @@ local function subsets(mask)
 end
 
 local function main()
-  local rounds = 600000
+  local rounds = 1200000
   local x = 2463534242
   local sum = 0
   for i = 0, rounds - 1 do

@@ -27,7 +27,7 @@ def engines(aether):
     """The engines that are installed: name, extension of the program, command, what is added to the environment."""
     known = [
         ("Aether", ".ae", [aether], {}),
-        ("interpreter", ".ae", [aether], {"AETHER_JIT_TEST": "off"}),
+        ("interpreter", ".ae", [aether], {"AETHER_JIT": "0"}),
         ("Lua 5.4", ".lua", ["lua5.4"], {}),
         ("LuaJIT", ".lua", ["luajit"], {}),
     ]
