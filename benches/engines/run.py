@@ -50,7 +50,7 @@ def run(command, environment):
 
 
 def measure(program, available, rounds):
-    """The best time of each engine, None for one that failed or disagrees with the first interpreter, and complaints."""
+    """The best time of each engine, None for one that failed or disagrees with the others, and complaints."""
     best = {name: math.inf for name, *_ in available}
     texts = {}
     complaints = []
