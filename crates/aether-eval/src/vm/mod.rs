@@ -264,8 +264,6 @@ pub(crate) struct Vm {
     pub(super) jit_options: crate::jit_options::JitOptions,
     /// Activations of machine code on the native stack.
     pub(super) native_depth: u32,
-    /// Loops on the native stack.
-    pub(super) loop_depth: u32,
     /// Why machine code was left for good.
     pub(super) jit_end: Option<crate::jit::End>,
     /// Where the loop goes on that was told to end for the other one.
@@ -390,7 +388,6 @@ impl Vm {
             jit: None,
             jit_options: crate::jit_options::JitOptions::default(),
             native_depth: 0,
-            loop_depth: 0,
             jit_end: None,
             resume_ip: std::ptr::null_mut(),
             one_is_done: false,
