@@ -43,7 +43,7 @@ const KEPT: usize = 3;
 /// Homes for doubles: `xmm2` to `xmm15`.
 const XMM_HOMES: std::ops::Range<u8> = 2..16;
 /// Most passes over a function.
-const MOST_PASSES: usize = 6;
+const MOST_PASSES: usize = 8;
 /// Bytes that the code of one function may take.
 const MOST_BYTES: usize = 1 << 20;
 
@@ -181,7 +181,7 @@ struct Slow {
 }
 
 /// What the jumps to a block bring.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Incoming {
     /// The type that all have that have one.
     ty: Option<Ty>,
@@ -293,12 +293,10 @@ pub(super) fn compile(code: &Code, profile: &Profile, facts: &Facts) -> Option<C
     };
     let mut incoming: Vec<Option<Vec<Incoming>>> = vec![None; flow.blocks.len()];
     let interference = interference(code, &flow, registers);
-    let mut known = None;
     for pass in 0..MOST_PASSES {
         let mut emitter = Emitter::new(code, profile, facts, &flow, homes.clone(), incoming, pass);
         emitter.function();
-        let is_settled = pass > 1 && known.as_ref() == Some(&emitter.summary());
-        known = Some(emitter.summary());
+        let is_settled = pass > 1 && emitter.incoming == emitter.last_incoming;
         if emitter.asm.position() > MOST_BYTES {
             return None;
         }
@@ -383,11 +381,6 @@ impl<'a> Emitter<'a> {
             places: Vec::new(),
             reachable: false,
         }
-    }
-
-    /// What tells one pass from the next.
-    fn summary(&self) -> (usize, usize, usize) {
-        (self.asm.position(), self.exits.len(), self.slows.len())
     }
 
     /// Gives the homes to the registers that are used most.

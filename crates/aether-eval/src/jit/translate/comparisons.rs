@@ -32,7 +32,7 @@ impl Emitter<'_> {
         if !self.need_operand(left, lt) || !self.need_operand(right, rt) {
             return Some(FlagTest::Never);
         }
-        if lt == Ty::Int {
+        if (lt, rt) == (Ty::Int, Ty::Int) {
             let left_src = self.int_operand(left);
             let right_src = self.int_operand(right);
             match (left_src, right_src) {
