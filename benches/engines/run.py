@@ -6,7 +6,7 @@
 For each program the table has the best of N runs of each engine, in seconds of the processor in user mode, and how
 many times the others' it is. The runs of the engines alternate, so that other work on the machine hits all of them.
 Exits with status 1 if a program fails or two engines print different texts; such an engine has no time in the table.
-Engines that are not installed are left out.
+Of Lua and LuaJIT, those that are not installed are left out.
 """
 
 import argparse
@@ -79,10 +79,13 @@ def measure(program, available, rounds):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--aether", default=os.path.join(ROOT, "target/release/aether"))
+    arguments.add_argument("--aether", default=os.path.join(ROOT, "target/release/aether"),
+                           metavar="PATH", help="the build to measure (target/release/aether)")
     arguments.add_argument("-n", type=int, default=3, metavar="ROUNDS", help="runs of each program (3)")
     arguments.add_argument("names", nargs="*", metavar="NAME", help="programs, all if there is none")
     options = arguments.parse_args()
+    if not shutil.which(options.aether):
+        arguments.error(f"{options.aether} is no program; build it, or name one with --aether")
     present = sorted(entry[:-3] for entry in os.listdir(FOLDER) if entry.endswith(".ae"))
     unknown = set(options.names) - set(present)
     if unknown:
