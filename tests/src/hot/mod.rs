@@ -159,7 +159,10 @@ pub fn see(text: &str, tier: Tier, conditions: Conditions) -> Result<Seen, Error
         error.push(rejection.to_string());
     }
     let steps = engine.total_steps();
-    let held = (engine.heap().live_objects() as u64, engine.heap().live_bytes() as u64);
+    let held = (
+        engine.heap().live_objects() as u64,
+        engine.heap().live_bytes() as u64,
+    );
     let report = engine.shut_down();
     Ok(Seen {
         output: host.stdout() + &host.stderr(),

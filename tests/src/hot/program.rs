@@ -65,7 +65,14 @@ const KINDS: &[Kind] = &[
     Kind::Scalar,
 ];
 
-const SCALARS: &[Kind] = &[Kind::Int, Kind::Int, Kind::Float, Kind::Text, Kind::Bool, Kind::Scalar];
+const SCALARS: &[Kind] = &[
+    Kind::Int,
+    Kind::Int,
+    Kind::Float,
+    Kind::Text,
+    Kind::Bool,
+    Kind::Scalar,
+];
 
 /// Ints where something happens.
 const INTS: &[&str] = &[
@@ -302,7 +309,10 @@ impl Generator {
         }
         if levels > 0 && self.rarely(25) {
             let condition = self.expression(Kind::Bool, levels - 1);
-            let (yes, no) = (self.expression(kind, levels - 1), self.expression(kind, levels - 1));
+            let (yes, no) = (
+                self.expression(kind, levels - 1),
+                self.expression(kind, levels - 1),
+            );
             return match self.below(3) {
                 0 => format!("({condition} ? {yes} : {no})"),
                 1 => format!("(match {condition} {{ true => ({yes}), _ => ({no}) }})"),
@@ -313,10 +323,12 @@ impl Generator {
     }
 
     fn of_kind(&mut self, kind: Kind, levels: usize) -> String {
-        let likes_variable = if levels == 0 { self.below(4) > 0 } else { self.rarely(3) };
-        if likes_variable
-            && let Some(name) = self.variable(kind, false)
-        {
+        let likes_variable = if levels == 0 {
+            self.below(4) > 0
+        } else {
+            self.rarely(3)
+        };
+        if likes_variable && let Some(name) = self.variable(kind, false) {
             return name;
         }
         match kind {
@@ -387,18 +399,27 @@ impl Generator {
         match self.below(34) {
             0..=9 => {
                 let operator = self.pick(&["+", "-", "+", "-", "*", "+", "-", "*", "/", "%"]);
-                let (a, b) = (self.expression(Kind::Int, levels), self.expression(Kind::Int, levels));
+                let (a, b) = (
+                    self.expression(Kind::Int, levels),
+                    self.expression(Kind::Int, levels),
+                );
                 format!("({a} {operator} {b})")
             }
             10..=13 => {
-                let (a, b) = (self.expression(Kind::Int, levels), self.expression(Kind::Int, levels));
+                let (a, b) = (
+                    self.expression(Kind::Int, levels),
+                    self.expression(Kind::Int, levels),
+                );
                 let m = self.pick(&["1000003", "97", "1024", "7", "9999991", "-13"]);
                 let operator = self.pick(&["+", "-", "*"]);
                 format!("(({a} {operator} {b}) % {m})")
             }
             14..=16 => {
                 let operator = self.pick(&["&", "|", "^"]);
-                let (a, b) = (self.expression(Kind::Int, levels), self.expression(Kind::Int, levels));
+                let (a, b) = (
+                    self.expression(Kind::Int, levels),
+                    self.expression(Kind::Int, levels),
+                );
                 format!("({a} {operator} {b})")
             }
             17..=18 => {
@@ -408,7 +429,8 @@ impl Generator {
                     let b = self.expression(Kind::Int, levels);
                     format!("({b} & 63)")
                 } else {
-                    self.pick(&["1", "3", "5", "31", "63", "0", "64", "-1"]).to_owned()
+                    self.pick(&["1", "3", "5", "31", "63", "0", "64", "-1"])
+                        .to_owned()
                 };
                 format!("({a} {operator} {b})")
             }
@@ -469,7 +491,10 @@ impl Generator {
                 format!("{function}({a})")
             }
             _ => {
-                let (a, b) = (self.expression(Kind::Int, levels), self.expression(Kind::Int, levels));
+                let (a, b) = (
+                    self.expression(Kind::Int, levels),
+                    self.expression(Kind::Int, levels),
+                );
                 let function = self.pick(&["min", "max"]);
                 format!("{function}({a}, {b})")
             }
@@ -625,7 +650,10 @@ impl Generator {
             }
             6 => {
                 let operator = self.pick(&["==", "!=", "<", ">="]);
-                let (a, b) = (self.expression(Kind::Text, levels), self.expression(Kind::Text, levels));
+                let (a, b) = (
+                    self.expression(Kind::Text, levels),
+                    self.expression(Kind::Text, levels),
+                );
                 format!("({a} {operator} {b})")
             }
             7..=8 => {
@@ -636,7 +664,10 @@ impl Generator {
             }
             9 => {
                 let operator = self.pick(&["&&", "||"]);
-                let (a, b) = (self.expression(Kind::Bool, levels), self.expression(Kind::Bool, levels));
+                let (a, b) = (
+                    self.expression(Kind::Bool, levels),
+                    self.expression(Kind::Bool, levels),
+                );
                 format!("({a} {operator} {b})")
             }
             10 => format!("(!{})", self.operand(Kind::Bool, levels)),
@@ -937,7 +968,9 @@ impl Generator {
         };
         if matches!(kind, Kind::Int | Kind::Float) && self.random.bool() {
             let operator = if kind == Kind::Int {
-                self.pick(&["+=", "-=", "*=", "+=", "-=", "&=", "|=", "^=", "%=", "/=", ">>=", "<<="])
+                self.pick(&[
+                    "+=", "-=", "*=", "+=", "-=", "&=", "|=", "^=", "%=", "/=", ">>=", "<<=",
+                ])
             } else {
                 self.pick(&["+=", "-=", "*=", "/=", "%="])
             };
@@ -1048,7 +1081,11 @@ impl Generator {
         };
         let line = match self.below(6) {
             0..=2 => {
-                let value = self.strict(if kind == Kind::Array { Kind::Int } else { Kind::Float });
+                let value = self.strict(if kind == Kind::Array {
+                    Kind::Int
+                } else {
+                    Kind::Float
+                });
                 format!("if ({name}.length < 40) {{ {name}.push({value}) }}")
             }
             3 => format!("{name}.pop()"),
@@ -1058,7 +1095,9 @@ impl Generator {
                 match self.below(3) {
                     0 => format!("{name}.sort()"),
                     1 => format!("{name}.sort((p, q) => q - p)"),
-                    _ => format!("{name}.sort(fn(p, q) {{ if (p < q) {{ return -1 }}  return p > q ? 1 : 0 }})"),
+                    _ => format!(
+                        "{name}.sort(fn(p, q) {{ if (p < q) {{ return -1 }}  return p > q ? 1 : 0 }})"
+                    ),
                 }
             }
         };
@@ -1077,7 +1116,9 @@ impl Generator {
         let value = self.expression(kind, 1);
         let name = self.variable(Kind::Int, false).unwrap_or_else(|| "0".to_owned());
         if self.weight > 100 {
-            self.line(&format!("if ({name} % 61 == 7) {{ println(\"at\", {name}, {value}) }}"));
+            self.line(&format!(
+                "if ({name} % 61 == 7) {{ println(\"at\", {name}, {value}) }}"
+            ));
         } else {
             self.line(&format!("println({value}, {name})"));
         }
@@ -1232,8 +1273,14 @@ impl Generator {
     fn repetition(&mut self, levels: usize) {
         let turns = self.room();
         let item = self.fresh("i");
-        let label = if self.rarely(4) { Some(self.fresh("outer")) } else { None };
-        let prefix = label.as_ref().map_or_else(String::new, |label| format!("{label}: "));
+        let label = if self.rarely(4) {
+            Some(self.fresh("outer"))
+        } else {
+            None
+        };
+        let prefix = label
+            .as_ref()
+            .map_or_else(String::new, |label| format!("{label}: "));
         let body = |this: &mut Self| {
             let count = this.random.usize(1..5);
             this.statements(count, levels);
@@ -1263,7 +1310,11 @@ impl Generator {
             5..=6 => {
                 let kind = self.pick(&[Kind::Array, Kind::Array, Kind::Floats]);
                 let array = self.expression(kind, 1);
-                let item_kind = if kind == Kind::Array { Kind::Int } else { Kind::Float };
+                let item_kind = if kind == Kind::Array {
+                    Kind::Int
+                } else {
+                    Kind::Float
+                };
                 self.open(&format!("{prefix}for {item} in {array} {{"));
                 self.turns(12, label, |this| {
                     this.declare(&item, item_kind, true);
@@ -1692,7 +1743,10 @@ fn countdown(n) { return Countdown { n: n } }
             }
             1 => {
                 let function = self.pick(&["len", "abs", "min", "range", "str", "type", "int"]);
-                format!("{function} = fn(...v) {{ return {} }}", if function == "range" { "[1, 2]" } else { "7" })
+                format!(
+                    "{function} = fn(...v) {{ return {} }}",
+                    if function == "range" { "[1, 2]" } else { "7" }
+                )
             }
             2 => format!("{global} = null"),
             3 => format!("{global} = 2.5"),
@@ -1865,13 +1919,36 @@ fn own(v, n) { if (n == 0) { return v }  return own(v, n - 1) }
                 _ => self.pick(OTHERS).to_owned(),
             };
             let constant = self.pick(&[
-                "0", "1", "-1", "2", "3", "7", "8", "10", "1000", "-8", "63", "4294967296", "0.5", "2.0", "3.0",
-                "-0.0", "0.1", "1e300", "\"b\"", "null", "true", "9223372036854775807",
+                "0",
+                "1",
+                "-1",
+                "2",
+                "3",
+                "7",
+                "8",
+                "10",
+                "1000",
+                "-8",
+                "63",
+                "4294967296",
+                "0.5",
+                "2.0",
+                "3.0",
+                "-0.0",
+                "0.1",
+                "1e300",
+                "\"b\"",
+                "null",
+                "true",
+                "9223372036854775807",
             ]);
             let body = body.replace('K', constant);
             self.line(&format!("fn op{number}(a, b) {{ {body} }}"));
         }
-        let makers: Vec<String> = OPERANDS.iter().map(|operand| format!("() => ({operand})")).collect();
+        let makers: Vec<String> = OPERANDS
+            .iter()
+            .map(|operand| format!("() => ({operand})"))
+            .collect();
         self.line(&format!("let makers = [{}]", makers.join(",\n  ")));
         self.line("let count = 0");
         for _ in 0..self.random.usize(1..4) {
@@ -1916,7 +1993,9 @@ println(count, held, box, cells, rows, flags)
 
 /// An expression that may stand before `.`, `[` and `(`.
 fn wrapped(text: &str) -> String {
-    let is_simple = text.chars().all(|character| character.is_alphanumeric() || character == '_')
+    let is_simple = text
+        .chars()
+        .all(|character| character.is_alphanumeric() || character == '_')
         && !text.starts_with(|first: char| first.is_ascii_digit());
     if is_simple {
         text.to_owned()

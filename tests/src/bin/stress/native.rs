@@ -6,8 +6,8 @@
 //! program of one's own, which is stopped at many places.
 
 use std::fs;
-use std::path::Path;
 use std::panic::catch_unwind;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -31,7 +31,9 @@ pub(crate) fn run(work: &Work) {
         run_file(work, path);
         return;
     }
-    let count = options.hot.unwrap_or(if options.budget.is_some() { FEWER } else { PROGRAMS });
+    let count = options
+        .hot
+        .unwrap_or(if options.budget.is_some() { FEWER } else { PROGRAMS });
     let first = options.seed;
     let started = Instant::now();
     let next = AtomicU64::new(first);
@@ -104,7 +106,11 @@ fn compare(seed: u64, text: &str, stops: usize) -> Result<u64, String> {
     let run = |tier, conditions| see(text, tier, conditions).map_err(|error| error.to_string());
     let usual = Conditions::default();
     let plain = run(Tier::Interpreter, usual)?;
-    if plain.error.iter().any(|line| line.contains("syntax") || line.contains("Expected expression")) {
+    if plain
+        .error
+        .iter()
+        .any(|line| line.contains("syntax") || line.contains("Expected expression"))
+    {
         return Err(format!("no program: {:?}", plain.error));
     }
     let judge = |tier: Tier, conditions| {

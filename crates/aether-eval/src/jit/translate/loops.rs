@@ -1,0 +1,114 @@
+//! Turns of `for` loops.
+
+use crate::jit::effects::{Successors, successors};
+use crate::jit::emit::{Emitter, Ty};
+use crate::jit::offsets;
+use crate::jit::x64::{Alu, Cond, Mem, RAX, RCX, RDX, Shift};
+use aether_value::tag;
+
+impl Emitter<'_> {
+    /// Releases what a register holds, which is about to be overwritten.
+    pub(super) fn release_old(&mut self, register: usize) {
+        let ty = self.ty(register);
+        if ty.is_plain() {
+            return;
+        }
+        let past = self.asm.label();
+        if ty == Ty::Any {
+            self.asm.cmp8_imm(Self::memory(register), tag::COUNTED);
+            self.asm.jump_if(Cond::Below, past);
+        }
+        self.asm.load(RAX, Self::payload(register));
+        self.asm.store8_imm(Self::memory(register), tag::NULL);
+        self.set_in_memory(register, Ty::Any);
+        self.release();
+        self.asm.bind(past);
+        self.complete_slows();
+    }
+
+    pub(super) fn next_item(&mut self, state: usize) {
+        let Successors::Branch(targets) = successors(self.code, self.word) else {
+            return;
+        };
+        let target = targets[0];
+        let site = self.site();
+        let item = state + 2;
+        match self.expected(state, site.operands[0]) {
+            Ty::Int => {
+                if !self.need(state, Ty::Int) {
+                    return;
+                }
+                let end = state + 1;
+                if self.ty(end) != Ty::Int && !self.need(end, Ty::Int) {
+                    return;
+                }
+                self.release_old(item);
+                let now = self.int(state);
+                let limit = self.int(end);
+                self.bring(RAX, now);
+                let past = self.asm.label();
+                self.alu(Alu::Cmp, RAX, limit);
+                self.asm.jump_if(Cond::GreaterEqual, past);
+                let before = (self.known(state), self.known(item));
+                self.define(item, Ty::Int, RAX);
+                self.asm.alu_imm(Alu::Add, RAX, 1);
+                self.define(state, Ty::Int, RAX);
+                self.spend_and_jump(target);
+                self.asm.bind(past);
+                self.set(item, before.1);
+                self.set(state, before.0);
+                // The loop is over.
+                self.asm.store8_imm(Self::memory(state), tag::NULL);
+                self.set_null_in_memory(state);
+                self.reachable = true;
+            }
+            Ty::Items => {
+                if !self.need(state, Ty::Items) {
+                    return;
+                }
+                let position = state + 1;
+                if self.ty(position) != Ty::Int && !self.need(position, Ty::Int) {
+                    return;
+                }
+                self.release_old(item);
+                let seen = site.result;
+                let over = self.asm.label();
+                let at = self.int(position);
+                let items = self.pointer(state, RCX);
+                self.bring(RAX, at);
+                self.asm.load32(RDX, Mem(items, offsets::SHAPE));
+                self.asm.alu(Alu::Cmp, RAX, RDX);
+                self.asm.jump_if(Cond::AboveEqual, over);
+                let before = self.known_all();
+                self.asm.mov(RDX, RAX);
+                self.asm.shift_imm(Shift::Left, RDX, 4);
+                self.asm.alu(Alu::Add, RDX, items);
+                self.asm.mov(RCX, RDX);
+                // The test of the item comes before the position moves.
+                let ty = Ty::guess(seen);
+                if let Some(tag) = ty.tag() {
+                    let exit = self.exit();
+                    self.asm.cmp8_imm(Mem(RCX, offsets::ITEMS), tag);
+                    self.asm.jump_if(Cond::NotEqual, exit);
+                    if let Ty::Instance(shape) = ty {
+                        self.asm.load(RDX, Mem(RCX, offsets::ITEMS + 8));
+                        self.asm
+                            .alu32_mem_imm(Alu::Cmp, Mem(RDX, offsets::SHAPE), shape as i32);
+                        self.asm.jump_if(Cond::NotEqual, exit);
+                    }
+                }
+                self.asm.alu_imm(Alu::Add, RAX, 1);
+                self.define(position, Ty::Int, RAX);
+                self.load_value(item, RCX, offsets::ITEMS, seen, None);
+                self.complete_slows();
+                self.spend_and_jump(target);
+                self.asm.bind(over);
+                self.restore(before);
+                self.reachable = true;
+                // At the end the interpreter releases what the loop went through.
+                self.step();
+            }
+            _ => self.step(),
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! Constants, copies and moves between registers, and what counting them takes.
+
+use super::X0;
+use crate::jit::emit::{Emitter, Known, SlowKind, Ty};
+use crate::jit::offsets;
+use crate::jit::profile::Seen;
+use crate::jit::x64::{Alu, Cond, Gpr, Mem, RAX, RCX, RDX, Xmm};
+use aether_value::tag;
+
+impl Emitter<'_> {
+    pub(super) fn copy(&mut self, to: usize, from: usize) {
+        self.copy_or_move(to, from, false);
+    }
+
+    /// R\[to\] = R\[from\], the memory of which is overwritten without a release.
+    pub(super) fn copy_or_move(&mut self, to: usize, from: usize, moves: bool) {
+        let known = self.known(from);
+        match known.ty {
+            Ty::Bool if self.gpr(from).is_none() => {
+                self.asm.load8(RAX, Self::payload(from));
+                self.define(to, Ty::Bool, RAX);
+            }
+            Ty::Int | Ty::Bool => {
+                let value = self.int(from);
+                self.bring(RAX, value);
+                self.define(to, known.ty, RAX);
+            }
+            Ty::Float => {
+                let value = self.double(from, X0);
+                self.define_double(to, value);
+            }
+            Ty::Null => self.set_null(to),
+            ty => {
+                // Through memory, with its count.
+                self.asm.load8(RCX, Self::memory(from));
+                self.asm.load(RDX, Self::payload(from));
+                if moves {
+                    self.asm.store8_imm(Self::memory(from), tag::NULL);
+                }
+                self.store_counted(to, ty, !moves);
+                if moves {
+                    self.set_null_in_memory(from);
+                }
+                return;
+            }
+        }
+        if moves {
+            self.set_null(from);
+        }
+    }
+
+    /// Puts a value with its count into a register of the window of a call, in memory alone: such a register may share its
+    /// home with an operand of the call.
+    pub(super) fn copy_into_window(&mut self, to: usize, from: usize) {
+        if self.is_plain(from) {
+            self.store_plain(Self::memory(to), from);
+            self.set_in_memory(to, Ty::Any);
+            return;
+        }
+        self.asm.load8(RCX, Self::memory(from));
+        self.asm.load(RDX, Self::payload(from));
+        self.store_counted(to, Ty::Any, true);
+        self.complete_slows();
+    }
+
+    pub(super) fn set_null_in_memory(&mut self, register: usize) {
+        self.set(
+            register,
+            Known {
+                ty: Ty::Null,
+                home: false,
+                mem: true,
+            },
+        );
+    }
+
+    /// R\[to\] = the value whose tag is in `rcx` and whose payload in `rdx`. Last in an instruction.
+    pub(super) fn store_counted(&mut self, to: usize, ty: Ty, retains: bool) {
+        let place = Self::memory(to);
+        self.asm.store8(place, RCX);
+        self.asm.store(place.offset(8), RDX);
+        self.set_in_memory(to, ty);
+        if ty != Ty::Any
+            && let Some(home) = self.gpr(to)
+        {
+            self.asm.mov(home, RDX);
+            self.set(
+                to,
+                Known {
+                    ty,
+                    home: true,
+                    mem: true,
+                },
+            );
+        }
+        if retains {
+            self.retain(ty);
+        }
+    }
+
+    /// Adds a count to the value whose tag is in `rcx` and whose payload in `rdx`.
+    pub(super) fn retain(&mut self, ty: Ty) {
+        let past = self.asm.label();
+        if ty == Ty::Any {
+            self.asm.alu32_imm(Alu::Cmp, RCX, i32::from(tag::COUNTED));
+            self.asm.jump_if(Cond::Below, past);
+        }
+        self.asm.alu32_mem_imm(Alu::Add, Mem(RDX, offsets::COUNT), 1);
+        let (slow, join) = self.slow(SlowKind::Retain);
+        self.asm.jump_if(Cond::Sign, slow);
+        self.asm.bind(join);
+        self.asm.bind(past);
+    }
+
+    /// Gives back a count of the object in `rax`.
+    pub(super) fn release(&mut self) {
+        self.asm.alu32_mem_imm(Alu::Sub, Mem(RAX, offsets::COUNT), 1);
+        let (slow, join) = self.slow(SlowKind::Release);
+        self.asm.jump_if(Cond::LessEqual, slow);
+        self.asm.bind(join);
+    }
+
+    pub(super) fn assign(&mut self, to: usize, from: usize, moves: bool) {
+        let old = self.ty(to);
+        let new = self.ty(from);
+        if old.is_plain() {
+            self.copy_or_move(to, from, moves);
+            return;
+        }
+        if !new.is_plain() {
+            self.asm.lea(RCX, Self::memory(to));
+            self.store_any(from, moves);
+            if moves {
+                self.set_null_in_memory(from);
+            }
+            let ty = self.ty(from);
+            let known = if moves { new } else { ty };
+            self.set_in_memory(to, known);
+            self.complete_slows();
+            return;
+        }
+        // What the register held is released; memory must not say that it still holds it.
+        let past = self.asm.label();
+        if old == Ty::Any {
+            self.asm.cmp8_imm(Self::memory(to), tag::COUNTED);
+            self.asm.jump_if(Cond::Below, past);
+        }
+        self.asm.load(RAX, Self::payload(to));
+        self.asm.store8_imm(Self::memory(to), tag::NULL);
+        self.set_null_in_memory(to);
+        self.release();
+        self.asm.bind(past);
+        // The release comes back to here with the homes as they are now.
+        self.complete_slows();
+        self.copy_or_move(to, from, moves);
+    }
+
+    /// Puts a value that memory holds at the address in `rcx`, and releases what was there, last of all.
+    pub(super) fn store_any(&mut self, from: usize, moves: bool) {
+        let ty = self.ty(from);
+        let source = Self::memory(from);
+        if !moves {
+            let past = self.asm.label();
+            if ty == Ty::Any {
+                self.asm.cmp8_imm(source, tag::COUNTED);
+                self.asm.jump_if(Cond::Below, past);
+            }
+            self.asm.load(RDX, source.offset(8));
+            self.asm.alu32_mem_imm(Alu::Add, Mem(RDX, offsets::COUNT), 1);
+            let (slow, join) = self.slow(SlowKind::RetainKeeping);
+            self.asm.jump_if(Cond::Sign, slow);
+            self.asm.bind(join);
+            self.asm.bind(past);
+        }
+        let (counted, done) = (self.asm.label(), self.asm.label());
+        let place = Mem(RCX, 0);
+        self.asm.cmp8_imm(place, tag::COUNTED);
+        self.asm.jump_if(Cond::AboveEqual, counted);
+        for is_counted in [false, true] {
+            if is_counted {
+                self.asm.bind(counted);
+                self.asm.load(RDX, place.offset(8));
+            }
+            self.asm.load(RAX, source.offset(8));
+            self.asm.store(place.offset(8), RAX);
+            self.asm.load8(RAX, source);
+            self.asm.store8(place, RAX);
+            if moves {
+                self.asm.store8_imm(source, tag::NULL);
+            }
+            if is_counted {
+                self.asm.mov(RAX, RDX);
+                self.release();
+            } else {
+                self.asm.jump(done);
+            }
+        }
+        self.asm.bind(done);
+    }
+
+    pub(super) fn load_constant(&mut self, to: usize) {
+        let number = (self.instruction() >> 32) as u32 as usize;
+        let value = self.constant(number);
+        match value.tag {
+            tag::INT => self.define_int(to, value.payload as i64),
+            tag::FLOAT => {
+                self.load_float(X0, f64::from_bits(value.payload));
+                self.define_double(to, X0);
+            }
+            tag::STRING => {
+                self.asm.mov_imm(RCX, i64::from(value.tag));
+                self.asm.mov_imm(RDX, value.payload as i64);
+                self.store_counted(to, Ty::Text, true);
+            }
+            _ => self.step(),
+        }
+    }
+
+    pub(super) fn load_float(&mut self, to: Xmm, value: f64) {
+        if value.to_bits() == 0 {
+            self.asm.xorps(to, to);
+        } else {
+            self.asm.mov_imm(RAX, value.to_bits() as i64);
+            self.asm.bits_to_double(to, RAX);
+        }
+    }
+
+    pub(super) fn drop_registers(&mut self, registers: &[usize]) {
+        let mut released = 0;
+        for &register in registers {
+            released += usize::from(!self.ty(register).is_plain());
+        }
+        // More than one release would need the state between them.
+        if released > 1 {
+            self.step();
+            return;
+        }
+        for &register in registers {
+            let ty = self.ty(register);
+            if !ty.is_plain() {
+                let past = self.asm.label();
+                if ty == Ty::Any {
+                    self.asm.cmp8_imm(Self::memory(register), tag::COUNTED);
+                    self.asm.jump_if(Cond::Below, past);
+                }
+                self.asm.load(RAX, Self::payload(register));
+                self.asm.store8_imm(Self::memory(register), tag::NULL);
+                self.set_in_memory(register, Ty::Any);
+                self.release();
+                self.asm.bind(past);
+            }
+        }
+        for &register in registers {
+            self.set_in_memory(register, Ty::Any);
+        }
+    }
+
+    /// R\[to\] = the value at `base + offset`, as it was seen; `released` is a register whose object is released after.
+    pub(super) fn load_value(&mut self, to: usize, base: Gpr, offset: i32, seen: Seen, refuses: Option<u8>) {
+        let place = Mem(base, offset);
+        let ty = Ty::guess(seen);
+        let exit = if ty != Ty::Any || refuses.is_some() {
+            Some(self.exit())
+        } else {
+            None
+        };
+        if let (Some(tag), Some(exit)) = (ty.tag(), exit) {
+            self.asm.cmp8_imm(place, tag);
+            self.asm.jump_if(Cond::NotEqual, exit);
+        } else if let (Some(refused), Some(exit)) = (refuses, exit) {
+            self.asm.cmp8_imm(place, refused);
+            self.asm.jump_if(Cond::Equal, exit);
+        }
+        match ty {
+            Ty::Int | Ty::Bool => {
+                let target = self.gpr(to);
+                let register = target.unwrap_or(RAX);
+                if ty == Ty::Bool {
+                    self.asm.load8(register, place.offset(8));
+                } else {
+                    self.asm.load(register, place.offset(8));
+                }
+                self.define(to, ty, register);
+            }
+            Ty::Float => {
+                let register = self.xmm(to).unwrap_or(X0);
+                self.asm.load_double(register, place.offset(8));
+                self.define_double(to, register);
+            }
+            Ty::Instance(shape) => {
+                self.asm.load(RDX, place.offset(8));
+                self.asm
+                    .alu32_mem_imm(Alu::Cmp, Mem(RDX, offsets::SHAPE), shape as i32);
+                if let Some(exit) = exit {
+                    self.asm.jump_if(Cond::NotEqual, exit);
+                }
+                self.asm.mov_imm(RCX, i64::from(tag::INSTANCE));
+                self.store_counted(to, ty, true);
+            }
+            _ => {
+                self.asm.load(RDX, place.offset(8));
+                self.asm.load8(RCX, place);
+                self.store_counted(to, ty, true);
+            }
+        }
+    }
+}
