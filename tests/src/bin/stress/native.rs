@@ -3,7 +3,7 @@
 //!
 //! A program is known by its seed, which every breach tells. `--hot N` runs N programs and nothing else, `--seed S` says
 //! where to begin, `--write DIR` writes the programs that differ there, or the only one. `--program FILE` compares a
-//! program of one's own, stopped where that seed says.
+//! program of one's own, which is stopped at many places.
 
 use std::fs;
 use std::panic::catch_unwind;
@@ -52,7 +52,10 @@ pub(crate) fn run(work: &Work) {
                     if count == 1 {
                         write(work, seed, &text);
                     }
-                    match catch_unwind(|| compare(seed, &text)) {
+                    match catch_unwind(|| {
+                        let is_stopped = fastrand::Rng::with_seed(seed).u64(0..STOPPED) == 0;
+                        compare(seed, &text, if is_stopped { STOPS } else { 0 })
+                    }) {
                         Ok(Ok(taken)) => drop(steps.fetch_add(taken, Ordering::Relaxed)),
                         Ok(Err(difference)) => report(work, seed, &text, &difference),
                         Err(_) => report(work, seed, &text, "a panic"),
@@ -80,7 +83,7 @@ fn run_file(work: &Work, path: &Path) {
         println!("{} steps", seen.steps);
     }
     let seed = work.options.seed;
-    if let Err(difference) = compare(seed, &text) {
+    if let Err(difference) = compare(seed, &text, 10 * STOPS) {
         work.add_violation(format!("{}: {}", path.display(), difference.trim_end()));
     }
 }
@@ -97,8 +100,9 @@ fn write(work: &Work, seed: u64, text: &str) {
     }
 }
 
-/// The steps that a program takes; an error that tells what differs, if anything does.
-fn compare(seed: u64, text: &str) -> Result<u64, String> {
+/// The steps that a program takes; an error that tells what differs, if anything does. It is also stopped at so many
+/// places.
+fn compare(seed: u64, text: &str, stops: usize) -> Result<u64, String> {
     let run = |tier, conditions| see(text, tier, conditions).map_err(|error| error.to_string());
     let usual = Conditions::default();
     let plain = run(Tier::Interpreter, usual)?;
@@ -127,13 +131,13 @@ fn compare(seed: u64, text: &str) -> Result<u64, String> {
     };
     judge(Tier::Eager, collecting)?;
     let mut random = fastrand::Rng::with_seed(seed);
-    if random.u64(0..STOPPED) == 0 {
+    if stops > 0 {
         let slices = Conditions {
             slices: random.usize(1..50),
             ..usual
         };
         judge(Tier::Eager, slices)?;
-        for _ in 0..STOPS {
+        for _ in 0..stops {
             let stopped = Conditions {
                 max_steps: random.u64(1..=plain.steps.max(1)),
                 ..usual
