@@ -105,6 +105,7 @@ pub(crate) fn code(heap: &Heap, params: u16) -> NonNull<Code> {
         module: 0,
         locals: Box::default(),
         switches: Box::default(),
+        machine: std::cell::Cell::new(std::ptr::null()),
     }))
 }
 
