@@ -56,7 +56,7 @@ const PROFILE: u32 = 4_000;
 /// Instructions of a function that have to be in it for the function to be compiled.
 const WORTH: u32 = 60;
 /// Exits after which a function is compiled again.
-const MANY_EXITS: u32 = 40;
+const MANY_EXITS: u32 = 16;
 /// How often a function is compiled at most.
 const MOST_ROUNDS: u32 = 3;
 /// How often a function is compiled again for a part of it that was not hot before.
@@ -176,6 +176,8 @@ impl Jit {
             return false;
         }
         let key = std::ptr::from_ref(code);
+        // A function that has code is known to be hot.
+        let mut is_hot = self.options.eager;
         if let Some(unit) = self.units.get_mut(&key) {
             // What happens rarely does no harm.
             unit.recent_exits /= 2;
@@ -199,12 +201,12 @@ impl Jit {
                 );
                 self.note_exits(code);
                 self.note(code, &text);
+                is_hot = true;
             }
         }
         let count = self.samples.entry(key).or_insert(0);
         *count += 1;
-        let hot = if self.options.eager { 1 } else { HOT };
-        if *count < hot {
+        if *count < HOT && !is_hot {
             return false;
         }
         *count = 0;
@@ -415,6 +417,25 @@ impl Jit {
             unit.direct.set(self.stub);
         }
         true
+    }
+
+    /// Bytes of the process's memory that the compiler holds, machine code aside.
+    pub(crate) fn held_bytes(&self) -> usize {
+        /// Of a table's entry, beside key and value.
+        const CONTROL: usize = 1;
+        let pointer = size_of::<*const Code>();
+        let units: usize = self.units.values().map(|unit| unit.size()).sum();
+        let profiles: usize = self.profiles.values().map(Profile::size).sum();
+        // A table has room for eight entries where seven are told.
+        let room = |capacity: usize| capacity + capacity / 7;
+        size_of::<Self>()
+            + units
+            + profiles
+            + room(self.units.capacity()) * (2 * pointer + CONTROL)
+            + room(self.profiles.capacity()) * (pointer + size_of::<Profile>() + CONTROL)
+            + room(self.samples.capacity()) * (2 * pointer + CONTROL)
+            + self.calls.capacity() * size_of::<Previous>()
+            + self.memory.held_bytes()
     }
 
     /// Gives every word its own operation back.

@@ -133,6 +133,14 @@ impl Profile {
         }
     }
 
+    /// Bytes this takes.
+    pub(super) fn size(&self) -> usize {
+        let leaders: usize = self.leaders.iter().map(|(_, seen)| seen.capacity()).sum();
+        self.sites.capacity() * size_of::<Site>()
+            + self.leaders.capacity() * size_of::<(usize, Vec<Seen>)>()
+            + leaders * size_of::<Seen>()
+    }
+
     /// What the registers held at an instruction that jumps lead to.
     pub(super) fn at_leader(&self, word: usize) -> Option<&[Seen]> {
         let found = self.leaders.binary_search_by_key(&word, |&(word, _)| word).ok()?;
