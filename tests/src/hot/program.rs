@@ -169,7 +169,7 @@ struct Generator {
     loops: Vec<Option<String>>,
     result: Kind,
     in_function: bool,
-    in_generator: bool,
+    in_iterator: bool,
     /// Whether values of another kind are out of place here.
     is_strict: bool,
     structs: usize,
@@ -190,7 +190,7 @@ pub fn hot_program(seed: u64) -> String {
         loops: Vec::new(),
         result: Kind::Int,
         in_function: false,
-        in_generator: false,
+        in_iterator: false,
         is_strict: false,
         structs: 0,
     };
@@ -899,7 +899,7 @@ impl Generator {
                 self.jump(&condition);
             }
             23 => {
-                if self.in_generator {
+                if self.in_iterator {
                     let value = self.short(Kind::Int);
                     self.line(&format!("yield {value}"));
                 } else {
@@ -1221,7 +1221,7 @@ impl Generator {
                 };
                 format!("if ({condition} && {name} % 17 == 3) {{ break{label} }}")
             }
-            2 if self.in_function && !self.in_generator => {
+            2 if self.in_function && !self.in_iterator => {
                 let result = self.expression(self.result, 1);
                 let name = self.variable(Kind::Int, false).unwrap_or_else(|| "1".to_owned());
                 format!("if ({condition} && {name} % 13 == 5) {{ return {result} }}")
@@ -1630,7 +1630,7 @@ fn countdown(n) { return Countdown { n: n } }
     }
 
     fn generator_declaration(&mut self) {
-        self.in_generator = true;
+        self.in_iterator = true;
         self.open("fn items(n) {");
         self.scoped(|this| {
             this.declare("n", Kind::Int, true);
@@ -1645,7 +1645,7 @@ fn countdown(n) { return Countdown { n: n } }
             this.close("}");
         });
         self.close("}");
-        self.in_generator = false;
+        self.in_iterator = false;
         self.open("try {");
         self.line("let sum = 0");
         self.line("for v in items(30) { sum += v }");
@@ -1962,7 +1962,8 @@ fn own(v, n) { if (n == 0) { return v }  return own(v, n - 1) }
             let turns = self.pick(&[30, 200, 1500]);
             let number = self.below(count);
             let (from, step) = (self.below(5), self.random.usize(1..7));
-            self.text.push_str(&format!(
+            let _ = write!(
+                self.text,
                 "fn hot{turns}(i, j, n) {{
   let a = makers[i]()
   let b = makers[j]()
@@ -1986,7 +1987,7 @@ println(count, held, box, cells, rows, flags)
 ",
                 side = OPERANDS.len(),
                 total = OPERANDS.len() * OPERANDS.len(),
-            ));
+            );
         }
     }
 }
