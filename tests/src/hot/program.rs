@@ -169,7 +169,7 @@ struct Generator {
     loops: Vec<Option<String>>,
     result: Kind,
     in_function: bool,
-    yields: bool,
+    in_iterator: bool,
     /// Whether values of another kind are out of place here.
     is_strict: bool,
     structs: usize,
@@ -190,7 +190,7 @@ pub fn hot_program(seed: u64) -> String {
         loops: Vec::new(),
         result: Kind::Int,
         in_function: false,
-        yields: false,
+        in_iterator: false,
         is_strict: false,
         structs: 0,
     };
@@ -899,7 +899,7 @@ impl Generator {
                 self.jump(&condition);
             }
             23 => {
-                if self.yields {
+                if self.in_iterator {
                     let value = self.short(Kind::Int);
                     self.line(&format!("yield {value}"));
                 } else {
@@ -1221,7 +1221,7 @@ impl Generator {
                 };
                 format!("if ({condition} && {name} % 17 == 3) {{ break{label} }}")
             }
-            2 if self.in_function && !self.yields => {
+            2 if self.in_function && !self.in_iterator => {
                 let result = self.expression(self.result, 1);
                 let name = self.variable(Kind::Int, false).unwrap_or_else(|| "1".to_owned());
                 format!("if ({condition} && {name} % 13 == 5) {{ return {result} }}")
@@ -1630,7 +1630,7 @@ fn countdown(n) { return Countdown { n: n } }
     }
 
     fn generator_declaration(&mut self) {
-        self.yields = true;
+        self.in_iterator = true;
         self.open("fn items(n) {");
         self.scoped(|this| {
             this.declare("n", Kind::Int, true);
@@ -1645,7 +1645,7 @@ fn countdown(n) { return Countdown { n: n } }
             this.close("}");
         });
         self.close("}");
-        self.yields = false;
+        self.in_iterator = false;
         self.open("try {");
         self.line("let sum = 0");
         self.line("for v in items(30) { sum += v }");

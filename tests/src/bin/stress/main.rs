@@ -3,8 +3,10 @@
 //! workers in many orders (`interleave`).
 //!
 //! Options: `--budget SECONDS` for a part of the work that visits every program, `--only PATTERN` for the programs
-//! whose names contain it, `--jobs N`, `--mutants N` for N changed programs (`mutate`) and nothing else, `--progress DIR` where each worker notes which program it is at, `--planted`
-//! for the programs of `tests/planted/stress` and `tests/planted/orders`, which misbehave on purpose. What was left out is said, never silent.
+//! whose names contain it, `--jobs N`, `--mutants N` for N changed programs (`mutate`) and nothing else, `--hot N` for N
+//! random programs with machine code and without (`native`) and nothing else, `--progress DIR` where each worker notes
+//! which program it is at, `--planted` for the programs of `tests/planted/stress` and `tests/planted/orders`, which
+//! misbehave on purpose. What was left out is said, never silent.
 //!
 //! Invariants that it holds, for every program
 //! - Collections at any moment change nothing that it does.
