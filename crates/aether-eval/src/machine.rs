@@ -749,6 +749,12 @@ impl Machine {
         Ok(crate::bytecode::disassemble_code(code))
     }
 
+    /// Bytes that the compiler of machine code holds to find hot functions and to make code of them, the code itself
+    /// aside. They are none of the heap's: what is hot depends on no budget.
+    pub fn jit_bytes(&self) -> usize {
+        self.vm.jit_bytes()
+    }
+
     /// What was written down about machine code as [`JitOptions::report`](crate::JitOptions::report) asks: a line each,
     /// or the listing of a function each. Nothing if no function was hot.
     pub fn jit_report(&self) -> Vec<String> {

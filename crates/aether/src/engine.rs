@@ -782,6 +782,18 @@ impl Engine {
         self.machine.jit_report()
     }
 
+    /// Bytes that the compiler of machine code holds to find hot functions and to make code of them, the code itself
+    /// aside, which [`EngineBuilder::max_code`](crate::EngineBuilder::max_code) bounds. They are none of the heap's.
+    ///
+    /// ```
+    /// let engine = aether::Engine::new()?;
+    /// assert_eq!(engine.jit_bytes(), 0);
+    /// # Ok::<(), aether::Error>(())
+    /// ```
+    pub fn jit_bytes(&self) -> usize {
+        self.machine.jit_bytes()
+    }
+
     /// Sets the limit of activations.
     ///
     /// ```

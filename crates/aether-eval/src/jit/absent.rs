@@ -77,6 +77,10 @@ impl Jit {
 
     pub(crate) fn count_stay(&mut self, _: &Code, _: u64) {}
 
+    pub(crate) fn held_bytes(&self) -> usize {
+        0
+    }
+
     pub(crate) fn report(&self) -> Vec<String> {
         Vec::new()
     }

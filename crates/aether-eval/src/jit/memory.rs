@@ -39,6 +39,11 @@ impl CodeMemory {
         self.chunks.iter().map(|chunk| chunk.used).sum()
     }
 
+    /// Bytes of the list of mappings.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.chunks.capacity() * size_of::<Chunk>()
+    }
+
     /// Bytes mapped.
     fn mapped(&self) -> usize {
         self.chunks.iter().map(|chunk| chunk.size).sum()

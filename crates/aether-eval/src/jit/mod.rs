@@ -316,6 +316,15 @@ impl Jit {
             // SAFETY: as above.
             self.compile(unsafe { &*code }, machine);
         }
+        // What is known of a function that was never compiled is found out again if that gets hot.
+        let units = &self.units;
+        let is_compiled = |code: &*const Code| {
+            let unit = units.get(code);
+            unit.is_some_and(|unit| unit.rounds > 0 && !unit.is_given_up)
+        };
+        self.profiles.retain(|code, _| is_compiled(code));
+        self.profiles.shrink_to_fit();
+        self.calls = Vec::new();
     }
 
     fn compile(&mut self, code: &Code, machine: &MachineFacts) {
@@ -533,6 +542,15 @@ impl Drop for Jit {
 }
 
 impl Unit {
+    /// Bytes this takes.
+    fn size(&self) -> usize {
+        size_of::<Self>()
+            + self.entries.capacity() * size_of::<(usize, *const u8)>()
+            + self.patched.capacity() * size_of::<(usize, u16)>()
+            + self.exits.capacity() * size_of::<usize>()
+            + self.exit_counts.capacity() * size_of::<u32>()
+    }
+
     fn code(&self) -> &Code {
         // SAFETY: code lives as long as the heap, and the heap longer than this.
         unsafe { &*self.code }

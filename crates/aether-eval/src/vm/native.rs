@@ -237,6 +237,11 @@ impl Vm {
         self.jit_options = options;
     }
 
+    /// Bytes that the compiler of machine code holds.
+    pub(crate) fn jit_bytes(&self) -> usize {
+        self.jit.as_ref().map_or(0, |jit| jit.held_bytes())
+    }
+
     /// What was written down about machine code.
     pub(crate) fn jit_report(&self) -> Vec<String> {
         self.jit.as_ref().map_or_else(Vec::new, |jit| jit.report())

@@ -181,7 +181,7 @@ fn alone(case: &Case, settings: &Settings) -> (Row, Vec<String>) {
         .build();
     let mut account = Account::default();
     let result = execute_watched(case, settings, |moment, engine, host| {
-        let charged = engine.heap().live_bytes() as i64;
+        let charged = (engine.heap().live_bytes() + engine.jit_bytes()) as i64;
         let given = dhat::HeapStats::get().curr_bytes as i64 - host.held_bytes() as i64;
         match moment {
             Moment::Ready => account = Account { charged, given },
