@@ -62,7 +62,7 @@ const MOST_ROUNDS: u32 = 3;
 /// How often a function is compiled again for a part of it that was not hot before.
 const MOST_ADDITIONS: u32 = 8;
 /// Native stack that machine code may use, in bytes.
-const NATIVE_STACK: usize = 256 << 10;
+const NATIVE_STACK: usize = 128 << 10;
 
 /// Whether this build can make machine code on this processor and system.
 pub const IS_AVAILABLE: bool = true;
