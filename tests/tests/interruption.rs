@@ -220,8 +220,8 @@ impl Host for Impatient {
 #[test]
 fn long_calls_of_libraries_can_be_interrupted() {
     let operations = [
-        "import toml  let text = \"a = [\" + \"1, \".repeat(100000) + \"]\"  toml.parse(text)",
-        "import toml  let items = range(100000)  toml.stringify({\"items\": items})",
+        "import toml  let text = \"a = [\" + \"1, \".repeat(500000) + \"]\"  toml.parse(text)",
+        "import toml  let items = range(1000000)  toml.stringify({\"items\": items})",
         "import re  re.compile(\"[\\\\w\\\\s]{1,200}\")",
         "import re  let words = \"|\".join(map(range(20000), fn(i) { return \"word\" + i * 7919 }))  re.test(words, \"\")",
     ];
