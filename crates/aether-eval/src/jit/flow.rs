@@ -29,10 +29,15 @@ pub(super) struct Flow {
     pub(super) live_out: Vec<Registers>,
 }
 
+/// Words of the largest function that is compiled.
+const MOST_WORDS: usize = 10_000;
+/// Registers at the beginnings of blocks, in all: something is known of each.
+const MOST_PLACES: usize = 20_000;
+
 /// Words at which blocks begin; none if the function cannot be compiled.
 pub(super) fn leaders(code: &Code) -> Option<Vec<usize>> {
     let words = code.words.len();
-    if code.registers as usize >= MOST_REGISTERS {
+    if code.registers as usize >= MOST_REGISTERS || words > MOST_WORDS {
         return None;
     }
     let mut leaders = vec![0];
@@ -58,7 +63,8 @@ pub(super) fn leaders(code: &Code) -> Option<Vec<usize>> {
     leaders.retain(|&word| word < words);
     leaders.sort_unstable();
     leaders.dedup();
-    Some(leaders)
+    let is_small = leaders.len() * (code.registers as usize + 1) <= MOST_PLACES;
+    is_small.then_some(leaders)
 }
 
 impl Flow {

@@ -57,6 +57,8 @@ const PROFILE: u32 = 4_000;
 const WORTH: u32 = 60;
 /// Exits after which a function is compiled again.
 const MANY_EXITS: u32 = 16;
+/// Why some functions never are.
+const CANNOT: &str = "it waits or gives values in the middle, or is too large";
 /// How often a function is compiled at most.
 const MOST_ROUNDS: u32 = 3;
 /// How often a function is compiled again for a part of it that was not hot before.
@@ -211,7 +213,7 @@ impl Jit {
         }
         *count = 0;
         if flow::leaders(code).is_none() {
-            self.give_up(code, "it waits or gives values in the middle, or is too large");
+            self.give_up(code, CANNOT);
             return false;
         }
         self.profiling = if self.options.eager { 40 } else { PROFILE };
@@ -284,11 +286,19 @@ impl Jit {
                 }
             }
             let key = std::ptr::from_ref(code);
-            let profile = self.profiles.entry(key).or_insert_with(|| {
-                let leaders = flow::leaders(code).unwrap_or_default();
-                Profile::new(code, &leaders)
-            });
-            profile.record(code, word, base);
+            if !self.profiles.contains_key(&key) {
+                if self.units.get(&key).is_some_and(|unit| unit.is_given_up) {
+                    return self.profiling == 0;
+                }
+                let Some(leaders) = flow::leaders(code) else {
+                    self.give_up(code, CANNOT);
+                    return self.profiling == 0;
+                };
+                self.profiles.insert(key, Profile::new(code, &leaders));
+            }
+            if let Some(profile) = self.profiles.get_mut(&key) {
+                profile.record(code, word, base);
+            }
             self.previous = Some(Previous {
                 base,
                 code: key,

@@ -99,9 +99,8 @@ impl StrBuilder {
             Some(so_far) => (so_far.len_chars(), so_far.len_bytes()),
             None => (0, 0),
         };
-        if self.text.is_none() {
-            self.reserve(text.len())?;
-        }
+        // Refused before the first piece, where there is no room for all.
+        self.reserve(text.len())?;
         let mut rest = text;
         while !rest.is_empty() {
             let (piece, tail) = rest.split_at(rest.floor_char_boundary(LONG));
