@@ -32,8 +32,6 @@ const ACCOUNTED: i64 = 64 * 1024;
 pub(crate) const EXCUSED: &[(&str, i64)] = &[
     // The library leaves room of lists out when it tells what an engine for a regular expression takes.
     ("examples/log_report", 15),
-    // It leaves out more of that for engines of this size.
-    ("tests/conformance/lib-e2-re/large-patterns", 35),
     // What a stream may hold is charged when it begins, and this one has nothing in it at the end.
     ("tests/conformance/lib-e11-http/streamed-bodies", 95),
 ];
