@@ -36,7 +36,7 @@ fn random_programs_run_for_a_while() {
     assert!(seen.iter().all(|seen| seen.left == (0, 0)));
     // Some end by an error before they print.
     let silent = seen.iter().filter(|seen| seen.output.is_empty()).count();
-    assert!(silent * 2 < seen.len(), "{silent} of {}", seen.len());
+    assert!(silent * 4 < seen.len(), "{silent} of {}", seen.len());
 }
 
 #[test]

@@ -1587,19 +1587,23 @@ fn countdown(n) { return Countdown { n: n } }
         for _ in 0..self.random.usize(2..4) {
             self.struct_declaration();
         }
-        for kind in [
-            Kind::Int,
-            Kind::Int,
-            Kind::Float,
-            Kind::Text,
-            Kind::Array,
-            Kind::Instance,
-            Kind::Record,
-            Kind::Scalar,
+        // What fails leaves the program something to work on.
+        for (kind, otherwise) in [
+            (Kind::Int, "3"),
+            (Kind::Int, "-7"),
+            (Kind::Float, "2.5"),
+            (Kind::Text, "\"text\""),
+            (Kind::Array, "[4, 5, 6]"),
+            (Kind::Instance, "S0 { x: 1, y: 2 }"),
+            (Kind::Record, "{\"a\": 1, \"b\": 2, \"n\": 3}"),
+            (Kind::Scalar, "null"),
         ] {
             let name = self.fresh("g");
             let value = self.strict(kind);
-            self.line(&format!("let {name} = {value}"));
+            self.line(&format!("let {name} = {otherwise}"));
+            self.line(&format!(
+                "try {{ {name} = {value} }} catch (e) {{ println(\"{name}\", e.kind) }}"
+            ));
             self.declare(&name, kind, true);
         }
         let count = self.random.usize(2..6);
