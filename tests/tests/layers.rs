@@ -53,7 +53,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("mio", &["stdlib"]),
     ("notify", &["aether"]),
     // Terminals, sockets, and address space for chunks.
-    ("rustix", &["aether", "eval", "stdlib", "value"]),
+    ("rustix", &["aether", "stdlib", "value"]),
 ];
 
 fn short(name: &str) -> &str {

@@ -22,6 +22,8 @@ mod rc;
 mod heap;
 
 mod exclusive;
+#[cfg(all(feature = "executable", target_os = "linux"))]
+mod executable;
 mod hash;
 
 mod array;
@@ -60,6 +62,8 @@ pub use dict::{Dict, Entries};
 pub use enums::{EnumConstructor, EnumDef, EnumValue, Variant};
 pub use error::{ErrorKind, Raise, RaiseData};
 pub use error_object::{ErrorObject, TraceEntry};
+#[cfg(all(feature = "executable", target_os = "linux"))]
+pub use executable::ExecutableMemory;
 pub use heap::{
     Budget, Charge, CollectStats, CycleGroup, CycleReport, CycleStep, Header, Heap, HeapConfig, HeapRef,
     HeapStats, Holder, KindStats, LiveObjects, ObjectTotals, Overseer, Pauses, Profile, Recorder, Roots,

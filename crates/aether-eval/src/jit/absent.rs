@@ -14,10 +14,11 @@
     reason = "the interface is the other module's; here nothing reads what it is given"
 )]
 
-use aether_value::{Closure, Code, Raise, Raw};
+use aether_value::{Code, Raw};
 
 use crate::bytecode::Op;
 use crate::jit_options::JitOptions;
+use crate::vm::native::MachineFacts;
 
 /// Whether this build can make machine code on this processor and system.
 pub const IS_AVAILABLE: bool = false;
@@ -86,26 +87,9 @@ impl Jit {
     }
 }
 
-/// What the compiler reads of the machine.
-pub(crate) struct MachineFacts<'a> {
-    pub(crate) constants: *const Raw,
-    pub(crate) globals: *const Raw,
-    pub(crate) is_alive: &'a dyn Fn(u32) -> bool,
-    pub(crate) method_of: &'a dyn Fn(u32, u32) -> Option<*const Closure>,
-    pub(crate) exits_everywhere: bool,
-}
-
 /// Bytes of native stack below the caller that machine code may use.
 pub(crate) const fn native_stack() -> usize {
     0
-}
-
-/// Why machine code was left for good.
-pub(crate) enum End {
-    /// The run is over.
-    Run,
-    /// An error.
-    Raised(Raise),
 }
 
 /// The operation at a word of code.

@@ -23,7 +23,7 @@
 //! takes for granted at the block's beginning. Any assumption is safe, since each jump makes true what its target
 //! assumes, or exits.
 
-use aether_value::{Closure, Code, Raw, tag};
+use aether_value::{Code, tag};
 
 use super::effects::{Registers, Successors, clobbers, spends_fuel};
 use super::flow::Flow;
@@ -34,6 +34,7 @@ use super::x64::{
     RDX, RSI, RSP, Xmm,
 };
 use crate::bytecode::Op;
+use crate::vm::native::MachineFacts;
 use crate::vm::native_calls::{TAKEN, function_for, reads_operation};
 
 /// Homes for payloads, those that calls of the runtime keep first.
@@ -150,9 +151,7 @@ pub(super) enum SlowKind {
     /// The fuel is used up at a jump to this word.
     Refuel(usize),
     /// Adds a count to the object in `rdx`, which is stuck or watched.
-    Retain,
-    /// The same, keeping `rcx`.
-    RetainKeeping,
+    Retain { keeps_rcx: bool },
     /// Releases the object in `rax`, the last count of which may be given back.
     Release,
 }
@@ -187,8 +186,6 @@ struct Incoming {
     ty: Option<Ty>,
     /// Two have different types.
     differs: bool,
-    /// Some have none.
-    is_any: bool,
     /// All have it in memory.
     mem: bool,
 }
@@ -197,13 +194,12 @@ impl Incoming {
     const NONE: Self = Self {
         ty: None,
         differs: false,
-        is_any: false,
         mem: true,
     };
 
     fn add(&mut self, known: Known, keeps_memory: bool) {
         match (known.ty, self.ty) {
-            (Ty::Any, _) => self.is_any = true,
+            (Ty::Any, _) => {}
             (ty, None) => self.ty = Some(ty),
             (ty, Some(other)) => self.differs |= ty != other,
         }
@@ -229,17 +225,12 @@ pub(super) struct Compiled {
     pub(super) places: Vec<(usize, usize)>,
 }
 
-/// What the compiler knows of the machine.
+/// What the compiler knows beside the function.
 pub(super) struct Facts<'a> {
-    pub(super) constants: *const Raw,
-    pub(super) globals: *const Raw,
+    pub(super) machine: &'a MachineFacts<'a>,
     /// Where calls of a function find its machine code.
     pub(super) unit_of: &'a dyn Fn(*const Code) -> *const super::Unit,
-    /// Whether there are instances of this shape.
-    pub(super) is_alive: &'a dyn Fn(u32) -> bool,
-    /// The function that a method call runs on instances of a shape: by the constant of the method's name.
-    pub(super) method_of: &'a dyn Fn(u32, u32) -> Option<*const Closure>,
-    /// What goes wrong on purpose, for tests.
+    /// Whether the code is left at every seventh word, for tests.
     pub(super) exits_everywhere: bool,
 }
 
@@ -293,22 +284,23 @@ pub(super) fn compile(code: &Code, profile: &Profile, facts: &Facts) -> Option<C
     };
     let mut incoming: Vec<Option<Vec<Incoming>>> = vec![None; flow.blocks.len()];
     let interference = interference(code, &flow, registers);
-    for pass in 0..MOST_PASSES {
+    let mut pass = 0;
+    loop {
         let mut emitter = Emitter::new(code, profile, facts, &flow, homes.clone(), incoming, pass);
         emitter.function();
         let is_settled = pass > 1 && emitter.incoming == emitter.last_incoming;
         if emitter.asm.position() > MOST_BYTES {
             return None;
         }
-        if is_settled || pass + 1 == MOST_PASSES {
+        pass += 1;
+        if is_settled || pass == MOST_PASSES {
             return emitter.finish();
         }
-        if pass < 2 {
+        if pass <= 2 {
             homes = emitter.assign_homes(&interference);
         }
         incoming = emitter.incoming;
     }
-    None
 }
 
 /// For each register, those that must not share its home.
@@ -416,7 +408,6 @@ impl<'a> Emitter<'a> {
     // --- the whole ---
 
     fn function(&mut self) {
-        // The entry for calls from machine code stands first.
         for index in 0..self.flow.blocks.len() {
             self.block(index);
         }
@@ -751,6 +742,7 @@ impl<'a> Emitter<'a> {
         };
     }
 
+    /// The register holds null, which is not in memory yet.
     pub(super) fn set_null(&mut self, register: usize) {
         self.state[register] = Known {
             ty: Ty::Null,
@@ -766,39 +758,30 @@ impl<'a> Emitter<'a> {
         if let Some(label) = self.start_exit {
             return label;
         }
-        let label = self.asm.label();
-        self.exits.push(Exit {
-            label,
-            word: self.word,
-            flushes: self.start.clone(),
-            counted: true,
-        });
+        let label = self.new_exit(self.word, self.start.clone(), true);
         self.start_exit = Some(label);
         label
     }
 
-    /// An exit at a word to which the present state leads, with everything of interest in memory.
-    pub(super) fn exit_at(&mut self, word: usize, counted: bool) -> Label {
+    fn new_exit(&mut self, word: usize, flushes: Vec<Flush>, counted: bool) -> Label {
         let label = self.asm.label();
         self.exits.push(Exit {
             label,
             word,
-            flushes: Vec::new(),
+            flushes,
             counted,
         });
         label
     }
 
+    /// An exit at a word to which the present state leads, with everything of interest in memory.
+    pub(super) fn exit_at(&mut self, word: usize, counted: bool) -> Label {
+        self.new_exit(word, Vec::new(), counted)
+    }
+
     /// An exit of this instruction that says nothing about what was taken for granted.
     pub(super) fn plain_exit(&mut self) -> Label {
-        let label = self.asm.label();
-        self.exits.push(Exit {
-            label,
-            word: self.word,
-            flushes: self.start.clone(),
-            counted: false,
-        });
-        label
+        self.new_exit(self.word, self.start.clone(), false)
     }
 
     /// Control never goes on: what was taken for granted cannot be.
@@ -910,62 +893,54 @@ impl<'a> Emitter<'a> {
 
     /// A register gets the int, truth value or address in a machine register. For an address, memory has it already.
     pub(super) fn define(&mut self, register: usize, ty: Ty, from: Gpr) {
-        let place = Self::memory(register);
         match self.gpr(register) {
             Some(home) => {
                 self.asm.mov(home, from);
-                self.state[register] = Known {
-                    ty,
-                    home: true,
-                    mem: !ty.is_plain(),
-                };
+                self.set_at_home(register, ty);
             }
             None => {
                 if ty.is_plain() {
-                    self.asm.store(place.offset(8), from);
-                    if let Some(tag) = ty.tag() {
-                        self.asm.store8_imm(place, tag);
-                    }
+                    self.asm.store(Self::payload(register), from);
                 }
-                self.set_in_memory(register, ty);
+                self.define_in_memory(register, ty);
             }
         }
     }
 
     pub(super) fn define_int(&mut self, register: usize, value: i64) {
-        match self.gpr(register) {
-            Some(home) => {
-                self.asm.mov_imm(home, value);
-                self.state[register] = Known {
-                    ty: Ty::Int,
-                    home: true,
-                    mem: false,
-                };
-            }
-            None => {
-                self.asm.mov_imm(RAX, value);
-                self.define(register, Ty::Int, RAX);
-            }
-        }
+        let to = self.homes.gpr[register].unwrap_or(RAX);
+        self.asm.mov_imm(to, value);
+        self.define(register, Ty::Int, to);
     }
 
     pub(super) fn define_double(&mut self, register: usize, from: Xmm) {
         match self.xmm(register) {
             Some(home) => {
                 self.asm.movsd(home, from);
-                self.state[register] = Known {
-                    ty: Ty::Float,
-                    home: true,
-                    mem: false,
-                };
+                self.set_at_home(register, Ty::Float);
             }
             None => {
-                let place = Self::memory(register);
-                self.asm.store_double(place.offset(8), from);
-                self.asm.store8_imm(place, tag::FLOAT);
-                self.set_in_memory(register, Ty::Float);
+                self.asm.store_double(Self::payload(register), from);
+                self.define_in_memory(register, Ty::Float);
             }
         }
+    }
+
+    /// The register's home has its value; of one that is counted, memory has it too.
+    pub(super) fn set_at_home(&mut self, register: usize, ty: Ty) {
+        self.state[register] = Known {
+            ty,
+            home: true,
+            mem: !ty.is_plain(),
+        };
+    }
+
+    /// The register's payload has been written to memory; of one that is counted, the tag too.
+    fn define_in_memory(&mut self, register: usize, ty: Ty) {
+        if let (true, Some(tag)) = (ty.is_plain(), ty.tag()) {
+            self.asm.store8_imm(Self::memory(register), tag);
+        }
+        self.set_in_memory(register, ty);
     }
 
     // --- slow cases ---
@@ -986,6 +961,12 @@ impl<'a> Emitter<'a> {
             is_complete: false,
         });
         (label, join)
+    }
+
+    /// The same where the interpreter executes the instruction instead; see [`SlowKind::Step`].
+    pub(super) fn slow_step(&mut self, result: Option<(usize, Ty)>) -> (Label, Label) {
+        let next = self.after;
+        self.slow(SlowKind::Step { next, result })
     }
 
     /// Before a call of the runtime: the machine knows where it is.
@@ -1057,21 +1038,20 @@ impl<'a> Emitter<'a> {
                     let gone = self.gone();
                     self.asm.jump_if(Cond::NotEqual, gone);
                 }
-                SlowKind::Retain => {
+                SlowKind::Retain { keeps_rcx } => {
                     self.asm.alu32_mem_imm(Alu::Sub, Mem(RDX, offsets::COUNT), 1);
                     self.asm.store(Mem(R15, offsets::fuel()), R14);
                     self.asm.mov(RSI, RDX);
+                    if keeps_rcx {
+                        // Twice, for the stack's alignment.
+                        self.asm.push(RCX);
+                        self.asm.push(RCX);
+                    }
                     self.call_runtime(runtime.retain);
-                }
-                SlowKind::RetainKeeping => {
-                    self.asm.alu32_mem_imm(Alu::Sub, Mem(RDX, offsets::COUNT), 1);
-                    self.asm.store(Mem(R15, offsets::fuel()), R14);
-                    self.asm.mov(RSI, RDX);
-                    self.asm.push(RCX);
-                    self.asm.push(RCX);
-                    self.call_runtime(runtime.retain);
-                    self.asm.pop(RCX);
-                    self.asm.pop(RCX);
+                    if keeps_rcx {
+                        self.asm.pop(RCX);
+                        self.asm.pop(RCX);
+                    }
                 }
                 SlowKind::Release => {
                     self.asm.alu32_mem_imm(Alu::Add, Mem(RAX, offsets::COUNT), 1);
@@ -1089,26 +1069,16 @@ impl<'a> Emitter<'a> {
 
     /// Where control leaves after the interpreter has gone elsewhere: it has said where.
     pub(super) fn gone(&mut self) -> Label {
-        match self.gone {
-            Some(label) => label,
-            None => {
-                let label = self.cold(Cold::Gone);
-                self.gone = Some(label);
-                label
-            }
-        }
+        let label = self.gone.unwrap_or_else(|| self.cold(Cold::Gone));
+        self.gone = Some(label);
+        label
     }
 
     /// Where control leaves that a callee has left already: its answer is passed on.
     pub(super) fn pass_on(&mut self) -> Label {
-        match self.pass_on {
-            Some(label) => label,
-            None => {
-                let label = self.cold(Cold::PassOn);
-                self.pass_on = Some(label);
-                label
-            }
-        }
+        let label = self.pass_on.unwrap_or_else(|| self.cold(Cold::PassOn));
+        self.pass_on = Some(label);
+        label
     }
 
     /// Code out of line, at a label.
@@ -1264,19 +1234,13 @@ impl<'a> Emitter<'a> {
             }
         }
         if never || !tests.is_empty() {
-            let label = self.asm.label();
             let written = |register: usize| flushes.iter().any(|flush| flush.register == register);
             let rest = self
                 .dirty(&live)
                 .into_iter()
                 .filter(|flush| !written(flush.register))
                 .collect();
-            self.exits.push(Exit {
-                label,
-                word: target,
-                flushes: rest,
-                counted: true,
-            });
+            let label = self.new_exit(target, rest, true);
             if never {
                 self.asm.jump(label);
             }
@@ -1353,12 +1317,7 @@ impl<'a> Emitter<'a> {
             self.call_for(function);
             return;
         }
-        self.flush_all();
-        self.say_where(word);
-        self.call_runtime(super::runtime::table().step);
-        self.forget_homes(false);
-        let clobbered = clobbers(self.code, word);
-        self.forget(&clobbered);
+        self.call_instruction(super::runtime::table().step);
         let mut targets = match super::effects::successors(self.code, word) {
             Successors::Next => Vec::new(),
             Successors::Jump(target) => vec![target],
@@ -1391,6 +1350,16 @@ impl<'a> Emitter<'a> {
         self.asm.jump_if(Cond::NotEqual, gone);
     }
 
+    /// Calls a function that executes the instruction.
+    fn call_instruction(&mut self, function: usize) {
+        self.flush_all();
+        self.say_where(self.word);
+        self.call_runtime(function);
+        self.forget_homes(false);
+        let clobbered = clobbers(self.code, self.word);
+        self.forget(&clobbered);
+    }
+
     /// Whether the word at which an instruction stands is another one's while the code can be entered.
     fn is_entry(&self, word: usize) -> bool {
         word == 0
@@ -1403,12 +1372,7 @@ impl<'a> Emitter<'a> {
     /// A function executes the instruction.
     fn call_for(&mut self, function: usize) {
         let word = self.word;
-        self.flush_all();
-        self.say_where(word);
-        self.call_runtime(function);
-        self.forget_homes(false);
-        let clobbered = clobbers(self.code, word);
-        self.forget(&clobbered);
+        self.call_instruction(function);
         if let Successors::Branch(targets) = super::effects::successors(self.code, word) {
             let past = self.asm.label();
             self.asm.alu_imm(Alu::Cmp, RAX, TAKEN as i32);

@@ -11,7 +11,7 @@
 //! then, a few times at most.
 //!
 //! Invariants
-//! - Memory that is executable is never writable ([`memory`]).
+//! - Memory that is executable is never writable ([`ExecutableMemory`]).
 //! - Nothing here is touched, nor a page of it mapped, before a function is hot.
 //! - While the stepping loop runs, no word is an `Enter`.
 #![allow(
@@ -27,7 +27,6 @@
 mod effects;
 mod emit;
 mod flow;
-mod memory;
 mod offsets;
 mod profile;
 mod report;
@@ -37,13 +36,13 @@ mod x64;
 
 use std::cell::Cell;
 
-use aether_value::{Closure, Code, Raise, Raw};
+use aether_value::{Code, ExecutableMemory, Raw};
 use ahash::AHashMap;
 
 use crate::bytecode::Op;
 use crate::jit_options::JitOptions;
+use crate::vm::native::MachineFacts;
 use emit::{Compiled, Facts};
-use memory::CodeMemory;
 use profile::Profile;
 use x64::{Alu, Assembler, Mem, R12, R13, R14, R15, RAX, RBP, RBX, RDI, RDX, RSI, RSP};
 
@@ -111,7 +110,7 @@ pub(crate) struct Jit {
     previous: Option<Previous>,
     /// Calls under way that the profile has seen.
     calls: Vec<Previous>,
-    memory: CodeMemory,
+    memory: ExecutableMemory,
     /// Enters machine code.
     trampoline: Option<Trampoline>,
     /// What calls of functions without machine code find.
@@ -157,7 +156,7 @@ impl Jit {
             profiling: 0,
             previous: None,
             calls: Vec::new(),
-            memory: CodeMemory::new(options.max_code),
+            memory: ExecutableMemory::new(options.max_code),
             trampoline: None,
             stub: std::ptr::null(),
             is_out: false,
@@ -194,9 +193,7 @@ impl Jit {
                 }
                 unit.additions += 1;
                 unit.rounds -= 1;
-                unit.hide();
-                unit.entries.clear();
-                unit.direct.set(self.stub);
+                unit.discard(self.stub);
                 let text = format!(
                     "discarded: line {} has become hot, of which nothing was known",
                     code.line_at(word)
@@ -310,6 +307,7 @@ impl Jit {
 
     /// Compiles what the profile has found to be worth it.
     pub(crate) fn compile_profiled(&mut self, machine: &MachineFacts) {
+        self.profiling = 0;
         self.previous = None;
         self.calls.clear();
         let worth = if self.options.eager { 1 } else { WORTH };
@@ -356,16 +354,14 @@ impl Jit {
         let Some(profile) = self.profiles.remove(&key) else {
             return;
         };
+        let exits_everywhere = self.options.exits_everywhere;
         let compiled = {
             let this = std::cell::RefCell::new(&mut *self);
             let unit_of = |code: *const Code| std::ptr::from_ref(this.borrow_mut().unit(code));
             let facts = Facts {
-                constants: machine.constants,
-                globals: machine.globals,
+                machine,
                 unit_of: &unit_of,
-                is_alive: machine.is_alive,
-                method_of: machine.method_of,
-                exits_everywhere: machine.exits_everywhere,
+                exits_everywhere,
             };
             emit::compile(code, &profile, &facts)
         };
@@ -498,9 +494,7 @@ impl Jit {
         if unit.recent_exits < MANY_EXITS || unit.entries.is_empty() || self.options.exits_everywhere {
             return;
         }
-        unit.hide();
-        unit.entries.clear();
-        unit.direct.set(self.stub);
+        unit.discard(self.stub);
         let most = unit
             .exit_counts
             .iter()
@@ -534,9 +528,7 @@ impl Jit {
         if is_worth_it || unit.entries.is_empty() || self.options.eager {
             return;
         }
-        unit.hide();
-        unit.entries.clear();
-        unit.direct.set(self.stub);
+        unit.discard(self.stub);
         self.give_up(code, "it leaves for the interpreter at every turn");
     }
 }
@@ -583,6 +575,13 @@ impl Unit {
         }
     }
 
+    /// The code is not entered any more.
+    fn discard(&mut self, stub: *const u8) {
+        self.hide();
+        self.entries.clear();
+        self.direct.set(stub);
+    }
+
     fn show(&mut self) {
         if !self.patched.is_empty() {
             return;
@@ -624,24 +623,7 @@ pub(crate) fn original(code: &Code, word: usize) -> Option<u16> {
     Some(patched.1)
 }
 
-/// What the compiler reads of the machine.
-pub(crate) struct MachineFacts<'a> {
-    pub(crate) constants: *const Raw,
-    pub(crate) globals: *const Raw,
-    pub(crate) is_alive: &'a dyn Fn(u32) -> bool,
-    pub(crate) method_of: &'a dyn Fn(u32, u32) -> Option<*const Closure>,
-    pub(crate) exits_everywhere: bool,
-}
-
 /// Bytes of native stack below the caller that machine code may use.
 pub(crate) const fn native_stack() -> usize {
     NATIVE_STACK
-}
-
-/// Why machine code was left for good.
-pub(crate) enum End {
-    /// The run is over.
-    Run,
-    /// An error.
-    Raised(Raise),
 }

@@ -37,28 +37,7 @@ const ELSEWHERE: i64 = i64::MIN;
 /// if it goes on elsewhere, as the machine says.
 unsafe extern "sysv64" fn step(vm: *mut Vm) -> i64 {
     // SAFETY: machine code passes the machine that runs it, and has no reference to it.
-    unsafe {
-        let vm = &mut *vm;
-        let (ip, base) = vm.position_of_code();
-        match vm.step_one() {
-            Ok(true) => {
-                let (then, frame) = vm.position_of_code();
-                if frame == base && !vm.is_stepping_now() {
-                    then.offset_from(ip) as i64
-                } else {
-                    ELSEWHERE
-                }
-            }
-            Ok(false) => {
-                vm.set_jit_end(None);
-                ELSEWHERE
-            }
-            Err(raise) => {
-                vm.set_jit_end(Some(raise));
-                ELSEWHERE
-            }
-        }
-    }
+    unsafe { (*vm).step_in_code() }.map_or(ELSEWHERE, |distance| distance as i64)
 }
 
 /// The fuel is used up at a jump to `target`. Answers 0 if control goes on there.

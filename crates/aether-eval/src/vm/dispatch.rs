@@ -117,6 +117,10 @@ pub(super) unsafe fn run(vm: &mut Vm) -> Result<(), Raise> {
     };
     vm.loop_steps = outer_steps;
     if ran {
+        // Nor does it step for a profile that began in this one.
+        if !outer_steps && vm.is_profiling() {
+            vm.end_profile();
+        }
         // The loop further out, which this one has interrupted, finds code as it needs it.
         if outer_steps {
             vm.hide_code();

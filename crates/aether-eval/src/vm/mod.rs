@@ -265,7 +265,7 @@ pub(crate) struct Vm {
     /// Activations of machine code on the native stack.
     pub(super) native_depth: u32,
     /// Why machine code was left for good.
-    pub(super) jit_end: Option<crate::jit::End>,
+    pub(super) jit_end: Option<native::End>,
     /// Where the loop goes on that was told to end for the other one.
     pub(super) resume_ip: *mut u64,
     /// Whether the loop for one instruction has executed it.

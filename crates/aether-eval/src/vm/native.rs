@@ -4,12 +4,12 @@
     reason = "enters machine code, which works on the machine's frames and registers"
 )]
 
-use aether_value::Raise;
+use aether_value::{Closure, Raise, Raw};
 
 use super::unwind::{code_of, word_of};
 use super::{Flow, Vm, dispatch};
 use crate::bytecode::Op;
-use crate::jit::{End, Jit, MachineFacts, native_stack, original};
+use crate::jit::{Jit, native_stack, original};
 
 /// A word to which the machine is sent for the loop to end, so that the other one goes on.
 static SWITCH: u64 = Op::Enter as u64;
@@ -20,6 +20,24 @@ fn switch() -> *mut u64 {
 
 /// What machine code answers in the place of an exit's number when the interpreter has gone elsewhere already.
 pub(crate) const GONE: u64 = u64::MAX;
+
+/// What the compiler reads of the machine.
+pub(crate) struct MachineFacts<'a> {
+    pub(crate) constants: *const Raw,
+    pub(crate) globals: *const Raw,
+    /// Whether the definition with this shape lives.
+    pub(crate) is_alive: &'a dyn Fn(u32) -> bool,
+    /// The function that a method call runs on instances of a shape, by the constant of the method's name.
+    pub(crate) method_of: &'a dyn Fn(u32, u32) -> Option<*const Closure>,
+}
+
+/// Why machine code was left for good.
+pub(crate) enum End {
+    /// The run is over.
+    Run,
+    /// An error.
+    Raised(Raise),
+}
 
 impl Vm {
     /// The fuel has run out, and the machine is about to go on at `vm.ip` in the frame at `vm.base`: what runs there may be
@@ -46,11 +64,6 @@ impl Vm {
         self.jit.as_ref().is_some_and(|jit| jit.is_profiling())
     }
 
-    /// [`Vm::is_stepping`] for machine code.
-    pub(crate) fn is_stepping_now(&self) -> bool {
-        self.is_stepping()
-    }
-
     /// Before an instruction of the stepping loop.
     pub(super) fn record_profile(&mut self) {
         let (ip, base) = (self.ip, self.base);
@@ -62,28 +75,30 @@ impl Vm {
             jit.record(code, word, base)
         };
         if is_over {
-            let heap = &self.heap;
-            let tables = &self.tables;
-            let methods = self.methods;
-            let facts = MachineFacts {
-                constants: self.constants,
-                globals: self.globals,
-                is_alive: &|shape| heap.has_shape(shape),
-                method_of: &|shape, name| {
-                    if !heap.has_shape(shape) {
-                        return None;
-                    }
-                    let name = tables.text(name);
-                    let method = heap.shape(shape).method(name)?;
-                    let is_plain = method.is_empty() && !method.is_async() && !method.code().assigns_self;
-                    // One built-in method goes before those of instances.
-                    let is_hidden = name.as_str() == "equals" && !methods.is_empty();
-                    (is_plain && !is_hidden).then(|| std::ptr::from_ref(&**method))
-                },
-                exits_everywhere: self.jit_options.exits_everywhere,
-            };
-            jit.compile_profiled(&facts);
+            self.end_profile();
         }
+    }
+
+    /// The profile under way, if there is one, is enough: what it has found to be worth it is compiled.
+    pub(super) fn end_profile(&mut self) {
+        let Some(jit) = &mut self.jit else { return };
+        let (heap, tables) = (&self.heap, &self.tables);
+        let facts = MachineFacts {
+            constants: self.constants,
+            globals: self.globals,
+            is_alive: &|shape| heap.has_shape(shape),
+            method_of: &|shape, name| {
+                // One built-in method goes before those of instances.
+                let name = tables.text(name);
+                if !heap.has_shape(shape) || name.as_str() == "equals" {
+                    return None;
+                }
+                let method = heap.shape(shape).method(name)?;
+                let is_plain = method.is_empty() && !method.is_async() && !method.code().assigns_self;
+                is_plain.then(|| std::ptr::from_ref(&**method))
+            },
+        };
+        jit.compile_profiled(&facts);
     }
 
     /// Nothing is entered: the stepping loop looks at every instruction.
@@ -213,9 +228,24 @@ impl Vm {
         }
     }
 
-    /// Where the machine is.
-    pub(crate) fn position_of_code(&self) -> (*mut u64, *mut u8) {
-        (self.ip, self.base)
+    /// Executes the instruction at `vm.ip` for machine code. Answers how many words further control goes on in the same
+    /// frame; none if it goes on elsewhere, as the machine says, or not at all.
+    ///
+    /// # Safety
+    /// See [`dispatch::run_one`].
+    pub(crate) unsafe fn step_in_code(&mut self) -> Option<isize> {
+        let (ip, base) = (self.ip, self.base);
+        // SAFETY: the caller's promise.
+        match unsafe { self.step_one() } {
+            Ok(true) => {
+                let stays = self.base == base && !self.is_stepping();
+                let distance = (self.ip as isize).wrapping_sub(ip as isize) / size_of::<u64>() as isize;
+                return stays.then_some(distance);
+            }
+            Ok(false) => self.set_jit_end(None),
+            Err(raise) => self.set_jit_end(Some(raise)),
+        }
+        None
     }
 
     /// Why machine code ends: an error, or the end of the run.

@@ -390,7 +390,7 @@ calls! {
                 Err(raise) => Err(raise),
             }
         } else {
-            step(vm)
+            Ok(step(vm))
         }
     }
 
@@ -401,7 +401,7 @@ calls! {
         if call::remembers_builtin(at.ip, receiver.tag) {
             call::call_remembered(vm, at.ip, window, at.field(2)).map(|()| Flow::Next)
         } else {
-            step(vm)
+            Ok(step(vm))
         }
     }
 
@@ -434,7 +434,7 @@ calls! {
             }
             call::call_remembered(vm, at.ip, window, 1).map(|()| Flow::Next)
         } else {
-            step(vm)
+            Ok(step(vm))
         }
     }
 
@@ -450,7 +450,7 @@ calls! {
                 Flow::Next
             })
         } else {
-            step(vm)
+            Ok(step(vm))
         }
     }
 
@@ -619,27 +619,16 @@ fn turn(vm: &mut Vm, result: Result<NextItem, Raise>) -> u64 {
     }
 }
 
-/// Lets the dispatch loop execute the instruction.
-fn step(vm: &mut Vm) -> Result<Flow, Raise> {
-    let at = At::of(vm);
+/// Lets the dispatch loop execute the instruction; what comes of it has been told when control goes on elsewhere.
+fn step(vm: &mut Vm) -> Flow {
     // SAFETY: the machine stands at an instruction of the frame that runs.
-    let length = unsafe { code_of(at.base) }.map_or(1, |code| {
-        let op = operation_at(code, word_of(code, at.ip));
-        op.first().words()
-    });
-    // SAFETY: as above.
-    match unsafe { vm.step_one() } {
-        Ok(true) => {
-            let goes_on = vm.base == at.base && std::ptr::eq(vm.ip, at.ip.wrapping_add(length));
-            Ok(if goes_on && !vm.is_stepping_now() {
-                Flow::Next
-            } else {
-                Flow::Switched
-            })
-        }
-        Ok(false) => Ok(Flow::Exit),
-        Err(raise) => Err(raise),
-    }
+    let (length, distance) = unsafe {
+        let (ip, base) = (vm.ip, vm.base);
+        let length = code_of(base).map_or(1, |code| operation_at(code, word_of(code, ip)).first().words());
+        (length, vm.step_in_code())
+    };
+    let goes_on = distance == Some(length as isize);
+    if goes_on { Flow::Next } else { Flow::Switched }
 }
 
 unsafe fn drop_register(at: At, n: usize) {

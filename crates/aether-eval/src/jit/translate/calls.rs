@@ -3,7 +3,7 @@
 use super::{Operand, X0, X1, index_of};
 use crate::bytecode::{Op, name_parts};
 use crate::jit::effects::{MOST_REGISTERS, Registers};
-use crate::jit::emit::{Cold, Emitter, SlowKind, Ty};
+use crate::jit::emit::{Cold, Emitter, Ty};
 use crate::jit::offsets;
 use crate::jit::profile::{Callee, Seen, Site};
 use crate::jit::x64::{Alu, Cond, Mem, R14, R15, RAX, RBX, RCX, RDX, RSP, Shift, Sse};
@@ -31,19 +31,7 @@ impl Emitter<'_> {
             }
             return;
         };
-        let closure = match op {
-            Op::CallGlobal => {
-                self.asm.load(RCX, Mem(R15, offsets::globals()));
-                Mem(RCX, i32::from(b) * 16)
-            }
-            Op::CallCapture => {
-                self.asm.load(RCX, Mem(RBX, -8));
-                Mem(RCX, Closure::CAPTURES_OFFSET as i32 + i32::from(b) * 16)
-            }
-            Op::Call => Mem(RBX, i32::from(b)),
-            Op::CallTop => Mem(RBX, i32::from(a)),
-            _ => Mem(RBX, -16),
-        };
+        let closure = self.callee_place(op, a, b);
         let exit = self.exit();
         if op != Op::CallOwn {
             self.asm.cmp8_imm(closure, tag::FUNCTION);
@@ -60,11 +48,28 @@ impl Emitter<'_> {
         self.enter(Some(code), a, owns, site.result);
     }
 
+    /// Where the function is that an instruction calls; `rcx` may be used.
+    fn callee_place(&mut self, op: Op, a: u16, b: u16) -> Mem {
+        match op {
+            Op::CallGlobal => {
+                self.asm.load(RCX, Mem(R15, offsets::globals()));
+                Mem(RCX, i32::from(b) * 16)
+            }
+            Op::CallCapture => {
+                self.asm.load(RCX, Mem(RBX, -8));
+                Mem(RCX, Closure::CAPTURES_OFFSET as i32 + i32::from(b) * 16)
+            }
+            Op::Call => Mem(RBX, i32::from(b)),
+            Op::CallTop => Mem(RBX, i32::from(a)),
+            _ => Mem(RBX, -16),
+        }
+    }
+
     /// A call of `sqrt` or `abs` with a number. False, and nothing done, if it is not that.
     pub(super) fn call_function_of_number(&mut self, a: u16, global: u16) -> bool {
         #[expect(unsafe_code, reason = "reads a global")]
         // SAFETY: the slot exists.
-        let callee = unsafe { *self.facts.globals.add(global as usize) };
+        let callee = unsafe { *self.facts.machine.globals.add(global as usize) };
         if callee.tag != tag::BUILTIN {
             return false;
         }
@@ -117,24 +122,14 @@ impl Emitter<'_> {
 
     /// A call of a function value that is not always the same.
     pub(super) fn call_any(&mut self, op: Op, a: u16, b: u16, argc: u16, site: Site) {
-        let closure = match op {
-            Op::CallCapture => {
-                self.asm.load(RCX, Mem(RBX, -8));
-                Mem(RCX, Closure::CAPTURES_OFFSET as i32 + i32::from(b) * 16)
-            }
-            Op::Call => Mem(RBX, i32::from(b)),
-            _ => Mem(RBX, i32::from(a)),
-        };
+        let closure = self.callee_place(op, a, b);
         let result = Ty::guess(site.result);
         let result = if result.is_plain() && result != Ty::Null {
             result
         } else {
             Ty::Any
         };
-        let (slow, join) = self.slow(SlowKind::Step {
-            next: self.after,
-            result: Some((index_of(a), result)),
-        });
+        let (slow, join) = self.slow_step(Some((index_of(a), result)));
         self.asm.cmp8_imm(closure, tag::FUNCTION);
         self.asm.jump_if(Cond::NotEqual, slow);
         self.asm.load(RDX, closure.offset(8));
@@ -157,8 +152,6 @@ impl Emitter<'_> {
     pub(super) fn call_method(&mut self, a: u16, argc: u16) {
         let site = self.site();
         let receiver = index_of(a) + 1;
-        let seen = site.operands[0];
-        let _ = seen;
         if let Some((shape, closure, code)) = self.cached_method(receiver, site.receiver, argc) {
             if !self.need(receiver, Ty::Instance(shape)) {
                 return;
@@ -187,10 +180,10 @@ impl Emitter<'_> {
         } else {
             site.receiver
         };
-        let known = self.ty(receiver) == Ty::Any;
+        let is_open = self.ty(receiver) == Ty::Any;
         let methods: Option<Vec<(u32, *const Closure)>> =
-            seen.shapes().filter(|_| known).and_then(|shapes| {
-                let method = |shape| Some((shape, (self.facts.method_of)(shape, name)?));
+            seen.shapes().filter(|_| is_open).and_then(|shapes| {
+                let method = |shape| Some((shape, (self.facts.machine.method_of)(shape, name)?));
                 shapes.map(method).collect()
             });
         let Some(methods) = methods.filter(|methods| methods.len() > 1) else {
@@ -287,7 +280,8 @@ impl Emitter<'_> {
             ty => ty == Ty::Instance(shape),
         };
         // What marks a built-in is the shape of nothing.
-        let is_cached = shape != 0 && shape < 0xFFFF_0000 && words.1 != 0 && (self.facts.is_alive)(shape);
+        let is_cached =
+            shape != 0 && shape < 0xFFFF_0000 && words.1 != 0 && (self.facts.machine.is_alive)(shape);
         if !is_instance || !is_cached {
             return None;
         }
@@ -302,7 +296,7 @@ impl Emitter<'_> {
     pub(super) fn global_callee(&self, slot: u16) -> Option<*const Code> {
         // SAFETY: the slot exists; what it holds is alive.
         unsafe {
-            let value = *self.facts.globals.byte_add(slot as usize * 16);
+            let value = *self.facts.machine.globals.byte_add(slot as usize * 16);
             if value.tag != tag::FUNCTION {
                 return None;
             }
@@ -422,18 +416,7 @@ impl Emitter<'_> {
 
     pub(super) fn return_register(&mut self, register: usize, dropped: &[usize]) {
         for &other in dropped {
-            if !self.is_plain(other) {
-                // What is dropped first may be counted: the interpreter does both.
-                let live = self.asm.label();
-                self.asm.cmp8_imm(Self::memory(other), tag::COUNTED);
-                self.asm.jump_if(Cond::Below, live);
-                self.asm.load(RAX, Self::payload(other));
-                self.asm.store8_imm(Self::memory(other), tag::NULL);
-                self.set_in_memory(other, Ty::Any);
-                self.release();
-                self.asm.bind(live);
-                self.complete_slows();
-            }
+            self.release_register(other);
         }
         let ty = self.ty(register);
         match ty {

@@ -3,7 +3,7 @@
 use super::{Operand, X0, X1, index_of};
 use crate::bytecode::{Op, fields, immediate_of};
 use crate::jit::effects::{Successors, successors};
-use crate::jit::emit::{Emitter, SlowKind, Src, Ty};
+use crate::jit::emit::{Emitter, Src, Ty};
 use crate::jit::offsets;
 use crate::jit::profile::Seen;
 use crate::jit::x64::{Alu, Cond, Gpr, Label, Mem, R15, RAX, RCX, RDX, Shift, Sse};
@@ -109,10 +109,7 @@ impl Emitter<'_> {
             return;
         }
         let result = Ty::guess(site.result);
-        let (slow, join) = self.slow(SlowKind::Step {
-            next: self.after,
-            result: Some((to, result)),
-        });
+        let (slow, join) = self.slow_step(Some((to, result)));
         self.element(array, index, slow);
         self.load_value(to, RAX, 0, site.result, None);
         self.asm.bind(join);
@@ -394,10 +391,7 @@ impl Emitter<'_> {
         if !self.array_and_index(array, index, site.operands[0]) || !self.need(from, ty) {
             return;
         }
-        let (slow, join) = self.slow(SlowKind::Step {
-            next: self.after,
-            result: None,
-        });
+        let (slow, join) = self.slow_step(None);
         self.element_to_write(array, index, slow);
         self.store_plain(Mem(RCX, 0), from);
         if moves {
@@ -411,10 +405,7 @@ impl Emitter<'_> {
         if !self.array_and_index(array, index, site.operands[0]) {
             return;
         }
-        let (slow, join) = self.slow(SlowKind::Step {
-            next: self.after,
-            result: None,
-        });
+        let (slow, join) = self.slow_step(None);
         let index = self.int_operand(index);
         let pointer = self.pointer(array, RCX);
         self.asm.test8_imm(Mem(pointer, offsets::FLAGS), flag::GUARDED);
@@ -434,10 +425,7 @@ impl Emitter<'_> {
         if !self.array_and_index(array, index, site.operands[0]) {
             return;
         }
-        let (slow, join) = self.slow(SlowKind::Step {
-            next: self.after,
-            result: None,
-        });
+        let (slow, join) = self.slow_step(None);
         self.element_to_write(array, index, slow);
         self.asm.store8_imm(Mem(RCX, 0), value.tag);
         self.asm.store_imm(Mem(RCX, 8), value.payload as i32);
@@ -455,10 +443,7 @@ impl Emitter<'_> {
         if !self.array_and_index(array, index, site.operands[0]) || !self.need(right, ty) {
             return;
         }
-        let (slow, join) = self.slow(SlowKind::Step {
-            next: self.after,
-            result: None,
-        });
+        let (slow, join) = self.slow_step(None);
         self.element_to_write(array, index, slow);
         self.add_to_place(Mem(RCX, 0), right, ty, true, slow);
         self.asm.bind(join);
@@ -494,10 +479,7 @@ impl Emitter<'_> {
         if !self.need(array, Ty::Array) {
             return;
         }
-        let (slow, join) = self.slow(SlowKind::Step {
-            next: self.after,
-            result: None,
-        });
+        let (slow, join) = self.slow_step(None);
         let pointer = self.pointer(array, RCX);
         self.asm.test8_imm(Mem(pointer, offsets::FLAGS), flag::GUARDED);
         self.asm.jump_if(Cond::NotEqual, slow);

@@ -1,7 +1,7 @@
 //! Fields of instances and keys of records.
 
 use crate::bytecode::Op;
-use crate::jit::emit::{Emitter, SlowKind, Ty};
+use crate::jit::emit::{Emitter, Ty};
 use crate::jit::offsets;
 use crate::jit::profile::{Seen, Site};
 use crate::jit::x64::{Alu, Cond, Mem, RAX, RCX};
@@ -34,9 +34,8 @@ impl Emitter<'_> {
         if !self.need(object, Ty::Instance(shape)) {
             return;
         }
-        let pointer = self.pointer(object, RCX);
-        let offset = Instance::SLOTS_OFFSET as i32 + i32::from(slot);
-        self.load_value(to, pointer, offset, site.result, None);
+        let place = self.field_place(object, slot);
+        self.load_value(to, place.0, place.1, site.result, None);
     }
 
     /// A key of a record whose shape the instruction's cache knows.
@@ -49,10 +48,7 @@ impl Emitter<'_> {
         if !self.need(object, Ty::Dict) {
             return;
         }
-        let (slow, join) = self.slow(SlowKind::Step {
-            next: self.after,
-            result: Some((to, Ty::guess(site.result))),
-        });
+        let (slow, join) = self.slow_step(Some((to, Ty::guess(site.result))));
         let pointer = self.pointer(object, RCX);
         self.asm
             .alu32_mem_imm(Alu::Cmp, Mem(pointer, offsets::SHAPE), shape as i32);
@@ -60,6 +56,12 @@ impl Emitter<'_> {
         self.asm.load(RAX, Mem(pointer, offsets::DICT_BODY));
         self.load_value(to, RAX, i32::from(slot), site.result, None);
         self.asm.bind(join);
+    }
+
+    /// Where a field of an instance is; `rcx` may be used.
+    fn field_place(&mut self, object: usize, slot: u16) -> Mem {
+        let pointer = self.pointer(object, RCX);
+        Mem(pointer, Instance::SLOTS_OFFSET as i32 + i32::from(slot))
     }
 
     pub(super) fn set_field(&mut self, object: usize, from: usize, slot: u16, moves: bool) {
@@ -74,9 +76,8 @@ impl Emitter<'_> {
             if !self.need(object, Ty::Instance(shape)) {
                 return;
             }
-            let pointer = self.pointer(object, RCX);
-            self.asm
-                .lea(RCX, Mem(pointer, Instance::SLOTS_OFFSET as i32 + i32::from(slot)));
+            let place = self.field_place(object, slot);
+            self.asm.lea(RCX, place);
             self.store_any(from, moves);
             if moves {
                 self.set_null_in_memory(from);
@@ -86,12 +87,8 @@ impl Emitter<'_> {
         if !self.need(object, Ty::Instance(shape)) || !self.need(from, ty) {
             return;
         }
-        let (slow, join) = self.slow(SlowKind::Step {
-            next: self.after,
-            result: None,
-        });
-        let pointer = self.pointer(object, RCX);
-        let place = Mem(pointer, Instance::SLOTS_OFFSET as i32 + i32::from(slot));
+        let (slow, join) = self.slow_step(None);
+        let place = self.field_place(object, slot);
         self.asm.cmp8_imm(place, tag::COUNTED);
         self.asm.jump_if(Cond::AboveEqual, slow);
         self.store_plain(place, from);
@@ -112,12 +109,8 @@ impl Emitter<'_> {
         if !self.need(object, Ty::Instance(shape)) || !self.need(right, ty) {
             return;
         }
-        let (slow, join) = self.slow(SlowKind::Step {
-            next: self.after,
-            result: None,
-        });
-        let pointer = self.pointer(object, RCX);
-        let place = Mem(pointer, Instance::SLOTS_OFFSET as i32 + i32::from(slot));
+        let (slow, join) = self.slow_step(None);
+        let place = self.field_place(object, slot);
         self.add_to_place(place, right, ty, adds, slow);
         self.asm.bind(join);
     }

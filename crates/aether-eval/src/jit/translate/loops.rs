@@ -7,25 +7,6 @@ use crate::jit::x64::{Alu, Cond, Mem, RAX, RCX, RDX, Shift};
 use aether_value::tag;
 
 impl Emitter<'_> {
-    /// Releases what a register holds, which is about to be overwritten.
-    pub(super) fn release_old(&mut self, register: usize) {
-        let ty = self.ty(register);
-        if ty.is_plain() {
-            return;
-        }
-        let past = self.asm.label();
-        if ty == Ty::Any {
-            self.asm.cmp8_imm(Self::memory(register), tag::COUNTED);
-            self.asm.jump_if(Cond::Below, past);
-        }
-        self.asm.load(RAX, Self::payload(register));
-        self.asm.store8_imm(Self::memory(register), tag::NULL);
-        self.set_in_memory(register, Ty::Any);
-        self.release();
-        self.asm.bind(past);
-        self.complete_slows();
-    }
-
     pub(super) fn next_item(&mut self, state: usize) {
         let Successors::Branch(targets) = successors(self.code, self.word) else {
             return;
@@ -42,7 +23,7 @@ impl Emitter<'_> {
                 if self.ty(end) != Ty::Int && !self.need(end, Ty::Int) {
                     return;
                 }
-                self.release_old(item);
+                self.release_register(item);
                 let now = self.int(state);
                 let limit = self.int(end);
                 self.bring(RAX, now);
@@ -70,7 +51,7 @@ impl Emitter<'_> {
                 if self.ty(position) != Ty::Int && !self.need(position, Ty::Int) {
                     return;
                 }
-                self.release_old(item);
+                self.release_register(item);
                 let seen = site.result;
                 let over = self.asm.label();
                 let at = self.int(position);

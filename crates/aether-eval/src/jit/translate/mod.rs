@@ -52,7 +52,7 @@ impl Emitter<'_> {
     #[expect(unsafe_code, reason = "reads a constant")]
     fn constant(&self, number: usize) -> Raw {
         // SAFETY: the compiler made the number; constants stay.
-        unsafe { *self.facts.constants.add(number) }
+        unsafe { *self.facts.machine.constants.add(number) }
     }
 
     /// The same for a field that is the constant's byte offset or its number, as the instruction has it.

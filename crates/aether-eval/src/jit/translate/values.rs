@@ -1,7 +1,7 @@
 //! Constants, copies and moves between registers, and what counting them takes.
 
 use super::X0;
-use crate::jit::emit::{Emitter, Known, SlowKind, Ty};
+use crate::jit::emit::{Emitter, SlowKind, Ty};
 use crate::jit::offsets;
 use crate::jit::profile::Seen;
 use crate::jit::x64::{Alu, Cond, Gpr, Mem, RAX, RCX, RDX, Xmm};
@@ -64,14 +64,7 @@ impl Emitter<'_> {
     }
 
     pub(super) fn set_null_in_memory(&mut self, register: usize) {
-        self.set(
-            register,
-            Known {
-                ty: Ty::Null,
-                home: false,
-                mem: true,
-            },
-        );
+        self.set_in_memory(register, Ty::Null);
     }
 
     /// R\[to\] = the value whose tag is in `rcx` and whose payload in `rdx`. Last in an instruction.
@@ -84,14 +77,7 @@ impl Emitter<'_> {
             && let Some(home) = self.gpr(to)
         {
             self.asm.mov(home, RDX);
-            self.set(
-                to,
-                Known {
-                    ty,
-                    home: true,
-                    mem: true,
-                },
-            );
+            self.set_at_home(to, ty);
         }
         if retains {
             self.retain(ty);
@@ -106,7 +92,7 @@ impl Emitter<'_> {
             self.asm.jump_if(Cond::Below, past);
         }
         self.asm.alu32_mem_imm(Alu::Add, Mem(RDX, offsets::COUNT), 1);
-        let (slow, join) = self.slow(SlowKind::Retain);
+        let (slow, join) = self.slow(SlowKind::Retain { keeps_rcx: false });
         self.asm.jump_if(Cond::Sign, slow);
         self.asm.bind(join);
         self.asm.bind(past);
@@ -133,26 +119,32 @@ impl Emitter<'_> {
             if moves {
                 self.set_null_in_memory(from);
             }
-            let ty = self.ty(from);
-            let known = if moves { new } else { ty };
-            self.set_in_memory(to, known);
+            self.set_in_memory(to, new);
             self.complete_slows();
             return;
         }
-        // What the register held is released; memory must not say that it still holds it.
+        self.release_register(to);
+        self.copy_or_move(to, from, moves);
+    }
+
+    /// Releases what a register holds, if it is counted; memory does not say any more that it holds it.
+    pub(super) fn release_register(&mut self, register: usize) {
+        let ty = self.ty(register);
+        if ty.is_plain() {
+            return;
+        }
         let past = self.asm.label();
-        if old == Ty::Any {
-            self.asm.cmp8_imm(Self::memory(to), tag::COUNTED);
+        if ty == Ty::Any {
+            self.asm.cmp8_imm(Self::memory(register), tag::COUNTED);
             self.asm.jump_if(Cond::Below, past);
         }
-        self.asm.load(RAX, Self::payload(to));
-        self.asm.store8_imm(Self::memory(to), tag::NULL);
-        self.set_null_in_memory(to);
+        self.asm.load(RAX, Self::payload(register));
+        self.asm.store8_imm(Self::memory(register), tag::NULL);
+        self.set_in_memory(register, Ty::Any);
         self.release();
         self.asm.bind(past);
         // The release comes back to here with the homes as they are now.
         self.complete_slows();
-        self.copy_or_move(to, from, moves);
     }
 
     /// Puts a value that memory holds at the address in `rcx`, and releases what was there, last of all.
@@ -167,7 +159,7 @@ impl Emitter<'_> {
             }
             self.asm.load(RDX, source.offset(8));
             self.asm.alu32_mem_imm(Alu::Add, Mem(RDX, offsets::COUNT), 1);
-            let (slow, join) = self.slow(SlowKind::RetainKeeping);
+            let (slow, join) = self.slow(SlowKind::Retain { keeps_rcx: true });
             self.asm.jump_if(Cond::Sign, slow);
             self.asm.bind(join);
             self.asm.bind(past);
@@ -226,48 +218,23 @@ impl Emitter<'_> {
     }
 
     pub(super) fn drop_registers(&mut self, registers: &[usize]) {
-        let mut released = 0;
         for &register in registers {
-            released += usize::from(!self.ty(register).is_plain());
-        }
-        // More than one release would need the state between them.
-        if released > 1 {
-            self.step();
-            return;
-        }
-        for &register in registers {
-            let ty = self.ty(register);
-            if !ty.is_plain() {
-                let past = self.asm.label();
-                if ty == Ty::Any {
-                    self.asm.cmp8_imm(Self::memory(register), tag::COUNTED);
-                    self.asm.jump_if(Cond::Below, past);
-                }
-                self.asm.load(RAX, Self::payload(register));
-                self.asm.store8_imm(Self::memory(register), tag::NULL);
-                self.set_in_memory(register, Ty::Any);
-                self.release();
-                self.asm.bind(past);
-            }
-        }
-        for &register in registers {
+            self.release_register(register);
             self.set_in_memory(register, Ty::Any);
         }
     }
 
-    /// R\[to\] = the value at `base + offset`, as it was seen; `released` is a register whose object is released after.
+    /// R\[to\] = the value at `base + offset`, as it was seen, which has to be so; a value with the tag `refuses` is left to
+    /// the interpreter.
     pub(super) fn load_value(&mut self, to: usize, base: Gpr, offset: i32, seen: Seen, refuses: Option<u8>) {
         let place = Mem(base, offset);
         let ty = Ty::guess(seen);
-        let exit = if ty != Ty::Any || refuses.is_some() {
-            Some(self.exit())
-        } else {
-            None
-        };
-        if let (Some(tag), Some(exit)) = (ty.tag(), exit) {
+        if let Some(tag) = ty.tag() {
+            let exit = self.exit();
             self.asm.cmp8_imm(place, tag);
             self.asm.jump_if(Cond::NotEqual, exit);
-        } else if let (Some(refused), Some(exit)) = (refuses, exit) {
+        } else if let Some(refused) = refuses {
+            let exit = self.exit();
             self.asm.cmp8_imm(place, refused);
             self.asm.jump_if(Cond::Equal, exit);
         }
@@ -291,9 +258,8 @@ impl Emitter<'_> {
                 self.asm.load(RDX, place.offset(8));
                 self.asm
                     .alu32_mem_imm(Alu::Cmp, Mem(RDX, offsets::SHAPE), shape as i32);
-                if let Some(exit) = exit {
-                    self.asm.jump_if(Cond::NotEqual, exit);
-                }
+                let exit = self.exit();
+                self.asm.jump_if(Cond::NotEqual, exit);
                 self.asm.mov_imm(RCX, i64::from(tag::INSTANCE));
                 self.store_counted(to, ty, true);
             }

@@ -2,7 +2,7 @@
 
 use super::{X0, X1, index_of};
 use crate::bytecode::{Op, fields};
-use crate::jit::emit::{Emitter, SlowKind, Src, Ty};
+use crate::jit::emit::{Emitter, Src, Ty};
 use crate::jit::offsets;
 use crate::jit::profile::Seen;
 use crate::jit::x64::{Alu, Cond, Gpr, Mem, R15, RAX, RBX, RCX, Sse};
@@ -23,7 +23,7 @@ impl Emitter<'_> {
     #[expect(unsafe_code, reason = "reads a global")]
     pub(super) fn seen_now(&self, slot: usize) -> Seen {
         // SAFETY: the slot exists.
-        Seen::of(unsafe { *self.facts.globals.add(slot) })
+        Seen::of(unsafe { *self.facts.machine.globals.add(slot) })
     }
 
     pub(super) fn set_global(&mut self, from: usize) {
@@ -33,10 +33,7 @@ impl Emitter<'_> {
         }
         let slot = (self.instruction() >> 32) as u32 as i32 * 16;
         self.asm.load(RCX, Mem(R15, offsets::globals()));
-        let (slow, join) = self.slow(SlowKind::Step {
-            next: self.after,
-            result: None,
-        });
+        let (slow, join) = self.slow_step(None);
         // Declared, and nothing to release.
         self.asm.cmp8_imm(Mem(RCX, slot), tag::BOOL);
         self.asm.jump_if(Cond::Above, slow);
@@ -84,10 +81,7 @@ impl Emitter<'_> {
     /// The cell in `rcx` gets a plain register, which is taken.
     pub(super) fn store_cell(&mut self, from: usize) {
         let place = Mem(RCX, offsets::CELL_VALUE);
-        let (slow, join) = self.slow(SlowKind::Step {
-            next: self.after,
-            result: None,
-        });
+        let (slow, join) = self.slow_step(None);
         self.asm.cmp8_imm(place, tag::BOOL);
         self.asm.jump_if(Cond::Above, slow);
         self.store_plain(place, from);

@@ -1,7 +1,6 @@
 //! Memory for machine code: writable while it is written, executable afterwards, never both.
 //!
-//! Code is added, never taken away: what is discarded may still be on the native stack below. All goes with the
-//! engine.
+//! Code is added, never taken away: what is discarded may still be on the native stack below. All goes with the owner.
 #![expect(unsafe_code, reason = "maps memory and makes it executable")]
 
 use std::ptr::NonNull;
@@ -19,15 +18,21 @@ struct Chunk {
 }
 
 /// The machine code of one engine.
-#[derive(Default)]
-pub(super) struct CodeMemory {
+///
+/// ```
+/// use aether_value::ExecutableMemory;
+///
+/// let mut memory = ExecutableMemory::new(64 << 10);
+/// assert!(memory.add(&[0x90; 100_000]).is_none(), "more than the limit");
+/// ```
+pub struct ExecutableMemory {
     chunks: Vec<Chunk>,
     limit: usize,
 }
 
-impl CodeMemory {
+impl ExecutableMemory {
     /// Memory for at most `limit` bytes.
-    pub(super) fn new(limit: usize) -> Self {
+    pub fn new(limit: usize) -> Self {
         Self {
             chunks: Vec::new(),
             limit,
@@ -35,12 +40,12 @@ impl CodeMemory {
     }
 
     /// Bytes in use.
-    pub(super) fn used(&self) -> usize {
+    pub fn used(&self) -> usize {
         self.chunks.iter().map(|chunk| chunk.used).sum()
     }
 
     /// Bytes of the list of mappings.
-    pub(super) fn held_bytes(&self) -> usize {
+    pub fn held_bytes(&self) -> usize {
         self.chunks.capacity() * size_of::<Chunk>()
     }
 
@@ -50,7 +55,7 @@ impl CodeMemory {
     }
 
     /// Puts code where it can be executed. None if there is no room within the limit, or the system refuses.
-    pub(super) fn add(&mut self, code: &[u8]) -> Option<NonNull<u8>> {
+    pub fn add(&mut self, code: &[u8]) -> Option<NonNull<u8>> {
         let fits = |chunk: &Chunk| chunk.size - chunk.used >= code.len();
         if !self.chunks.last().is_some_and(fits) {
             let size = code.len().next_multiple_of(CHUNK);
@@ -86,7 +91,7 @@ impl CodeMemory {
     }
 }
 
-impl Drop for CodeMemory {
+impl Drop for ExecutableMemory {
     fn drop(&mut self) {
         for chunk in &self.chunks {
             // SAFETY: a mapping of ours; nothing executes it any more.
