@@ -45,6 +45,26 @@ impl Registers {
         }
     }
 
+    pub(super) fn intersection(mut self, other: &Self) -> Self {
+        for (word, common) in self.0.iter_mut().zip(other.0) {
+            *word &= common;
+        }
+        self
+    }
+
+    /// The registers, in order.
+    pub(super) fn iter(self) -> impl Iterator<Item = usize> {
+        self.0.into_iter().enumerate().flat_map(|(index, mut word)| {
+            std::iter::from_fn(move || {
+                let bit = word.trailing_zeros() as usize;
+                (word != 0).then(|| {
+                    word &= word - 1;
+                    index * 64 + bit
+                })
+            })
+        })
+    }
+
     fn of(fields: &[u16]) -> Self {
         let mut set = Self::default();
         for &field in fields {

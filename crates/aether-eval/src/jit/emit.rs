@@ -23,6 +23,8 @@
 //! takes for granted at the block's beginning. Any assumption is safe, since each jump makes true what its target
 //! assumes, or exits.
 
+use std::rc::Rc;
+
 use aether_value::{Code, tag};
 
 use super::effects::{Registers, Successors, clobbers, spends_fuel};
@@ -43,8 +45,8 @@ const GPR_HOMES: [Gpr; 9] = [RBP, R12, R13, RSI, RDI, R8, R9, R10, R11];
 const KEPT: usize = 3;
 /// Homes for doubles: `xmm2` to `xmm15`.
 const XMM_HOMES: std::ops::Range<u8> = 2..16;
-/// Most passes over a function.
-const MOST_PASSES: usize = 8;
+/// Most passes over a function before the last.
+const MOST_TRIALS: usize = 6;
 /// Bytes that the code of one function may take.
 const MOST_BYTES: usize = 1 << 20;
 
@@ -103,7 +105,7 @@ impl Ty {
 }
 
 /// What is known of a register, and where its value is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Known {
     pub(super) ty: Ty,
     pub(super) home: bool,
@@ -205,6 +207,17 @@ impl Incoming {
         }
         self.mem &= known.mem || keeps_memory;
     }
+
+    /// What two sets of jumps bring.
+    fn with(self, other: Self) -> Self {
+        Self {
+            ty: self.ty.or(other.ty),
+            differs: self.differs
+                || other.differs
+                || self.ty.zip(other.ty).is_some_and(|(one, two)| one != two),
+            mem: self.mem && other.mem,
+        }
+    }
 }
 
 /// A place where the interpreter enters.
@@ -234,6 +247,15 @@ pub(super) struct Facts<'a> {
     pub(super) exits_everywhere: bool,
 }
 
+/// Passes over a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pass {
+    /// Finds out what jumps bring to blocks; what else it makes is thrown away.
+    Trial,
+    /// Makes code, of what the trials have found out.
+    Last,
+}
+
 /// Homes of registers, by number.
 #[derive(Clone)]
 struct Homes {
@@ -249,18 +271,23 @@ pub(super) struct Emitter<'a> {
     flow: &'a Flow,
     homes: Homes,
     state: Vec<Known>,
+    /// Registers of which the state says something.
+    told: Registers,
+    /// Registers whose value is in a home alone.
+    unwritten: Registers,
     /// The instruction being translated, and the one after it.
     pub(super) word: usize,
     pub(super) after: usize,
     depth: u32,
     /// What an exit of it has to write.
-    start: Vec<Flush>,
+    start: Registers,
     start_exit: Option<Label>,
     labels: Vec<Label>,
-    entry_states: Vec<Option<Vec<Known>>>,
+    entry_states: Vec<Option<Rc<[Known]>>>,
     incoming: Vec<Option<Vec<Incoming>>>,
     last_incoming: Vec<Option<Vec<Incoming>>>,
-    pass: usize,
+    /// Which pass this is; the last one alone keeps what it makes.
+    pass: Pass,
     exits: Vec<Exit>,
     slows: Vec<Slow>,
     colds: Vec<(Label, Cold)>,
@@ -284,46 +311,42 @@ pub(super) fn compile(code: &Code, profile: &Profile, facts: &Facts) -> Option<C
     };
     let mut incoming: Vec<Option<Vec<Incoming>>> = vec![None; flow.blocks.len()];
     let interference = interference(code, &flow, registers);
-    let mut pass = 0;
-    loop {
-        let mut emitter = Emitter::new(code, profile, facts, &flow, homes.clone(), incoming, pass);
+    for trial in 0..MOST_TRIALS {
+        let mut emitter = Emitter::new(code, profile, facts, &flow, homes.clone(), incoming, Pass::Trial);
         emitter.function();
-        let is_settled = pass > 1 && emitter.incoming == emitter.last_incoming;
-        if emitter.asm.position() > MOST_BYTES {
-            return None;
-        }
-        pass += 1;
-        if is_settled || pass == MOST_PASSES {
-            return emitter.finish();
-        }
-        if pass <= 2 {
+        // The first has known no homes, and little of the types that the weights go by.
+        let is_settled = trial > 1 && emitter.incoming == emitter.last_incoming;
+        if trial < 2 {
             homes = emitter.assign_homes(&interference);
         }
         incoming = emitter.incoming;
+        if is_settled {
+            break;
+        }
     }
+    let mut emitter = Emitter::new(code, profile, facts, &flow, homes, incoming, Pass::Last);
+    emitter.function();
+    (emitter.asm.position() <= MOST_BYTES).then(|| emitter.finish())?
 }
 
 /// For each register, those that must not share its home.
 fn interference(code: &Code, flow: &Flow, registers: usize) -> Vec<Registers> {
     let mut found = vec![Registers::default(); registers];
+    let in_frame = |register: &usize| *register < registers;
     let mut word = 0;
     while word < code.words.len() {
-        let live = [flow.live_in[word], flow.live_out[word]];
+        let (before, after) = (flow.live_in[word], flow.live_out[word]);
+        for live in [before, after] {
+            for register in live.iter().filter(in_frame) {
+                found[register].extend(&live);
+            }
+        }
         let made = clobbers(code, word);
-        for register in 0..registers {
-            for live in &live {
-                if live.contains(register) {
-                    found[register].extend(live);
-                }
-            }
-            if made.contains(register) {
-                found[register].extend(&live[1]);
-                for (other, set) in found.iter_mut().enumerate() {
-                    if live[1].contains(other) {
-                        set.insert(register);
-                    }
-                }
-            }
+        for register in made.iter().filter(in_frame) {
+            found[register].extend(&after);
+        }
+        for register in after.iter().filter(in_frame) {
+            found[register].extend(&made);
         }
         word += Op::of(code.words[word]).first().words();
     }
@@ -338,7 +361,7 @@ impl<'a> Emitter<'a> {
         flow: &'a Flow,
         homes: Homes,
         last_incoming: Vec<Option<Vec<Incoming>>>,
-        pass: usize,
+        pass: Pass,
     ) -> Self {
         let mut asm = Assembler::default();
         let labels = flow.blocks.iter().map(|_| asm.label()).collect();
@@ -352,10 +375,12 @@ impl<'a> Emitter<'a> {
             flow,
             homes,
             state: vec![UNKNOWN; registers],
+            told: Registers::default(),
+            unwritten: Registers::default(),
             word: 0,
             after: 0,
             depth: 0,
-            start: Vec::new(),
+            start: Registers::default(),
             start_exit: None,
             labels,
             entry_states: vec![None; flow.blocks.len()],
@@ -426,32 +451,15 @@ impl<'a> Emitter<'a> {
             self.asm.alu_imm(Alu::Sub, RSP, 8);
             self.word = word;
             self.after = word;
+            let registers = self.state.len();
+            self.set_all(&vec![UNKNOWN; registers]);
             self.begin_instruction();
-            self.state.fill(UNKNOWN);
-            self.start.clear();
-            self.start_exit = None;
             self.edge(word);
             self.asm.jump(self.labels[index]);
             entries.push((word, label));
         }
         self.emit_slows();
         self.emit_colds();
-        self.emit_exits();
-        let labels = self.labels.clone();
-        for (index, &label) in labels.iter().enumerate() {
-            if self.asm.offset_of(label).is_none() {
-                // A block that only this pass has found a way to is left to the interpreter.
-                self.asm.bind(label);
-                if let Some(state) = self.entry_states[index].take() {
-                    self.state = state;
-                    let word = self.flow.blocks[index].start;
-                    let flushes = self.dirty(&self.flow.live_in[word]);
-                    self.write(&flushes);
-                    let exit = self.exit_at(word, false);
-                    self.asm.jump(exit);
-                }
-            }
-        }
         self.emit_exits();
         let leave = self.leave;
         self.asm.bind(leave);
@@ -486,15 +494,6 @@ impl<'a> Emitter<'a> {
             (block.start, block.end, block.depth)
         };
         self.depth = depth;
-        let is_head = index == 0 || self.flow.blocks[index].is_loop_head;
-        let is_jumped_to = match &self.last_incoming[index] {
-            Some(_) => true,
-            None => self.pass == 0 && self.handler_begins(start).is_none(),
-        };
-        let is_known = self.entry_states[index].is_some() || is_head || is_jumped_to;
-        if !self.reachable && !is_known {
-            return;
-        }
         if self.reachable {
             // Control comes from the block before.
             self.word = start;
@@ -502,7 +501,14 @@ impl<'a> Emitter<'a> {
             self.begin_instruction();
             self.edge(start);
         }
-        self.state = self.entry_state(index);
+        // Jumps from behind lead to loop heads alone: whatever else leads here stands before it.
+        let is_head = index == 0 || self.flow.blocks[index].is_loop_head;
+        if !is_head && self.incoming[index].is_none() {
+            // An error's handler, or what follows one: the interpreter's.
+            return;
+        }
+        let state = self.entry_state(index);
+        self.set_all(&state);
         let label = self.labels[index];
         self.asm.bind(label);
         self.reachable = true;
@@ -511,7 +517,9 @@ impl<'a> Emitter<'a> {
             let op = Op::of(self.code.words[word]).first();
             self.word = word;
             self.after = word + op.words();
-            self.places.push((self.asm.position(), word));
+            if self.pass == Pass::Last {
+                self.places.push((self.asm.position(), word));
+            }
             self.begin_instruction();
             if self.facts.exits_everywhere && self.takes_turn() {
                 let exit = self.exit();
@@ -531,33 +539,25 @@ impl<'a> Emitter<'a> {
         self.word % 7 == 5
     }
 
-    fn handler_begins(&self, word: usize) -> Option<usize> {
-        self.code
-            .handlers
-            .iter()
-            .position(|handler| handler.target as usize == word)
-    }
-
     fn begin_instruction(&mut self) {
-        let live = self.flow.live_in[self.word];
-        self.start = self.dirty(&live);
+        self.start = self.unwritten.intersection(&self.flow.live_in[self.word]);
         self.start_exit = None;
     }
 
     /// Forgets what nobody reads any more, and completes the slow cases of the instruction.
     fn end_instruction(&mut self) {
         // The last of several instructions that were translated at once.
-        let live = self.live_after();
-        for register in 0..self.state.len() {
-            if !live.contains(register) {
-                self.state[register] = UNKNOWN;
-            }
-        }
+        let mut dead = self.told;
+        dead.subtract(&self.live_after());
+        self.forget(&dead);
         self.complete_slows();
     }
 
     /// Slow cases come back with the homes as they are now.
     pub(super) fn complete_slows(&mut self) {
+        if self.slows.last().is_none_or(|slow| slow.is_complete) {
+            return;
+        }
         let reloads = self.in_homes();
         for slow in self.slows.iter_mut().rev() {
             if slow.is_complete {
@@ -581,7 +581,7 @@ impl<'a> Emitter<'a> {
     }
 
     fn in_homes(&self) -> Vec<(usize, Ty)> {
-        let known = self.state.iter().enumerate();
+        let known = self.told.iter().map(|register| (register, self.state[register]));
         known
             .filter(|(_, known)| known.home)
             .map(|(register, known)| (register, known.ty))
@@ -630,14 +630,11 @@ impl<'a> Emitter<'a> {
 
     /// Registers of a set whose value is in a home alone.
     fn dirty(&self, live: &Registers) -> Vec<Flush> {
-        let known = self.state.iter().enumerate();
-        known
-            .filter(|(register, known)| !known.mem && live.contains(*register))
-            .map(|(register, known)| Flush {
-                register,
-                ty: known.ty,
-            })
-            .collect()
+        let flush = |register: usize| Flush {
+            register,
+            ty: self.state[register].ty,
+        };
+        self.unwritten.intersection(live).iter().map(flush).collect()
     }
 
     fn write(&mut self, flushes: &[Flush]) {
@@ -691,14 +688,16 @@ impl<'a> Emitter<'a> {
         let flushes = self.dirty(&live);
         self.write(&flushes);
         for flush in flushes {
-            self.state[flush.register].mem = true;
+            let mut known = self.state[flush.register];
+            known.mem = true;
+            self.set(flush.register, known);
         }
     }
 
     /// Homes after a call of the runtime.
     pub(super) fn forget_homes(&mut self, all: bool) {
-        for register in 0..self.state.len() {
-            let known = &mut self.state[register];
+        for register in self.told.iter() {
+            let mut known = self.state[register];
             if !known.home {
                 continue;
             }
@@ -708,16 +707,15 @@ impl<'a> Emitter<'a> {
             if !is_kept {
                 debug_assert!(known.mem, "homes are forgotten behind a flush");
                 known.home = false;
+                self.set(register, known);
             }
         }
     }
 
     /// Registers that something else has written.
     pub(super) fn forget(&mut self, registers: &Registers) {
-        for register in 0..self.state.len() {
-            if registers.contains(register) {
-                self.state[register] = UNKNOWN;
-            }
+        for register in self.told.intersection(registers).iter() {
+            self.set(register, UNKNOWN);
         }
     }
 
@@ -725,30 +723,44 @@ impl<'a> Emitter<'a> {
         self.state.clone()
     }
 
-    pub(super) fn restore(&mut self, state: Vec<Known>) {
-        self.state = state;
+    pub(super) fn set_all(&mut self, state: &[Known]) {
+        for (register, &known) in state.iter().enumerate() {
+            self.set(register, known);
+        }
     }
 
     pub(super) fn set(&mut self, register: usize, known: Known) {
         self.state[register] = known;
+        if known == UNKNOWN {
+            self.told.remove(register);
+        } else {
+            self.told.insert(register);
+        }
+        if known.mem {
+            self.unwritten.remove(register);
+        } else {
+            self.unwritten.insert(register);
+        }
     }
 
     /// The register holds a value that is in memory, and nowhere else.
     pub(super) fn set_in_memory(&mut self, register: usize, ty: Ty) {
-        self.state[register] = Known {
+        let known = Known {
             ty,
             home: false,
             mem: true,
         };
+        self.set(register, known);
     }
 
     /// The register holds null, which is not in memory yet.
     pub(super) fn set_null(&mut self, register: usize) {
-        self.state[register] = Known {
+        let known = Known {
             ty: Ty::Null,
             home: false,
             mem: false,
         };
+        self.set(register, known);
     }
 
     // --- tests ---
@@ -758,19 +770,37 @@ impl<'a> Emitter<'a> {
         if let Some(label) = self.start_exit {
             return label;
         }
-        let label = self.new_exit(self.word, self.start.clone(), true);
+        let label = self.exit_from_start(true);
         self.start_exit = Some(label);
         label
     }
 
+    /// What an exit writes is what only homes hold when the instruction begins; nothing of that changes before the last
+    /// test.
+    fn exit_from_start(&mut self, counted: bool) -> Label {
+        debug_assert!(
+            self.start.intersection(&self.unwritten) == self.start,
+            "an exit is asked for before the first effect"
+        );
+        let flushes = if self.pass == Pass::Last {
+            let start = self.start;
+            self.dirty(&start)
+        } else {
+            Vec::new()
+        };
+        self.new_exit(self.word, flushes, counted)
+    }
+
     fn new_exit(&mut self, word: usize, flushes: Vec<Flush>, counted: bool) -> Label {
         let label = self.asm.label();
-        self.exits.push(Exit {
-            label,
-            word,
-            flushes,
-            counted,
-        });
+        if self.pass == Pass::Last {
+            self.exits.push(Exit {
+                label,
+                word,
+                flushes,
+                counted,
+            });
+        }
         label
     }
 
@@ -781,7 +811,7 @@ impl<'a> Emitter<'a> {
 
     /// An exit of this instruction that says nothing about what was taken for granted.
     pub(super) fn plain_exit(&mut self) -> Label {
-        self.new_exit(self.word, self.start.clone(), false)
+        self.exit_from_start(false)
     }
 
     /// Control never goes on: what was taken for granted cannot be.
@@ -828,7 +858,7 @@ impl<'a> Emitter<'a> {
             Some(home) => {
                 if !known.home {
                     self.read_home(register, known.ty);
-                    self.state[register].home = true;
+                    self.set(register, Known { home: true, ..known });
                 }
                 Src::Reg(home)
             }
@@ -878,7 +908,7 @@ impl<'a> Emitter<'a> {
             Some(home) => {
                 if !known.home {
                     self.read_home(register, known.ty);
-                    self.state[register].home = true;
+                    self.set(register, Known { home: true, ..known });
                 }
                 home
             }
@@ -928,11 +958,12 @@ impl<'a> Emitter<'a> {
 
     /// The register's home has its value; of one that is counted, memory has it too.
     pub(super) fn set_at_home(&mut self, register: usize, ty: Ty) {
-        self.state[register] = Known {
+        let known = Known {
             ty,
             home: true,
             mem: !ty.is_plain(),
         };
+        self.set(register, known);
     }
 
     /// The register's payload has been written to memory; of one that is counted, the tag too.
@@ -948,6 +979,9 @@ impl<'a> Emitter<'a> {
     /// Where a case out of line begins; it comes back to the second label.
     pub(super) fn slow(&mut self, kind: SlowKind) -> (Label, Label) {
         let (label, join) = (self.asm.label(), self.asm.label());
+        if self.pass != Pass::Last {
+            return (label, join);
+        }
         let mut live = self.live_after();
         live.extend(&self.flow.live_in[self.word]);
         let flushes = self.dirty(&live);
@@ -1084,7 +1118,9 @@ impl<'a> Emitter<'a> {
     /// Code out of line, at a label.
     pub(super) fn cold(&mut self, cold: Cold) -> Label {
         let label = self.asm.label();
-        self.colds.push((label, cold));
+        if self.pass == Pass::Last {
+            self.colds.push((label, cold));
+        }
         label
     }
 
@@ -1123,47 +1159,51 @@ impl<'a> Emitter<'a> {
 
     // --- jumps ---
 
-    fn entry_state(&mut self, index: usize) -> Vec<Known> {
+    /// What the block takes for granted.
+    fn entry_state(&mut self, index: usize) -> Rc<[Known]> {
         if let Some(state) = &self.entry_states[index] {
             return state.clone();
         }
         let start = self.flow.blocks[index].start;
+        let is_head = self.flow.blocks[index].is_loop_head;
+        let seen = self.profile.at_leader(start);
+        let registers = self.state.len();
+        let mut state = vec![UNKNOWN; registers];
         let live = self.flow.live_in[start];
-        let seen = self.profile.at_leader(start).map(<[Seen]>::to_vec);
-        let mut state = vec![UNKNOWN; self.state.len()];
-        for (register, known) in state.iter_mut().enumerate() {
-            if !live.contains(register) {
-                continue;
-            }
+        for register in live.iter().filter(|&register| register < registers) {
             let seen = seen
-                .as_ref()
                 .and_then(|seen| seen.get(register).copied())
                 .unwrap_or_default();
             let guess = Ty::guess(seen);
-            let mut mem = true;
-            let ty = match &self.last_incoming[index] {
+            let brought = |incoming: &Option<Vec<Incoming>>| incoming.as_ref().map(|all| all[register]);
+            let (last, now) = (&self.last_incoming[index], &self.incoming[index]);
+            let incoming = match self.pass {
+                Pass::Last => brought(last),
+                // Of jumps from behind, the last pass knows.
+                Pass::Trial if is_head => match (brought(last), brought(now)) {
+                    (Some(last), Some(now)) => Some(last.with(now)),
+                    (last, now) => last.or(now),
+                },
+                Pass::Trial => brought(now),
+            };
+            let ty = match incoming.and_then(|incoming| incoming.ty) {
+                _ if incoming.is_some_and(|incoming| incoming.differs) => Ty::Any,
                 None => guess,
-                Some(incoming) => {
-                    let incoming = incoming[register];
-                    mem = incoming.mem;
-                    match incoming.ty {
-                        _ if incoming.differs => Ty::Any,
-                        None => guess,
-                        Some(ty) if seen.is_empty() || guess == ty => ty,
-                        Some(_) => Ty::Any,
-                    }
-                }
+                Some(ty) if seen.is_empty() || guess == ty => ty,
+                Some(_) => Ty::Any,
             };
             if ty == Ty::Any || ty == Ty::Null {
                 continue;
             }
             let home = self.has_home(register, ty);
-            *known = Known {
+            let mem = incoming.is_none_or(|incoming| incoming.mem);
+            state[register] = Known {
                 ty,
                 home,
                 mem: mem || !home || !ty.is_plain(),
             };
         }
+        let state: Rc<[Known]> = state.into();
         self.entry_states[index] = Some(state.clone());
         state
     }
@@ -1176,81 +1216,53 @@ impl<'a> Emitter<'a> {
             self.asm.jump(exit);
             return;
         };
-        let is_known = self.entry_states[index].is_some();
         let live = self.flow.live_in[target];
-        let is_head = self.flow.blocks[index].is_loop_head;
         let is_backward = target <= self.word && self.after > self.word;
+        let keeps_memory = self.flow.blocks[index].is_loop_head && !is_backward;
         let registers = self.state.len();
-        let state = self.state.clone();
-        {
-            let incoming = self.incoming[index].get_or_insert_with(|| vec![Incoming::NONE; registers]);
-            for register in 0..registers {
-                if live.contains(register) {
-                    incoming[register].add(state[register], is_head && !is_backward);
-                }
+        let in_frame = |register: &usize| *register < registers;
+        let incoming = self.incoming[index].get_or_insert_with(|| vec![Incoming::NONE; registers]);
+        for register in live.iter().filter(in_frame) {
+            incoming[register].add(self.state[register], keeps_memory);
+        }
+        if self.pass == Pass::Trial {
+            return;
+        }
+        let wanted = self.entry_state(index);
+        // What the block looks for in memory, and what it takes to be of another type.
+        let unwritten = self.unwritten.intersection(&live);
+        let mut rest = Registers::default();
+        let mut flushes = Vec::new();
+        for register in unwritten.iter() {
+            let (ty, then) = (self.state[register].ty, wanted[register]);
+            if then.mem || then.ty != ty {
+                flushes.push(Flush { register, ty });
+            } else {
+                rest.insert(register);
             }
         }
-        let wanted = if !is_known
-            && self.pass == 0
-            && self
-                .profile
-                .at_leader(target)
-                .is_none_or(|seen| seen.iter().all(|seen| seen.is_empty()))
-            && !is_head
-        {
-            // Nothing is known but what comes here first.
-            let mut state = state.clone();
-            for (register, known) in state.iter_mut().enumerate() {
-                if !live.contains(register) || known.ty == Ty::Null {
-                    *known = UNKNOWN;
-                } else {
-                    known.home = self.has_home(register, known.ty);
-                }
-            }
-            self.entry_states[index] = Some(state.clone());
-            state
-        } else {
-            self.entry_state(index)
-        };
-        let flushes: Vec<Flush> = self
-            .dirty(&live)
-            .into_iter()
-            .filter(|flush| {
-                let known = wanted[flush.register];
-                known.mem || known.ty != flush.ty
-            })
-            .collect();
         self.write(&flushes);
-        let mut tests = Vec::new();
-        let mut never = false;
-        for register in 0..registers {
-            if !live.contains(register) || wanted[register].ty == Ty::Any {
+        let mut exit = None;
+        for register in live.iter().filter(in_frame) {
+            let (now, then) = (self.state[register].ty, wanted[register].ty);
+            if then == Ty::Any || now == then {
                 continue;
             }
-            match state[register].ty {
-                ty if ty == wanted[register].ty => {}
-                Ty::Any => tests.push((register, wanted[register].ty)),
-                _ => never = true,
-            }
-        }
-        if never || !tests.is_empty() {
-            let written = |register: usize| flushes.iter().any(|flush| flush.register == register);
-            let rest = self
-                .dirty(&live)
-                .into_iter()
-                .filter(|flush| !written(flush.register))
-                .collect();
-            let label = self.new_exit(target, rest, true);
-            if never {
+            let label = exit.unwrap_or_else(|| {
+                let flushes = self.dirty(&rest);
+                self.new_exit(target, flushes, true)
+            });
+            exit = Some(label);
+            if now == Ty::Any {
+                self.test_memory(register, then, label);
+            } else {
+                // Never what the block takes it for.
                 self.asm.jump(label);
             }
-            for (register, ty) in tests {
-                self.test_memory(register, ty, label);
-            }
         }
-        for register in 0..registers {
-            let (now, then) = (state[register], wanted[register]);
-            if live.contains(register) && then.home && !(now.home && now.ty == then.ty) {
+        for register in live.iter().filter(in_frame) {
+            let (now, then) = (self.state[register], wanted[register]);
+            if then.home && !(now.home && now.ty == then.ty) {
                 self.read_home(register, then.ty);
             }
         }
@@ -1272,11 +1284,10 @@ impl<'a> Emitter<'a> {
     /// The part of a jump that is taken: spends fuel, and goes on at a word.
     pub(super) fn spend_and_jump(&mut self, target: usize) {
         self.asm.alu_imm(Alu::Sub, R14, 1);
-        let (label, join) = {
+        let (label, join) = (self.asm.label(), self.asm.label());
+        if self.pass == Pass::Last {
             // What is live at the target is what counts.
-            let (label, join) = (self.asm.label(), self.asm.label());
-            let live = self.flow.live_out[self.word];
-            let flushes = self.dirty(&live);
+            let flushes = self.dirty(&self.flow.live_out[self.word]);
             let reloads = self.in_homes();
             self.slows.push(Slow {
                 label,
@@ -1287,8 +1298,7 @@ impl<'a> Emitter<'a> {
                 kind: SlowKind::Refuel(target),
                 is_complete: true,
             });
-            (label, join)
-        };
+        }
         self.asm.jump_if(Cond::Sign, label);
         self.asm.bind(join);
         self.jump_to(target);

@@ -84,7 +84,7 @@ impl Emitter<'_> {
                 self.complete_slows();
                 self.spend_and_jump(target);
                 self.asm.bind(over);
-                self.restore(before);
+                self.set_all(&before);
                 self.reachable = true;
                 // At the end the interpreter releases what the loop went through.
                 self.step();
