@@ -54,6 +54,12 @@ const PROGRAMS: &[(&str, &str)] = &[
          if (i % 10 == 0) { event_loop() }\n}\nprintln(weak.filter(w => upgrade_weak(w) != null).length)\n",
     ),
     (
+        "work of its own",
+        // What an array's growth counts is settled by the next instruction that settles: not by those here.
+        "let kept = []\nfn even(n) { return n % 2 == 0 }\nfn root(n) { return sqrt(n) }\nfn far(n) { return abs(n - 50) }\n\
+         for i in 0..70 {\n    kept.push(i)\n    even(i)\n    root(i)\n    kept.push(i)\n    far(i)\n}\nprintln(kept.length)\n",
+    ),
+    (
         "an error",
         "fn at(items, i) {\n    return items[i] + 1\n}\nfn walk(items) {\n    let i = 0\n    loop {\n        print(at(items, i), \
          \"\")\n        i += 1\n    }\n}\nwalk(range(40))\n",

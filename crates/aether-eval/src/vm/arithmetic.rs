@@ -401,10 +401,20 @@ impl Vm {
     pub(super) unsafe fn equal(&mut self, left: *mut Raw, right: *mut Raw) -> Result<bool, Raise> {
         // SAFETY: the caller's promise.
         unsafe {
+            // What takes no time can neither end early nor count as work, and settles none: machine code does it alone.
             let answer = if (*left).tag == tag::STRING && (*right).tag == tag::STRING {
-                (*left).object::<Str>().try_equals((*right).object::<Str>())
+                let (left, right) = ((*left).object::<Str>(), (*right).object::<Str>());
+                let len = left.len_bytes();
+                if len <= Str::SHORT || len != right.len_bytes() {
+                    return Ok(left.equals(right));
+                }
+                left.try_equals(right)
             } else {
-                try_equal((*left).as_value(), (*right).as_value())
+                let answer = try_equal((*left).as_value(), (*right).as_value());
+                if !(*left).is_counted() && !(*right).is_counted() {
+                    return answer;
+                }
+                answer
             };
             self.settle_work();
             answer
@@ -428,13 +438,7 @@ impl Vm {
     ) -> Result<bool, Raise> {
         // SAFETY: the caller's promise.
         unsafe {
-            let is_text = (*left).tag == tag::STRING && (*right).tag == tag::STRING;
-            let answer = if is_text && (*left).object::<Str>().len_bytes() <= Str::SHORT {
-                // Most texts; what takes no time can neither end early nor count as work.
-                (*left).object::<Str>().equals((*right).object::<Str>())
-            } else {
-                self.equal(left, right)?
-            };
+            let answer = self.equal(left, right)?;
             consume(ip, left, right);
             Ok(answer)
         }

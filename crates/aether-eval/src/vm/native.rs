@@ -25,6 +25,8 @@ pub(crate) const GONE: u64 = u64::MAX;
 pub(crate) struct MachineFacts<'a> {
     pub(crate) constants: *const Raw,
     pub(crate) globals: *const Raw,
+    /// Where the heap counts work that is not settled yet.
+    pub(crate) work: *const u64,
     /// Whether the definition with this shape lives.
     pub(crate) is_alive: &'a dyn Fn(u32) -> bool,
     /// The function that a method call runs on instances of a shape, by the constant of the method's name.
@@ -86,6 +88,7 @@ impl Vm {
         let facts = MachineFacts {
             constants: self.constants,
             globals: self.globals,
+            work: heap.work_place(),
             is_alive: &|shape| heap.has_shape(shape),
             method_of: &|shape, name| {
                 // One built-in method goes before those of instances.

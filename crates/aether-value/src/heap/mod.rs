@@ -467,6 +467,11 @@ impl Heap {
         self.inner().work.get()
     }
 
+    /// Where [`Self::work`] stands, for machine code; it stays there as long as the heap lives.
+    pub fn work_place(&self) -> *const u64 {
+        self.inner().work.as_ptr()
+    }
+
     /// Takes the units counted so far.
     pub fn take_work(&self) -> u64 {
         self.inner().next_look.set(checkpoint::LOOK);

@@ -50,6 +50,8 @@ struct Options {
     seed: u64,
     /// A program to be run in their place.
     program: Option<PathBuf>,
+    /// How often each of them is stopped on its way.
+    stops: Option<usize>,
     /// Where those that differ are written.
     write: Option<PathBuf>,
 }
@@ -66,6 +68,7 @@ impl Options {
             hot: None,
             seed: 0,
             program: None,
+            stops: None,
             write: None,
         };
         while let Some(word) = words.next() {
@@ -83,6 +86,7 @@ impl Options {
                 "--hot" => options.hot = Some(value.parse().map_err(|_| invalid())?),
                 "--seed" => options.seed = value.parse().map_err(|_| invalid())?,
                 "--program" => options.program = Some(value.into()),
+                "--stops" => options.stops = Some(value.parse().map_err(|_| invalid())?),
                 "--write" => options.write = Some(value.into()),
                 "--only" => options.only = Some(value),
                 "--jobs" => options.jobs = value.parse::<usize>().map_err(|_| invalid())?.max(1),

@@ -2,7 +2,7 @@
 //! with exits in many places, and with collections; one program in ten also with limits of steps on the way.
 //!
 //! A program is known by its seed, which every breach tells. `--hot N` runs N programs and nothing else, `--seed S` says
-//! where to begin, `--write DIR` writes the programs that differ there, or the only one. `--program FILE` compares a
+//! where to begin, `--stops N` stops each at so many places, `--write DIR` writes the programs that differ there, or the only one. `--program FILE` compares a
 //! program of one's own, which is stopped at many places.
 
 use std::fs;
@@ -54,7 +54,8 @@ pub(crate) fn run(work: &Work) {
                     }
                     match catch_unwind(|| {
                         let is_stopped = fastrand::Rng::with_seed(seed).u64(0..STOPPED) == 0;
-                        compare(seed, &text, if is_stopped { STOPS } else { 0 })
+                        let stops = if is_stopped { STOPS } else { 0 };
+                        compare(seed, &text, work.options.stops.unwrap_or(stops))
                     }) {
                         Ok(Ok(taken)) => drop(steps.fetch_add(taken, Ordering::Relaxed)),
                         Ok(Err(difference)) => report(work, seed, &text, &difference),
@@ -83,7 +84,7 @@ fn run_file(work: &Work, path: &Path) {
         println!("{} steps", seen.steps);
     }
     let seed = work.options.seed;
-    if let Err(difference) = compare(seed, &text, 10 * STOPS) {
+    if let Err(difference) = compare(seed, &text, work.options.stops.unwrap_or(10 * STOPS)) {
         work.add_violation(format!("{}: {}", path.display(), difference.trim_end()));
     }
 }

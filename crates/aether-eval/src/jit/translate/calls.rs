@@ -89,6 +89,11 @@ impl Emitter<'_> {
         self.asm.mov_imm(RAX, callee.payload as i64);
         self.asm.alu_mem(Alu::Cmp, RAX, Mem(RCX, slot + 8));
         self.asm.jump_if(Cond::NotEqual, exit);
+        // A call of a built-in settles what was counted before it, too.
+        let plain = self.plain_exit();
+        self.asm.mov_imm(RCX, self.facts.machine.work as i64);
+        self.asm.alu_mem_imm(Alu::Cmp, Mem(RCX, 0), 0);
+        self.asm.jump_if(Cond::NotEqual, plain);
         if is_abs && ty == Ty::Int {
             let value = self.int(argument);
             self.bring(RAX, value);
@@ -110,7 +115,6 @@ impl Emitter<'_> {
             self.asm.bits_to_double(X0, RAX);
         } else {
             // Below zero there is none.
-            let plain = self.plain_exit();
             self.asm.xorps(X1, X1);
             self.asm.ucomisd(X1, X0);
             self.asm.jump_if(Cond::Above, plain);

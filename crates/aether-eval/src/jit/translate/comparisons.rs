@@ -203,8 +203,6 @@ impl Emitter<'_> {
 
     /// A jump if a text equals a short literal, or if not. False, and nothing done, if it is not that.
     pub(super) fn compare_with_literal(&mut self, op: Op, text: usize, seen: Seen, target: usize) -> bool {
-        /// Bytes that are compared at once.
-        const MOST: usize = 8;
         let (_, b, c) = fields(self.instruction());
         let consumes = c & 1 != 0;
         if !matches!(op, Op::JumpEqualK | Op::JumpNotEqualK)
@@ -213,34 +211,25 @@ impl Emitter<'_> {
         {
             return false;
         }
-        let value = self.constant(b as usize);
-        if value.tag != tag::STRING {
+        let Some((bytes, len)) = self.short_literal(b) else {
             return false;
-        }
-        #[expect(unsafe_code, reason = "reads a constant")]
-        // SAFETY: constants stay.
-        let literal = unsafe { value.object::<aether_value::Str>() }.as_str().as_bytes();
-        let mut bytes = [0; MOST];
-        if literal.is_empty() || literal.len() > MOST {
-            return false;
-        }
-        bytes[..literal.len()].copy_from_slice(literal);
+        };
         if !self.need(text, Ty::Text) {
             return true;
         }
         let pointer = self.pointer(text, RCX);
         let (differs, past) = (self.asm.label(), self.asm.label());
         self.asm
-            .alu32_mem_imm(Alu::Cmp, Mem(pointer, offsets::TEXT_BYTES), literal.len() as i32);
+            .alu32_mem_imm(Alu::Cmp, Mem(pointer, offsets::TEXT_BYTES), len as i32);
         self.asm.jump_if(Cond::NotEqual, differs);
         // A text's memory is a multiple of eight bytes, as is what stands before its first byte.
         self.asm.load(RAX, Mem(pointer, offsets::TEXT));
         self.asm.mov_imm(RDX, i64::from_le_bytes(bytes));
-        if literal.len() < MOST {
+        if len < bytes.len() {
             self.asm
-                .shift_imm(Shift::Left, RAX, (MOST - literal.len()) as u8 * 8);
+                .shift_imm(Shift::Left, RAX, (bytes.len() - len) as u8 * 8);
             self.asm
-                .shift_imm(Shift::Left, RDX, (MOST - literal.len()) as u8 * 8);
+                .shift_imm(Shift::Left, RDX, (bytes.len() - len) as u8 * 8);
         }
         self.asm.alu(Alu::Cmp, RAX, RDX);
         if op == Op::JumpEqualK {

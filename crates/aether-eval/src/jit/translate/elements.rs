@@ -55,14 +55,7 @@ impl Emitter<'_> {
         if !fits {
             return false;
         }
-        let literal = self.constant(b as usize);
-        if literal.tag != tag::STRING {
-            return false;
-        }
-        #[expect(unsafe_code, reason = "reads a constant")]
-        // SAFETY: constants stay.
-        let literal = unsafe { literal.object::<aether_value::Str>() };
-        let &[byte] = literal.as_str().as_bytes() else {
+        let Some((bytes, 1)) = self.short_literal(b) else {
             return false;
         };
         let Successors::Branch(targets) = successors(self.code, second) else {
@@ -82,7 +75,7 @@ impl Emitter<'_> {
         self.asm.alu(Alu::Cmp, RAX, RDX);
         self.asm.jump_if(Cond::AboveEqual, exit);
         self.asm.alu(Alu::Add, RAX, pointer);
-        self.asm.cmp8_imm(Mem(RAX, offsets::TEXT), byte);
+        self.asm.cmp8_imm(Mem(RAX, offsets::TEXT), bytes[0]);
         // The comparison is the second instruction, which jumps.
         self.word = second;
         self.after = second + op.words();
@@ -96,15 +89,15 @@ impl Emitter<'_> {
     }
 
     pub(super) fn get_index(&mut self, to: usize, array: usize, index: Operand, consumes: bool) {
-        let site = self.site();
-        if !consumes && self.compare_character(to, array, index) {
-            return;
-        }
         if consumes {
             // The array is released behind the instruction.
             self.step();
             return;
         }
+        if self.compare_character(to, array, index) {
+            return;
+        }
+        let site = self.site();
         if !self.array_and_index(array, index, site.operands[1]) {
             return;
         }

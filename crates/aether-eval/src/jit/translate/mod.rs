@@ -12,7 +12,7 @@ mod loops;
 mod values;
 mod variables;
 
-use aether_value::{Closure, Raw, tag};
+use aether_value::{Closure, Raw, Str, tag};
 
 use super::effects::{Successors, successors};
 use super::emit::{Emitter, Ty};
@@ -63,6 +63,20 @@ impl Emitter<'_> {
             tag::FLOAT => Operand::Float(f64::from_bits(value.payload)),
             _ => Operand::Other,
         }
+    }
+
+    /// The bytes of a constant, and how many there are, if it is a text of one to eight.
+    #[expect(unsafe_code, reason = "reads a constant")]
+    fn short_literal(&self, number: u16) -> Option<([u8; 8], usize)> {
+        let value = self.constant(number as usize);
+        if value.tag != tag::STRING {
+            return None;
+        }
+        // SAFETY: constants stay.
+        let text = unsafe { value.object::<Str>() }.as_str().as_bytes();
+        let mut bytes = [0; 8];
+        bytes.get_mut(..text.len())?.copy_from_slice(text);
+        (!text.is_empty()).then_some((bytes, text.len()))
     }
 
     /// Translates the instruction at `self.word`; it may go on to later ones, and moves `self.after` then.
