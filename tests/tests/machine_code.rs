@@ -23,6 +23,12 @@ const INTERPRETED: JitOptions = JitOptions {
     ..EAGER
 };
 
+/// Left after every third instruction.
+const OFTEN_LEFT: JitOptions = JitOptions {
+    exit_interval: 3,
+    ..EAGER
+};
+
 const PROGRAMS: &[(&str, &str)] = &[
     (
         "loops",
@@ -122,7 +128,7 @@ fn output_traces_and_memory_are_the_same() {
     for (name, text) in PROGRAMS {
         let expected = run(text, INTERPRETED, None);
         assert_eq!(expected.left, (0, 0), "{name}");
-        for jit in [EAGER, EXITS, JitOptions::DEFAULT] {
+        for jit in [EAGER, EXITS, OFTEN_LEFT, JitOptions::DEFAULT] {
             assert_eq!(run(text, jit, None), expected, "{name}, {jit:?}");
         }
     }
@@ -148,7 +154,7 @@ fn every_limit_of_steps_ends_a_program_at_the_same_place() {
     for (name, text) in PROGRAMS {
         for steps in 1..=300 {
             let expected = run(text, INTERPRETED, Some(steps));
-            for jit in [EAGER, EXITS] {
+            for jit in [EAGER, EXITS, OFTEN_LEFT] {
                 assert_eq!(
                     run(text, jit, Some(steps)),
                     expected,

@@ -1,11 +1,11 @@
-//! `cargo xtask sanitize`: the suite, changed programs and the stress runner under the address sanitizer, leaks
-//! included, with every object an allocation of its own.
+//! `cargo xtask sanitize`: the suite, changed programs, random programs with machine code, and the stress runner under the
+//! address sanitizer, leaks included, with every object an allocation of its own.
 //!
 //! The sanitizer is an unstable option of a compiler that is stable; `RUSTC_BOOTSTRAP=1` admits it. Host and target
 //! are named apart, so that build scripts and macros are built without it. It runs on x86-64 Linux; elsewhere the
 //! chore says that it was skipped.
 //!
-//! Options: `--mutants N` (20,000 unless given), `--budget SECONDS` for the stress runner (60 unless given).
+//! Options: `--mutants N` (20,000 unless given), `--hot N` (100 unless given), `--budget SECONDS` for the stress runner (60 unless given).
 
 use std::process::Command;
 
@@ -23,12 +23,13 @@ const CASES: &str = "100";
 /// # Errors
 /// Something cannot be built, fails, touches what is not its own, or leaks.
 pub(crate) fn run(words: &[&str]) -> Result<(), String> {
-    let (mut mutants, mut budget) = ("20000", "60");
+    let (mut mutants, mut hot, mut budget) = ("20000", "100", "60");
     let mut rest = words.iter();
     while let Some(&word) = rest.next() {
         let value = *rest.next().ok_or(format!("{word} requires a value"))?;
         match word {
             "--mutants" => mutants = value,
+            "--hot" => hot = value,
             "--budget" => budget = value,
             _ => return Err(format!("unknown option '{word}'")),
         }
@@ -56,6 +57,8 @@ pub(crate) fn run(words: &[&str]) -> Result<(), String> {
     let runner = tools::target_directory().join(format!("sanitize/{TARGET}/debug/stress"));
     println!("sanitize: {mutants} changed programs");
     tools::run(sanitized(&mut Command::new(&runner)).args(["--mutants", mutants]))?;
+    println!("sanitize: {hot} programs with machine code");
+    tools::run(sanitized(&mut Command::new(&runner)).args(["--hot", hot]))?;
     println!("sanitize: stress, {budget} s");
     tools::run(sanitized(&mut Command::new(&runner)).args(["--budget", budget]))?;
     println!("SANITIZE PASSED");

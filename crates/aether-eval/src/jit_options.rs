@@ -21,6 +21,8 @@ pub struct JitOptions {
     pub eager: bool,
     /// For tests: code is left for the interpreter at every seventh word.
     pub exits_everywhere: bool,
+    /// For tests: code is left for the interpreter whenever so many of its instructions have been executed; 0 for never.
+    pub exit_interval: u32,
 }
 
 impl JitOptions {
@@ -31,6 +33,7 @@ impl JitOptions {
         report: JitReport::None,
         eager: false,
         exits_everywhere: false,
+        exit_interval: 0,
     };
 }
 

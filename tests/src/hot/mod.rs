@@ -38,26 +38,29 @@ pub enum Tier {
     Eager,
     /// Of everything, and left in many places.
     Exits,
+    /// Of everything, and left whenever it has executed so many instructions: [`Conditions::interval`].
+    Intervals,
 }
 
 impl Tier {
     /// All that have machine code.
-    pub const NATIVE: [Self; 3] = [Self::Ordinary, Self::Eager, Self::Exits];
+    pub const NATIVE: [Self; 4] = [Self::Ordinary, Self::Eager, Self::Exits, Self::Intervals];
 
     /// The tier without machine code that it is compared with.
     #[must_use]
     pub fn plain(self) -> Self {
         match self {
             Self::Interpreter | Self::Ordinary => Self::Interpreter,
-            Self::Watchful | Self::Eager | Self::Exits => Self::Watchful,
+            Self::Watchful | Self::Eager | Self::Exits | Self::Intervals => Self::Watchful,
         }
     }
 
-    fn options(self) -> JitOptions {
+    fn options(self, interval: u32) -> JitOptions {
         JitOptions {
             enabled: !matches!(self, Self::Interpreter | Self::Watchful),
             eager: !matches!(self, Self::Interpreter | Self::Ordinary),
             exits_everywhere: self == Self::Exits,
+            exit_interval: if self == Self::Intervals { interval } else { 0 },
             ..JitOptions::default()
         }
     }
@@ -72,6 +75,8 @@ pub struct Conditions {
     pub collecting: bool,
     /// Objects of a slice of a collection at every safepoint; none if 0.
     pub slices: usize,
+    /// Instructions after which machine code is left.
+    pub interval: u32,
 }
 
 impl Default for Conditions {
@@ -80,6 +85,7 @@ impl Default for Conditions {
             max_steps: MAX_STEPS,
             collecting: false,
             slices: 0,
+            interval: 7,
         }
     }
 }
@@ -141,7 +147,7 @@ pub fn see(text: &str, tier: Tier, conditions: Conditions) -> Result<Seen, Error
         .max_steps(Some(conditions.max_steps))
         .max_output(Some(OUTPUT))
         .max_depth(DEPTH)
-        .jit_options(tier.options())
+        .jit_options(tier.options(conditions.interval))
         .build()?;
     if conditions.collecting {
         engine.heap().set_stress(1, None);

@@ -245,6 +245,8 @@ pub(super) struct Facts<'a> {
     pub(super) unit_of: &'a dyn Fn(*const Code) -> *const super::Unit,
     /// Whether the code is left at every seventh word, for tests.
     pub(super) exits_everywhere: bool,
+    /// Where instructions are counted down to an exit, if they are.
+    pub(super) countdown: Option<*const u32>,
 }
 
 /// Passes over a function.
@@ -526,6 +528,12 @@ impl<'a> Emitter<'a> {
                 self.asm.jump(exit);
                 self.reachable = false;
                 break;
+            }
+            if let Some(countdown) = self.facts.countdown {
+                let exit = self.plain_exit();
+                self.asm.mov_imm(RAX, countdown as i64);
+                self.asm.alu32_mem_imm(Alu::Sub, Mem(RAX, 0), 1);
+                self.asm.jump_if(Cond::Equal, exit);
             }
             self.translate(op);
             let last = self.after;

@@ -117,6 +117,8 @@ pub(crate) struct Jit {
     stub: *const u8,
     /// Whether the system has refused memory for code.
     is_out: bool,
+    /// Instructions to the next exit that tests ask for.
+    countdown: Box<Cell<u32>>,
     /// Whether no word is an `Enter`.
     is_hidden: bool,
     /// What is told of it to people; see [`report`].
@@ -160,6 +162,7 @@ impl Jit {
             trampoline: None,
             stub: std::ptr::null(),
             is_out: false,
+            countdown: Box::new(Cell::new(options.exit_interval)),
             is_hidden: true,
             notes: Vec::new(),
         }
@@ -355,6 +358,7 @@ impl Jit {
             return;
         };
         let exits_everywhere = self.options.exits_everywhere;
+        let countdown = (self.options.exit_interval > 0).then(|| self.countdown.as_ptr().cast_const());
         let compiled = {
             let this = std::cell::RefCell::new(&mut *self);
             let unit_of = |code: *const Code| std::ptr::from_ref(this.borrow_mut().unit(code));
@@ -362,6 +366,7 @@ impl Jit {
                 machine,
                 unit_of: &unit_of,
                 exits_everywhere,
+                countdown,
             };
             emit::compile(code, &profile, &facts)
         };
@@ -478,6 +483,9 @@ impl Jit {
         // SAFETY: the machine code that code knows of is this machine's, and lives as long.
         let unit = unsafe { unit.as_ref() }?;
         let entry = unit.entries.iter().find(|&&(at, _)| at == word)?;
+        if self.countdown.get() == 0 {
+            self.countdown.set(self.options.exit_interval);
+        }
         Some((self.trampoline?, entry.1))
     }
 

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use aether_tests::Moment;
 
-use crate::Work;
+use crate::{Work, jit_of};
 
 /// Live objects that a collection may walk for every charge.
 const WALK: u64 = 2000;
@@ -33,10 +33,11 @@ pub(crate) fn run(work: &Work) {
         WALK
     };
     let total = Mutex::new(Total::default());
-    work.each(|case, _| {
+    work.each(|case, index| {
         let mut stress_collections = (0, 0);
         work.judge(
             case,
+            jit_of(index),
             "collecting at every allocation",
             |moment, engine, _| match moment {
                 Moment::Ready => {

@@ -29,8 +29,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use aether::parts::eval::JitOptions;
 use aether::{Engine, MemoryHost};
-use aether_tests::{Case, Moment, PLANTS, Settings, compare, execute_watched, select_cases};
+use aether_tests::{Case, EAGER, Moment, PLANTS, Settings, compare, execute_watched, select_cases};
 
 /// Calls and backward jumps after which a program is considered to hang: forty times what the longest takes.
 const MAX_STEPS: u64 = 100_000_000;
@@ -107,9 +108,16 @@ struct Work {
 
 impl Work {
     /// Runs a case with `watch` at its moments; whatever it does otherwise than expected while `doing` that is a breach.
-    fn judge(&self, case: &Case, doing: &str, watch: impl FnMut(Moment, &Engine, &MemoryHost)) {
+    fn judge(
+        &self,
+        case: &Case,
+        jit: JitOptions,
+        doing: &str,
+        watch: impl FnMut(Moment, &Engine, &MemoryHost),
+    ) {
+        let settings = Settings { jit, ..settings() };
         let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            match (execute_watched(case, &settings(), watch), case.expected()) {
+            match (execute_watched(case, &settings, watch), case.expected()) {
                 (Ok((outcome, report)), Ok(expected)) => compare(&expected, &outcome, &report),
                 (Err(error), _) => error.to_string(),
                 (_, Err(error)) => error.to_string(),
@@ -164,6 +172,12 @@ impl Work {
             let _ = fs::write(directory.join(worker.to_string()), name);
         }
     }
+}
+
+/// How the machine code of a program comes about that is run several times, or of the several programs of a run: every
+/// other time all of it is forced.
+fn jit_of(turn: usize) -> JitOptions {
+    if turn % 2 == 0 { JitOptions::DEFAULT } else { EAGER }
 }
 
 /// How every program is run.

@@ -23,6 +23,8 @@ const FEWER: u64 = 300;
 const STOPPED: u64 = 10;
 /// How often it is.
 const STOPS: usize = 6;
+/// Instructions at most between two exits from machine code, where it is left again and again.
+const LONGEST: u32 = 200;
 
 /// Runs the programs.
 pub(crate) fn run(work: &Work) {
@@ -105,7 +107,11 @@ fn write(work: &Work, seed: u64, text: &str) {
 /// places.
 fn compare(seed: u64, text: &str, stops: usize) -> Result<u64, String> {
     let run = |tier, conditions| see(text, tier, conditions).map_err(|error| error.to_string());
-    let usual = Conditions::default();
+    let mut random = fastrand::Rng::with_seed(seed);
+    let usual = Conditions {
+        interval: random.u32(1..=LONGEST),
+        ..Conditions::default()
+    };
     let plain = run(Tier::Interpreter, usual)?;
     if plain
         .error
@@ -131,7 +137,6 @@ fn compare(seed: u64, text: &str, stops: usize) -> Result<u64, String> {
         ..usual
     };
     judge(Tier::Eager, collecting)?;
-    let mut random = fastrand::Rng::with_seed(seed);
     if stops > 0 {
         let slices = Conditions {
             slices: random.usize(1..50),

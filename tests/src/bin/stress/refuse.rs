@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use aether::HeapReport;
 use aether_tests::{Case, Moment, Outcome, execute_watched};
 
-use crate::{Work, settings};
+use crate::{Work, jit_of, settings};
 
 /// Charges of a program that are each refused.
 const EVERY: u64 = 2000;
@@ -209,7 +209,8 @@ struct Run {
 fn refused(case: &Case, number: Option<u64>) -> Result<Run, String> {
     let mut charges = 0;
     let mut settings = settings();
-    if number.is_some() {
+    if let Some(number) = number {
+        settings.jit = jit_of(number as usize);
         // One that failed to answer lets the other side wait for ever.
         settings.network_timeout = Some(NETWORK_TIMEOUT);
     }

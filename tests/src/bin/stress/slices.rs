@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use aether_tests::Moment;
 
-use crate::Work;
+use crate::{Work, jit_of};
 
 /// Objects of a slice, one run for each.
 const UNITS: &[usize] = &[1, 7, 100];
@@ -19,10 +19,11 @@ pub(crate) fn run(work: &Work) {
     let started = Instant::now();
     let total = Mutex::new((0, 0));
     work.each(|case, _| {
-        for &units in UNITS {
+        for (turn, &units) in UNITS.iter().enumerate() {
             let mut forced = (0, 0);
             work.judge(
                 case,
+                jit_of(turn),
                 &format!("collecting in slices of {units}"),
                 |moment, engine, _| match moment {
                     Moment::Ready => engine.heap().force_slices(units),
