@@ -470,10 +470,22 @@ pub(crate) static CORE: &[&[BuiltinDef]] = &[
     heap::GLOBALS,
 ];
 
-/// The address that a value of a built-in function of one number has, which machine code knows how to compute.
+/// The payloads that values of two built-in functions have, `range` and what makes `a..b`, which counted loops begin with.
 #[cfg(all(feature = "jit", target_arch = "x86_64", target_os = "linux"))]
-pub(crate) fn number_function(name: &str) -> Option<u64> {
-    let def = math::DEFS.iter().find(|def| def.info.name == name)?;
+pub(crate) fn range_functions() -> impl Iterator<Item = u64> {
+    let range = library_function("core", "range");
+    range
+        .into_iter()
+        .chain([aether_value::Raw::builtin(&RANGE.info).payload])
+}
+
+/// The payload that a value of a built-in function of a module of the library has.
+#[cfg(all(feature = "jit", target_arch = "x86_64", target_os = "linux"))]
+pub(crate) fn library_function(module: &str, name: &str) -> Option<u64> {
+    // By way of the table that engines are filled from: in another part of the program the definitions behind the
+    // module's own name may be a copy of those.
+    let module = LIBRARY.iter().find(|found| found.name == module)?;
+    let def = module.functions.iter().find(|def| def.info.name == name)?;
     Some(aether_value::Raw::builtin(&def.info).payload)
 }
 

@@ -47,6 +47,10 @@ const KEPT: usize = 3;
 const XMM_HOMES: std::ops::Range<u8> = 2..16;
 /// Most passes over a function before the last.
 const MOST_TRIALS: usize = 6;
+/// What the first byte of a loop's head is a multiple of: the processor reads code in pieces of so many bytes.
+const LOOP_ALIGNMENT: usize = 32;
+/// Words of a function that are compiled at most: what a pass goes through in two milliseconds.
+const MOST_HOT_WORDS: usize = 1_500;
 /// Bytes that the code of one function may take.
 const MOST_BYTES: usize = 1 << 20;
 
@@ -137,8 +141,18 @@ struct Exit {
     label: Label,
     word: usize,
     flushes: Vec<Flush>,
-    /// Whether it means that something was taken for granted that is not so.
-    counted: bool,
+    why: Why,
+}
+
+/// Why code is left at an exit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// The interpreter does this better. Nobody counts how often.
+    Ordinary,
+    /// Something was taken for granted that is not so.
+    Wrong,
+    /// What follows never ran while the profile was recorded, and is left out.
+    Cold,
 }
 
 /// What a slow case does.
@@ -233,7 +247,7 @@ pub(super) struct Compiled {
     pub(super) direct: usize,
     pub(super) entries: Vec<Entry>,
     /// Words that exits lead to, by number.
-    pub(super) exits: Vec<usize>,
+    pub(super) exits: Vec<(usize, Why)>,
     /// By instruction: its first byte and its word.
     pub(super) places: Vec<(usize, usize)>,
 }
@@ -287,7 +301,9 @@ pub(super) struct Emitter<'a> {
     labels: Vec<Label>,
     entry_states: Vec<Option<Rc<[Known]>>>,
     incoming: Vec<Option<Vec<Incoming>>>,
-    last_incoming: Vec<Option<Vec<Incoming>>>,
+    last_incoming: &'a [Option<Vec<Incoming>>],
+    /// By block: whether it is left out.
+    left_out: &'a [bool],
     /// Which pass this is; the last one alone keeps what it makes.
     pass: Pass,
     exits: Vec<Exit>,
@@ -303,32 +319,135 @@ pub(super) struct Emitter<'a> {
     pub(super) reachable: bool,
 }
 
-/// Compiles a function. None if there is something about it that is not worth it.
-pub(super) fn compile(code: &Code, profile: &Profile, facts: &Facts) -> Option<Compiled> {
-    let flow = Flow::of(code)?;
-    let registers = code.registers as usize + 1;
-    let mut homes = Homes {
-        gpr: vec![None; registers],
-        xmm: vec![None; registers],
-    };
-    let mut incoming: Vec<Option<Vec<Incoming>>> = vec![None; flow.blocks.len()];
-    let interference = interference(code, &flow, registers);
-    for trial in 0..MOST_TRIALS {
-        let mut emitter = Emitter::new(code, profile, facts, &flow, homes.clone(), incoming, Pass::Trial);
+/// A function on its way to machine code. It goes pass by pass, between which the program may run: what the passes share
+/// is here.
+pub(super) struct Compilation {
+    code: *const Code,
+    profile: Profile,
+    flow: Flow,
+    /// By block: whether it is left out.
+    left_out: Vec<bool>,
+    /// Words that are not.
+    words: usize,
+    homes: Homes,
+    interference: Vec<Registers>,
+    incoming: Vec<Option<Vec<Incoming>>>,
+    trials: usize,
+    is_settled: bool,
+}
+
+impl Compilation {
+    /// Begins. The profile comes back if there is something about the function that is not worth it.
+    pub(super) fn new(code: &Code, profile: Profile, translates_all: bool) -> Result<Self, Profile> {
+        let Some(flow) = Flow::of(code) else {
+            return Err(profile);
+        };
+        let registers = code.registers as usize + 1;
+        let left_out = if translates_all {
+            vec![false; flow.blocks.len()]
+        } else {
+            left_out(&flow, &profile)
+        };
+        let kept = flow
+            .blocks
+            .iter()
+            .zip(&left_out)
+            .filter(|(_, left_out)| !**left_out);
+        let words = kept.map(|(block, _)| block.end - block.start).sum();
+        let interference = interference(code, &flow, registers);
+        Ok(Self {
+            code,
+            profile,
+            left_out,
+            words,
+            homes: Homes {
+                gpr: vec![None; registers],
+                xmm: vec![None; registers],
+            },
+            interference,
+            incoming: vec![None; flow.blocks.len()],
+            flow,
+            trials: 0,
+            is_settled: false,
+        })
+    }
+
+    pub(super) fn code(&self) -> *const Code {
+        self.code
+    }
+
+    /// Words that a pass goes through.
+    pub(super) fn words(&self) -> usize {
+        self.words
+    }
+
+    /// What it was compiled by.
+    pub(super) fn into_profile(self) -> Profile {
+        self.profile
+    }
+
+    /// Makes a pass. Answers the code after the last one, or that there is something about it that is not worth it.
+    pub(super) fn pass(&mut self, facts: &Facts) -> Option<Option<Compiled>> {
+        #[expect(unsafe_code, reason = "reads the code of a function")]
+        // SAFETY: code lives as long as the heap.
+        let code = unsafe { &*self.code };
+        let is_last = self.is_settled || self.trials == MOST_TRIALS;
+        let mut emitter = Emitter::new(code, self, facts, is_last);
         emitter.function();
-        // The first has known no homes, and little of the types that the weights go by.
-        let is_settled = trial > 1 && emitter.incoming == emitter.last_incoming;
-        if trial < 2 {
-            homes = emitter.assign_homes(&interference);
+        if is_last {
+            let is_small = emitter.asm.position() <= MOST_BYTES;
+            return Some(is_small.then(|| emitter.finish()).flatten());
         }
-        incoming = emitter.incoming;
-        if is_settled {
-            break;
+        // The first has known no homes, and little of the types that the weights go by.
+        let is_settled = self.trials > 1 && emitter.incoming == self.incoming;
+        let homes = (self.trials < 2).then(|| emitter.assign_homes(&self.interference));
+        let incoming = emitter.incoming;
+        self.homes = homes.unwrap_or_else(|| self.homes.clone());
+        self.incoming = incoming;
+        self.is_settled = is_settled;
+        self.trials += 1;
+        None
+    }
+}
+
+/// By block: whether it is left out. That is what never ran while the profile was recorded, unless it is in a loop that has
+/// hardly come round, and what ran more rarely than what fills a compilation.
+fn left_out(flow: &Flow, profile: &Profile) -> Vec<bool> {
+    /// Rounds after which a loop has shown what it does.
+    const ROUNDS: u32 = 8;
+    let count = |index: usize| profile.sites[flow.blocks[index].start].count;
+    let mut runs = vec![false; flow.loops.len()];
+    for (index, block) in flow.blocks.iter().enumerate() {
+        let inside = |&(head, end): &(usize, usize)| head <= block.start && block.start < end;
+        if count(index) > 0 {
+            for (runs, _) in runs
+                .iter_mut()
+                .zip(&flow.loops)
+                .filter(|(_, around)| inside(around))
+            {
+                *runs = true;
+            }
         }
     }
-    let mut emitter = Emitter::new(code, profile, facts, &flow, homes, incoming, Pass::Last);
-    emitter.function();
-    (emitter.asm.position() <= MOST_BYTES).then(|| emitter.finish())?
+    let is_likely = |index: usize| {
+        let innermost = flow.blocks[index].innermost;
+        count(index) > 0
+            || innermost
+                .is_some_and(|number| runs[number] && profile.sites[flow.loops[number].0].count < ROUNDS)
+    };
+    let mut order: Vec<usize> = (1..flow.blocks.len()).filter(|&index| is_likely(index)).collect();
+    order.sort_by_key(|&index| std::cmp::Reverse(count(index)));
+    let mut left_out = vec![true; flow.blocks.len()];
+    let mut words = 0;
+    // A call begins with the first block.
+    for index in std::iter::once(0).chain(order) {
+        words += flow.blocks[index].end - flow.blocks[index].start;
+        if words > MOST_HOT_WORDS && index > 0 {
+            break;
+        }
+        left_out[index] = false;
+    }
+    left_out
 }
 
 /// For each register, those that must not share its home.
@@ -356,15 +475,15 @@ fn interference(code: &Code, flow: &Flow, registers: usize) -> Vec<Registers> {
 }
 
 impl<'a> Emitter<'a> {
-    fn new(
-        code: &'a Code,
-        profile: &'a Profile,
-        facts: &'a Facts<'a>,
-        flow: &'a Flow,
-        homes: Homes,
-        last_incoming: Vec<Option<Vec<Incoming>>>,
-        pass: Pass,
-    ) -> Self {
+    fn new(code: &'a Code, compilation: &'a Compilation, facts: &'a Facts<'a>, is_last: bool) -> Self {
+        let Compilation {
+            profile,
+            flow,
+            left_out,
+            homes,
+            incoming: last_incoming,
+            ..
+        } = compilation;
         let mut asm = Assembler::default();
         let labels = flow.blocks.iter().map(|_| asm.label()).collect();
         let leave = asm.label();
@@ -375,7 +494,8 @@ impl<'a> Emitter<'a> {
             facts,
             asm,
             flow,
-            homes,
+            homes: homes.clone(),
+            left_out,
             state: vec![UNKNOWN; registers],
             told: Registers::default(),
             unwritten: Registers::default(),
@@ -388,7 +508,7 @@ impl<'a> Emitter<'a> {
             entry_states: vec![None; flow.blocks.len()],
             incoming: vec![None; flow.blocks.len()],
             last_incoming,
-            pass,
+            pass: if is_last { Pass::Last } else { Pass::Trial },
             exits: Vec::new(),
             slows: Vec::new(),
             colds: Vec::new(),
@@ -468,7 +588,7 @@ impl<'a> Emitter<'a> {
         self.asm.mov_imm(RAX, super::LEFT);
         self.asm.alu_imm(Alu::Add, RSP, 8);
         self.asm.ret();
-        let exits = self.exits.iter().map(|exit| exit.word).collect();
+        let exits = self.exits.iter().map(|exit| (exit.word, exit.why)).collect();
         let places = self.places;
         let (bytes, labels) = self.asm.finish()?;
         let entries: Vec<Entry> = entries
@@ -503,6 +623,10 @@ impl<'a> Emitter<'a> {
             self.begin_instruction();
             self.edge(start);
         }
+        if self.left_out[index] {
+            self.reachable = false;
+            return;
+        }
         // Jumps from behind lead to loop heads alone: whatever else leads here stands before it.
         let is_head = index == 0 || self.flow.blocks[index].is_loop_head;
         if !is_head && self.incoming[index].is_none() {
@@ -512,6 +636,9 @@ impl<'a> Emitter<'a> {
         let state = self.entry_state(index);
         self.set_all(&state);
         let label = self.labels[index];
+        if self.flow.blocks[index].is_loop_head && self.pass == Pass::Last {
+            self.asm.align(LOOP_ALIGNMENT);
+        }
         self.asm.bind(label);
         self.reachable = true;
         let mut word = start;
@@ -778,14 +905,14 @@ impl<'a> Emitter<'a> {
         if let Some(label) = self.start_exit {
             return label;
         }
-        let label = self.exit_from_start(true);
+        let label = self.exit_from_start(Why::Wrong);
         self.start_exit = Some(label);
         label
     }
 
     /// What an exit writes is what only homes hold when the instruction begins; nothing of that changes before the last
     /// test.
-    fn exit_from_start(&mut self, counted: bool) -> Label {
+    fn exit_from_start(&mut self, why: Why) -> Label {
         debug_assert!(
             self.start.intersection(&self.unwritten) == self.start,
             "an exit is asked for before the first effect"
@@ -796,30 +923,30 @@ impl<'a> Emitter<'a> {
         } else {
             Vec::new()
         };
-        self.new_exit(self.word, flushes, counted)
+        self.new_exit(self.word, flushes, why)
     }
 
-    fn new_exit(&mut self, word: usize, flushes: Vec<Flush>, counted: bool) -> Label {
+    fn new_exit(&mut self, word: usize, flushes: Vec<Flush>, why: Why) -> Label {
         let label = self.asm.label();
         if self.pass == Pass::Last {
             self.exits.push(Exit {
                 label,
                 word,
                 flushes,
-                counted,
+                why,
             });
         }
         label
     }
 
     /// An exit at a word to which the present state leads, with everything of interest in memory.
-    pub(super) fn exit_at(&mut self, word: usize, counted: bool) -> Label {
-        self.new_exit(word, Vec::new(), counted)
+    pub(super) fn exit_at(&mut self, word: usize, why: Why) -> Label {
+        self.new_exit(word, Vec::new(), why)
     }
 
     /// An exit of this instruction that says nothing about what was taken for granted.
     pub(super) fn plain_exit(&mut self) -> Label {
-        self.exit_from_start(false)
+        self.exit_from_start(Why::Ordinary)
     }
 
     /// Control never goes on: what was taken for granted cannot be.
@@ -1037,14 +1164,19 @@ impl<'a> Emitter<'a> {
             if self.asm.offset_of(exit.label).is_some() {
                 continue;
             }
-            let (label, word, counted) = (exit.label, exit.word, exit.counted);
+            let (label, word, why) = (exit.label, exit.word, exit.why);
             let flushes = exit.flushes.clone();
             self.asm.bind(label);
             self.write(&flushes);
             self.asm.mov_imm(RAX, self.address_of(word));
             self.asm.store(Mem(R15, offsets::ip()), RAX);
             self.asm.store(Mem(R15, offsets::base()), RBX);
-            self.asm.mov_imm(RDX, if counted { number as i64 + 1 } else { 0 });
+            let payload = if why == Why::Ordinary {
+                0
+            } else {
+                number as i64 + 1
+            };
+            self.asm.mov_imm(RDX, payload);
             let leave = self.leave;
             self.asm.jump(leave);
         }
@@ -1068,7 +1200,7 @@ impl<'a> Emitter<'a> {
                     if let Some((register, ty)) = result
                         && ty != Ty::Any
                     {
-                        let exit = self.exit_at(next, true);
+                        let exit = self.exit_at(next, Why::Wrong);
                         self.test_memory(register, ty, exit);
                     }
                 }
@@ -1148,7 +1280,7 @@ impl<'a> Emitter<'a> {
                 Cold::WrongResult { to, next } => {
                     self.asm.store8(Self::memory(to), RAX);
                     self.asm.store(Self::payload(to), RDX);
-                    let exit = self.exit_at(next, true);
+                    let exit = self.exit_at(next, Why::Wrong);
                     self.asm.jump(exit);
                 }
                 Cold::ReleaseCallee { window, join } => {
@@ -1224,6 +1356,10 @@ impl<'a> Emitter<'a> {
             self.asm.jump(exit);
             return;
         };
+        if let Some(exit) = self.cold_exit(index) {
+            self.asm.jump(exit);
+            return;
+        }
         let live = self.flow.live_in[target];
         let is_backward = target <= self.word && self.after > self.word;
         let keeps_memory = self.flow.blocks[index].is_loop_head && !is_backward;
@@ -1258,7 +1394,7 @@ impl<'a> Emitter<'a> {
             }
             let label = exit.unwrap_or_else(|| {
                 let flushes = self.dirty(&rest);
-                self.new_exit(target, flushes, true)
+                self.new_exit(target, flushes, Why::Wrong)
             });
             exit = Some(label);
             if now == Ty::Any {
@@ -1280,6 +1416,7 @@ impl<'a> Emitter<'a> {
     pub(super) fn jump_to(&mut self, target: usize) {
         self.edge(target);
         match self.flow.block_at(target) {
+            Some(index) if self.left_out[index] => {}
             Some(index) => {
                 let label = self.labels[index];
                 self.asm.jump(label);
@@ -1287,6 +1424,25 @@ impl<'a> Emitter<'a> {
             None => self.exit_always(),
         }
         self.reachable = false;
+    }
+
+    /// Where code is left for a block, in the present state, if the block is left out.
+    fn cold_exit(&mut self, index: usize) -> Option<Label> {
+        if !self.left_out[index] {
+            return None;
+        }
+        let start = self.flow.blocks[index].start;
+        let flushes = if self.pass == Pass::Last {
+            self.dirty(&self.flow.live_in[start])
+        } else {
+            Vec::new()
+        };
+        let why = if self.profile.sites[start].count == 0 {
+            Why::Cold
+        } else {
+            Why::Ordinary
+        };
+        Some(self.new_exit(start, flushes, why))
     }
 
     /// The part of a jump that is taken: spends fuel, and goes on at a word.
@@ -1314,6 +1470,13 @@ impl<'a> Emitter<'a> {
 
     /// Goes to `target` on a condition, spending fuel, or on at the next instruction.
     pub(super) fn branch(&mut self, cond: Cond, target: usize, spends: bool) {
+        if !spends
+            && let Some(index) = self.flow.block_at(target)
+            && let Some(exit) = self.cold_exit(index)
+        {
+            self.asm.jump_if(cond, exit);
+            return;
+        }
         let past = self.asm.label();
         self.asm.jump_if(cond.negated(), past);
         if spends {

@@ -16,6 +16,8 @@ pub(super) struct Block {
     pub(super) is_loop_head: bool,
     /// How many loops it is in.
     pub(super) depth: u32,
+    /// The innermost of them, by its place in [`Flow::loops`].
+    pub(super) innermost: Option<usize>,
     /// The word of its last instruction.
     last: usize,
 }
@@ -23,6 +25,8 @@ pub(super) struct Block {
 /// The blocks of a function.
 pub(super) struct Flow {
     pub(super) blocks: Vec<Block>,
+    /// Loops: the word of the head, and one past the last word.
+    pub(super) loops: Vec<(usize, usize)>,
     /// By word: registers live before the instruction there.
     pub(super) live_in: Vec<Registers>,
     /// By word: registers live after it.
@@ -100,6 +104,7 @@ impl Flow {
                 next,
                 is_loop_head: false,
                 depth: 0,
+                innermost: None,
                 last,
             });
         }
@@ -116,12 +121,16 @@ impl Flow {
             }
         }
         for block in &mut blocks {
-            let inside = |&&(head, end): &&(usize, usize)| head <= block.start && block.start < end;
-            block.depth = loops.iter().filter(inside).count() as u32;
+            let start = block.start;
+            let inside = |&(head, end): &(usize, usize)| head <= start && start < end;
+            block.depth = loops.iter().filter(|&around| inside(around)).count() as u32;
+            // Loops are in the order of their heads.
+            block.innermost = loops.iter().rposition(inside);
         }
         let words = code.words.len();
         let mut flow = Self {
             blocks,
+            loops,
             live_in: vec![Registers::default(); words],
             live_out: vec![Registers::default(); words],
         };

@@ -35,6 +35,7 @@ mod translate;
 mod x64;
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 
 use aether_value::{Code, ExecutableMemory, Raw};
 use ahash::AHashMap;
@@ -42,7 +43,7 @@ use ahash::AHashMap;
 use crate::bytecode::Op;
 use crate::jit_options::JitOptions;
 use crate::vm::native::MachineFacts;
-use emit::{Compiled, Facts};
+use emit::{Compilation, Compiled, Facts, Why};
 use profile::Profile;
 use x64::{Alu, Assembler, Mem, R12, R13, R14, R15, RAX, RBP, RBX, RDI, RDX, RSI, RSP};
 
@@ -56,6 +57,10 @@ const PROFILE: u32 = 4_000;
 const WORTH: u32 = 60;
 /// Exits after which a function is compiled again.
 const MANY_EXITS: u32 = 16;
+/// Exits to what was left out after which it is hot.
+const MANY_COLD_EXITS: u32 = 40;
+/// Words that passes of the compiler go through at a look at the fuel.
+const WORDS_AT_ONCE: usize = 1_000;
 /// Why some functions never are.
 const CANNOT: &str = "it waits or gives values in the middle, or is too large";
 /// How often a function is compiled at most.
@@ -79,10 +84,13 @@ pub(crate) struct Unit {
     entries: Vec<(usize, *const u8)>,
     /// Operations that `Enter` stands for, by word.
     patched: Vec<(usize, u16)>,
-    /// Words that exits lead to.
-    exits: Vec<usize>,
+    /// Words that exits lead to, and why.
+    exits: Vec<(usize, Why)>,
     exit_counts: Vec<u32>,
+    /// Exits because something was wrong; they fade.
     recent_exits: u32,
+    /// Exits to what was left out.
+    cold_exits: u32,
     rounds: u32,
     /// How often it was compiled again because another part of it became hot.
     additions: u32,
@@ -105,6 +113,8 @@ pub(crate) struct Jit {
     samples: AHashMap<*const Code, u32>,
     profiles: AHashMap<*const Code, Profile>,
     units: AHashMap<*const Code, Box<Unit>>,
+    /// Functions on their way, the first one under way.
+    compilations: VecDeque<Compilation>,
     /// Instructions that the profile under way still covers.
     profiling: u32,
     previous: Option<Previous>,
@@ -155,6 +165,7 @@ impl Jit {
             samples: AHashMap::default(),
             profiles: AHashMap::default(),
             units: AHashMap::default(),
+            compilations: VecDeque::new(),
             profiling: 0,
             previous: None,
             calls: Vec::new(),
@@ -176,7 +187,7 @@ impl Jit {
 
     /// A function was met when the fuel ran out. Answers whether a profile begins.
     pub(crate) fn sample(&mut self, code: &Code, word: usize) -> bool {
-        if self.is_out || self.profiling > 0 {
+        if self.is_out || self.profiling > 0 || self.is_compiling() {
             return false;
         }
         let key = std::ptr::from_ref(code);
@@ -194,15 +205,7 @@ impl Jit {
                 if unit.additions >= MOST_ADDITIONS || self.profiles.get(&key).is_none_or(is_known) {
                     return false;
                 }
-                unit.additions += 1;
-                unit.rounds -= 1;
-                unit.discard(self.stub);
-                let text = format!(
-                    "discarded: line {} has become hot, of which nothing was known",
-                    code.line_at(word)
-                );
-                self.note_exits(code);
-                self.note(code, &text);
+                self.renew(code, word);
                 is_hot = true;
             }
         }
@@ -221,6 +224,22 @@ impl Jit {
         self.calls.clear();
         self.hide();
         true
+    }
+
+    /// A part of a function has become hot that its code leaves out: it is compiled again, with that.
+    fn renew(&mut self, code: &Code, word: usize) {
+        let stub = self.stub;
+        let unit = self.unit(code);
+        unit.additions += 1;
+        unit.rounds -= 1;
+        unit.discard(stub);
+        let line = code.line_at(word);
+        self.note_exits(code);
+        self.note(
+            code,
+            &format!("discarded: line {line} has become hot, of which nothing was known"),
+        );
+        self.samples.insert(code, HOT);
     }
 
     fn give_up(&mut self, code: &Code, why: &str) {
@@ -242,6 +261,7 @@ impl Jit {
                 exits: Vec::new(),
                 exit_counts: Vec::new(),
                 recent_exits: 0,
+                cold_exits: 0,
                 rounds: 0,
                 additions: 0,
                 is_given_up: false,
@@ -325,7 +345,7 @@ impl Jit {
         found.sort_by_key(|&code| unsafe { ((*code).module, (*code).span.start) });
         for code in found {
             // SAFETY: as above.
-            self.compile(unsafe { &*code }, machine);
+            self.begin_compilation(unsafe { &*code });
         }
         // What is known of a function that was never compiled is found out again if that gets hot.
         let units = &self.units;
@@ -336,9 +356,11 @@ impl Jit {
         self.profiles.retain(|code, _| is_compiled(code));
         self.profiles.shrink_to_fit();
         self.calls = Vec::new();
+        self.compile(machine);
     }
 
-    fn compile(&mut self, code: &Code, machine: &MachineFacts) {
+    /// Puts a function on its way.
+    fn begin_compilation(&mut self, code: &Code) {
         if self.trampoline.is_none() && !self.prepare() {
             self.is_out = true;
             self.note(code, "not compiled: no memory for code");
@@ -357,23 +379,53 @@ impl Jit {
         let Some(profile) = self.profiles.remove(&key) else {
             return;
         };
-        let exits_everywhere = self.options.exits_everywhere;
-        let countdown = (self.options.exit_interval > 0).then(|| self.countdown.as_ptr().cast_const());
-        let compiled = {
-            let this = std::cell::RefCell::new(&mut *self);
-            let unit_of = |code: *const Code| std::ptr::from_ref(this.borrow_mut().unit(code));
-            let facts = Facts {
-                machine,
-                unit_of: &unit_of,
-                exits_everywhere,
-                countdown,
+        match Compilation::new(code, profile, self.options.eager) {
+            Ok(compilation) => self.compilations.push_back(compilation),
+            Err(_) => self.give_up(code, CANNOT),
+        }
+    }
+
+    /// Whether functions are on their way to machine code, for which [`Self::compile`] has to be called.
+    #[inline]
+    pub(crate) fn is_compiling(&self) -> bool {
+        !self.compilations.is_empty()
+    }
+
+    /// Compiles for a while, so that the program never waits long.
+    pub(crate) fn compile(&mut self, machine: &MachineFacts) {
+        let mut words = 0;
+        while (words < WORDS_AT_ONCE || self.options.eager)
+            && let Some(mut compilation) = self.compilations.pop_front()
+        {
+            words += compilation.words();
+            let exits_everywhere = self.options.exits_everywhere;
+            let countdown = (self.options.exit_interval > 0).then(|| self.countdown.as_ptr().cast_const());
+            let answer = {
+                let this = std::cell::RefCell::new(&mut *self);
+                let unit_of = |code: *const Code| std::ptr::from_ref(this.borrow_mut().unit(code));
+                compilation.pass(&Facts {
+                    machine,
+                    unit_of: &unit_of,
+                    exits_everywhere,
+                    countdown,
+                })
             };
-            emit::compile(code, &profile, &facts)
-        };
-        self.profiles.insert(key, profile);
-        match compiled {
-            Some(compiled) => self.install(code, &compiled),
-            None => self.give_up(code, "its code would be too large"),
+            let Some(compiled) = answer else {
+                self.compilations.push_front(compilation);
+                continue;
+            };
+            // SAFETY: code lives as long as the heap.
+            let code = unsafe { &*compilation.code() };
+            match compiled {
+                Some(compiled) => {
+                    self.profiles.insert(code, compilation.into_profile());
+                    self.install(code, &compiled);
+                }
+                None => self.give_up(code, "its code would be too large"),
+            }
+        }
+        if self.compilations.is_empty() {
+            self.compilations = VecDeque::new();
         }
     }
 
@@ -393,8 +445,14 @@ impl Jit {
         unit.exits.clone_from(&compiled.exits);
         unit.exit_counts = vec![0; compiled.exits.len()];
         unit.recent_exits = 0;
+        unit.cold_exits = 0;
         unit.direct.set(at(compiled.direct));
         let (bytes, round) = (compiled.bytes.len(), unit.rounds);
+        if !self.is_hidden
+            && let Some(unit) = self.units.get_mut(&std::ptr::from_ref(code))
+        {
+            unit.show();
+        }
         self.note(code, &format!("compiled, {bytes} bytes, round {round}"));
         self.list(code, compiled, round);
     }
@@ -495,8 +553,22 @@ impl Jit {
         let Some(unit) = self.units.get_mut(&key) else {
             return;
         };
-        if let Some(count) = unit.exit_counts.get_mut(exit as usize - 1) {
+        let number = exit as usize - 1;
+        if let Some(count) = unit.exit_counts.get_mut(number) {
             *count = count.saturating_add(1);
+        }
+        if let Some(&(word, Why::Cold)) = unit.exits.get(number) {
+            unit.cold_exits += 1;
+            if unit.cold_exits >= MANY_COLD_EXITS
+                && unit.additions < MOST_ADDITIONS
+                && !unit.entries.is_empty()
+            {
+                if let Some(profile) = self.profiles.get_mut(&key) {
+                    profile.admit(code, word);
+                }
+                self.renew(code, word);
+            }
+            return;
         }
         unit.recent_exits = unit.recent_exits.saturating_add(1);
         if unit.recent_exits < MANY_EXITS || unit.entries.is_empty() || self.options.exits_everywhere {
@@ -508,7 +580,7 @@ impl Jit {
             .iter()
             .enumerate()
             .max_by_key(|&(_, count)| count)
-            .and_then(|(exit, _)| unit.exits.get(exit).copied());
+            .and_then(|(exit, _)| unit.exits.get(exit).map(|&(word, _)| word));
         let line = most.map_or(0, |word| code.line_at(word));
         self.note_exits(code);
         self.note(code, &format!("discarded: left too often, mostly at line {line}"));
@@ -557,7 +629,7 @@ impl Unit {
         size_of::<Self>()
             + self.entries.capacity() * size_of::<(usize, *const u8)>()
             + self.patched.capacity() * size_of::<(usize, u16)>()
-            + self.exits.capacity() * size_of::<usize>()
+            + self.exits.capacity() * size_of::<(usize, Why)>()
             + self.exit_counts.capacity() * size_of::<u32>()
     }
 

@@ -3,6 +3,7 @@
 
 use aether_value::{Closure, Code, Header, Raw, tag};
 
+use super::effects::{Successors, successors};
 use crate::bytecode::{Op, fields};
 
 /// Types that one place has been seen with.
@@ -130,6 +131,29 @@ impl Profile {
                 .map(|&word| (word, vec![Seen::default(); registers]))
                 .collect(),
             executed: 0,
+        }
+    }
+
+    /// Code was left for a word where nothing has been recorded, again and again: what runs from there counts as having run.
+    pub(super) fn admit(&mut self, code: &Code, word: usize) {
+        let mut places = vec![word];
+        while let Some(mut word) = places.pop() {
+            while let Some(site) = self.sites.get_mut(word)
+                && site.count == 0
+            {
+                site.count = 1;
+                let after = word + Op::of(code.words[word]).first().words();
+                match successors(code, word) {
+                    Successors::Next => {}
+                    Successors::Branch(targets) => places.extend(targets),
+                    Successors::Jump(target) => {
+                        places.push(target);
+                        break;
+                    }
+                    Successors::None => break,
+                }
+                word = after;
+            }
         }
     }
 

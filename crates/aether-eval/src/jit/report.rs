@@ -77,7 +77,7 @@ fn place(code: &Code) -> String {
 /// A line for each instruction at which the code of a function was left.
 fn exits(code: &Code, unit: &Unit) -> Vec<String> {
     let mut counts: Vec<(usize, u64)> = Vec::new();
-    for (&word, &count) in unit.exits.iter().zip(&unit.exit_counts) {
+    for (&(word, _), &count) in unit.exits.iter().zip(&unit.exit_counts) {
         if count == 0 {
             continue;
         }

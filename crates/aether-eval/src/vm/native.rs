@@ -54,6 +54,10 @@ impl Vm {
             return;
         };
         let jit = self.jit.get_or_insert_with(|| Box::new(Jit::new(options)));
+        if jit.is_compiling() {
+            self.with_facts(Jit::compile);
+            return;
+        }
         if jit.sample(code, word_of(code, self.ip)) {
             self.resume_ip = self.ip;
             self.ip = switch();
@@ -83,6 +87,11 @@ impl Vm {
 
     /// The profile under way, if there is one, is enough: what it has found to be worth it is compiled.
     pub(super) fn end_profile(&mut self) {
+        self.with_facts(Jit::compile_profiled);
+    }
+
+    /// Has the compiler do something for which it reads the machine.
+    fn with_facts(&mut self, compile: impl FnOnce(&mut Jit, &MachineFacts)) {
         let Some(jit) = &mut self.jit else { return };
         let (heap, tables) = (&self.heap, &self.tables);
         let facts = MachineFacts {
@@ -101,7 +110,7 @@ impl Vm {
                 is_plain.then(|| std::ptr::from_ref(&**method))
             },
         };
-        jit.compile_profiled(&facts);
+        compile(jit, &facts);
     }
 
     /// Nothing is entered: the stepping loop looks at every instruction.

@@ -73,7 +73,7 @@ impl Emitter<'_> {
         if callee.tag != tag::BUILTIN {
             return false;
         }
-        let is = |name| crate::builtins::number_function(name) == Some(callee.payload);
+        let is = |name| crate::builtins::library_function("math", name) == Some(callee.payload);
         let (is_sqrt, is_abs) = (is("sqrt"), is("abs"));
         let argument = index_of(a) + 1;
         let ty = self.ty(argument);

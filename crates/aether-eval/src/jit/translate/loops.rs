@@ -7,6 +7,47 @@ use crate::jit::x64::{Alu, Cond, Mem, RAX, RCX, RDX, Shift};
 use aether_value::tag;
 
 impl Emitter<'_> {
+    /// The beginning of a loop over a range.
+    pub(super) fn iterate_range(&mut self, state: usize, argc: u16) {
+        let Successors::Branch(targets) = successors(self.code, self.word) else {
+            return;
+        };
+        // Behind it stands what is done with anything but a range of ints.
+        let ran = |word: usize| self.profile.sites.get(word).is_some_and(|site| site.count > 0);
+        if !ran(self.word) || ran(self.after) || !(1..=2).contains(&argc) {
+            self.step();
+            return;
+        }
+        let arguments = state + 1..=state + argc as usize;
+        if !arguments.into_iter().all(|register| self.need(register, Ty::Int)) {
+            return;
+        }
+        let exit = self.exit();
+        self.asm.cmp8_imm(Self::memory(state), tag::BUILTIN);
+        self.asm.jump_if(Cond::NotEqual, exit);
+        self.asm.load(RCX, Self::payload(state));
+        let is_range = self.asm.label();
+        for function in crate::builtins::range_functions() {
+            self.asm.mov_imm(RAX, function as i64);
+            self.asm.alu(Alu::Cmp, RAX, RCX);
+            self.asm.jump_if(Cond::Equal, is_range);
+        }
+        self.asm.jump(exit);
+        self.asm.bind(is_range);
+        let first = self.int(state + 1);
+        if argc == 1 {
+            self.bring(RDX, first);
+            self.asm.mov_imm(RAX, 0);
+        } else {
+            self.bring(RAX, first);
+            let end = self.int(state + 2);
+            self.bring(RDX, end);
+        }
+        self.define(state, Ty::Int, RAX);
+        self.define(state + 1, Ty::Int, RDX);
+        self.jump_to(targets[0]);
+    }
+
     pub(super) fn next_item(&mut self, state: usize) {
         let Successors::Branch(targets) = successors(self.code, self.word) else {
             return;

@@ -260,6 +260,7 @@ impl Emitter<'_> {
                 self.asm.mov_imm(RDX, 0);
                 self.leave_frame();
             }
+            Op::IterateRange => self.iterate_range(ra, b),
             Op::Next | Op::NextInt => self.next_item(ra),
             Op::Payload => self.payload_of(ra, rb, c),
             Op::JumpUnlessArray => self.jump_unless_array(ra, b),
