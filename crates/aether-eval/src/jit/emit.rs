@@ -337,11 +337,9 @@ pub(super) struct Compilation {
 }
 
 impl Compilation {
-    /// Begins. The profile comes back if there is something about the function that is not worth it.
-    pub(super) fn new(code: &Code, profile: Profile, translates_all: bool) -> Result<Self, Profile> {
-        let Some(flow) = Flow::of(code) else {
-            return Err(profile);
-        };
+    /// Begins, unless there is something about the function that is not worth it.
+    pub(super) fn new(code: &Code, profile: Profile, translates_all: bool) -> Option<Self> {
+        let flow = Flow::of(code)?;
         let registers = code.registers as usize + 1;
         let left_out = if translates_all {
             vec![false; flow.blocks.len()]
@@ -355,7 +353,7 @@ impl Compilation {
             .filter(|(_, left_out)| !**left_out);
         let words = kept.map(|(block, _)| block.end - block.start).sum();
         let interference = interference(code, &flow, registers);
-        Ok(Self {
+        Some(Self {
             code,
             profile,
             left_out,

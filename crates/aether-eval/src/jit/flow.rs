@@ -33,8 +33,8 @@ pub(super) struct Flow {
     pub(super) live_out: Vec<Registers>,
 }
 
-/// Words of the largest function that is compiled.
-const MOST_WORDS: usize = 10_000;
+/// Words of the largest function that is compiled: what is looked through in two milliseconds.
+const MOST_WORDS: usize = 4_000;
 /// Registers at the beginnings of blocks, in all: something is known of each.
 const MOST_PLACES: usize = 20_000;
 

@@ -113,8 +113,10 @@ pub(crate) struct Jit {
     samples: AHashMap<*const Code, u32>,
     profiles: AHashMap<*const Code, Profile>,
     units: AHashMap<*const Code, Box<Unit>>,
-    /// Functions on their way, the first one under way.
-    compilations: VecDeque<Compilation>,
+    /// Functions that wait to be compiled.
+    waiting: VecDeque<*const Code>,
+    /// The function that is being compiled.
+    compilation: Option<Box<Compilation>>,
     /// Instructions that the profile under way still covers.
     profiling: u32,
     previous: Option<Previous>,
@@ -165,7 +167,8 @@ impl Jit {
             samples: AHashMap::default(),
             profiles: AHashMap::default(),
             units: AHashMap::default(),
-            compilations: VecDeque::new(),
+            waiting: VecDeque::new(),
+            compilation: None,
             profiling: 0,
             previous: None,
             calls: Vec::new(),
@@ -345,7 +348,7 @@ impl Jit {
         found.sort_by_key(|&code| unsafe { ((*code).module, (*code).span.start) });
         for code in found {
             // SAFETY: as above.
-            self.begin_compilation(unsafe { &*code });
+            self.enqueue(unsafe { &*code });
         }
         // What is known of a function that was never compiled is found out again if that gets hot.
         let units = &self.units;
@@ -359,8 +362,8 @@ impl Jit {
         self.compile(machine);
     }
 
-    /// Puts a function on its way.
-    fn begin_compilation(&mut self, code: &Code) {
+    /// Has a function wait to be compiled.
+    fn enqueue(&mut self, code: &Code) {
         if self.trampoline.is_none() && !self.prepare() {
             self.is_out = true;
             self.note(code, "not compiled: no memory for code");
@@ -375,57 +378,63 @@ impl Jit {
             return;
         }
         unit.rounds += 1;
-        let key = std::ptr::from_ref(code);
-        let Some(profile) = self.profiles.remove(&key) else {
-            return;
-        };
-        match Compilation::new(code, profile, self.options.eager) {
-            Ok(compilation) => self.compilations.push_back(compilation),
-            Err(_) => self.give_up(code, CANNOT),
-        }
+        self.waiting.push_back(code);
     }
 
-    /// Whether functions are on their way to machine code, for which [`Self::compile`] has to be called.
+    /// Whether functions wait to be compiled, for which [`Self::compile`] has to be called.
     #[inline]
     pub(crate) fn is_compiling(&self) -> bool {
-        !self.compilations.is_empty()
+        self.compilation.is_some() || !self.waiting.is_empty()
     }
 
     /// Compiles for a while, so that the program never waits long.
     pub(crate) fn compile(&mut self, machine: &MachineFacts) {
         let mut words = 0;
-        while (words < WORDS_AT_ONCE || self.options.eager)
-            && let Some(mut compilation) = self.compilations.pop_front()
-        {
-            words += compilation.words();
-            let exits_everywhere = self.options.exits_everywhere;
-            let countdown = (self.options.exit_interval > 0).then(|| self.countdown.as_ptr().cast_const());
-            let answer = {
-                let this = std::cell::RefCell::new(&mut *self);
-                let unit_of = |code: *const Code| std::ptr::from_ref(this.borrow_mut().unit(code));
-                compilation.pass(&Facts {
-                    machine,
-                    unit_of: &unit_of,
-                    exits_everywhere,
-                    countdown,
-                })
-            };
-            let Some(compiled) = answer else {
-                self.compilations.push_front(compilation);
-                continue;
-            };
-            // SAFETY: code lives as long as the heap.
-            let code = unsafe { &*compilation.code() };
-            match compiled {
-                Some(compiled) => {
-                    self.profiles.insert(code, compilation.into_profile());
-                    self.install(code, &compiled);
+        while words < WORDS_AT_ONCE || self.options.eager {
+            if let Some(compilation) = self.compilation.take() {
+                words += compilation.words();
+                self.pass(compilation, machine);
+            } else if let Some(code) = self.waiting.pop_front() {
+                // SAFETY: code lives as long as the heap.
+                let code = unsafe { &*code };
+                // A look at the whole function takes half as long for a word as a pass.
+                words += code.words.len() / 2;
+                let profile = self.profiles.remove(&std::ptr::from_ref(code));
+                let begun = profile.map(|profile| Compilation::new(code, profile, self.options.eager));
+                match begun.flatten() {
+                    Some(compilation) => self.compilation = Some(Box::new(compilation)),
+                    None => self.give_up(code, CANNOT),
                 }
-                None => self.give_up(code, "its code would be too large"),
+            } else {
+                self.waiting = VecDeque::new();
+                break;
             }
         }
-        if self.compilations.is_empty() {
-            self.compilations = VecDeque::new();
+    }
+
+    /// Makes a pass. The compilation goes on, or is over.
+    fn pass(&mut self, mut compilation: Box<Compilation>, machine: &MachineFacts) {
+        let exits_everywhere = self.options.exits_everywhere;
+        let countdown = (self.options.exit_interval > 0).then(|| self.countdown.as_ptr().cast_const());
+        let answer = {
+            let this = std::cell::RefCell::new(&mut *self);
+            let unit_of = |code: *const Code| std::ptr::from_ref(this.borrow_mut().unit(code));
+            compilation.pass(&Facts {
+                machine,
+                unit_of: &unit_of,
+                exits_everywhere,
+                countdown,
+            })
+        };
+        // SAFETY: code lives as long as the heap.
+        let code = unsafe { &*compilation.code() };
+        match answer {
+            None => self.compilation = Some(compilation),
+            Some(Some(compiled)) => {
+                self.profiles.insert(code, compilation.into_profile());
+                self.install(code, &compiled);
+            }
+            Some(None) => self.give_up(code, "its code would be too large"),
         }
     }
 
