@@ -546,3 +546,176 @@ println((await Promise.all([w.join() for w in crowd])).sum())
         "999000\n499500\n",
     );
 }
+
+/// A worker's number tells how many there were before it.
+const NEXT: &str =
+    "fn next() { return await worker.spawn(fn() { import worker  return worker.id }).join() }\n";
+
+/// Whether a loop in parallel, an expression behind declarations, starts no worker.
+fn stays(name: &str, declarations: &str, expression: &str) -> bool {
+    let script = format!(
+        "{NEXT}{declarations}\nlet before = next()\ntry {{ {expression} }} catch (e) {{}}\nprintln(next() - before)\n"
+    );
+    let (status, text) = ends(name, &script);
+    assert_eq!(status, 0, "{text}");
+    text.trim().parse::<u32>().unwrap() == 1
+}
+
+#[test]
+fn tiny_work_that_only_computes_starts_no_worker() {
+    for (declarations, expression) in [
+        ("", "parallel.map(0..10, x => x * x)"),
+        ("", "parallel.map([], x => x)"),
+        (
+            "",
+            "parallel.map([1, null, 2.5, true], x => [x, {\"x\": x}, type(x)])",
+        ),
+        ("", "parallel.map([-1, 4], abs)"),
+        ("", "parallel.each(0..10, x => x * x, {\"workers\": 3})"),
+        ("", "parallel.reduce(0..10, (a, b) => a + b, [])"),
+        (
+            "",
+            r#"parallel.map(["a b", "c"], s => s.upper().split(" ").map(w => w + "!").join("-"))"#,
+        ),
+        ("let rate = 3", "parallel.map(0..10, x => x * rate + pi)"),
+        ("fn make(n) { return x => x + n }", "parallel.map(0..10, make(5))"),
+        (
+            "fn fib(n) { return n < 2 ? n : fib(n - 1) + fib(n - 2) }",
+            "parallel.map(0..8, fib)",
+        ),
+        (
+            "fn twice(n) { return n * 2 }\nfn f(n) { return twice(n) + 1 }",
+            "parallel.map(0..8, f)",
+        ),
+        (
+            "fn prime(n) { if (n < 2) { return false }  for i in 2..n { if (n % i == 0) { return false } }  return true }",
+            "parallel.map(0..20, prime)",
+        ),
+        (
+            "fn count(s) { let all = {}  for c in s { all[c] = (all.get(c) ?? 0) + 1 }  return all }",
+            r#"parallel.map(["abca", "xyz"], count)"#,
+        ),
+        (
+            "fn sums(n) { let all = [1, 2, 3]  all.each(fn(x) { all })  return \"${all}:${n in [1, 2]}\" }",
+            "parallel.map(0..3, sums)",
+        ),
+    ] {
+        // A trial of a process that has to wait for its core may take too long.
+        let mut tries = 0..3;
+        assert!(
+            tries.any(|_| stays("workers-tiny", declarations, expression)),
+            "{declarations} {expression}"
+        );
+    }
+}
+
+#[test]
+fn what_does_more_or_takes_long_goes_to_workers() {
+    for (declarations, expression) in [
+        ("", "parallel.map(0..3, fn(x) { println(\"\") })"),
+        ("", "parallel.map(0..3, fn(x) { return random() })"),
+        ("", "parallel.map(0..3, fn(x) { return clock() })"),
+        ("", "parallel.map(0..3, fn(x) { sleep(0.001) })"),
+        ("", "parallel.map(0..3, async fn(x) { return x })"),
+        ("", "parallel.map(0..3, fn(x) { return [1, 2].shuffle() })"),
+        (
+            "",
+            "parallel.map(0..3, fn(x) { try { return 1 / x } catch (e) { return 0 } })",
+        ),
+        ("", "parallel.map(0..3, fn(x) { return 1 / x })"),
+        ("", "parallel.map(0..3, fn(x) { throw x })"),
+        ("", "parallel.map(0..3, fn(x) { return abs })"),
+        ("", "parallel.map(0..3, fn(x) { for i in 0..100000 {} })"),
+        ("", "parallel.map(0..10000, x => x)"),
+        ("", "parallel.map([[1], [2]], fn(x) { x.push(3)  return x })"),
+        ("", "parallel.map(0..3, x => x, {\"progress\": fn(done, all) {}})"),
+        (
+            "fn make() { let n = 0  return fn(x) { n += x  return n } }",
+            "parallel.map(0..3, make())",
+        ),
+        (
+            "fn make() { let a = []  return fn(x) { a.push(x)  return a } }",
+            "parallel.map(0..3, make())",
+        ),
+        ("let n = 0", "parallel.map(0..3, fn(x) { n = x })"),
+        ("let a = []", "parallel.map(0..3, fn(x) { a.push(x) })"),
+        (
+            "fn say(x) { print(\"\") }",
+            "parallel.map(0..3, fn(x) { say(x) })",
+        ),
+        (
+            "fn f(x) { return x }\nlet g = f\nf = fn(x) { return x + 1 }",
+            "parallel.map(0..3, fn(x) { return f(x) })",
+        ),
+        (
+            "abs = fn(x) { return x }",
+            "parallel.map(0..3, fn(x) { return abs(x) })",
+        ),
+    ] {
+        // What cannot be sent fails before there is a worker, as it did.
+        let script = format!("{declarations}\ntry {{ {expression} }} catch (e) {{ println(e.message) }}\n");
+        let fails_to_send = ends("workers-sent", &script).1.contains("Cannot send");
+        assert!(
+            fails_to_send || !stays("workers-not-tiny", declarations, expression),
+            "{declarations} {expression}"
+        );
+    }
+}
+
+#[test]
+fn trials_cannot_be_told_from_workers() {
+    prints(
+        "workers-same",
+        r#"
+let offset = 7
+fn helper(n) { if (n == 3) { throw {"at": n} }  return n + offset }
+fn deep(n) { return n == 0 ? 0 : 1 + deep(n - 1) }
+fn changed(x) { return 0 }
+let original = changed
+changed = x => 1
+let loops = [
+    [0..5, x => x * x], [0..5, helper], [0..3, helper], [[0, 1], x => 10 / x], [["a", "b"], s => s * 2],
+    [[1, 2], x => abs], [[1, 2], fn() { return 1 }], [[1, 2], x => x.missing], [[1, 2], x => [[x], [x, [x]]]],
+    [[1, 5000], deep], [[1], x => changed(x)], [[1], original], [[1.5, null], x => "${x}"], [["1", "x"], s => int(s)],
+    [[3], fn(x) { let a = []  a.push(a)  return a.length + x }], [[2], fn(x) { let a = [x]  return [a, a] }],
+]
+fn outcome(run) {
+    try { return str(run()) } catch (e) { return "${e.kind}: ${e.message}\n${e.stack_trace}" }
+}
+let differ = 0
+for [items, f] in loops {
+    let ends = [{}, {"progress": fn(done, all) {}}].map(opts => [
+        outcome(fn() { return parallel.map(items, f, opts) }),
+        outcome(fn() { return parallel.each(items, f, opts) }),
+        outcome(fn() { return parallel.reduce(items, (a, b) => "(${a}${b})", "", opts) }),
+        outcome(fn() { return parallel.reduce(items, (a, b) => [a, b], 0, opts.merge({"chunk": 2})) }),
+    ])
+    if (!ends[0].equals(ends[1])) { differ += 1  println(ends[0], ends[1]) }
+}
+println(differ, loops.length)
+println(outcome(fn() { return parallel.map(0..5, helper) }).split("\n")[0])
+let twins = parallel.map([1], fn(x) { let a = [x]  return [a, a] })[0]
+twins[0].push(2)
+println(twins)
+"#,
+        "0 16\nthrown: {at: 3}\n[[1, 2], [1, 2]]\n",
+    );
+}
+
+#[test]
+fn limits_hold_while_work_is_tried() {
+    let looping =
+        "try { parallel.map([1, 2], fn(x) { while (true) {} }) } catch (e) { println(e.message) }\n";
+    let (status, text) = ends_with("workers-tried-time", &["--timeout", "0.5"], looping);
+    assert!(status != 0 && text.contains("Timed out after"), "{text}");
+    // Few steps are left for the program itself, as before.
+    let tiny = "for i in 0..200 { parallel.map([i], x => x + 1) }\nprintln(\"done\")\n";
+    let (status, text) = ends_with("workers-tried-steps", &["--max-steps", "100000"], tiny);
+    assert_eq!((status, text.as_str()), (0, "done\n"));
+    // What follows a trial is not part of it.
+    let after = r"
+fn spin() { let s = 0  for i in 0..20000 { s += i }  return s }
+println(parallel.map([1, 2], fn(x) { let s = 0  for i in 0..20000 { s += i }  return s }).sum() == 2 * spin(), spin() > 0)
+";
+    prints("workers-tried-end", after, "true true\n");
+}

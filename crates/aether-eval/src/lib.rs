@@ -33,6 +33,7 @@ mod remote;
 mod sent_function;
 mod tables;
 mod task;
+mod trial;
 mod vm;
 mod worker_leaks;
 

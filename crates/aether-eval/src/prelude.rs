@@ -74,6 +74,14 @@ impl Prelude {
         self.shared().find_map(|table| table.get(name)).map(Shared::value)
     }
 
+    /// The value that every engine has under a name, unless this one has another.
+    pub(crate) fn original(&self, name: &str) -> Option<Value> {
+        if self.own.contains_key(name) {
+            return None;
+        }
+        self.get(name)
+    }
+
     /// Whether there is a name.
     pub(crate) fn contains(&self, name: &str) -> bool {
         self.own.contains_key(name) || self.shared().any(|table| table.contains_key(name))

@@ -122,10 +122,10 @@ fn of_closure(ctx: &mut Ctx<'_>, closure: &Rc<Closure>) -> Result<Sent, Raise> {
 pub(crate) type SentText = (std::rc::Rc<SourceFile>, Arc<Parsed>);
 
 /// Bytes of the longest text whose tree, which is many times as large, is kept for the next function of it.
-const KEPT_TEXT: usize = 64 << 10;
+pub(crate) const KEPT_TEXT: usize = 64 << 10;
 
 /// The tree of a file that the machine has compiled.
-fn parsed(vm: &mut Vm, file: &std::rc::Rc<SourceFile>) -> Arc<Parsed> {
+pub(crate) fn parsed(vm: &mut Vm, file: &std::rc::Rc<SourceFile>) -> Arc<Parsed> {
     if let Some((known, parsed)) = &vm.sent_text
         && std::rc::Rc::ptr_eq(known, file)
     {
@@ -217,7 +217,7 @@ fn body_of(ast: &Ast, id: NodeId) -> Option<Span> {
 }
 
 /// The names that a top-level declaration declares.
-fn declared_names(ast: &Ast, statement: NodeId) -> Vec<&str> {
+pub(crate) fn declared_names(ast: &Ast, statement: NodeId) -> Vec<&str> {
     let text = |id: NodeId| ast.name_of(id).map(|name| ast.text(name));
     let bound = |name: NodeId, alias: Option<NodeId>| text(alias.unwrap_or(name));
     match ast.node(statement) {

@@ -12,6 +12,6 @@ pub use fuse::FUSED;
 pub(crate) use fuse::{fused, swaps};
 pub(crate) use op::{
     AS_INDEX, Layout, OR_NULL, encode, fields, immediate_field, immediate_of, member_name, name_parts,
-    name_word,
+    name_word, w32,
 };
 pub use op::{Op, operation_names};

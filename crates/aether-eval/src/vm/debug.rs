@@ -170,10 +170,14 @@ impl Vm {
 
     /// Whether the loop has to ask before each instruction.
     pub(super) fn is_stepping(&self) -> bool {
-        self.is_profiling()
-            || self.debug.as_ref().is_some_and(|debug| {
-                debug.client.is_some() && (debug.mode != Mode::Running || !debug.breakpoints.is_empty())
-            })
+        self.is_profiling() || self.is_debugged()
+    }
+
+    /// Whether a debugger wants to see more than `debugger` statements.
+    pub(super) fn is_debugged(&self) -> bool {
+        self.debug.as_ref().is_some_and(|debug| {
+            debug.client.is_some() && (debug.mode != Mode::Running || !debug.breakpoints.is_empty())
+        })
     }
 
     /// The position of the innermost frame, unless it is the library's.

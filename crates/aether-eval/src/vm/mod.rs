@@ -189,6 +189,13 @@ pub fn duration_text(length: Duration) -> String {
     }
 }
 
+/// What `steps` and the host's monotonic clock may say before a trial has taken too long.
+#[derive(Clone, Copy)]
+struct Trial {
+    steps: u64,
+    time: u64,
+}
+
 /// The machine.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(crate) struct Vm {
@@ -241,6 +248,8 @@ pub(crate) struct Vm {
     pub(super) steps: u64,
     /// `steps` at the beginning of the host's call.
     steps_before: u64,
+    /// The trial under way.
+    trial: Option<Trial>,
     /// Work that the program may still do after it was interrupted, in its `finally` blocks.
     grace: Option<i64>,
     /// The grace is used up: `finally` blocks are passed over.
@@ -371,6 +380,7 @@ impl Vm {
             reentry: 0,
             steps: 0,
             steps_before: 0,
+            trial: None,
             grace: None,
             halting: false,
             modules: Vec::new(),
@@ -485,7 +495,39 @@ impl Vm {
             self.collect_forced();
         }
         self.heap.trim_if_due();
-        Ok(())
+        match self.trial {
+            Some(trial) if self.steps > trial.steps || self.host.monotonic() > trial.time => {
+                Err(Raise::operation("the trial has taken too long"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    // --- trials ---
+
+    /// Whether it can go unnoticed that something that only computes runs here, and so many steps are to be had for it:
+    /// nobody watches, nothing else is ready to run, and the coroutine may go on.
+    pub(crate) fn may_try(&self, work: u64) -> bool {
+        let is_watched = self.is_debugged() || self.growth.is_some() || self.recipe.leaks().is_some();
+        let has_steps = |limit: u64| limit.saturating_sub(self.steps_used()) > 2 * work;
+        !is_watched
+            && self.ready.is_empty()
+            && !self.is_cancelled()
+            && self.grace.is_none()
+            && self.limits.steps.is_none_or(has_steps)
+    }
+
+    /// From now on looks at the fuel fail after so many steps or nanoseconds, until the trial ends or an error comes that
+    /// no script can catch.
+    pub(crate) fn begin_trial(&mut self, work: u64, time: u64) {
+        self.trial = Some(Trial {
+            steps: self.total_steps().saturating_add(work),
+            time: self.host.monotonic().saturating_add(time),
+        });
+    }
+
+    pub(crate) fn end_trial(&mut self) {
+        self.trial = None;
     }
 
     // --- calls of the host ---
@@ -503,6 +545,7 @@ impl Vm {
         };
         self.fuel = self.quantum;
         self.steps_before = self.steps;
+        self.end_trial();
         self.grace = None;
         self.halting = false;
         self.printed = 0;

@@ -179,6 +179,9 @@ impl Vm {
         // SAFETY: frames are walked from the innermost outwards, each released before it is left.
         unsafe {
             let raise = self.take_interruption(raise);
+            if !raise.kind().is_catchable() {
+                self.end_trial();
+            }
             let mut raise = self.with_object(raise);
             self.settle_work();
             loop {

@@ -3,6 +3,9 @@
 //! Items go in chunks, several for each worker, so that one that is slow does not hold up the rest. What is divided and
 //! joined again is written in the language.
 //!
+//! Where nobody can tell, the work is tried here first, for about as long as starting workers takes ([`Ctx::begin_trial`]).
+//! A trial that fails has done nothing, and workers do all of it.
+//!
 //! Source: library reference §E10.
 
 use std::any::Any;
@@ -21,20 +24,54 @@ const OPTIONS: &[&str] = &["workers", "chunk", "progress"];
 /// Chunks for each worker, unless their size is given.
 const CHUNKS: usize = 4;
 
+/// What each function does with the items.
+#[derive(Clone, Copy)]
+struct Loop {
+    /// The function of the library that works on a chunk.
+    chunk: &'static str,
+    /// The one that works on all items at once, in a trial.
+    all: &'static str,
+    /// The one that divides items and joins what workers give.
+    whole: &'static str,
+    /// The slot of a reduction's initial value.
+    initial: Option<usize>,
+}
+
+const MAP: Loop = Loop {
+    chunk: "chunk_map",
+    all: "chunk_map",
+    whole: "parallel_map",
+    initial: None,
+};
+
+const EACH: Loop = Loop {
+    chunk: "chunk_each",
+    all: "chunk_each",
+    whole: "parallel_each",
+    initial: None,
+};
+
+const REDUCE: Loop = Loop {
+    chunk: "chunk_reduce",
+    all: "parallel_parts",
+    whole: "parallel_reduce",
+    initial: Some(2),
+};
+
 /// The module.
 pub(crate) const PARALLEL: LibraryModule = LibraryModule {
     name: "parallel",
     functions: &[
         definition("map", &["items", "function", "options"], |ctx, slots, event| {
-            run(ctx, slots, event, ("chunk_map", "parallel_map"), None)
+            run(ctx, slots, event, MAP)
         }),
         definition("each", &["items", "function", "options"], |ctx, slots, event| {
-            run(ctx, slots, event, ("chunk_each", "parallel_each"), None)
+            run(ctx, slots, event, EACH)
         }),
         definition(
             "reduce",
             &["items", "function", "initial", "options"],
-            |ctx, slots, event| run(ctx, slots, event, ("chunk_reduce", "parallel_reduce"), Some(2)),
+            |ctx, slots, event| run(ctx, slots, event, REDUCE),
         ),
     ],
     constants: &[],
@@ -47,6 +84,7 @@ const fn definition(name: &'static str, params: &'static [&'static str], run: Re
         .iterables(1)
         .needing(Permission::Worker)
         .with_options(OPTIONS)
+        .catching()
 }
 
 /// Submits chunks to a pool, when it is called.
@@ -85,69 +123,153 @@ fn cores() -> usize {
     *CORES.get_or_init(|| available_parallelism().map_or(1, usize::from))
 }
 
-/// Begins: makes the pool, and calls the function of the library that divides the items.
-fn begin(
-    ctx: &mut Ctx<'_>,
-    items: &Value,
-    called: &Value,
-    options: Option<&Value>,
-    helpers: (&'static str, &'static str),
-) -> Result<(Value, Vec<Value>, Value), Raise> {
-    permit(ctx, Permission::Worker, "worker")?;
-    let options = Options::new(options, OPTIONS)?;
-    let count = array(items)?.len();
-    let positive = |key: &str, default: usize| match options.int(key)? {
-        None => Ok(default),
-        Some(given) => usize::try_from(given)
-            .ok()
-            .filter(|&given| given > 0)
-            .ok_or_else(|| Raise::operation(&format!("{key} must be at least 1"))),
-    };
-    let workers = positive("workers", cores())?;
-    let chunk = positive("chunk", count.div_ceil(workers * CHUNKS).max(1))?;
-    let progress = options.get("progress").unwrap_or(Value::Null);
-    if !progress.is_null() && !progress.is_callable() {
-        return Err(Raise::not_callable(&progress.type_name()));
-    }
-    let pool = Rc::new(Pool::new(function(ctx, called)?, workers));
-    let submit = Submit {
-        pool,
-        helper: helpers.0,
-    };
-    let submit = Value::Native(ctx.heap().native(Box::new(submit))?);
-    let all = ctx.library_function(helpers.1)?;
-    let args = vec![submit.clone(), items.clone(), Value::Int(chunk as i64), progress];
-    Ok((all, args, submit))
+/// How the items are divided.
+struct Division {
+    workers: usize,
+    chunk: usize,
+    progress: Value,
 }
 
-/// Divides the items by a function of the library that works on a chunk and one that joins the parts. A reduction's
-/// initial value is in the slot `initial`. Slots: the parameters, the pool.
-fn run(
-    ctx: &mut Ctx<'_>,
-    slots: &mut [Value],
-    event: Event,
-    helpers: (&'static str, &'static str),
-    initial: Option<usize>,
-) -> Result<Step, Raise> {
-    let options = initial.map_or(2, |initial| initial + 1);
-    let pool = options + 1;
-    match event {
-        Event::Start => {
-            let (function, mut args, submit) = begin(ctx, &slots[0], &slots[1], slots.get(options), helpers)?;
-            if let Some(initial) = initial {
-                args.extend([slots[1].clone(), slots[initial].clone()]);
-            }
-            slots[pool] = submit;
-            Ok(Step::Call {
-                function,
-                args: Args::Many(args),
-                lenient: false,
-            })
+impl Division {
+    fn new(ctx: &mut Ctx<'_>, items: &Value, options: Option<&Value>) -> Result<Self, Raise> {
+        permit(ctx, Permission::Worker, "worker")?;
+        let options = Options::new(options, OPTIONS)?;
+        let count = array(items)?.len();
+        let positive = |key: &str, default: usize| match options.int(key)? {
+            None => Ok(default),
+            Some(given) => usize::try_from(given)
+                .ok()
+                .filter(|&given| given > 0)
+                .ok_or_else(|| Raise::operation(&format!("{key} must be at least 1"))),
+        };
+        let workers = positive("workers", cores())?;
+        let chunk = positive("chunk", count.div_ceil(workers * CHUNKS).max(1))?;
+        let progress = options.get("progress").unwrap_or(Value::Null);
+        if !progress.is_null() && !progress.is_callable() {
+            return Err(Raise::not_callable(&progress.type_name()));
         }
-        Event::Returned(value) => {
-            object::<Submit>(&slots[pool]).pool.close();
-            Ok(Step::Done(value))
-        }
-        Event::Failed(raise) => Err(raise),
+        Ok(Self {
+            workers,
+            chunk,
+            progress,
+        })
     }
+}
+
+/// Calls a function of the library.
+fn call(ctx: &mut Ctx<'_>, name: &str, args: Vec<Value>) -> Result<Step, Raise> {
+    Ok(Step::Call {
+        function: ctx.library_function(name)?,
+        args: Args::Many(args),
+        lenient: false,
+    })
+}
+
+/// Begins a trial, if there can be one.
+fn begin_trial(
+    ctx: &mut Ctx<'_>,
+    slots: &[Value],
+    division: &Division,
+    kind: Loop,
+) -> Result<Option<Step>, Raise> {
+    if !division.progress.is_null() {
+        return Ok(None);
+    }
+    let items = array(&slots[0])?.snapshot()?;
+    let mut args = vec![slots[0].clone(), slots[1].clone()];
+    if kind.initial.is_some() {
+        args.push(Value::Int(division.chunk as i64));
+    }
+    if !ctx.begin_trial(&slots[1], items.as_slice())? {
+        return Ok(None);
+    }
+    let step = call(ctx, kind.all, args);
+    if step.is_err() {
+        ctx.end_trial();
+    }
+    step.map(Some)
+}
+
+/// What a trial gave, as it would have come from workers; none if it cannot come from there.
+fn as_sent(ctx: &mut Ctx<'_>, value: Value) -> Result<Option<Value>, Raise> {
+    let is_scalar = |value: &Value| {
+        matches!(
+            value,
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::String(_)
+        )
+    };
+    let is_plain = match &value {
+        Value::Array(items) => items.snapshot()?.as_slice().iter().all(is_scalar),
+        value => is_scalar(value),
+    };
+    if is_plain {
+        return Ok(Some(value));
+    }
+    let sent = ctx.message(&value).and_then(|message| ctx.value_of(&message));
+    match sent {
+        Err(raise) if !raise.kind().is_catchable() => Err(raise),
+        sent => Ok(sent.ok()),
+    }
+}
+
+/// Has workers do all of it: makes the pool, and calls the function of the library that divides the items.
+fn submit(ctx: &mut Ctx<'_>, slots: &mut [Value], division: Division, kind: Loop) -> Result<Step, Raise> {
+    let pool = Rc::new(Pool::new(function(ctx, &slots[1])?, division.workers));
+    let submit = Submit {
+        pool,
+        helper: kind.chunk,
+    };
+    let submit = Value::Native(ctx.heap().native(Box::new(submit))?);
+    let mut args = vec![
+        submit.clone(),
+        slots[0].clone(),
+        Value::Int(division.chunk as i64),
+        division.progress,
+    ];
+    if let Some(initial) = kind.initial {
+        args.extend([slots[1].clone(), slots[initial].clone()]);
+    }
+    let step = call(ctx, kind.whole, args)?;
+    slots[slots.len() - 1] = submit;
+    Ok(step)
+}
+
+/// Slots: the parameters, and last what is under way: null at first, true for a trial, the pool, false for joining what
+/// a trial gave.
+fn run(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event, kind: Loop) -> Result<Step, Raise> {
+    let options = kind.initial.map_or(2, |initial| initial + 1);
+    let state = options + 1;
+    let tries = matches!(slots[state], Value::Bool(true));
+    if tries {
+        ctx.end_trial();
+    }
+    let value = match event {
+        Event::Start => {
+            let division = Division::new(ctx, &slots[0], slots.get(options))?;
+            if let Some(step) = begin_trial(ctx, slots, &division, kind)? {
+                slots[state] = Value::Bool(true);
+                return Ok(step);
+            }
+            return submit(ctx, slots, division, kind);
+        }
+        Event::Returned(value) if tries => as_sent(ctx, value)?,
+        Event::Failed(raise) if tries && raise.kind().is_catchable() => None,
+        Event::Returned(value) => {
+            if !matches!(slots[state], Value::Bool(_)) {
+                object::<Submit>(&slots[state]).pool.close();
+            }
+            return Ok(Step::Done(value));
+        }
+        Event::Failed(raise) => return Err(raise),
+    };
+    let Some(value) = value else {
+        let division = Division::new(ctx, &slots[0], slots.get(options))?;
+        return submit(ctx, slots, division, kind);
+    };
+    let Some(initial) = kind.initial else {
+        return Ok(Step::Done(value));
+    };
+    slots[state] = Value::Bool(false);
+    let args = vec![value, slots[1].clone(), slots[initial].clone()];
+    call(ctx, "parallel_join", args)
 }
