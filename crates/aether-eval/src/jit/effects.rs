@@ -488,8 +488,3 @@ pub(super) fn clobbers(code: &Code, word: usize) -> Registers {
         _ => Registers::ALL,
     }
 }
-
-/// Whether the interpreter does better with a function that has this operation: it gives the stack away in the middle.
-pub(super) fn prevents_compilation(op: Op) -> bool {
-    matches!(op, Op::Generator | Op::Yield | Op::Await | Op::Debugger)
-}

@@ -2,7 +2,7 @@
 
 use aether_value::Code;
 
-use super::effects::{MOST_REGISTERS, Registers, Successors, kills, prevents_compilation, reads, successors};
+use super::effects::{MOST_REGISTERS, Registers, Successors, kills, reads, successors};
 use crate::bytecode::Op;
 
 /// A stretch of instructions that is entered at its beginning alone.
@@ -48,9 +48,6 @@ pub(super) fn leaders(code: &Code) -> Option<Vec<usize>> {
     let mut word = 0;
     while word < words {
         let op = Op::of(code.words[word]).first();
-        if prevents_compilation(op) {
-            return None;
-        }
         let length = op.words();
         match successors(code, word) {
             Successors::Next => {}

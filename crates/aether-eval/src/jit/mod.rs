@@ -62,7 +62,7 @@ const MANY_COLD_EXITS: u32 = 40;
 /// Words that passes of the compiler go through at a look at the fuel.
 const WORDS_AT_ONCE: usize = 1_000;
 /// Why some functions never are.
-const CANNOT: &str = "it waits or gives values in the middle, or is too large";
+const CANNOT: &str = "it is too large";
 /// How often a function is compiled at most.
 const MOST_ROUNDS: u32 = 3;
 /// How often a function is compiled again for a part of it that was not hot before.
@@ -100,6 +100,21 @@ pub(crate) struct Unit {
     fuel_spent: u64,
 }
 
+/// How often a function was met when the fuel ran out, and how often it has to be to be profiled.
+struct Samples {
+    count: u32,
+    needed: u32,
+}
+
+impl Default for Samples {
+    fn default() -> Self {
+        Self {
+            count: 0,
+            needed: HOT,
+        }
+    }
+}
+
 /// What was executed last while a profile is recorded.
 struct Previous {
     base: *mut u8,
@@ -110,7 +125,9 @@ struct Previous {
 /// The compiler's state in one machine.
 pub(crate) struct Jit {
     options: JitOptions,
-    samples: AHashMap<*const Code, u32>,
+    samples: AHashMap<*const Code, Samples>,
+    /// The function for which the profile under way is made.
+    profiled: *const Code,
     profiles: AHashMap<*const Code, Profile>,
     units: AHashMap<*const Code, Box<Unit>>,
     /// Functions that wait to be compiled.
@@ -165,6 +182,7 @@ impl Jit {
         Self {
             options,
             samples: AHashMap::default(),
+            profiled: std::ptr::null(),
             profiles: AHashMap::default(),
             units: AHashMap::default(),
             waiting: VecDeque::new(),
@@ -212,12 +230,13 @@ impl Jit {
                 is_hot = true;
             }
         }
-        let count = self.samples.entry(key).or_insert(0);
-        *count += 1;
-        if *count < HOT && !is_hot {
+        let samples = self.samples.entry(key).or_default();
+        samples.count += 1;
+        if samples.count < samples.needed && !is_hot {
             return false;
         }
-        *count = 0;
+        samples.count = 0;
+        self.profiled = key;
         if flow::leaders(code).is_none() {
             self.give_up(code, CANNOT);
             return false;
@@ -242,7 +261,8 @@ impl Jit {
             code,
             &format!("discarded: line {line} has become hot, of which nothing was known"),
         );
-        self.samples.insert(code, HOT);
+        let samples = self.samples.entry(code).or_default();
+        samples.count = samples.needed;
     }
 
     fn give_up(&mut self, code: &Code, why: &str) {
@@ -337,6 +357,15 @@ impl Jit {
         self.previous = None;
         self.calls.clear();
         let worth = if self.options.eager { 1 } else { WORTH };
+        // Who is met, but hardly runs, calls what does: profiles of it would come to nothing again and again.
+        if self
+            .profiles
+            .get(&self.profiled)
+            .is_none_or(|profile| profile.executed < worth)
+            && let Some(samples) = self.samples.get_mut(&self.profiled)
+        {
+            samples.needed = samples.needed.saturating_mul(4);
+        }
         let mut found: Vec<*const Code> = self
             .profiles
             .iter()
@@ -520,7 +549,7 @@ impl Jit {
             + profiles
             + room(self.units.capacity()) * (2 * pointer + CONTROL)
             + room(self.profiles.capacity()) * (pointer + size_of::<Profile>() + CONTROL)
-            + room(self.samples.capacity()) * (2 * pointer + CONTROL)
+            + room(self.samples.capacity()) * (pointer + size_of::<Samples>() + CONTROL)
             + self.calls.capacity() * size_of::<Previous>()
             + self.memory.held_bytes()
     }

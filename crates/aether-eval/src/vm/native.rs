@@ -175,7 +175,7 @@ impl Vm {
                 Some(End::Raised(raise)) => return Err(raise),
                 None => {}
             }
-            if answer.payload == GONE {
+            if answer.payload == GONE || answer.payload == 0 {
                 // Where fuel was added meanwhile, the stay was long.
                 if self.fuel <= fuel
                     && let Some(code) = entered
@@ -183,10 +183,10 @@ impl Vm {
                 {
                     jit.count_stay(code, (fuel - self.fuel) as u64);
                 }
-                return Ok(Flow::Switched);
-            }
-            if answer.payload != 0
-                && let Some(code) = code_of(self.base)
+                if answer.payload == GONE {
+                    return Ok(Flow::Switched);
+                }
+            } else if let Some(code) = code_of(self.base)
                 && let Some(jit) = &mut self.jit
             {
                 jit.count_exit(code, answer.payload);

@@ -264,6 +264,12 @@ impl Emitter<'_> {
             Op::Next | Op::NextInt => self.next_item(ra),
             Op::Payload => self.payload_of(ra, rb, c),
             Op::JumpUnlessArray => self.jump_unless_array(ra, b),
+            // The interpreter gives the stack away, and goes on with the function whenever that is.
+            Op::Generator | Op::Yield | Op::Await | Op::Debugger => {
+                let exit = self.plain_exit();
+                self.asm.jump(exit);
+                self.reachable = false;
+            }
             _ if super::effects::is_compare_jump(op) => self.compare_and_jump(op, ra, site),
             _ => self.step(),
         }
