@@ -362,9 +362,9 @@ fn machine_code_is_chosen_and_reported() {
         "hot.ae",
         "fn total(items) {\n    let sum = 0\n    for item in items {\n        sum += item\n    }\n    return sum\n}\n\
          let ints = range(1000)\nlet all = 0\nfor round in 0..200 { all += total(ints) }\n\
-         for round in 0..200 { all += total([0.5, 1.5]) }\nprintln(all)\n",
+         for round in 0..4000 { all += total([0.5, 1.5]) }\nprintln(all)\n",
     );
-    let out = "99900400\n";
+    let out = "99908000\n";
     assert_eq!(scratch.run(&["hot.ae"]), ok(out));
     let (status, output, log) = scratch.run(&["run", "--jit-log", "hot.ae"]);
     assert_eq!((status, output.as_str()), (0, out));

@@ -319,6 +319,16 @@ pub(super) struct Emitter<'a> {
     pub(super) reachable: bool,
 }
 
+/// What has become of a compilation.
+pub(super) enum Progress {
+    /// There are more passes.
+    Continues,
+    /// This is the code.
+    Over(Compiled),
+    /// There is none: there would be too much of it.
+    TooLarge,
+}
+
 /// A function on its way to machine code. It goes pass by pass, between which the program may run: what the passes share
 /// is here.
 pub(super) struct Compilation {
@@ -384,8 +394,8 @@ impl Compilation {
         self.profile
     }
 
-    /// Makes a pass. Answers the code after the last one, or that there is something about it that is not worth it.
-    pub(super) fn pass(&mut self, facts: &Facts) -> Option<Option<Compiled>> {
+    /// Makes a pass.
+    pub(super) fn pass(&mut self, facts: &Facts) -> Progress {
         #[expect(unsafe_code, reason = "reads the code of a function")]
         // SAFETY: code lives as long as the heap.
         let code = unsafe { &*self.code };
@@ -394,7 +404,8 @@ impl Compilation {
         emitter.function();
         if is_last {
             let is_small = emitter.asm.position() <= MOST_BYTES;
-            return Some(is_small.then(|| emitter.finish()).flatten());
+            let compiled = is_small.then(|| emitter.finish()).flatten();
+            return compiled.map_or(Progress::TooLarge, Progress::Over);
         }
         // The first has known no homes, and little of the types that the weights go by.
         let is_settled = self.trials > 1 && emitter.incoming == self.incoming;
@@ -404,7 +415,7 @@ impl Compilation {
         self.incoming = incoming;
         self.is_settled = is_settled;
         self.trials += 1;
-        None
+        Progress::Continues
     }
 }
 

@@ -43,7 +43,7 @@ use ahash::AHashMap;
 use crate::bytecode::Op;
 use crate::jit_options::JitOptions;
 use crate::vm::native::MachineFacts;
-use emit::{Compilation, Compiled, Facts, Why};
+use emit::{Compilation, Compiled, Facts, Progress, Why};
 use profile::Profile;
 use x64::{Alu, Assembler, Mem, R12, R13, R14, R15, RAX, RBP, RBX, RDI, RDX, RSI, RSP};
 
@@ -458,12 +458,12 @@ impl Jit {
         // SAFETY: code lives as long as the heap.
         let code = unsafe { &*compilation.code() };
         match answer {
-            None => self.compilation = Some(compilation),
-            Some(Some(compiled)) => {
+            Progress::Continues => self.compilation = Some(compilation),
+            Progress::Over(compiled) => {
                 self.profiles.insert(code, compilation.into_profile());
                 self.install(code, &compiled);
             }
-            Some(None) => self.give_up(code, "its code would be too large"),
+            Progress::TooLarge => self.give_up(code, "its code would be too large"),
         }
     }
 

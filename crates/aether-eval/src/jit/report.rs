@@ -56,8 +56,13 @@ impl Jit {
             lines.extend(exits(unit.code(), unit));
         }
         let (functions, bytes) = (units.len(), self.memory.used());
+        let have = if functions == 1 {
+            "function has"
+        } else {
+            "functions have"
+        };
         lines.push(format!(
-            "{functions} functions have machine code; {bytes} bytes were made"
+            "{functions} {have} machine code; {bytes} bytes were made"
         ));
         lines
     }

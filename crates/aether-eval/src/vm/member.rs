@@ -445,12 +445,19 @@ pub(super) unsafe fn index_into(vm: &mut Vm, ip: *const u64, base: *mut u8) -> R
                 vm.settle_work();
                 return Ok(());
             }
-        } else if object.tag == tag::STRING
-            && index.tag == tag::INT
-            && let Some(character) = object.object::<Str>().char_at(&vm.heap, index.payload as usize)
-        {
-            *register(a) = Raw::from_rc(character?);
-            return Ok(());
+        } else if object.tag == tag::STRING && index.tag == tag::INT {
+            let (text, at) = (object.object::<Str>(), index.payload as usize);
+            // What is only compared is never made where the pair is executed as one: then it must not stay here either.
+            let is_compared = matches!(Op::of(*ip), Op::GetIndexJumpEqualK | Op::GetIndexJumpNotEqualK);
+            let character = if is_compared {
+                text.char_for_now(&vm.heap, at)
+            } else {
+                text.char_at(&vm.heap, at)
+            };
+            if let Some(character) = character {
+                *register(a) = Raw::from_rc(character?);
+                return Ok(());
+            }
         }
         *register(a) = Raw::from_value(element(vm, object.as_value(), index.as_value())?);
         Ok(())

@@ -103,7 +103,7 @@ macro_rules! calls {
 /// Whether the function for an operation reads the operation from its word.
 pub(crate) fn reads_operation(op: Op) -> bool {
     let function = function_for(op);
-    let reads = [Op::Add, Op::Subtract, Op::JumpLess];
+    let reads = [Op::Add, Op::Subtract, Op::JumpLess, Op::GetIndex];
     reads.into_iter().any(|other| function == function_for(other))
 }
 

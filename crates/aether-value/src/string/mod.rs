@@ -274,6 +274,17 @@ impl Str {
         Some(heap.char_string(&rest[..len]))
     }
 
+    /// [`Self::char_at`] for whoever needs the string but for a moment: the heap does not keep it.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn char_for_now(&self, heap: &Heap, index: usize) -> Option<Result<Rc<Self>, Raise>> {
+        if index < self.len_chars() && self.is_ascii() {
+            return Some(heap.fresh_string(&self.as_str()[index..=index]));
+        }
+        self.char_at(heap, index)
+    }
+
     /// The characters `start..end`, both within the length, as a new string.
     ///
     /// # Errors

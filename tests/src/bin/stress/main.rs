@@ -177,7 +177,11 @@ impl Work {
 /// How the machine code of a program comes about that is run several times, or of the several programs of a run: every
 /// other time all of it is forced.
 fn jit_of(turn: usize) -> JitOptions {
-    if turn % 2 == 0 { JitOptions::DEFAULT } else { EAGER }
+    if turn.is_multiple_of(2) {
+        JitOptions::DEFAULT
+    } else {
+        EAGER
+    }
 }
 
 /// How every program is run.
