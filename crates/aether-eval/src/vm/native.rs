@@ -4,7 +4,7 @@
     reason = "enters machine code, which works on the machine's frames and registers"
 )]
 
-use aether_value::{Closure, Raise, Raw};
+use aether_value::{Closure, Raise, Raw, Rc, Str};
 
 use super::unwind::{code_of, word_of};
 use super::{Flow, Vm, dispatch};
@@ -27,6 +27,8 @@ pub(crate) struct MachineFacts<'a> {
     pub(crate) globals: *const Raw,
     /// Where the heap counts work that is not settled yet.
     pub(crate) work: *const u64,
+    /// Pointers to the texts of ASCII characters, null for those not made yet.
+    pub(crate) characters: *const Option<Rc<Str>>,
     /// Whether the definition with this shape lives.
     pub(crate) is_alive: &'a dyn Fn(u32) -> bool,
     /// The function that a method call runs on instances of a shape, by the constant of the method's name.
@@ -98,6 +100,7 @@ impl Vm {
             constants: self.constants,
             globals: self.globals,
             work: heap.work_place(),
+            characters: heap.ascii_place(),
             is_alive: &|shape| heap.has_shape(shape),
             method_of: &|shape, name| {
                 // One built-in method goes before those of instances.

@@ -78,6 +78,12 @@ impl Heap {
         Ok(made)
     }
 
+    /// Where the pointers to the shared strings of ASCII characters stand, null for those not made yet, for machine code;
+    /// they stay there as long as the heap lives.
+    pub fn ascii_place(&self) -> *const Option<Rc<Str>> {
+        self.inner().interned.with(|all| all.ascii.as_ptr())
+    }
+
     /// The shared empty string.
     ///
     /// # Errors

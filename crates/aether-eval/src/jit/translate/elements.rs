@@ -68,13 +68,7 @@ impl Emitter<'_> {
         let index = self.int_operand(index);
         let pointer = self.pointer(text, RCX);
         self.bring(RAX, index);
-        self.asm.load32(RDX, Mem(pointer, offsets::TEXT_BYTES));
-        self.asm
-            .alu32_mem(Alu::Cmp, RDX, Mem(pointer, offsets::TEXT_CHARS));
-        self.asm.jump_if(Cond::NotEqual, exit);
-        self.asm.alu(Alu::Cmp, RAX, RDX);
-        self.asm.jump_if(Cond::AboveEqual, exit);
-        self.asm.alu(Alu::Add, RAX, pointer);
+        self.ascii_byte(pointer, exit);
         self.asm.cmp8_imm(Mem(RAX, offsets::TEXT), bytes[0]);
         // The comparison is the second instruction, which jumps.
         self.word = second;
@@ -88,6 +82,39 @@ impl Emitter<'_> {
         true
     }
 
+    /// A character of a text of ASCII characters, if its own text has been made.
+    fn character(&mut self, to: usize, text: usize, index: Operand) {
+        if !self.need(text, Ty::Text) || !self.need_operand(index, Ty::Int) {
+            return;
+        }
+        let (slow, join) = self.slow_step(Some((to, Ty::Text)));
+        let index = self.int_operand(index);
+        let pointer = self.pointer(text, RCX);
+        self.bring(RAX, index);
+        self.ascii_byte(pointer, slow);
+        self.asm.load8(RAX, Mem(RAX, offsets::TEXT));
+        self.asm.shift_imm(Shift::Left, RAX, 3);
+        self.asm.mov_imm(RDX, self.facts.machine.characters as i64);
+        self.asm.alu(Alu::Add, RDX, RAX);
+        self.asm.load(RDX, Mem(RDX, 0));
+        self.asm.test(RDX, RDX);
+        self.asm.jump_if(Cond::Equal, slow);
+        self.asm.mov_imm(RCX, i64::from(tag::STRING));
+        self.store_counted(to, Ty::Text, true);
+        self.asm.bind(join);
+    }
+
+    /// Makes of an index in `rax` the address [`offsets::TEXT`] before the character's byte; goes to `otherwise` if there is
+    /// no such character, or if the text has others than ASCII. Changes `rdx`.
+    fn ascii_byte(&mut self, text: Gpr, otherwise: Label) {
+        self.asm.load32(RDX, Mem(text, offsets::TEXT_BYTES));
+        self.asm.alu32_mem(Alu::Cmp, RDX, Mem(text, offsets::TEXT_CHARS));
+        self.asm.jump_if(Cond::NotEqual, otherwise);
+        self.asm.alu(Alu::Cmp, RAX, RDX);
+        self.asm.jump_if(Cond::AboveEqual, otherwise);
+        self.asm.alu(Alu::Add, RAX, text);
+    }
+
     pub(super) fn get_index(&mut self, to: usize, array: usize, index: Operand, consumes: bool) {
         if consumes {
             // The array is released behind the instruction.
@@ -98,6 +125,11 @@ impl Emitter<'_> {
             return;
         }
         let site = self.site();
+        let is_text = self.expected(array, site.operands[1]) == Ty::Text;
+        if is_text && self.operand_type(index) == Some(Ty::Int) {
+            self.character(to, array, index);
+            return;
+        }
         if !self.array_and_index(array, index, site.operands[1]) {
             return;
         }
