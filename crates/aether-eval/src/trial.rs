@@ -273,7 +273,7 @@ impl Ctx<'_> {
     pub fn begin_trial(&mut self, function: &Value, items: &[Value]) -> Result<bool, Raise> {
         let begins = items.len() as u64 <= WORK
             && self.vm.may_try(WORK)
-            && items.iter().all(is_scalar)
+            && items.iter().all(Value::is_scalar)
             && self.vm.only_computes(function)?;
         if begins {
             self.vm.begin_trial(WORK, TIME);
@@ -339,12 +339,12 @@ impl Vm {
         let name = self.tables.slot_name(slot).clone();
         let name = name.as_str();
         if !self.tables.is_declared(slot) {
-            let is_plain = is_scalar(&value) || is_listed(FUNCTIONS, name);
+            let is_plain = value.is_scalar() || is_listed(FUNCTIONS, name);
             let is_plain = is_plain && self.is_original(name, &value);
             return Ok(if is_plain { Global::Plain } else { Global::Other });
         }
         let is_function = matches!(value, Value::Function(_));
-        if !is_scalar(&value) && !is_function {
+        if !value.is_scalar() && !is_function {
             return Ok(Global::Other);
         }
         let Some(parsed) = self.tree(code)? else {
@@ -355,7 +355,7 @@ impl Vm {
             is_declaration(ast.node(statement)) && declared_names(ast, statement).contains(&name)
         });
         Ok(match (declarations.next(), declarations.next(), value) {
-            (None, _, value) if is_scalar(&value) => Global::Plain,
+            (None, _, value) if value.is_scalar() => Global::Plain,
             (Some(declaration), None, Value::Function(closure)) => match ast.node(declaration) {
                 Node::FunctionDecl(function)
                     if ast.span(ast.function(function).body) == closure.code().span
@@ -412,7 +412,7 @@ impl Vm {
 fn captures_are_plain(closure: &Rc<Closure>) -> bool {
     (0..closure.len()).all(|index| match closure.captured(index) {
         (Some(Value::Function(own)), false) => Rc::ptr_eq(&own, closure),
-        (Some(value), _) => is_scalar(&value),
+        (Some(value), _) => value.is_scalar(),
         (None, _) => false,
     })
 }
@@ -462,15 +462,7 @@ fn words_compute(tables: &Tables, code: &Code, slots: &mut Vec<u32>) -> bool {
 }
 
 fn is_plain_constant(value: &Value) -> bool {
-    is_scalar(value) || HIDDEN.iter().any(|def| is_same(&def.value(), value))
-}
-
-/// Whether a value cannot change and leads to no other.
-fn is_scalar(value: &Value) -> bool {
-    matches!(
-        value,
-        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::String(_)
-    )
+    value.is_scalar() || HIDDEN.iter().any(|def| is_same(&def.value(), value))
 }
 
 fn is_same(a: &Value, b: &Value) -> bool {

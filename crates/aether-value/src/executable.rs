@@ -9,7 +9,7 @@ use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, m
 
 /// Bytes that are mapped at a time.
 const CHUNK: usize = 64 << 10;
-const ALIGNMENT: usize = 64;
+const ALIGNMENT: usize = 16;
 
 struct Chunk {
     start: NonNull<u8>,

@@ -169,6 +169,14 @@ impl Value {
         matches!(self, Self::Null)
     }
 
+    /// Whether this cannot change and leads to no other value: null, a bool, a number or a string.
+    pub fn is_scalar(&self) -> bool {
+        matches!(
+            self,
+            Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) | Self::String(_)
+        )
+    }
+
     /// The text, if this is a string.
     #[inline]
     pub fn as_str(&self) -> Option<&str> {

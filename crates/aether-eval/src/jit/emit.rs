@@ -47,8 +47,6 @@ const KEPT: usize = 3;
 const XMM_HOMES: std::ops::Range<u8> = 2..16;
 /// Most passes over a function before the last.
 const MOST_TRIALS: usize = 6;
-/// What the first byte of a loop's head is a multiple of: the processor reads code in pieces of so many bytes.
-const LOOP_ALIGNMENT: usize = 32;
 /// Words of a function that are compiled at most: what a pass goes through in two milliseconds.
 const MOST_HOT_WORDS: usize = 1_500;
 /// Bytes that the code of one function may take.
@@ -273,7 +271,6 @@ enum Pass {
 }
 
 /// Homes of registers, by number.
-#[derive(Clone)]
 struct Homes {
     gpr: Vec<Option<Gpr>>,
     xmm: Vec<Option<Xmm>>,
@@ -285,7 +282,7 @@ pub(super) struct Emitter<'a> {
     pub(super) facts: &'a Facts<'a>,
     pub(super) asm: Assembler,
     flow: &'a Flow,
-    homes: Homes,
+    homes: &'a Homes,
     state: Vec<Known>,
     /// Registers of which the state says something.
     told: Registers,
@@ -389,6 +386,13 @@ impl Compilation {
         self.words
     }
 
+    /// Bytes this takes, about.
+    pub(super) fn size(&self) -> usize {
+        size_of::<Self>()
+            + self.profile.size()
+            + (self.flow.live_in.capacity() + self.flow.live_out.capacity()) * size_of::<Registers>()
+    }
+
     /// What it was compiled by.
     pub(super) fn into_profile(self) -> Profile {
         self.profile
@@ -411,7 +415,9 @@ impl Compilation {
         let is_settled = self.trials > 1 && emitter.incoming == self.incoming;
         let homes = (self.trials < 2).then(|| emitter.assign_homes(&self.interference));
         let incoming = emitter.incoming;
-        self.homes = homes.unwrap_or_else(|| self.homes.clone());
+        if let Some(homes) = homes {
+            self.homes = homes;
+        }
         self.incoming = incoming;
         self.is_settled = is_settled;
         self.trials += 1;
@@ -427,14 +433,9 @@ fn left_out(flow: &Flow, profile: &Profile) -> Vec<bool> {
     let count = |index: usize| profile.sites[flow.blocks[index].start].count;
     let mut runs = vec![false; flow.loops.len()];
     for (index, block) in flow.blocks.iter().enumerate() {
-        let inside = |&(head, end): &(usize, usize)| head <= block.start && block.start < end;
         if count(index) > 0 {
-            for (runs, _) in runs
-                .iter_mut()
-                .zip(&flow.loops)
-                .filter(|(_, around)| inside(around))
-            {
-                *runs = true;
+            for (runs, around) in runs.iter_mut().zip(&flow.loops) {
+                *runs |= block.is_in(*around);
             }
         }
     }
@@ -503,7 +504,7 @@ impl<'a> Emitter<'a> {
             facts,
             asm,
             flow,
-            homes: homes.clone(),
+            homes,
             left_out,
             state: vec![UNKNOWN; registers],
             told: Registers::default(),
@@ -645,9 +646,6 @@ impl<'a> Emitter<'a> {
         let state = self.entry_state(index);
         self.set_all(&state);
         let label = self.labels[index];
-        if self.flow.blocks[index].is_loop_head && self.pass == Pass::Last {
-            self.asm.align(LOOP_ALIGNMENT);
-        }
         self.asm.bind(label);
         self.reachable = true;
         let mut word = start;
@@ -926,18 +924,14 @@ impl<'a> Emitter<'a> {
             self.start.intersection(&self.unwritten) == self.start,
             "an exit is asked for before the first effect"
         );
-        let flushes = if self.pass == Pass::Last {
-            let start = self.start;
-            self.dirty(&start)
-        } else {
-            Vec::new()
-        };
-        self.new_exit(self.word, flushes, why)
+        self.new_exit(self.word, self.start, why)
     }
 
-    fn new_exit(&mut self, word: usize, flushes: Vec<Flush>, why: Why) -> Label {
+    /// An exit at a word, which writes those of some registers whose values are in homes alone.
+    fn new_exit(&mut self, word: usize, registers: Registers, why: Why) -> Label {
         let label = self.asm.label();
         if self.pass == Pass::Last {
+            let flushes = self.dirty(&registers);
             self.exits.push(Exit {
                 label,
                 word,
@@ -950,7 +944,7 @@ impl<'a> Emitter<'a> {
 
     /// An exit at a word to which the present state leads, with everything of interest in memory.
     pub(super) fn exit_at(&mut self, word: usize, why: Why) -> Label {
-        self.new_exit(word, Vec::new(), why)
+        self.new_exit(word, Registers::default(), why)
     }
 
     /// An exit of this instruction that says nothing about what was taken for granted.
@@ -1401,10 +1395,7 @@ impl<'a> Emitter<'a> {
             if then == Ty::Any || now == then {
                 continue;
             }
-            let label = exit.unwrap_or_else(|| {
-                let flushes = self.dirty(&rest);
-                self.new_exit(target, flushes, Why::Wrong)
-            });
+            let label = exit.unwrap_or_else(|| self.new_exit(target, rest, Why::Wrong));
             exit = Some(label);
             if now == Ty::Any {
                 self.test_memory(register, then, label);
@@ -1441,17 +1432,12 @@ impl<'a> Emitter<'a> {
             return None;
         }
         let start = self.flow.blocks[index].start;
-        let flushes = if self.pass == Pass::Last {
-            self.dirty(&self.flow.live_in[start])
-        } else {
-            Vec::new()
-        };
         let why = if self.profile.sites[start].count == 0 {
             Why::Cold
         } else {
             Why::Ordinary
         };
-        Some(self.new_exit(start, flushes, why))
+        Some(self.new_exit(start, self.flow.live_in[start], why))
     }
 
     /// The part of a jump that is taken: spends fuel, and goes on at a word.

@@ -22,6 +22,13 @@ pub(super) struct Block {
     last: usize,
 }
 
+impl Block {
+    /// Whether it is in a loop, given as in [`Flow::loops`].
+    pub(super) fn is_in(&self, (head, end): (usize, usize)) -> bool {
+        head <= self.start && self.start < end
+    }
+}
+
 /// The blocks of a function.
 pub(super) struct Flow {
     pub(super) blocks: Vec<Block>,
@@ -118,11 +125,9 @@ impl Flow {
             }
         }
         for block in &mut blocks {
-            let start = block.start;
-            let inside = |&(head, end): &(usize, usize)| head <= start && start < end;
-            block.depth = loops.iter().filter(|&around| inside(around)).count() as u32;
+            block.depth = loops.iter().filter(|&&around| block.is_in(around)).count() as u32;
             // Loops are in the order of their heads.
-            block.innermost = loops.iter().rposition(inside);
+            block.innermost = loops.iter().rposition(|&around| block.is_in(around));
         }
         let words = code.words.len();
         let mut flow = Self {

@@ -7,8 +7,8 @@
 //! are, and so does everything else that looks at code.
 //!
 //! Machine code works on the machine's own frames and registers, and leaves to the interpreter wherever something is
-//! not as it was taken for granted ([`emit`]). A function that leaves so often is compiled again, with what is known
-//! then, a few times at most.
+//! not as it was taken for granted, or has never run ([`emit`]). A function that leaves so often is compiled again, with
+//! what is known then, a few times at most. Compiling goes pass by pass, at looks at the fuel ([`Jit::compile`]).
 //!
 //! Invariants
 //! - Memory that is executable is never writable ([`ExecutableMemory`]).
@@ -547,6 +547,11 @@ impl Jit {
         size_of::<Self>()
             + units
             + profiles
+            + self
+                .compilation
+                .as_ref()
+                .map_or(0, |compilation| compilation.size())
+            + self.waiting.capacity() * pointer
             + room(self.units.capacity()) * (2 * pointer + CONTROL)
             + room(self.profiles.capacity()) * (pointer + size_of::<Profile>() + CONTROL)
             + room(self.samples.capacity()) * (pointer + size_of::<Samples>() + CONTROL)
@@ -585,7 +590,7 @@ impl Jit {
         Some((self.trampoline?, entry.1))
     }
 
-    /// Code was left because something was not as it was taken for granted.
+    /// Code was left at one of the exits that are counted.
     pub(crate) fn count_exit(&mut self, code: &Code, exit: u64) {
         let key = std::ptr::from_ref(code);
         let Some(unit) = self.units.get_mut(&key) else {

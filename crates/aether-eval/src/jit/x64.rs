@@ -128,27 +128,6 @@ impl Assembler {
         self.code.len()
     }
 
-    /// Fills up to a multiple of `to` with instructions that do nothing.
-    pub(super) fn align(&mut self, to: usize) {
-        const NOPS: [&[u8]; 9] = [
-            &[0x90],
-            &[0x66, 0x90],
-            &[0x0F, 0x1F, 0x00],
-            &[0x0F, 0x1F, 0x40, 0x00],
-            &[0x0F, 0x1F, 0x44, 0x00, 0x00],
-            &[0x66, 0x0F, 0x1F, 0x44, 0x00, 0x00],
-            &[0x0F, 0x1F, 0x80, 0x00, 0x00, 0x00, 0x00],
-            &[0x0F, 0x1F, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00],
-            &[0x66, 0x0F, 0x1F, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00],
-        ];
-        let mut missing = self.code.len().next_multiple_of(to) - self.code.len();
-        while missing > 0 {
-            let nop = NOPS[missing.min(NOPS.len()) - 1];
-            self.code.extend_from_slice(nop);
-            missing -= nop.len();
-        }
-    }
-
     pub(super) fn label(&mut self) -> Label {
         self.labels.push(None);
         Label(self.labels.len() as u32 - 1)

@@ -192,15 +192,9 @@ fn begin_trial(
 
 /// What a trial gave, as it would have come from workers; none if it cannot come from there.
 fn as_sent(ctx: &mut Ctx<'_>, value: Value) -> Result<Option<Value>, Raise> {
-    let is_scalar = |value: &Value| {
-        matches!(
-            value,
-            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::String(_)
-        )
-    };
     let is_plain = match &value {
-        Value::Array(items) => items.snapshot()?.as_slice().iter().all(is_scalar),
-        value => is_scalar(value),
+        Value::Array(items) => items.snapshot()?.as_slice().iter().all(Value::is_scalar),
+        value => value.is_scalar(),
     };
     if is_plain {
         return Ok(Some(value));
