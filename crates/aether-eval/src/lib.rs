@@ -16,10 +16,18 @@ mod context;
 mod handles;
 mod host;
 mod host_function;
-#[cfg(all(feature = "jit", target_arch = "x86_64", target_os = "linux"))]
+#[cfg(all(
+    feature = "jit",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    target_os = "linux"
+))]
 mod jit;
 // Elsewhere the same interface says that nothing is hot.
-#[cfg(not(all(feature = "jit", target_arch = "x86_64", target_os = "linux")))]
+#[cfg(not(all(
+    feature = "jit",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    target_os = "linux"
+)))]
 #[path = "jit/absent.rs"]
 mod jit;
 mod jit_options;

@@ -81,6 +81,7 @@ impl ExecutableMemory {
             mprotect(start, chunk.size, MprotectFlags::READ | MprotectFlags::WRITE).ok()?;
             let place = chunk.start.add(chunk.used);
             place.as_ptr().copy_from_nonoverlapping(code.as_ptr(), code.len());
+            synchronize(place.as_ptr(), code.len());
             let made = mprotect(start, chunk.size, MprotectFlags::READ | MprotectFlags::EXEC);
             chunk.used = (chunk.used + code.len())
                 .next_multiple_of(ALIGNMENT)
@@ -90,6 +91,39 @@ impl ExecutableMemory {
         }
     }
 }
+
+/// Makes what was written visible to the fetching of instructions, where the processor does not by itself.
+///
+/// # Safety
+/// The bytes are mapped.
+#[cfg(target_arch = "aarch64")]
+unsafe fn synchronize(start: *const u8, len: usize) {
+    use std::arch::asm;
+    /// Bytes of a word of the processor, in which the sizes of lines are told.
+    const WORD: usize = 4;
+    let sizes: u64;
+    // SAFETY: reads a register that programs may read.
+    unsafe { asm!("mrs {}, ctr_el0", out(reg) sizes, options(nomem, nostack)) };
+    let lines = |exponent: u64| {
+        let line = WORD << (exponent & 15);
+        (start.addr() & !(line - 1)..start.addr() + len).step_by(line)
+    };
+    // SAFETY: the lines belong to the caller's bytes; their contents stay.
+    unsafe {
+        for line in lines(sizes >> 16) {
+            asm!("dc cvau, {}", in(reg) line, options(nostack));
+        }
+        asm!("dsb ish", options(nostack));
+        for line in lines(sizes) {
+            asm!("ic ivau, {}", in(reg) line, options(nostack));
+        }
+        asm!("dsb ish", "isb", options(nostack));
+    }
+}
+
+/// The same where the processor sees to it.
+#[cfg(not(target_arch = "aarch64"))]
+unsafe fn synchronize(_: *const u8, _: usize) {}
 
 impl Drop for ExecutableMemory {
     fn drop(&mut self) {

@@ -471,7 +471,11 @@ pub(crate) static CORE: &[&[BuiltinDef]] = &[
 ];
 
 /// The payloads that values of two built-in functions have, `range` and what makes `a..b`, which counted loops begin with.
-#[cfg(all(feature = "jit", target_arch = "x86_64", target_os = "linux"))]
+#[cfg(all(
+    feature = "jit",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    target_os = "linux"
+))]
 pub(crate) fn range_functions() -> impl Iterator<Item = u64> {
     let range = library_function("core", "range");
     range
@@ -480,7 +484,11 @@ pub(crate) fn range_functions() -> impl Iterator<Item = u64> {
 }
 
 /// The payload that a value of a built-in function of a module of the library has.
-#[cfg(all(feature = "jit", target_arch = "x86_64", target_os = "linux"))]
+#[cfg(all(
+    feature = "jit",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    target_os = "linux"
+))]
 pub(crate) fn library_function(module: &str, name: &str) -> Option<u64> {
     // By way of the table that engines are filled from: in another part of the program the definitions behind the
     // module's own name may be a copy of those.

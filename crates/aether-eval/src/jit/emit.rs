@@ -2,7 +2,7 @@
 //! and how control leaves the code.
 //!
 //! Machine registers
-//! - `r15` the machine, `rbx` the frame's registers, `r14` the fuel. `rax`, `rcx`, `rdx`, `xmm0`, `xmm1` belong to
+//! - `r15` the machine, `rbx` the frame's registers, `r14` the fuel. `T0`, `T1`, `T2`, `F0`, `xmm1` belong to
 //!   whichever instruction is being translated.
 //! - All others are *homes*: a register of the frame that is used much may have one for its payload as an int, truth
 //!   value or address, and one for its value as a double. Registers that are never live together share homes.
@@ -27,24 +27,18 @@ use std::rc::Rc;
 
 use aether_value::{Code, tag};
 
+use super::assembler::{
+    ARGUMENT, Alu, Assembler, Cond, FPR_HOMES, FUEL, Fpr, GPR_HOMES, Gpr, KEPT, Label, Mem, T0, T1, T2, VM,
+    WINDOW,
+};
 use super::effects::{Registers, Successors, clobbers, spends_fuel};
 use super::flow::Flow;
 use super::offsets;
 use super::profile::{Profile, Seen};
-use super::x64::{
-    Alu, Assembler, Cond, Gpr, Label, Mem, R8, R9, R10, R11, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI,
-    RDX, RSI, RSP, Xmm,
-};
 use crate::bytecode::Op;
 use crate::vm::native::MachineFacts;
 use crate::vm::native_calls::{TAKEN, function_for, reads_operation};
 
-/// Homes for payloads, those that calls of the runtime keep first.
-const GPR_HOMES: [Gpr; 9] = [RBP, R12, R13, RSI, RDI, R8, R9, R10, R11];
-/// How many of them calls keep.
-const KEPT: usize = 3;
-/// Homes for doubles: `xmm2` to `xmm15`.
-const XMM_HOMES: std::ops::Range<u8> = 2..16;
 /// Most passes over a function before the last.
 const MOST_TRIALS: usize = 6;
 /// Words of a function that are compiled at most: what a pass goes through in two milliseconds.
@@ -164,9 +158,9 @@ pub(super) enum SlowKind {
     },
     /// The fuel is used up at a jump to this word.
     Refuel(usize),
-    /// Adds a count to the object in `rdx`, which is stuck or watched.
-    Retain { keeps_rcx: bool },
-    /// Releases the object in `rax`, the last count of which may be given back.
+    /// Adds a count to the object in `T2`, which is stuck or watched.
+    Retain { keeps_t1: bool },
+    /// Releases the object in `T0`, the last count of which may be given back.
     Release,
 }
 
@@ -179,7 +173,7 @@ pub(super) enum Cold {
     PassOn,
     /// A callee's result is of another type: it is put where the interpreter looks for it, at the next word.
     WrongResult { to: usize, next: usize },
-    /// The frame of a callee owned it; the result in `rax` and `rdx` is kept.
+    /// The frame of a callee owned it; the result in `T0` and `T2` is kept.
     ReleaseCallee { window: Mem, join: Label },
 }
 
@@ -273,7 +267,7 @@ enum Pass {
 /// Homes of registers, by number.
 struct Homes {
     gpr: Vec<Option<Gpr>>,
-    xmm: Vec<Option<Xmm>>,
+    fpr: Vec<Option<Fpr>>,
 }
 
 pub(super) struct Emitter<'a> {
@@ -310,7 +304,7 @@ pub(super) struct Emitter<'a> {
     pass_on: Option<Label>,
     leave: Label,
     wants_gpr: Vec<u64>,
-    wants_xmm: Vec<u64>,
+    wants_fpr: Vec<u64>,
     places: Vec<(usize, usize)>,
     /// Whether control comes to the next instruction.
     pub(super) reachable: bool,
@@ -367,7 +361,7 @@ impl Compilation {
             words,
             homes: Homes {
                 gpr: vec![None; registers],
-                xmm: vec![None; registers],
+                fpr: vec![None; registers],
             },
             interference,
             incoming: vec![None; flow.blocks.len()],
@@ -526,7 +520,7 @@ impl<'a> Emitter<'a> {
             pass_on: None,
             leave,
             wants_gpr: vec![0; registers],
-            wants_xmm: vec![0; registers],
+            wants_fpr: vec![0; registers],
             places: Vec::new(),
             reachable: false,
         }
@@ -537,7 +531,7 @@ impl<'a> Emitter<'a> {
         let registers = self.homes.gpr.len();
         let mut homes = Homes {
             gpr: vec![None; registers],
-            xmm: vec![None; registers],
+            fpr: vec![None; registers],
         };
         let by_weight = |wants: &[u64]| {
             let mut order: Vec<usize> = (0..registers).filter(|&register| wants[register] > 0).collect();
@@ -551,13 +545,12 @@ impl<'a> Emitter<'a> {
             };
             homes.gpr[register] = GPR_HOMES.iter().find(is_free).copied();
         }
-        for register in by_weight(&self.wants_xmm) {
-            let is_free = |&home: &u8| {
-                !(0..registers).any(|other| {
-                    homes.xmm[other] == Some(Xmm(home)) && interference[register].contains(other)
-                })
+        for register in by_weight(&self.wants_fpr) {
+            let is_free = |&&home: &&Fpr| {
+                !(0..registers)
+                    .any(|other| homes.fpr[other] == Some(home) && interference[register].contains(other))
             };
-            homes.xmm[register] = XMM_HOMES.clone().find(is_free).map(Xmm);
+            homes.fpr[register] = FPR_HOMES.iter().find(is_free).copied();
         }
         homes
     }
@@ -580,7 +573,7 @@ impl<'a> Emitter<'a> {
             let label = self.asm.label();
             self.asm.bind(label);
             let word = self.flow.blocks[index].start;
-            self.asm.alu_imm(Alu::Sub, RSP, 8);
+            self.asm.enter_function();
             self.word = word;
             self.after = word;
             let registers = self.state.len();
@@ -595,24 +588,23 @@ impl<'a> Emitter<'a> {
         self.emit_exits();
         let leave = self.leave;
         self.asm.bind(leave);
-        self.asm.mov_imm(RAX, super::LEFT);
-        self.asm.alu_imm(Alu::Add, RSP, 8);
-        self.asm.ret();
+        self.asm.mov_imm(T0, super::LEFT);
+        self.asm.leave_function();
         let exits = self.exits.iter().map(|exit| (exit.word, exit.why)).collect();
         let places = self.places;
-        let (bytes, labels) = self.asm.finish()?;
+        let assembled = self.asm.finish()?;
         let entries: Vec<Entry> = entries
             .into_iter()
             .filter_map(|(word, label)| {
                 Some(Entry {
                     word,
-                    offset: Assembler::resolved(&labels, label)?,
+                    offset: assembled.place_of(label)?,
                 })
             })
             .collect();
         let direct = entries.iter().find(|entry| entry.word == 0)?.offset;
         Some(Compiled {
-            bytes,
+            bytes: assembled.bytes,
             direct,
             entries,
             exits,
@@ -665,8 +657,8 @@ impl<'a> Emitter<'a> {
             }
             if let Some(countdown) = self.facts.countdown {
                 let exit = self.plain_exit();
-                self.asm.mov_imm(RAX, countdown as i64);
-                self.asm.alu32_mem_imm(Alu::Sub, Mem(RAX, 0), 1);
+                self.asm.mov_imm(T0, countdown as i64);
+                self.asm.alu32_mem_imm(Alu::Sub, Mem(T0, 0), 1);
                 self.asm.jump_if(Cond::Equal, exit);
             }
             self.translate(op);
@@ -749,11 +741,11 @@ impl<'a> Emitter<'a> {
     }
 
     pub(super) fn memory(register: usize) -> Mem {
-        Mem(RBX, register as i32 * 16)
+        Mem(WINDOW, register as i32 * 16)
     }
 
     pub(super) fn payload(register: usize) -> Mem {
-        Mem(RBX, register as i32 * 16 + 8)
+        Mem(WINDOW, register as i32 * 16 + 8)
     }
 
     fn weight(&self) -> u64 {
@@ -765,9 +757,9 @@ impl<'a> Emitter<'a> {
         self.homes.gpr[register]
     }
 
-    pub(super) fn xmm(&mut self, register: usize) -> Option<Xmm> {
-        self.wants_xmm[register] += self.weight();
-        self.homes.xmm[register]
+    pub(super) fn fpr(&mut self, register: usize) -> Option<Fpr> {
+        self.wants_fpr[register] += self.weight();
+        self.homes.fpr[register]
     }
 
     /// Registers of a set whose value is in a home alone.
@@ -792,7 +784,7 @@ impl<'a> Emitter<'a> {
                     }
                 }
                 Ty::Float => {
-                    if let Some(home) = self.homes.xmm[register] {
+                    if let Some(home) = self.homes.fpr[register] {
                         self.asm.store_double(place.offset(8), home);
                     }
                 }
@@ -803,7 +795,7 @@ impl<'a> Emitter<'a> {
 
     fn read_home(&mut self, register: usize, ty: Ty) {
         if ty == Ty::Float {
-            if let Some(home) = self.homes.xmm[register] {
+            if let Some(home) = self.homes.fpr[register] {
                 self.asm.load_double(home, Self::payload(register));
             }
         } else if let Some(home) = self.homes.gpr[register] {
@@ -818,7 +810,7 @@ impl<'a> Emitter<'a> {
     fn has_home(&self, register: usize, ty: Ty) -> bool {
         match ty {
             Ty::Any | Ty::Null => false,
-            Ty::Float => self.homes.xmm[register].is_some(),
+            Ty::Float => self.homes.fpr[register].is_some(),
             _ => self.homes.gpr[register].is_some(),
         }
     }
@@ -981,9 +973,9 @@ impl<'a> Emitter<'a> {
         self.asm.cmp8_imm(Self::memory(register), tag);
         self.asm.jump_if(Cond::NotEqual, otherwise);
         if let Ty::Instance(shape) = ty {
-            self.asm.load(RAX, Self::payload(register));
+            self.asm.load(T0, Self::payload(register));
             self.asm
-                .alu32_mem_imm(Alu::Cmp, Mem(RAX, offsets::SHAPE), shape as i32);
+                .alu32_mem_imm(Alu::Cmp, Mem(T0, offsets::SHAPE), shape as i32);
             self.asm.jump_if(Cond::NotEqual, otherwise);
         }
     }
@@ -1031,16 +1023,16 @@ impl<'a> Emitter<'a> {
             Src::Imm(value) => match i32::try_from(value) {
                 Ok(value) => self.asm.alu_imm(op, to, value),
                 Err(_) => {
-                    self.asm.mov_imm(RDX, value);
-                    self.asm.alu(op, to, RDX);
+                    self.asm.mov_imm(T2, value);
+                    self.asm.alu(op, to, T2);
                 }
             },
         }
     }
 
     /// The double in a register of type float: its home, or the register given.
-    pub(super) fn double(&mut self, register: usize, scratch: Xmm) -> Xmm {
-        let home = self.xmm(register);
+    pub(super) fn double(&mut self, register: usize, scratch: Fpr) -> Fpr {
+        let home = self.fpr(register);
         let known = self.state[register];
         match home {
             Some(home) => {
@@ -1076,15 +1068,15 @@ impl<'a> Emitter<'a> {
     }
 
     pub(super) fn define_int(&mut self, register: usize, value: i64) {
-        let to = self.homes.gpr[register].unwrap_or(RAX);
+        let to = self.homes.gpr[register].unwrap_or(T0);
         self.asm.mov_imm(to, value);
         self.define(register, Ty::Int, to);
     }
 
-    pub(super) fn define_double(&mut self, register: usize, from: Xmm) {
-        match self.xmm(register) {
+    pub(super) fn define_double(&mut self, register: usize, from: Fpr) {
+        match self.fpr(register) {
             Some(home) => {
-                self.asm.movsd(home, from);
+                self.asm.move_double(home, from);
                 self.set_at_home(register, Ty::Float);
             }
             None => {
@@ -1143,10 +1135,10 @@ impl<'a> Emitter<'a> {
 
     /// Before a call of the runtime: the machine knows where it is.
     pub(super) fn say_where(&mut self, word: usize) {
-        self.asm.store(Mem(R15, offsets::fuel()), R14);
-        self.asm.mov_imm(RAX, self.address_of(word));
-        self.asm.store(Mem(R15, offsets::ip()), RAX);
-        self.asm.store(Mem(R15, offsets::base()), RBX);
+        self.asm.store(Mem(VM, offsets::fuel()), FUEL);
+        self.asm.mov_imm(T0, self.address_of(word));
+        self.asm.store(Mem(VM, offsets::ip()), T0);
+        self.asm.store(Mem(VM, offsets::base()), WINDOW);
     }
 
     pub(super) fn address_of(&self, word: usize) -> i64 {
@@ -1155,31 +1147,29 @@ impl<'a> Emitter<'a> {
 
     /// Calls a function of the runtime with the machine as its first argument.
     pub(super) fn call_runtime(&mut self, function: usize) {
-        self.asm.mov(RDI, R15);
-        self.asm.mov_imm(RAX, function as i64);
-        self.asm.call(RAX);
-        self.asm.load(R14, Mem(R15, offsets::fuel()));
+        self.asm.call_function(function as i64);
+        self.asm.load(FUEL, Mem(VM, offsets::fuel()));
     }
 
     fn emit_exits(&mut self) {
         for number in 0..self.exits.len() {
             let exit = &self.exits[number];
-            if self.asm.offset_of(exit.label).is_some() {
+            if self.asm.is_bound(exit.label) {
                 continue;
             }
             let (label, word, why) = (exit.label, exit.word, exit.why);
             let flushes = exit.flushes.clone();
             self.asm.bind(label);
             self.write(&flushes);
-            self.asm.mov_imm(RAX, self.address_of(word));
-            self.asm.store(Mem(R15, offsets::ip()), RAX);
-            self.asm.store(Mem(R15, offsets::base()), RBX);
+            self.asm.mov_imm(T0, self.address_of(word));
+            self.asm.store(Mem(VM, offsets::ip()), T0);
+            self.asm.store(Mem(VM, offsets::base()), WINDOW);
             let payload = if why == Why::Ordinary {
                 0
             } else {
                 number as i64 + 1
             };
-            self.asm.mov_imm(RDX, payload);
+            self.asm.mov_imm(T2, payload);
             let leave = self.leave;
             self.asm.jump(leave);
         }
@@ -1197,7 +1187,7 @@ impl<'a> Emitter<'a> {
                     self.say_where(slow.word);
                     self.call_runtime(runtime.step);
                     let distance = next as i64 - slow.word as i64;
-                    self.asm.alu_imm(Alu::Cmp, RAX, distance as i32);
+                    self.asm.alu_imm(Alu::Cmp, T0, distance as i32);
                     let gone = self.gone();
                     self.asm.jump_if(Cond::NotEqual, gone);
                     if let Some((register, ty)) = result
@@ -1209,31 +1199,28 @@ impl<'a> Emitter<'a> {
                 }
                 SlowKind::Refuel(target) => {
                     self.say_where(slow.word);
-                    self.asm.mov_imm(RSI, self.address_of(target));
+                    self.asm.mov_imm(ARGUMENT, self.address_of(target));
                     self.call_runtime(runtime.refuel);
-                    self.asm.test(RAX, RAX);
+                    self.asm.test(T0, T0);
                     let gone = self.gone();
                     self.asm.jump_if(Cond::NotEqual, gone);
                 }
-                SlowKind::Retain { keeps_rcx } => {
-                    self.asm.alu32_mem_imm(Alu::Sub, Mem(RDX, offsets::COUNT), 1);
-                    self.asm.store(Mem(R15, offsets::fuel()), R14);
-                    self.asm.mov(RSI, RDX);
-                    if keeps_rcx {
-                        // Twice, for the stack's alignment.
-                        self.asm.push(RCX);
-                        self.asm.push(RCX);
+                SlowKind::Retain { keeps_t1 } => {
+                    self.asm.alu32_mem_imm(Alu::Sub, Mem(T2, offsets::COUNT), 1);
+                    self.asm.store(Mem(VM, offsets::fuel()), FUEL);
+                    self.asm.mov(ARGUMENT, T2);
+                    if keeps_t1 {
+                        self.asm.push_pair(T1, T1);
                     }
                     self.call_runtime(runtime.retain);
-                    if keeps_rcx {
-                        self.asm.pop(RCX);
-                        self.asm.pop(RCX);
+                    if keeps_t1 {
+                        self.asm.pop_pair(T1, T1);
                     }
                 }
                 SlowKind::Release => {
-                    self.asm.alu32_mem_imm(Alu::Add, Mem(RAX, offsets::COUNT), 1);
-                    self.asm.store(Mem(R15, offsets::fuel()), R14);
-                    self.asm.mov(RSI, RAX);
+                    self.asm.alu32_mem_imm(Alu::Add, Mem(T0, offsets::COUNT), 1);
+                    self.asm.store(Mem(VM, offsets::fuel()), FUEL);
+                    self.asm.mov(ARGUMENT, T0);
                     self.call_runtime(runtime.release);
                 }
             }
@@ -1272,28 +1259,25 @@ impl<'a> Emitter<'a> {
             self.asm.bind(label);
             match cold {
                 Cold::Gone => {
-                    self.asm.mov_imm(RDX, crate::vm::GONE as i64);
+                    self.asm.mov_imm(T2, crate::vm::GONE as i64);
                     let leave = self.leave;
                     self.asm.jump(leave);
                 }
                 Cold::PassOn => {
-                    self.asm.alu_imm(Alu::Add, RSP, 8);
-                    self.asm.ret();
+                    self.asm.leave_function();
                 }
                 Cold::WrongResult { to, next } => {
-                    self.asm.store8(Self::memory(to), RAX);
-                    self.asm.store(Self::payload(to), RDX);
+                    self.asm.store8(Self::memory(to), T0);
+                    self.asm.store(Self::payload(to), T2);
                     let exit = self.exit_at(next, Why::Wrong);
                     self.asm.jump(exit);
                 }
                 Cold::ReleaseCallee { window, join } => {
-                    self.asm.push(RAX);
-                    self.asm.push(RDX);
-                    self.asm.store(Mem(R15, offsets::fuel()), R14);
-                    self.asm.lea(RSI, window);
+                    self.asm.push_pair(T0, T2);
+                    self.asm.store(Mem(VM, offsets::fuel()), FUEL);
+                    self.asm.lea(ARGUMENT, window);
                     self.call_runtime(super::runtime::table().release_callee);
-                    self.asm.pop(RDX);
-                    self.asm.pop(RAX);
+                    self.asm.pop_pair(T0, T2);
                     self.asm.jump(join);
                 }
             }
@@ -1442,7 +1426,7 @@ impl<'a> Emitter<'a> {
 
     /// The part of a jump that is taken: spends fuel, and goes on at a word.
     pub(super) fn spend_and_jump(&mut self, target: usize) {
-        self.asm.alu_imm(Alu::Sub, R14, 1);
+        self.asm.alu_imm(Alu::Sub, FUEL, 1);
         let (label, join) = (self.asm.label(), self.asm.label());
         if self.pass == Pass::Last {
             // What is live at the target is what counts.
@@ -1458,7 +1442,7 @@ impl<'a> Emitter<'a> {
                 is_complete: true,
             });
         }
-        self.asm.jump_if(Cond::Sign, label);
+        self.asm.jump_if(Cond::Negative, label);
         self.asm.bind(join);
         self.jump_to(target);
     }
@@ -1514,14 +1498,14 @@ impl<'a> Emitter<'a> {
             }
             let past = self.asm.label();
             self.asm
-                .alu_imm(Alu::Cmp, RAX, (target as i64 - word as i64) as i32);
+                .alu_imm(Alu::Cmp, T0, (target as i64 - word as i64) as i32);
             self.asm.jump_if(Cond::NotEqual, past);
             self.jump_to(target);
             self.asm.bind(past);
             self.reachable = true;
         }
         self.asm
-            .alu_imm(Alu::Cmp, RAX, (self.after as i64 - word as i64) as i32);
+            .alu_imm(Alu::Cmp, T0, (self.after as i64 - word as i64) as i32);
         let gone = self.gone();
         self.asm.jump_if(Cond::NotEqual, gone);
     }
@@ -1551,7 +1535,7 @@ impl<'a> Emitter<'a> {
         self.call_instruction(function);
         if let Successors::Branch(targets) = super::effects::successors(self.code, word) {
             let past = self.asm.label();
-            self.asm.alu_imm(Alu::Cmp, RAX, TAKEN as i32);
+            self.asm.alu_imm(Alu::Cmp, T0, TAKEN as i32);
             self.asm.jump_if(Cond::NotEqual, past);
             if spends_fuel(Op::of(self.code.words[word]).first()) {
                 self.spend_and_jump(targets[0]);
@@ -1561,7 +1545,7 @@ impl<'a> Emitter<'a> {
             self.asm.bind(past);
             self.reachable = true;
         }
-        self.asm.test(RAX, RAX);
+        self.asm.test(T0, T0);
         let gone = self.gone();
         self.asm.jump_if(Cond::NotEqual, gone);
     }

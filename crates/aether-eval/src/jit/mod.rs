@@ -24,6 +24,7 @@
 )]
 #![expect(unsafe_code, reason = "enters code that was made at run time")]
 
+mod assembler;
 mod effects;
 mod emit;
 mod flow;
@@ -32,7 +33,6 @@ mod profile;
 mod report;
 mod runtime;
 mod translate;
-mod x64;
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -43,9 +43,9 @@ use ahash::AHashMap;
 use crate::bytecode::Op;
 use crate::jit_options::JitOptions;
 use crate::vm::native::MachineFacts;
+use assembler::{Assembler, Mem, T0, T2, VM, WINDOW};
 use emit::{Compilation, Compiled, Facts, Progress, Why};
 use profile::Profile;
-use x64::{Alu, Assembler, Mem, R12, R13, R14, R15, RAX, RBP, RBX, RDI, RDX, RSI, RSP};
 
 /// What machine code answers when it was left instead of having returned: no tag.
 const LEFT: i64 = 0x100;
@@ -154,7 +154,7 @@ pub(crate) struct Jit {
     notes: Vec<String>,
 }
 
-type Trampoline = unsafe extern "sysv64" fn(*mut crate::vm::Vm, *mut u8, *const u8) -> Answer;
+type Trampoline = unsafe extern "C" fn(*mut crate::vm::Vm, *mut u8, *const u8) -> Answer;
 
 /// What machine code returns: a tag and a payload, or [`LEFT`] and the number of an exit above 0.
 #[repr(C)]
@@ -498,32 +498,18 @@ impl Jit {
     /// Makes the code that enters machine code, and the one for calls of functions that have none.
     fn prepare(&mut self) -> bool {
         let mut asm = Assembler::default();
-        let kept = [RBP, RBX, R12, R13, R14, R15];
-        for register in kept {
-            asm.push(register);
-        }
-        asm.alu_imm(Alu::Sub, RSP, 8);
-        asm.mov(R15, RDI);
-        asm.mov(RBX, RSI);
-        asm.load(R14, Mem(R15, offsets::fuel()));
-        asm.call(RDX);
-        asm.store(Mem(R15, offsets::fuel()), R14);
-        asm.alu_imm(Alu::Add, RSP, 8);
-        for register in kept.into_iter().rev() {
-            asm.pop(register);
-        }
-        asm.ret();
+        asm.trampoline(offsets::fuel());
         let stub = asm.position();
-        asm.load(RAX, Mem(RDX, std::mem::offset_of!(Unit, words) as i32));
-        asm.store(Mem(R15, offsets::ip()), RAX);
-        asm.store(Mem(R15, offsets::base()), RBX);
-        asm.mov_imm(RDX, crate::vm::GONE as i64);
-        asm.mov_imm(RAX, LEFT);
+        asm.load(T0, Mem(T2, std::mem::offset_of!(Unit, words) as i32));
+        asm.store(Mem(VM, offsets::ip()), T0);
+        asm.store(Mem(VM, offsets::base()), WINDOW);
+        asm.mov_imm(T2, crate::vm::GONE as i64);
+        asm.mov_imm(T0, LEFT);
         asm.ret();
-        let Some((bytes, _)) = asm.finish() else {
+        let Some(assembled) = asm.finish() else {
             return false;
         };
-        let Some(start) = self.memory.add(&bytes) else {
+        let Some(start) = self.memory.add(&assembled.bytes) else {
             return false;
         };
         // SAFETY: the code was made for this signature.

@@ -35,13 +35,13 @@ const ELSEWHERE: i64 = i64::MIN;
 
 /// Lets the interpreter execute the instruction at `vm.ip`. Answers how many words further control goes on; anything else
 /// if it goes on elsewhere, as the machine says.
-unsafe extern "sysv64" fn step(vm: *mut Vm) -> i64 {
+unsafe extern "C" fn step(vm: *mut Vm) -> i64 {
     // SAFETY: machine code passes the machine that runs it, and has no reference to it.
     unsafe { (*vm).step_in_code() }.map_or(ELSEWHERE, |distance| distance as i64)
 }
 
 /// The fuel is used up at a jump to `target`. Answers 0 if control goes on there.
-unsafe extern "sysv64" fn refuel(vm: *mut Vm, target: *mut u64) -> u64 {
+unsafe extern "C" fn refuel(vm: *mut Vm, target: *mut u64) -> u64 {
     // SAFETY: as above.
     unsafe {
         let vm = &mut *vm;
@@ -56,18 +56,18 @@ unsafe extern "sysv64" fn refuel(vm: *mut Vm, target: *mut u64) -> u64 {
     }
 }
 
-unsafe extern "sysv64" fn retain(_: *mut Vm, object: *mut Header) {
+unsafe extern "C" fn retain(_: *mut Vm, object: *mut Header) {
     // SAFETY: a live object.
     unsafe { (*object).retain() };
 }
 
-unsafe extern "sysv64" fn release(_: *mut Vm, object: *mut Header) {
+unsafe extern "C" fn release(_: *mut Vm, object: *mut Header) {
     // SAFETY: a live object, a count of which the code gives up.
     unsafe { Header::release(NonNull::new_unchecked(object)) };
 }
 
 /// The frame of a function that has returned owned the callee in the window's first register.
-unsafe extern "sysv64" fn release_callee(_: *mut Vm, window: *mut Raw) {
+unsafe extern "C" fn release_callee(_: *mut Vm, window: *mut Raw) {
     // SAFETY: the window of a call that is over.
     unsafe {
         let callee = *window;

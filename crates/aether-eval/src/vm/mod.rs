@@ -44,11 +44,19 @@ mod iterate;
 mod member;
 mod modules;
 #[cfg_attr(
-    not(all(feature = "jit", target_arch = "x86_64", target_os = "linux")),
+    not(all(
+        feature = "jit",
+        any(target_arch = "x86_64", target_arch = "aarch64"),
+        target_os = "linux"
+    )),
     allow(dead_code, reason = "some of it only machine code calls")
 )]
 pub(crate) mod native;
-#[cfg(all(feature = "jit", target_arch = "x86_64", target_os = "linux"))]
+#[cfg(all(
+    feature = "jit",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    target_os = "linux"
+))]
 pub(crate) mod native_calls;
 mod oversight;
 mod task;

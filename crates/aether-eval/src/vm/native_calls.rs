@@ -22,7 +22,7 @@ pub(crate) const NEXT: u64 = 0;
 pub(crate) const TAKEN: u64 = 1;
 pub(crate) const LEFT: u64 = 2;
 
-type Call = unsafe extern "sysv64" fn(*mut Vm) -> u64;
+type Call = unsafe extern "C" fn(*mut Vm) -> u64;
 
 /// Where the machine stands, for the functions here.
 #[derive(Clone, Copy)]
@@ -87,7 +87,7 @@ fn jumps(vm: &mut Vm, result: Result<bool, Raise>) -> u64 {
 
 macro_rules! calls {
     ($($(#[doc = $doc:literal])* fn $name:ident($vm:ident, $at:ident) -> $by:ident $body:block)*) => {
-        $($(#[doc = $doc])* unsafe extern "sysv64" fn $name(vm: *mut Vm) -> u64 {
+        $($(#[doc = $doc])* unsafe extern "C" fn $name(vm: *mut Vm) -> u64 {
             // SAFETY: machine code passes the machine that runs it, at an instruction that this function is for, whose
             // fields name registers of the frame; each count is moved or released once.
             unsafe {

@@ -1,9 +1,9 @@
 //! Arithmetic on ints and doubles.
 
-use super::{Operand, X0, X1};
+use super::Operand;
+use crate::jit::assembler::{Alu, Cond, F0, F1, FloatOp, Fpr, Shift, T0, T1, T2};
 use crate::jit::emit::{Emitter, Src, Ty};
 use crate::jit::profile::Seen;
-use crate::jit::x64::{Alu, Cond, RAX, RCX, RDX, Shift, Sse, Xmm};
 use aether_value::tag;
 
 impl Emitter<'_> {
@@ -55,7 +55,7 @@ impl Emitter<'_> {
     }
 
     /// A number as a double, in its home or in the register given.
-    pub(super) fn double_operand(&mut self, operand: Operand, ty: Ty, scratch: Xmm) -> Xmm {
+    pub(super) fn double_operand(&mut self, operand: Operand, ty: Ty, scratch: Fpr) -> Fpr {
         match (operand, ty) {
             (Operand::Register(register, _), Ty::Float) => self.double(register, scratch),
             (Operand::Register(register, _), Ty::Int) => {
@@ -92,19 +92,19 @@ impl Emitter<'_> {
         }
     }
 
-    pub(super) fn arithmetic(&mut self, op: Sse, to: usize, left: Operand, right: Operand) {
+    pub(super) fn arithmetic(&mut self, op: FloatOp, to: usize, left: Operand, right: Operand) {
         let types = self.operand_types(left, right);
         let (Some(lt), Some(rt)) = types else {
             let is_text =
                 |operand| matches!(operand, Operand::Register(register, _) if self.ty(register) == Ty::Text);
-            let joins = op == Sse::Add && (is_text(left) || is_text(right));
+            let joins = op == FloatOp::Add && (is_text(left) || is_text(right));
             self.step();
             if joins && self.reachable {
                 self.set_in_memory(to, Ty::Text);
             }
             return;
         };
-        if let (Sse::Div, Ty::Int, Operand::Int(value)) = (op, lt, right)
+        if let (FloatOp::Div, Ty::Int, Operand::Int(value)) = (op, lt, right)
             && value <= 0
         {
             self.step();
@@ -125,62 +125,62 @@ impl Emitter<'_> {
             return;
         }
         // The right one first: the left one goes to xmm0, where the result is made.
-        let right = self.double_operand(right, rt, X1);
-        let left = self.double_operand(left, lt, X0);
-        if op == Sse::Div {
+        let right = self.double_operand(right, rt, F1);
+        let left = self.double_operand(left, lt, F0);
+        if op == FloatOp::Div {
             // Either zero, as bits.
             let exit = self.exit();
-            self.asm.double_to_bits(RAX, right);
-            self.asm.shift_imm(Shift::Left, RAX, 1);
-            self.asm.test(RAX, RAX);
+            self.asm.double_to_bits(T0, right);
+            self.asm.shift_imm(Shift::Left, T0, 1);
+            self.asm.test(T0, T0);
             self.asm.jump_if(Cond::Equal, exit);
         }
-        self.asm.movsd(X0, left);
-        self.asm.sse(op, X0, right);
-        self.define_double(to, X0);
+        self.asm.move_double(F0, left);
+        self.asm.float(op, F0, right);
+        self.define_double(to, F0);
     }
 
-    pub(super) fn int_arithmetic(&mut self, op: Sse, to: usize, left: Operand, right: Operand) {
+    pub(super) fn int_arithmetic(&mut self, op: FloatOp, to: usize, left: Operand, right: Operand) {
         let left_src = self.int_operand(left);
         let right_src = self.int_operand(right);
         match op {
-            Sse::Add | Sse::Sub => {
+            FloatOp::Add | FloatOp::Sub => {
                 let exit = self.exit();
-                self.bring(RAX, left_src);
-                let alu = if op == Sse::Add { Alu::Add } else { Alu::Sub };
-                self.alu(alu, RAX, right_src);
+                self.bring(T0, left_src);
+                let alu = if op == FloatOp::Add { Alu::Add } else { Alu::Sub };
+                self.alu(alu, T0, right_src);
                 self.asm.jump_if(Cond::Overflow, exit);
-                self.define(to, Ty::Int, RAX);
+                self.define(to, Ty::Int, T0);
             }
-            Sse::Mul => {
+            FloatOp::Mul => {
                 let exit = self.exit();
                 match (left_src, right_src) {
                     (Src::Reg(from), Src::Imm(value)) if i32::try_from(value).is_ok() => {
-                        self.asm.imul_imm(RAX, from, value as i32);
+                        self.asm.multiply_imm(T0, from, value as i32);
                     }
                     _ => {
-                        self.bring(RAX, left_src);
+                        self.bring(T0, left_src);
                         match right_src {
-                            Src::Reg(from) => self.asm.imul(RAX, from),
-                            Src::Mem(from) => self.asm.imul_mem(RAX, from),
+                            Src::Reg(from) => self.asm.multiply(T0, from),
+                            Src::Mem(from) => self.asm.multiply_mem(T0, from),
                             Src::Imm(value) => {
-                                self.asm.mov_imm(RCX, value);
-                                self.asm.imul(RAX, RCX);
+                                self.asm.mov_imm(T1, value);
+                                self.asm.multiply(T0, T1);
                             }
                         }
                     }
                 }
-                self.asm.jump_if(Cond::Overflow, exit);
-                self.define(to, Ty::Int, RAX);
+                self.asm.jump_if(Cond::ProductOverflow, exit);
+                self.define(to, Ty::Int, T0);
             }
             _ => {
                 self.divide(left_src, right_src);
-                self.define(to, Ty::Int, RAX);
+                self.define(to, Ty::Int, T0);
             }
         }
     }
 
-    /// Divides: quotient in `rax`, remainder in `rdx`. Exits unless the divisor is above zero.
+    /// Divides: quotient in `T0`, remainder in `T2`. Exits unless the divisor is above zero.
     pub(super) fn divide(&mut self, left: Src, right: Src) {
         if let Src::Imm(value) = right
             && value > 1
@@ -195,24 +195,13 @@ impl Emitter<'_> {
             self.asm.jump(exit);
             return;
         }
-        self.bring(RCX, right);
-        self.bring(RAX, left);
+        self.bring(T1, right);
+        self.bring(T0, left);
         if !matches!(right, Src::Imm(_)) {
-            self.asm.test(RCX, RCX);
+            self.asm.test(T1, T1);
             self.asm.jump_if(Cond::LessEqual, exit);
         }
-        // Most are small, whose division is several times quicker.
-        let (wide, done) = (self.asm.label(), self.asm.label());
-        self.asm.mov(RDX, RAX);
-        self.asm.alu(Alu::Or, RDX, RCX);
-        self.asm.shift_imm(Shift::LogicalRight, RDX, 32);
-        self.asm.jump_if(Cond::NotEqual, wide);
-        self.asm.div32(RCX);
-        self.asm.jump(done);
-        self.asm.bind(wide);
-        self.asm.cqo();
-        self.asm.idiv(RCX);
-        self.asm.bind(done);
+        self.asm.divide();
     }
 
     /// The same by a constant above one, with a multiplication by its reciprocal: the quotient is the high half of a
@@ -222,31 +211,31 @@ impl Emitter<'_> {
         let value = match left {
             Src::Reg(home) => home,
             left => {
-                self.bring(RCX, left);
-                RCX
+                self.bring(T1, left);
+                T1
             }
         };
-        self.asm.mov_imm(RAX, factor);
-        self.asm.imul_wide(value);
+        self.asm.mov_imm(T0, factor);
+        self.asm.multiply_high(value);
         if factor < 0 {
-            self.asm.alu(Alu::Add, RDX, value);
+            self.asm.alu(Alu::Add, T2, value);
         }
         if shift > 0 {
-            self.asm.shift_imm(Shift::Right, RDX, shift);
+            self.asm.shift_imm(Shift::Right, T2, shift);
         }
-        self.asm.mov(RAX, value);
-        self.asm.shift_imm(Shift::LogicalRight, RAX, 63);
-        self.asm.alu(Alu::Add, RAX, RDX);
+        self.asm.mov(T0, value);
+        self.asm.shift_imm(Shift::LogicalRight, T0, 63);
+        self.asm.alu(Alu::Add, T0, T2);
         // The remainder is what the quotient leaves.
         match i32::try_from(divisor) {
-            Ok(divisor) => self.asm.imul_imm(RDX, RAX, divisor),
+            Ok(divisor) => self.asm.multiply_imm_wrapping(T2, T0, divisor),
             Err(_) => {
-                self.asm.mov_imm(RDX, divisor);
-                self.asm.imul(RDX, RAX);
+                self.asm.mov_imm(T2, divisor);
+                self.asm.multiply_wrapping(T2, T0);
             }
         }
-        self.asm.neg(RDX);
-        self.asm.alu(Alu::Add, RDX, value);
+        self.asm.negate(T2);
+        self.asm.alu(Alu::Add, T2, value);
     }
 
     pub(super) fn remainder(&mut self, to: usize, left: Operand, right: Operand) {
@@ -261,7 +250,7 @@ impl Emitter<'_> {
         let left_src = self.int_operand(left);
         let right_src = self.int_operand(right);
         self.divide(left_src, right_src);
-        self.define(to, Ty::Int, RDX);
+        self.define(to, Ty::Int, T2);
     }
 
     pub(super) fn shift(&mut self, op: Shift, to: usize, left: Operand, right: Operand) {
@@ -271,12 +260,12 @@ impl Emitter<'_> {
         let left_src = self.int_operand(left);
         let right_src = self.int_operand(right);
         let exit = self.exit();
-        self.bring(RCX, right_src);
-        self.asm.alu_imm(Alu::Cmp, RCX, 64);
+        self.bring(T1, right_src);
+        self.asm.alu_imm(Alu::Cmp, T1, 64);
         self.asm.jump_if(Cond::AboveEqual, exit);
-        self.bring(RAX, left_src);
-        self.asm.shift_cl(op, RAX);
-        self.define(to, Ty::Int, RAX);
+        self.bring(T0, left_src);
+        self.asm.shift(op, T0);
+        self.define(to, Ty::Int, T0);
     }
 
     pub(super) fn bits(&mut self, op: Alu, to: usize, left: Operand, right: Operand) {
@@ -285,9 +274,9 @@ impl Emitter<'_> {
         }
         let left_src = self.int_operand(left);
         let right_src = self.int_operand(right);
-        self.bring(RAX, left_src);
-        self.alu(op, RAX, right_src);
-        self.define(to, Ty::Int, RAX);
+        self.bring(T0, left_src);
+        self.alu(op, T0, right_src);
+        self.define(to, Ty::Int, T0);
     }
 
     pub(super) fn need_ints(&mut self, left: Operand, right: Operand) -> bool {
@@ -307,21 +296,21 @@ impl Emitter<'_> {
                 }
                 let value = self.int_operand(operand);
                 let exit = self.exit();
-                self.bring(RAX, value);
-                self.asm.neg(RAX);
+                self.bring(T0, value);
+                self.asm.negate(T0);
                 self.asm.jump_if(Cond::Overflow, exit);
-                self.define(to, Ty::Int, RAX);
+                self.define(to, Ty::Int, T0);
             }
             Some(Ty::Float) => {
                 if !self.need_operand(operand, Ty::Float) {
                     return;
                 }
-                let value = self.double_operand(operand, Ty::Float, X0);
-                self.asm.mov_imm(RAX, i64::MIN);
-                self.asm.bits_to_double(X1, RAX);
-                self.asm.movsd(X0, value);
-                self.asm.xorps(X0, X1);
-                self.define_double(to, X0);
+                let value = self.double_operand(operand, Ty::Float, F0);
+                self.asm.mov_imm(T0, i64::MIN);
+                self.asm.bits_to_double(F1, T0);
+                self.asm.move_double(F0, value);
+                self.asm.xor_double(F0, F1);
+                self.define_double(to, F0);
             }
             _ => self.step(),
         }
@@ -336,9 +325,9 @@ impl Emitter<'_> {
             return;
         }
         let value = self.int_operand(operand);
-        self.bring(RAX, value);
-        self.asm.not(RAX);
-        self.define(to, Ty::Int, RAX);
+        self.bring(T0, value);
+        self.asm.invert(T0);
+        self.define(to, Ty::Int, T0);
     }
 
     pub(super) fn not(&mut self, to: usize, from: usize, seen: Seen) {
@@ -350,12 +339,12 @@ impl Emitter<'_> {
             return;
         }
         let value = self.int(from);
-        self.bring(RAX, value);
+        self.bring(T0, value);
         if matches!(value, Src::Mem(_)) {
-            self.asm.alu_imm(Alu::And, RAX, 0xFF);
+            self.asm.alu_imm(Alu::And, T0, 0xFF);
         }
-        self.asm.alu_imm(Alu::Xor, RAX, 1);
-        self.define(to, Ty::Bool, RAX);
+        self.asm.alu_imm(Alu::Xor, T0, 1);
+        self.define(to, Ty::Bool, T0);
     }
 }
 

@@ -1,12 +1,12 @@
 //! Calls and returns.
 
-use super::{Operand, X0, X1, index_of};
+use super::{Operand, index_of};
 use crate::bytecode::{Op, name_parts};
+use crate::jit::assembler::{Alu, Cond, F0, F1, FUEL, FloatOp, Mem, Shift, T0, T1, T2, VM, WINDOW};
 use crate::jit::effects::{MOST_REGISTERS, Registers};
 use crate::jit::emit::{Cold, Emitter, Ty};
 use crate::jit::offsets;
 use crate::jit::profile::{Callee, Seen, Site};
-use crate::jit::x64::{Alu, Cond, Mem, R14, R15, RAX, RBX, RCX, RDX, RSP, Shift, Sse};
 use aether_value::{Closure, Code, tag};
 
 impl Emitter<'_> {
@@ -37,10 +37,10 @@ impl Emitter<'_> {
             self.asm.cmp8_imm(closure, tag::FUNCTION);
             self.asm.jump_if(Cond::NotEqual, exit);
         }
-        self.asm.load(RDX, closure.offset(8));
+        self.asm.load(T2, closure.offset(8));
         if op != Op::CallOwn {
-            self.asm.mov_imm(RAX, code as i64);
-            self.asm.alu_mem(Alu::Cmp, RAX, Mem(RDX, offsets::CLOSURE_CODE));
+            self.asm.mov_imm(T0, code as i64);
+            self.asm.alu_mem(Alu::Cmp, T0, Mem(T2, offsets::CLOSURE_CODE));
             self.asm.jump_if(Cond::NotEqual, exit);
         }
         let owns = op == Op::CallTop;
@@ -48,20 +48,20 @@ impl Emitter<'_> {
         self.enter(Some(code), a, owns, site.result);
     }
 
-    /// Where the function is that an instruction calls; `rcx` may be used.
+    /// Where the function is that an instruction calls; `T1` may be used.
     fn callee_place(&mut self, op: Op, a: u16, b: u16) -> Mem {
         match op {
             Op::CallGlobal => {
-                self.asm.load(RCX, Mem(R15, offsets::globals()));
-                Mem(RCX, i32::from(b) * 16)
+                self.asm.load(T1, Mem(VM, offsets::globals()));
+                Mem(T1, i32::from(b) * 16)
             }
             Op::CallCapture => {
-                self.asm.load(RCX, Mem(RBX, -8));
-                Mem(RCX, Closure::CAPTURES_OFFSET as i32 + i32::from(b) * 16)
+                self.asm.load(T1, Mem(WINDOW, -8));
+                Mem(T1, Closure::CAPTURES_OFFSET as i32 + i32::from(b) * 16)
             }
-            Op::Call => Mem(RBX, i32::from(b)),
-            Op::CallTop => Mem(RBX, i32::from(a)),
-            _ => Mem(RBX, -16),
+            Op::Call => Mem(WINDOW, i32::from(b)),
+            Op::CallTop => Mem(WINDOW, i32::from(a)),
+            _ => Mem(WINDOW, -16),
         }
     }
 
@@ -83,44 +83,44 @@ impl Emitter<'_> {
         let to = index_of(a);
         let exit = self.exit();
         let slot = i32::from(global) * 16;
-        self.asm.load(RCX, Mem(R15, offsets::globals()));
-        self.asm.cmp8_imm(Mem(RCX, slot), tag::BUILTIN);
+        self.asm.load(T1, Mem(VM, offsets::globals()));
+        self.asm.cmp8_imm(Mem(T1, slot), tag::BUILTIN);
         self.asm.jump_if(Cond::NotEqual, exit);
-        self.asm.mov_imm(RAX, callee.payload as i64);
-        self.asm.alu_mem(Alu::Cmp, RAX, Mem(RCX, slot + 8));
+        self.asm.mov_imm(T0, callee.payload as i64);
+        self.asm.alu_mem(Alu::Cmp, T0, Mem(T1, slot + 8));
         self.asm.jump_if(Cond::NotEqual, exit);
         // A call of a built-in settles what was counted before it, too.
         let plain = self.plain_exit();
-        self.asm.mov_imm(RCX, self.facts.machine.work as i64);
-        self.asm.alu_mem_imm(Alu::Cmp, Mem(RCX, 0), 0);
+        self.asm.mov_imm(T1, self.facts.machine.work as i64);
+        self.asm.alu_mem_imm(Alu::Cmp, Mem(T1, 0), 0);
         self.asm.jump_if(Cond::NotEqual, plain);
         if is_abs && ty == Ty::Int {
             let value = self.int(argument);
-            self.bring(RAX, value);
+            self.bring(T0, value);
             let done = self.asm.label();
-            self.asm.test(RAX, RAX);
+            self.asm.test(T0, T0);
             self.asm.jump_if(Cond::GreaterEqual, done);
-            self.asm.neg(RAX);
+            self.asm.negate(T0);
             self.asm.jump_if(Cond::Overflow, exit);
             self.asm.bind(done);
-            self.define(to, Ty::Int, RAX);
+            self.define(to, Ty::Int, T0);
             return true;
         }
-        let value = self.double_operand(Operand::Register(argument, Seen::default()), ty, X0);
-        self.asm.movsd(X0, value);
+        let value = self.double_operand(Operand::Register(argument, Seen::default()), ty, F0);
+        self.asm.move_double(F0, value);
         if is_abs {
-            self.asm.mov_imm(RAX, i64::MAX);
-            self.asm.double_to_bits(RCX, X0);
-            self.asm.alu(Alu::And, RAX, RCX);
-            self.asm.bits_to_double(X0, RAX);
+            self.asm.mov_imm(T0, i64::MAX);
+            self.asm.double_to_bits(T1, F0);
+            self.asm.alu(Alu::And, T0, T1);
+            self.asm.bits_to_double(F0, T0);
         } else {
             // Below zero there is none.
-            self.asm.xorps(X1, X1);
-            self.asm.ucomisd(X1, X0);
-            self.asm.jump_if(Cond::Above, plain);
-            self.asm.sse(Sse::Sqrt, X0, X0);
+            self.asm.xor_double(F1, F1);
+            self.asm.compare_doubles(F1, F0);
+            self.asm.jump_if(Cond::DoubleGreater, plain);
+            self.asm.float(FloatOp::Sqrt, F0, F0);
         }
-        self.define_double(to, X0);
+        self.define_double(to, F0);
         true
     }
 
@@ -136,19 +136,19 @@ impl Emitter<'_> {
         let (slow, join) = self.slow_step(Some((index_of(a), result)));
         self.asm.cmp8_imm(closure, tag::FUNCTION);
         self.asm.jump_if(Cond::NotEqual, slow);
-        self.asm.load(RDX, closure.offset(8));
-        self.asm.load(RAX, Mem(RDX, offsets::CLOSURE_CODE));
-        self.asm.load16(RCX, Mem(RAX, offsets::CODE_PARAMS));
-        self.asm.alu32_imm(Alu::Cmp, RCX, i32::from(argc));
+        self.asm.load(T2, closure.offset(8));
+        self.asm.load(T0, Mem(T2, offsets::CLOSURE_CODE));
+        self.asm.load16(T1, Mem(T0, offsets::CODE_PARAMS));
+        self.asm.alu32_imm(Alu::Cmp, T1, i32::from(argc));
         self.asm.jump_if(Cond::NotEqual, slow);
-        self.asm.load(RCX, Mem(RAX, offsets::CODE_MACHINE));
-        self.asm.test(RCX, RCX);
+        self.asm.load(T1, Mem(T0, offsets::CODE_MACHINE));
+        self.asm.test(T1, T1);
         self.asm.jump_if(Cond::Equal, slow);
-        self.asm.load16(RAX, Mem(RAX, offsets::CODE_REGISTERS));
-        self.asm.shift_imm(Shift::Left, RAX, 4);
-        self.asm.alu(Alu::Add, RAX, RBX);
-        self.asm.alu_imm(Alu::Add, RAX, i32::from(a) + 16);
-        self.check_room_up_to_rax();
+        self.asm.load16(T0, Mem(T0, offsets::CODE_REGISTERS));
+        self.asm.shift_imm(Shift::Left, T0, 4);
+        self.asm.alu(Alu::Add, T0, WINDOW);
+        self.asm.alu_imm(Alu::Add, T0, i32::from(a) + 16);
+        self.check_room_up_to_t0();
         self.enter(None, a, op == Op::CallTop, site.result);
         self.asm.bind(join);
     }
@@ -161,7 +161,7 @@ impl Emitter<'_> {
                 return;
             }
             self.check_room(code, a);
-            self.asm.mov_imm(RDX, closure);
+            self.asm.mov_imm(T2, closure);
             self.enter(Some(code), a, false, site.result);
             return;
         }
@@ -223,11 +223,11 @@ impl Emitter<'_> {
         let window = index_of(a);
         // The function, before anything is put into the window.
         let found = self.asm.label();
-        self.asm.load(RAX, Self::payload(receiver));
-        self.asm.load32(RCX, Mem(RAX, offsets::SHAPE));
+        self.asm.load(T0, Self::payload(receiver));
+        self.asm.load32(T1, Mem(T0, offsets::SHAPE));
         for &(shape, closure) in &methods {
-            self.asm.mov_imm(RDX, closure as i64);
-            self.asm.alu32_imm(Alu::Cmp, RCX, shape as i32);
+            self.asm.mov_imm(T2, closure as i64);
+            self.asm.alu32_imm(Alu::Cmp, T1, shape as i32);
             self.asm.jump_if(Cond::Equal, found);
         }
         self.asm.jump(exit);
@@ -235,14 +235,14 @@ impl Emitter<'_> {
         if let Some(argument) = argument {
             // It waits where the callee will stand, while the window is filled.
             self.asm.store8_imm(Self::memory(window), tag::ALIAS);
-            self.asm.store(Self::payload(window), RDX);
+            self.asm.store(Self::payload(window), T2);
             if receiver != window + 1 {
                 self.copy_into_window(window + 1, receiver);
             }
             if argument != window + 2 {
                 self.copy_into_window(window + 2, argument);
             }
-            self.asm.load(RDX, Self::payload(window));
+            self.asm.load(T2, Self::payload(window));
         }
         self.enter(None, a, false, site.result);
     }
@@ -266,7 +266,7 @@ impl Emitter<'_> {
         if argument != window + 2 {
             self.copy_into_window(window + 2, argument);
         }
-        self.asm.mov_imm(RDX, closure);
+        self.asm.mov_imm(T2, closure);
         self.enter(Some(code), a, false, site.result);
     }
 
@@ -317,75 +317,74 @@ impl Emitter<'_> {
         unsafe { (*code).params == argc && !(*code).is_async }
     }
 
-    /// Leaves the call to the interpreter unless there is room for a frame, and fuel. Keeps `rdx`.
+    /// Leaves the call to the interpreter unless there is room for a frame, and fuel. Keeps `T2`.
     pub(super) fn check_room(&mut self, code: *const Code, a: u16) {
         #[expect(unsafe_code, reason = "reads the description of a function")]
         // SAFETY: code lives as long as the heap.
         let registers = i32::from(unsafe { (*code).registers });
-        self.asm.lea(RAX, Mem(RBX, i32::from(a) + 16 + registers * 16));
-        self.check_room_up_to_rax();
+        self.asm.lea(T0, Mem(WINDOW, i32::from(a) + 16 + registers * 16));
+        self.check_room_up_to_t0();
     }
 
-    /// The same where the callee's registers end at the address in `rax`.
-    pub(super) fn check_room_up_to_rax(&mut self) {
+    /// The same where the callee's registers end at the address in `T0`.
+    pub(super) fn check_room_up_to_t0(&mut self) {
         // Nothing of this counts as a wrong guess.
         let exit = self.plain_exit();
-        self.asm.load(RCX, Mem(R15, offsets::fp()));
-        self.asm.alu_mem(Alu::Cmp, RCX, Mem(R15, offsets::frames_end()));
+        self.asm.load(T1, Mem(VM, offsets::fp()));
+        self.asm.alu_mem(Alu::Cmp, T1, Mem(VM, offsets::frames_end()));
         self.asm.jump_if(Cond::AboveEqual, exit);
-        self.asm
-            .alu_mem(Alu::Cmp, RAX, Mem(R15, offsets::registers_end()));
+        self.asm.alu_mem(Alu::Cmp, T0, Mem(VM, offsets::registers_end()));
         self.asm.jump_if(Cond::Above, exit);
-        self.asm.alu_mem(Alu::Cmp, RSP, Mem(R15, offsets::native_limit()));
+        self.asm.compare_stack(Mem(VM, offsets::native_limit()));
         self.asm.jump_if(Cond::Below, exit);
-        self.asm.alu_imm(Alu::Cmp, R14, 0);
+        self.asm.alu_imm(Alu::Cmp, FUEL, 0);
         self.asm.jump_if(Cond::LessEqual, exit);
     }
 
-    /// Enters the function whose closure is in `rdx` and whose arguments stand behind register a, where there is room.
+    /// Enters the function whose closure is in `T2` and whose arguments stand behind register a, where there is room.
     pub(super) fn enter(&mut self, code: Option<*const Code>, a: u16, owns: bool, seen: Seen) {
-        let window = Mem(RBX, i32::from(a));
+        let window = Mem(WINDOW, i32::from(a));
         let base = i32::from(a) + 16;
         // From here on the call is made.
         self.flush_all();
-        self.asm.alu_imm(Alu::Sub, R14, 1);
-        self.asm.load(RCX, Mem(R15, offsets::fp()));
+        self.asm.alu_imm(Alu::Sub, FUEL, 1);
+        self.asm.load(T1, Mem(VM, offsets::fp()));
         if !owns {
             self.asm.store8_imm(window, tag::ALIAS);
-            self.asm.store(window.offset(8), RDX);
+            self.asm.store(window.offset(8), T2);
         }
         let return_address = self.address_of(self.after);
-        self.asm.mov_imm(RAX, return_address);
-        self.asm.store(Mem(RCX, 0), RAX);
-        self.asm.mov(RAX, RBX);
-        self.asm.alu_mem(Alu::Sub, RAX, Mem(R15, offsets::registers()));
-        self.asm.store32(Mem(RCX, 8), RAX);
-        self.asm.store32_imm(Mem(RCX, 12), u32::from(owns));
-        self.asm.alu_imm(Alu::Add, RCX, 16);
-        self.asm.store(Mem(R15, offsets::fp()), RCX);
-        self.asm.alu_imm(Alu::Add, RBX, base);
+        self.asm.mov_imm(T0, return_address);
+        self.asm.store(Mem(T1, 0), T0);
+        self.asm.mov(T0, WINDOW);
+        self.asm.alu_mem(Alu::Sub, T0, Mem(VM, offsets::registers()));
+        self.asm.store32(Mem(T1, 8), T0);
+        self.asm.store32_imm(Mem(T1, 12), u32::from(owns));
+        self.asm.alu_imm(Alu::Add, T1, 16);
+        self.asm.store(Mem(VM, offsets::fp()), T1);
+        self.asm.alu_imm(Alu::Add, WINDOW, base);
         match code {
             Some(code) => {
                 let unit = (self.facts.unit_of)(code);
-                self.asm.mov_imm(RDX, unit as i64);
+                self.asm.mov_imm(T2, unit as i64);
             }
             None => {
-                self.asm.load(RDX, Mem(RDX, offsets::CLOSURE_CODE));
-                self.asm.load(RDX, Mem(RDX, offsets::CODE_MACHINE));
+                self.asm.load(T2, Mem(T2, offsets::CLOSURE_CODE));
+                self.asm.load(T2, Mem(T2, offsets::CODE_MACHINE));
             }
         }
-        self.asm.call_mem(Mem(RDX, 0));
-        self.asm.alu32_imm(Alu::Cmp, RAX, i32::from(tag::END));
+        self.asm.call_mem(Mem(T2, 0));
+        self.asm.alu32_imm(Alu::Cmp, T0, i32::from(tag::END));
         let leave = self.pass_on();
         self.asm.jump_if(Cond::AboveEqual, leave);
-        self.asm.alu_imm(Alu::Sub, RBX, base);
-        self.asm.load(RCX, Mem(R15, offsets::fp()));
-        self.asm.alu_imm(Alu::Sub, RCX, 16);
-        self.asm.store(Mem(R15, offsets::fp()), RCX);
+        self.asm.alu_imm(Alu::Sub, WINDOW, base);
+        self.asm.load(T1, Mem(VM, offsets::fp()));
+        self.asm.alu_imm(Alu::Sub, T1, 16);
+        self.asm.store(Mem(VM, offsets::fp()), T1);
         // The frame may have come to own its callee.
         let plain = self.asm.label();
         let owned = self.cold(Cold::ReleaseCallee { window, join: plain });
-        self.asm.alu32_mem_imm(Alu::Cmp, Mem(RCX, 12), 0);
+        self.asm.alu32_mem_imm(Alu::Cmp, Mem(T1, 12), 0);
         self.asm.jump_if(Cond::NotEqual, owned);
         self.asm.bind(plain);
         self.forget_homes(true);
@@ -398,22 +397,22 @@ impl Emitter<'_> {
         let ty = Ty::guess(seen);
         if let (true, Some(tag)) = (ty.is_plain() && ty != Ty::Null, ty.tag()) {
             let wrong = self.cold(Cold::WrongResult { to, next: self.after });
-            self.asm.alu32_imm(Alu::Cmp, RAX, i32::from(tag));
+            self.asm.alu32_imm(Alu::Cmp, T0, i32::from(tag));
             self.asm.jump_if(Cond::NotEqual, wrong);
             match ty {
                 Ty::Float => {
-                    self.asm.bits_to_double(X0, RDX);
-                    self.define_double(to, X0);
+                    self.asm.bits_to_double(F0, T2);
+                    self.define_double(to, F0);
                 }
                 Ty::Bool => {
-                    self.asm.alu_imm(Alu::And, RDX, 0xFF);
-                    self.define(to, ty, RDX);
+                    self.asm.alu_imm(Alu::And, T2, 0xFF);
+                    self.define(to, ty, T2);
                 }
-                _ => self.define(to, ty, RDX),
+                _ => self.define(to, ty, T2),
             }
         } else {
-            self.asm.store8(window, RAX);
-            self.asm.store(window.offset(8), RDX);
+            self.asm.store8(window, T0);
+            self.asm.store(window.offset(8), T2);
             self.set_in_memory(to, Ty::Any);
         }
     }
@@ -426,29 +425,28 @@ impl Emitter<'_> {
         match ty {
             Ty::Int | Ty::Bool => {
                 let value = self.int(register);
-                self.bring(RDX, value);
+                self.bring(T2, value);
             }
             Ty::Float => {
-                let value = self.double(register, X0);
-                self.asm.double_to_bits(RDX, value);
+                let value = self.double(register, F0);
+                self.asm.double_to_bits(T2, value);
             }
             Ty::Null => {}
             _ => {
-                self.asm.load(RDX, Self::payload(register));
-                self.asm.load8(RAX, Self::memory(register));
+                self.asm.load(T2, Self::payload(register));
+                self.asm.load8(T0, Self::memory(register));
                 self.asm.store8_imm(Self::memory(register), tag::NULL);
             }
         }
         if let (true, Some(tag)) = (ty.is_plain(), ty.tag()) {
-            self.asm.mov_imm(RAX, i64::from(tag));
+            self.asm.mov_imm(T0, i64::from(tag));
         }
         self.leave_frame();
     }
 
-    /// Returns from the function, the result in `rax` and `rdx`; the record is popped by the caller.
+    /// Returns from the function, the result in `T0` and `T2`; the record is popped by the caller.
     pub(super) fn leave_frame(&mut self) {
-        self.asm.alu_imm(Alu::Add, RSP, 8);
-        self.asm.ret();
+        self.asm.leave_function();
         self.reachable = false;
     }
 }

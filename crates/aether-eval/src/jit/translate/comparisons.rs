@@ -1,12 +1,12 @@
 //! Comparisons, tests and jumps on them.
 
-use super::{Operand, X0, X1, index_of};
+use super::{Operand, index_of};
 use crate::bytecode::{Op, fields};
+use crate::jit::assembler::{Alu, Cond, F0, F1, Mem, Shift, T0, T1, T2};
 use crate::jit::effects::{Successors, successors};
 use crate::jit::emit::{Emitter, Src, Ty};
 use crate::jit::offsets;
 use crate::jit::profile::{Seen, Site};
-use crate::jit::x64::{Alu, Cond, Mem, RAX, RCX, RDX, Shift};
 use aether_value::tag;
 
 impl Emitter<'_> {
@@ -41,8 +41,8 @@ impl Emitter<'_> {
                     self.asm.alu_mem_imm(Alu::Cmp, left, value as i32);
                 }
                 (left, right) => {
-                    self.bring(RAX, left);
-                    self.alu(Alu::Cmp, RAX, right);
+                    self.bring(T0, left);
+                    self.alu(Alu::Cmp, T0, right);
                 }
             }
             return Some(FlagTest::On(cond));
@@ -52,31 +52,31 @@ impl Emitter<'_> {
             self.exit_unless_exact(left, lt);
             self.exit_unless_exact(right, rt);
         }
-        let right = self.double_operand(right, rt, X1);
-        let left = self.double_operand(left, lt, X0);
+        let right = self.double_operand(right, rt, F1);
+        let left = self.double_operand(left, lt, F0);
         Some(match cond {
             Cond::Less => {
-                self.asm.ucomisd(right, left);
-                FlagTest::On(Cond::Above)
+                self.asm.compare_doubles(right, left);
+                FlagTest::On(Cond::DoubleGreater)
             }
             Cond::LessEqual => {
-                self.asm.ucomisd(right, left);
-                FlagTest::On(Cond::AboveEqual)
+                self.asm.compare_doubles(right, left);
+                FlagTest::On(Cond::DoubleGreaterEqual)
             }
             Cond::Greater => {
-                self.asm.ucomisd(left, right);
-                FlagTest::On(Cond::Above)
+                self.asm.compare_doubles(left, right);
+                FlagTest::On(Cond::DoubleGreater)
             }
             Cond::GreaterEqual => {
-                self.asm.ucomisd(left, right);
-                FlagTest::On(Cond::AboveEqual)
+                self.asm.compare_doubles(left, right);
+                FlagTest::On(Cond::DoubleGreaterEqual)
             }
             Cond::Equal => {
-                self.asm.ucomisd(left, right);
+                self.asm.compare_doubles(left, right);
                 FlagTest::DoubleEqual
             }
             _ => {
-                self.asm.ucomisd(left, right);
+                self.asm.compare_doubles(left, right);
                 FlagTest::DoubleNotEqual
             }
         })
@@ -95,15 +95,15 @@ impl Emitter<'_> {
         if ty == Ty::Any {
             self.asm.cmp8_imm(Self::memory(register), tag::FLOAT);
             self.asm.jump_if(Cond::Equal, past);
-            self.asm.load(RCX, Self::payload(register));
+            self.asm.load(T1, Self::payload(register));
         } else {
             let value = self.int(register);
-            self.bring(RCX, value);
+            self.bring(T1, value);
         }
-        self.asm.mov_imm(RAX, 1 << 53);
-        self.asm.alu(Alu::Add, RCX, RAX);
-        self.asm.alu(Alu::Add, RAX, RAX);
-        self.asm.alu(Alu::Cmp, RCX, RAX);
+        self.asm.mov_imm(T0, 1 << 53);
+        self.asm.alu(Alu::Add, T1, T0);
+        self.asm.alu(Alu::Add, T0, T0);
+        self.asm.alu(Alu::Cmp, T1, T0);
         self.asm.jump_if(Cond::Above, exit);
         self.asm.bind(past);
     }
@@ -113,20 +113,20 @@ impl Emitter<'_> {
             None => self.step(),
             Some(FlagTest::Never) => {}
             Some(FlagTest::On(cond)) => {
-                self.asm.set(cond, RAX);
-                self.define(to, Ty::Bool, RAX);
+                self.asm.set(cond, T0);
+                self.define(to, Ty::Bool, T0);
             }
             Some(FlagTest::DoubleEqual) => {
-                self.asm.set(Cond::Equal, RAX);
-                self.asm.set(Cond::NoParity, RCX);
-                self.asm.alu(Alu::And, RAX, RCX);
-                self.define(to, Ty::Bool, RAX);
+                self.asm.set(Cond::Equal, T0);
+                self.asm.set(Cond::Ordered, T1);
+                self.asm.alu(Alu::And, T0, T1);
+                self.define(to, Ty::Bool, T0);
             }
             Some(FlagTest::DoubleNotEqual) => {
-                self.asm.set(Cond::NotEqual, RAX);
-                self.asm.set(Cond::Parity, RCX);
-                self.asm.alu(Alu::Or, RAX, RCX);
-                self.define(to, Ty::Bool, RAX);
+                self.asm.set(Cond::NotEqual, T0);
+                self.asm.set(Cond::Unordered, T1);
+                self.asm.alu(Alu::Or, T0, T1);
+                self.define(to, Ty::Bool, T0);
             }
         }
     }
@@ -183,7 +183,7 @@ impl Emitter<'_> {
             }
             Some(FlagTest::DoubleEqual) => {
                 let past = self.asm.label();
-                self.asm.jump_if(Cond::Parity, past);
+                self.asm.jump_if(Cond::Unordered, past);
                 self.asm.jump_if(Cond::NotEqual, past);
                 self.spend_and_jump(target);
                 self.asm.bind(past);
@@ -191,7 +191,7 @@ impl Emitter<'_> {
             }
             Some(FlagTest::DoubleNotEqual) => {
                 let (taken, past) = (self.asm.label(), self.asm.label());
-                self.asm.jump_if(Cond::Parity, taken);
+                self.asm.jump_if(Cond::Unordered, taken);
                 self.asm.jump_if(Cond::Equal, past);
                 self.asm.bind(taken);
                 self.spend_and_jump(target);
@@ -217,21 +217,19 @@ impl Emitter<'_> {
         if !self.need(text, Ty::Text) {
             return true;
         }
-        let pointer = self.pointer(text, RCX);
+        let pointer = self.pointer(text, T1);
         let (differs, past) = (self.asm.label(), self.asm.label());
         self.asm
             .alu32_mem_imm(Alu::Cmp, Mem(pointer, offsets::TEXT_BYTES), len as i32);
         self.asm.jump_if(Cond::NotEqual, differs);
         // A text's memory is a multiple of eight bytes, as is what stands before its first byte.
-        self.asm.load(RAX, Mem(pointer, offsets::TEXT));
-        self.asm.mov_imm(RDX, i64::from_le_bytes(bytes));
+        self.asm.load(T0, Mem(pointer, offsets::TEXT));
+        self.asm.mov_imm(T2, i64::from_le_bytes(bytes));
         if len < bytes.len() {
-            self.asm
-                .shift_imm(Shift::Left, RAX, (bytes.len() - len) as u8 * 8);
-            self.asm
-                .shift_imm(Shift::Left, RDX, (bytes.len() - len) as u8 * 8);
+            self.asm.shift_imm(Shift::Left, T0, (bytes.len() - len) as u8 * 8);
+            self.asm.shift_imm(Shift::Left, T2, (bytes.len() - len) as u8 * 8);
         }
-        self.asm.alu(Alu::Cmp, RAX, RDX);
+        self.asm.alu(Alu::Cmp, T0, T2);
         if op == Op::JumpEqualK {
             self.asm.jump_if(Cond::NotEqual, differs);
             self.spend_and_jump(target);
@@ -249,12 +247,12 @@ impl Emitter<'_> {
     /// A field of an enum value, which the instructions before have made sure of.
     pub(super) fn payload_of(&mut self, to: usize, from: usize, number: u16) {
         let exit = self.plain_exit();
-        self.asm.load(RCX, Self::payload(from));
+        self.asm.load(T1, Self::payload(from));
         self.asm
-            .alu32_mem_imm(Alu::Cmp, Mem(RCX, offsets::ENUM_LEN), i32::from(number));
+            .alu32_mem_imm(Alu::Cmp, Mem(T1, offsets::ENUM_LEN), i32::from(number));
         self.asm.jump_if(Cond::BelowEqual, exit);
         let offset = offsets::ENUM_PAYLOAD + i32::from(number) * 16;
-        self.load_value(to, RCX, offset, self.site().result, None);
+        self.load_value(to, T1, offset, self.site().result, None);
     }
 
     /// A jump unless a value is an array of so many elements, or of more.
@@ -271,12 +269,12 @@ impl Emitter<'_> {
         if self.ty(array) == Ty::Any {
             self.asm.cmp8_imm(Self::memory(array), tag::ARRAY);
             self.asm.jump_if(Cond::NotEqual, otherwise);
-            self.asm.load(RCX, Self::payload(array));
+            self.asm.load(T1, Self::payload(array));
         }
         let pointer = if self.ty(array) == Ty::Any {
-            RCX
+            T1
         } else {
-            self.pointer(array, RCX)
+            self.pointer(array, T1)
         };
         self.asm
             .alu32_mem_imm(Alu::Cmp, Mem(pointer, offsets::ARRAY_LEN), i32::from(count));
@@ -351,16 +349,16 @@ impl Emitter<'_> {
         let exit = self.exit();
         self.element(array, Operand::Register(index, seen_index), exit);
         let (int, known) = (self.asm.label(), self.asm.label());
-        self.asm.cmp8_imm(Mem(RAX, 0), tag::BOOL);
+        self.asm.cmp8_imm(Mem(T0, 0), tag::BOOL);
         self.asm.jump_if(Cond::NotEqual, int);
-        self.asm.load8(RCX, Mem(RAX, 8));
+        self.asm.load8(T1, Mem(T0, 8));
         self.asm.jump(known);
         self.asm.bind(int);
-        self.asm.cmp8_imm(Mem(RAX, 0), tag::INT);
+        self.asm.cmp8_imm(Mem(T0, 0), tag::INT);
         self.asm.jump_if(Cond::NotEqual, exit);
-        self.asm.load(RCX, Mem(RAX, 8));
+        self.asm.load(T1, Mem(T0, 8));
         self.asm.bind(known);
-        self.asm.test(RCX, RCX);
+        self.asm.test(T1, T1);
         let cond = if sense { Cond::NotEqual } else { Cond::Equal };
         self.branch(cond, targets[0], true);
     }

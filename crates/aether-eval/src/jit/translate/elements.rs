@@ -1,31 +1,30 @@
 //! Elements of arrays and characters of texts; look-ups into what a look-up gave.
 
-use super::{Operand, X0, X1, index_of};
+use super::{Operand, index_of};
 use crate::bytecode::{Op, fields, immediate_of};
+use crate::jit::assembler::{Alu, Cond, F0, F1, FloatOp, Gpr, Label, Mem, Shift, T0, T1, T2, VM};
 use crate::jit::effects::{Successors, successors};
 use crate::jit::emit::{Emitter, Src, Ty};
 use crate::jit::offsets;
 use crate::jit::profile::Seen;
-use crate::jit::x64::{Alu, Cond, Gpr, Label, Mem, R15, RAX, RCX, RDX, Shift, Sse};
 use aether_value::{Instance, Raw, flag, tag};
 
 impl Emitter<'_> {
-    /// The address of an element in `rax`, of an array and an index of known types. Jumps if it is out of range. `rcx`
-    /// and `rdx` may be used.
+    /// The address of an element in `T0`, of an array and an index of known types. Jumps if it is out of range. `T1`
+    /// and `T2` may be used.
     pub(super) fn element(&mut self, array: usize, index: Operand, otherwise: Label) {
         let index = self.int_operand(index);
-        let pointer = self.pointer(array, RCX);
+        let pointer = self.pointer(array, T1);
         self.element_of(pointer, index, otherwise);
     }
 
     pub(super) fn element_of(&mut self, pointer: Gpr, index: Src, otherwise: Label) {
-        self.bring(RAX, index);
-        self.asm.load32(RDX, Mem(pointer, offsets::ARRAY_LEN));
-        self.asm.alu(Alu::Cmp, RAX, RDX);
+        self.bring(T0, index);
+        self.asm.load32(T2, Mem(pointer, offsets::ARRAY_LEN));
+        self.asm.alu(Alu::Cmp, T0, T2);
         self.asm.jump_if(Cond::AboveEqual, otherwise);
-        self.asm.shift_imm(Shift::Left, RAX, 4);
-        self.asm
-            .alu_mem(Alu::Add, RAX, Mem(pointer, offsets::ARRAY_ITEMS));
+        self.asm.shift_imm(Shift::Left, T0, 4);
+        self.asm.alu_mem(Alu::Add, T0, Mem(pointer, offsets::ARRAY_ITEMS));
     }
 
     pub(super) fn array_and_index(&mut self, array: usize, index: Operand, seen: Seen) -> bool {
@@ -66,10 +65,10 @@ impl Emitter<'_> {
         }
         let exit = self.plain_exit();
         let index = self.int_operand(index);
-        let pointer = self.pointer(text, RCX);
-        self.bring(RAX, index);
+        let pointer = self.pointer(text, T1);
+        self.bring(T0, index);
         self.ascii_byte(pointer, exit);
-        self.asm.cmp8_imm(Mem(RAX, offsets::TEXT), bytes[0]);
+        self.asm.cmp8_imm(Mem(T0, offsets::TEXT), bytes[0]);
         // The comparison is the second instruction, which jumps.
         self.word = second;
         self.after = second + op.words();
@@ -89,30 +88,30 @@ impl Emitter<'_> {
         }
         let (slow, join) = self.slow_step(Some((to, Ty::Text)));
         let index = self.int_operand(index);
-        let pointer = self.pointer(text, RCX);
-        self.bring(RAX, index);
+        let pointer = self.pointer(text, T1);
+        self.bring(T0, index);
         self.ascii_byte(pointer, slow);
-        self.asm.load8(RAX, Mem(RAX, offsets::TEXT));
-        self.asm.shift_imm(Shift::Left, RAX, 3);
-        self.asm.mov_imm(RDX, self.facts.machine.characters as i64);
-        self.asm.alu(Alu::Add, RDX, RAX);
-        self.asm.load(RDX, Mem(RDX, 0));
-        self.asm.test(RDX, RDX);
+        self.asm.load8(T0, Mem(T0, offsets::TEXT));
+        self.asm.shift_imm(Shift::Left, T0, 3);
+        self.asm.mov_imm(T2, self.facts.machine.characters as i64);
+        self.asm.alu(Alu::Add, T2, T0);
+        self.asm.load(T2, Mem(T2, 0));
+        self.asm.test(T2, T2);
         self.asm.jump_if(Cond::Equal, slow);
-        self.asm.mov_imm(RCX, i64::from(tag::STRING));
+        self.asm.mov_imm(T1, i64::from(tag::STRING));
         self.store_counted(to, Ty::Text, true);
         self.asm.bind(join);
     }
 
-    /// Makes of an index in `rax` the address [`offsets::TEXT`] before the character's byte; goes to `otherwise` if there is
-    /// no such character, or if the text has others than ASCII. Changes `rdx`.
+    /// Makes of an index in `T0` the address [`offsets::TEXT`] before the character's byte; goes to `otherwise` if there is
+    /// no such character, or if the text has others than ASCII. Changes `T2`.
     fn ascii_byte(&mut self, text: Gpr, otherwise: Label) {
-        self.asm.load32(RDX, Mem(text, offsets::TEXT_BYTES));
-        self.asm.alu32_mem(Alu::Cmp, RDX, Mem(text, offsets::TEXT_CHARS));
+        self.asm.load32(T2, Mem(text, offsets::TEXT_BYTES));
+        self.asm.alu32_mem(Alu::Cmp, T2, Mem(text, offsets::TEXT_CHARS));
         self.asm.jump_if(Cond::NotEqual, otherwise);
-        self.asm.alu(Alu::Cmp, RAX, RDX);
+        self.asm.alu(Alu::Cmp, T0, T2);
         self.asm.jump_if(Cond::AboveEqual, otherwise);
-        self.asm.alu(Alu::Add, RAX, text);
+        self.asm.alu(Alu::Add, T0, text);
     }
 
     pub(super) fn get_index(&mut self, to: usize, array: usize, index: Operand, consumes: bool) {
@@ -136,7 +135,7 @@ impl Emitter<'_> {
         let result = Ty::guess(site.result);
         let (slow, join) = self.slow_step(Some((to, result)));
         self.element(array, index, slow);
-        self.load_value(to, RAX, 0, site.result, None);
+        self.load_value(to, T0, 0, site.result, None);
         self.asm.bind(join);
     }
 
@@ -200,9 +199,9 @@ impl Emitter<'_> {
         for (number, &link) in links.iter().enumerate() {
             let is_last = number + 1 == links.len() && store.is_none();
             let pointer = if number == 0 {
-                self.pointer(index_of(fields(self.code.words[first]).1), RCX)
+                self.pointer(index_of(fields(self.code.words[first]).1), T1)
             } else {
-                RCX
+                T1
             };
             let place = self.link_place(link, pointer, exit);
             let seen = self.site_at(link).result;
@@ -277,19 +276,19 @@ impl Emitter<'_> {
         let index = self.link_index(word);
         let index = self.int_operand(index);
         self.element_of(pointer, index, otherwise);
-        Mem(RAX, 0)
+        Mem(T0, 0)
     }
 
-    /// `rcx` gets the address of the object at a place, which has to be of a type.
+    /// `T1` gets the address of the object at a place, which has to be of a type.
     pub(super) fn borrow(&mut self, place: Mem, ty: Ty, otherwise: Label) {
         if let Some(tag) = ty.tag() {
             self.asm.cmp8_imm(place, tag);
             self.asm.jump_if(Cond::NotEqual, otherwise);
         }
-        self.asm.load(RCX, place.offset(8));
+        self.asm.load(T1, place.offset(8));
         if let Ty::Instance(shape) = ty {
             self.asm
-                .alu32_mem_imm(Alu::Cmp, Mem(RCX, offsets::SHAPE), shape as i32);
+                .alu32_mem_imm(Alu::Cmp, Mem(T1, offsets::SHAPE), shape as i32);
             self.asm.jump_if(Cond::NotEqual, otherwise);
         }
     }
@@ -346,7 +345,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// Stores into the object whose address is in `rcx`.
+    /// Stores into the object whose address is in `T1`.
     pub(super) fn store_into(&mut self, word: usize, otherwise: Label) {
         let instruction = self.code.words[word];
         let op = Op::of(instruction).first();
@@ -355,16 +354,16 @@ impl Emitter<'_> {
         match self.store_index(word) {
             None => self
                 .asm
-                .lea(RCX, Mem(RCX, Instance::SLOTS_OFFSET as i32 + i32::from(c))),
+                .lea(T1, Mem(T1, Instance::SLOTS_OFFSET as i32 + i32::from(c))),
             Some(index) => {
                 let index = self.int_operand(index);
-                self.asm.test8_imm(Mem(RCX, offsets::FLAGS), flag::GUARDED);
+                self.asm.test8_imm(Mem(T1, offsets::FLAGS), flag::GUARDED);
                 self.asm.jump_if(Cond::NotEqual, plain);
-                self.element_of(RCX, index, otherwise);
-                self.asm.mov(RCX, RAX);
+                self.element_of(T1, index, otherwise);
+                self.asm.mov(T1, T0);
             }
         }
-        let place = Mem(RCX, 0);
+        let place = Mem(T1, 0);
         match (op, self.stored(word)) {
             (Op::AddField | Op::AddElement, Some((from, ty))) => {
                 self.add_to_place(place, from, ty, true, otherwise);
@@ -390,15 +389,15 @@ impl Emitter<'_> {
         }
     }
 
-    /// The address of an element to be overwritten in `rcx`, by a plain value in the place of a plain one.
+    /// The address of an element to be overwritten in `T1`, by a plain value in the place of a plain one.
     pub(super) fn element_to_write(&mut self, array: usize, index: Operand, otherwise: Label) {
         let index = self.int_operand(index);
-        let pointer = self.pointer(array, RCX);
+        let pointer = self.pointer(array, T1);
         self.asm.test8_imm(Mem(pointer, offsets::FLAGS), flag::GUARDED);
         self.asm.jump_if(Cond::NotEqual, otherwise);
         self.element_of(pointer, index, otherwise);
-        self.asm.mov(RCX, RAX);
-        self.asm.cmp8_imm(Mem(RCX, 0), tag::COUNTED);
+        self.asm.mov(T1, T0);
+        self.asm.cmp8_imm(Mem(T1, 0), tag::COUNTED);
         self.asm.jump_if(Cond::AboveEqual, otherwise);
     }
 
@@ -418,7 +417,7 @@ impl Emitter<'_> {
         }
         let (slow, join) = self.slow_step(None);
         self.element_to_write(array, index, slow);
-        self.store_plain(Mem(RCX, 0), from);
+        self.store_plain(Mem(T1, 0), from);
         if moves {
             self.set_null(from);
         }
@@ -432,11 +431,11 @@ impl Emitter<'_> {
         }
         let (slow, join) = self.slow_step(None);
         let index = self.int_operand(index);
-        let pointer = self.pointer(array, RCX);
+        let pointer = self.pointer(array, T1);
         self.asm.test8_imm(Mem(pointer, offsets::FLAGS), flag::GUARDED);
         self.asm.jump_if(Cond::NotEqual, slow);
         self.element_of(pointer, index, slow);
-        self.asm.mov(RCX, RAX);
+        self.asm.mov(T1, T0);
         self.store_any(from, moves);
         if moves {
             self.set_null_in_memory(from);
@@ -452,8 +451,8 @@ impl Emitter<'_> {
         }
         let (slow, join) = self.slow_step(None);
         self.element_to_write(array, index, slow);
-        self.asm.store8_imm(Mem(RCX, 0), value.tag);
-        self.asm.store_imm(Mem(RCX, 8), value.payload as i32);
+        self.asm.store8_imm(Mem(T1, 0), value.tag);
+        self.asm.store_imm(Mem(T1, 8), value.payload as i32);
         self.asm.bind(join);
     }
 
@@ -470,26 +469,27 @@ impl Emitter<'_> {
         }
         let (slow, join) = self.slow_step(None);
         self.element_to_write(array, index, slow);
-        self.add_to_place(Mem(RCX, 0), right, ty, true, slow);
+        self.add_to_place(Mem(T1, 0), right, ty, true, slow);
         self.asm.bind(join);
     }
 
-    /// Adds a register to a number of the same type in its place, the base of which is `rcx`, or subtracts it.
+    /// Adds a register to a number of the same type in its place, the base of which is `T1`, or subtracts it.
     pub(super) fn add_to_place(&mut self, place: Mem, right: usize, ty: Ty, adds: bool, otherwise: Label) {
         let Some(tag) = ty.tag() else { return };
         self.asm.cmp8_imm(place, tag);
         self.asm.jump_if(Cond::NotEqual, otherwise);
         if ty == Ty::Int {
             let value = self.int(right);
-            self.asm.load(RAX, place.offset(8));
-            self.alu(if adds { Alu::Add } else { Alu::Sub }, RAX, value);
+            self.asm.load(T0, place.offset(8));
+            self.alu(if adds { Alu::Add } else { Alu::Sub }, T0, value);
             self.asm.jump_if(Cond::Overflow, otherwise);
-            self.asm.store(place.offset(8), RAX);
+            self.asm.store(place.offset(8), T0);
         } else {
-            let value = self.double(right, X1);
-            self.asm.load_double(X0, place.offset(8));
-            self.asm.sse(if adds { Sse::Add } else { Sse::Sub }, X0, value);
-            self.asm.store_double(place.offset(8), X0);
+            let value = self.double(right, F1);
+            self.asm.load_double(F0, place.offset(8));
+            self.asm
+                .float(if adds { FloatOp::Add } else { FloatOp::Sub }, F0, value);
+            self.asm.store_double(place.offset(8), F0);
         }
     }
 
@@ -505,28 +505,27 @@ impl Emitter<'_> {
             return;
         }
         let (slow, join) = self.slow_step(None);
-        let pointer = self.pointer(array, RCX);
+        let pointer = self.pointer(array, T1);
         self.asm.test8_imm(Mem(pointer, offsets::FLAGS), flag::GUARDED);
         self.asm.jump_if(Cond::NotEqual, slow);
-        self.asm.load32(RAX, Mem(pointer, offsets::ARRAY_LEN));
-        self.asm.load32(RDX, Mem(pointer, offsets::ARRAY_CAP));
-        self.asm.alu(Alu::Cmp, RAX, RDX);
+        self.asm.load32(T0, Mem(pointer, offsets::ARRAY_LEN));
+        self.asm.load32(T2, Mem(pointer, offsets::ARRAY_CAP));
+        self.asm.alu(Alu::Cmp, T0, T2);
         self.asm.jump_if(Cond::Equal, slow);
         self.asm
             .alu32_mem_imm(Alu::Add, Mem(pointer, offsets::ARRAY_LEN), 1);
-        self.asm.shift_imm(Shift::Left, RAX, 4);
-        self.asm
-            .alu_mem(Alu::Add, RAX, Mem(pointer, offsets::ARRAY_ITEMS));
-        self.asm.mov(RDX, RAX);
+        self.asm.shift_imm(Shift::Left, T0, 4);
+        self.asm.alu_mem(Alu::Add, T0, Mem(pointer, offsets::ARRAY_ITEMS));
+        self.asm.mov(T2, T0);
         if self.is_plain(value) {
-            self.store_plain(Mem(RDX, 0), value);
+            self.store_plain(Mem(T2, 0), value);
             self.set_null(value);
         } else {
             // Moved with its count.
-            self.asm.load8(RAX, Self::memory(value));
-            self.asm.load(RCX, Self::payload(value));
-            self.asm.store8(Mem(RDX, 0), RAX);
-            self.asm.store(Mem(RDX, 8), RCX);
+            self.asm.load8(T0, Self::memory(value));
+            self.asm.load(T1, Self::payload(value));
+            self.asm.store8(Mem(T2, 0), T0);
+            self.asm.store(Mem(T2, 8), T1);
             self.asm.store8_imm(Self::memory(value), tag::NULL);
             self.set_null_in_memory(value);
         }
@@ -548,19 +547,19 @@ impl Emitter<'_> {
         }
         let exit = self.exit();
         let slot = i32::from(global) * 16;
-        self.asm.load(RCX, Mem(R15, offsets::globals()));
-        self.asm.load(RAX, Mem(R15, offsets::len_builtin()));
-        self.asm.alu_mem(Alu::Cmp, RAX, Mem(RCX, slot + 8));
+        self.asm.load(T1, Mem(VM, offsets::globals()));
+        self.asm.load(T0, Mem(VM, offsets::len_builtin()));
+        self.asm.alu_mem(Alu::Cmp, T0, Mem(T1, slot + 8));
         self.asm.jump_if(Cond::NotEqual, exit);
-        self.asm.cmp8_imm(Mem(RCX, slot), tag::BUILTIN);
+        self.asm.cmp8_imm(Mem(T1, slot), tag::BUILTIN);
         self.asm.jump_if(Cond::NotEqual, exit);
-        let pointer = self.pointer(from, RCX);
+        let pointer = self.pointer(from, T1);
         let place = if ty == Ty::Array {
             offsets::ARRAY_LEN
         } else {
             offsets::TEXT_CHARS
         };
-        self.asm.load32(RAX, Mem(pointer, place));
-        self.define(to, Ty::Int, RAX);
+        self.asm.load32(T0, Mem(pointer, place));
+        self.define(to, Ty::Int, T0);
     }
 }

@@ -1,10 +1,10 @@
 //! Fields of instances and keys of records.
 
 use crate::bytecode::Op;
+use crate::jit::assembler::{Alu, Cond, Mem, T0, T1};
 use crate::jit::emit::{Emitter, Ty};
 use crate::jit::offsets;
 use crate::jit::profile::{Seen, Site};
-use crate::jit::x64::{Alu, Cond, Mem, RAX, RCX};
 use aether_value::{Instance, tag};
 
 impl Emitter<'_> {
@@ -49,18 +49,18 @@ impl Emitter<'_> {
             return;
         }
         let (slow, join) = self.slow_step(Some((to, Ty::guess(site.result))));
-        let pointer = self.pointer(object, RCX);
+        let pointer = self.pointer(object, T1);
         self.asm
             .alu32_mem_imm(Alu::Cmp, Mem(pointer, offsets::SHAPE), shape as i32);
         self.asm.jump_if(Cond::NotEqual, slow);
-        self.asm.load(RAX, Mem(pointer, offsets::DICT_BODY));
-        self.load_value(to, RAX, i32::from(slot), site.result, None);
+        self.asm.load(T0, Mem(pointer, offsets::DICT_BODY));
+        self.load_value(to, T0, i32::from(slot), site.result, None);
         self.asm.bind(join);
     }
 
-    /// Where a field of an instance is; `rcx` may be used.
+    /// Where a field of an instance is; `T1` may be used.
     fn field_place(&mut self, object: usize, slot: u16) -> Mem {
-        let pointer = self.pointer(object, RCX);
+        let pointer = self.pointer(object, T1);
         Mem(pointer, Instance::SLOTS_OFFSET as i32 + i32::from(slot))
     }
 
@@ -77,7 +77,7 @@ impl Emitter<'_> {
                 return;
             }
             let place = self.field_place(object, slot);
-            self.asm.lea(RCX, place);
+            self.asm.lea(T1, place);
             self.store_any(from, moves);
             if moves {
                 self.set_null_in_memory(from);

@@ -1,9 +1,9 @@
 //! Turns of `for` loops.
 
+use crate::jit::assembler::{Alu, Cond, Mem, Shift, T0, T1, T2};
 use crate::jit::effects::{Successors, successors};
 use crate::jit::emit::{Emitter, Ty};
 use crate::jit::offsets;
-use crate::jit::x64::{Alu, Cond, Mem, RAX, RCX, RDX, Shift};
 use aether_value::tag;
 
 impl Emitter<'_> {
@@ -25,26 +25,26 @@ impl Emitter<'_> {
         let exit = self.exit();
         self.asm.cmp8_imm(Self::memory(state), tag::BUILTIN);
         self.asm.jump_if(Cond::NotEqual, exit);
-        self.asm.load(RCX, Self::payload(state));
+        self.asm.load(T1, Self::payload(state));
         let is_range = self.asm.label();
         for function in crate::builtins::range_functions() {
-            self.asm.mov_imm(RAX, function as i64);
-            self.asm.alu(Alu::Cmp, RAX, RCX);
+            self.asm.mov_imm(T0, function as i64);
+            self.asm.alu(Alu::Cmp, T0, T1);
             self.asm.jump_if(Cond::Equal, is_range);
         }
         self.asm.jump(exit);
         self.asm.bind(is_range);
         let first = self.int(state + 1);
         if argc == 1 {
-            self.bring(RDX, first);
-            self.asm.mov_imm(RAX, 0);
+            self.bring(T2, first);
+            self.asm.mov_imm(T0, 0);
         } else {
-            self.bring(RAX, first);
+            self.bring(T0, first);
             let end = self.int(state + 2);
-            self.bring(RDX, end);
+            self.bring(T2, end);
         }
-        self.define(state, Ty::Int, RAX);
-        self.define(state + 1, Ty::Int, RDX);
+        self.define(state, Ty::Int, T0);
+        self.define(state + 1, Ty::Int, T2);
         self.jump_to(targets[0]);
     }
 
@@ -67,14 +67,14 @@ impl Emitter<'_> {
                 self.release_register(item);
                 let now = self.int(state);
                 let limit = self.int(end);
-                self.bring(RAX, now);
+                self.bring(T0, now);
                 let past = self.asm.label();
-                self.alu(Alu::Cmp, RAX, limit);
+                self.alu(Alu::Cmp, T0, limit);
                 self.asm.jump_if(Cond::GreaterEqual, past);
                 let before = (self.known(state), self.known(item));
-                self.define(item, Ty::Int, RAX);
-                self.asm.alu_imm(Alu::Add, RAX, 1);
-                self.define(state, Ty::Int, RAX);
+                self.define(item, Ty::Int, T0);
+                self.asm.alu_imm(Alu::Add, T0, 1);
+                self.define(state, Ty::Int, T0);
                 self.spend_and_jump(target);
                 self.asm.bind(past);
                 self.set(item, before.1);
@@ -96,32 +96,32 @@ impl Emitter<'_> {
                 let seen = site.result;
                 let over = self.asm.label();
                 let at = self.int(position);
-                let items = self.pointer(state, RCX);
-                self.bring(RAX, at);
-                self.asm.load32(RDX, Mem(items, offsets::SHAPE));
-                self.asm.alu(Alu::Cmp, RAX, RDX);
+                let items = self.pointer(state, T1);
+                self.bring(T0, at);
+                self.asm.load32(T2, Mem(items, offsets::SHAPE));
+                self.asm.alu(Alu::Cmp, T0, T2);
                 self.asm.jump_if(Cond::AboveEqual, over);
                 let before = self.known_all();
-                self.asm.mov(RDX, RAX);
-                self.asm.shift_imm(Shift::Left, RDX, 4);
-                self.asm.alu(Alu::Add, RDX, items);
-                self.asm.mov(RCX, RDX);
+                self.asm.mov(T2, T0);
+                self.asm.shift_imm(Shift::Left, T2, 4);
+                self.asm.alu(Alu::Add, T2, items);
+                self.asm.mov(T1, T2);
                 // The test of the item comes before the position moves.
                 let ty = Ty::guess(seen);
                 if let Some(tag) = ty.tag() {
                     let exit = self.exit();
-                    self.asm.cmp8_imm(Mem(RCX, offsets::ITEMS), tag);
+                    self.asm.cmp8_imm(Mem(T1, offsets::ITEMS), tag);
                     self.asm.jump_if(Cond::NotEqual, exit);
                     if let Ty::Instance(shape) = ty {
-                        self.asm.load(RDX, Mem(RCX, offsets::ITEMS + 8));
+                        self.asm.load(T2, Mem(T1, offsets::ITEMS + 8));
                         self.asm
-                            .alu32_mem_imm(Alu::Cmp, Mem(RDX, offsets::SHAPE), shape as i32);
+                            .alu32_mem_imm(Alu::Cmp, Mem(T2, offsets::SHAPE), shape as i32);
                         self.asm.jump_if(Cond::NotEqual, exit);
                     }
                 }
-                self.asm.alu_imm(Alu::Add, RAX, 1);
-                self.define(position, Ty::Int, RAX);
-                self.load_value(item, RCX, offsets::ITEMS, seen, None);
+                self.asm.alu_imm(Alu::Add, T0, 1);
+                self.define(position, Ty::Int, T0);
+                self.load_value(item, T1, offsets::ITEMS, seen, None);
                 self.complete_slows();
                 self.spend_and_jump(target);
                 self.asm.bind(over);

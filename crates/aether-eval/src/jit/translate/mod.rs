@@ -14,14 +14,11 @@ mod variables;
 
 use aether_value::{Closure, Raw, Str, tag};
 
+use super::assembler::{Alu, Cond, FloatOp, Mem, Shift, T0, T1, T2, WINDOW};
 use super::effects::{Successors, successors};
 use super::emit::{Emitter, Ty};
 use super::profile::{Seen, Site};
-use super::x64::{Alu, Cond, Mem, RAX, RBX, RCX, RDX, Shift, Sse, Xmm};
 use crate::bytecode::{Op, fields, immediate_of};
-
-const X0: Xmm = Xmm(0);
-const X1: Xmm = Xmm(1);
 
 /// An operand of an arithmetic instruction.
 #[derive(Clone, Copy)]
@@ -100,8 +97,8 @@ impl Emitter<'_> {
             Op::LoadConst => self.load_constant(ra),
             Op::LoadNull => self.set_null(ra),
             Op::LoadBool => {
-                self.asm.mov_imm(RAX, i64::from(b != 0));
-                self.define(ra, Ty::Bool, RAX);
+                self.asm.mov_imm(T0, i64::from(b != 0));
+                self.define(ra, Ty::Bool, T0);
             }
             Op::Drop => self.drop_registers(&[ra]),
             Op::Drop2 => self.drop_registers(&[ra, rb]),
@@ -109,26 +106,26 @@ impl Emitter<'_> {
             Op::GetGlobal => self.get_global(ra),
             Op::SetGlobal => self.set_global(ra),
             Op::GetCapture => {
-                self.asm.load(RCX, Mem(RBX, -8));
+                self.asm.load(T1, Mem(WINDOW, -8));
                 self.load_value(
                     ra,
-                    RCX,
+                    T1,
                     Closure::CAPTURES_OFFSET as i32 + i32::from(b) * 16,
                     site.result,
                     None,
                 );
             }
             Op::GetCaptureCell => {
-                self.load_capture(RCX, b);
+                self.load_capture(T1, b);
                 self.load_cell(ra, site.result);
             }
             Op::GetCell => {
-                self.asm.load(RCX, Self::payload(rb));
+                self.asm.load(T1, Self::payload(rb));
                 self.load_cell(ra, site.result);
             }
             Op::SetCaptureCell => {
                 if self.is_plain(ra) {
-                    self.load_capture(RCX, b);
+                    self.load_capture(T1, b);
                     self.store_cell(ra);
                 } else {
                     self.step();
@@ -136,52 +133,52 @@ impl Emitter<'_> {
             }
             Op::SetCell => {
                 if self.is_plain(rb) {
-                    self.asm.load(RCX, Self::payload(ra));
+                    self.asm.load(T1, Self::payload(ra));
                     self.store_cell(rb);
                 } else {
                     self.step();
                 }
             }
             Op::AddCell | Op::AddCaptureCell => self.add_cell(op),
-            Op::Add | Op::AddB | Op::AddC | Op::AddBC => self.arithmetic(Sse::Add, ra, left, right),
+            Op::Add | Op::AddB | Op::AddC | Op::AddBC => self.arithmetic(FloatOp::Add, ra, left, right),
             Op::AddK => {
                 let right = self.constant_operand(c);
-                self.arithmetic(Sse::Add, ra, left, right);
+                self.arithmetic(FloatOp::Add, ra, left, right);
             }
             Op::AddLeftK | Op::AddLeftKC => {
                 let left = self.constant_operand(b);
-                self.arithmetic(Sse::Add, ra, left, right);
+                self.arithmetic(FloatOp::Add, ra, left, right);
             }
-            Op::AddI => self.arithmetic(Sse::Add, ra, left, immediate),
-            Op::Subtract => self.arithmetic(Sse::Sub, ra, left, right),
-            Op::SubtractI => self.arithmetic(Sse::Sub, ra, left, immediate),
+            Op::AddI => self.arithmetic(FloatOp::Add, ra, left, immediate),
+            Op::Subtract => self.arithmetic(FloatOp::Sub, ra, left, right),
+            Op::SubtractI => self.arithmetic(FloatOp::Sub, ra, left, immediate),
             Op::SubtractK => {
                 let right = self.constant_operand(c);
-                self.arithmetic(Sse::Sub, ra, left, right);
+                self.arithmetic(FloatOp::Sub, ra, left, right);
             }
             Op::SubtractLeftK => {
                 let left = self.constant_operand(b);
-                self.arithmetic(Sse::Sub, ra, left, right);
+                self.arithmetic(FloatOp::Sub, ra, left, right);
             }
-            Op::Multiply => self.arithmetic(Sse::Mul, ra, left, right),
-            Op::MultiplyI => self.arithmetic(Sse::Mul, ra, left, immediate),
+            Op::Multiply => self.arithmetic(FloatOp::Mul, ra, left, right),
+            Op::MultiplyI => self.arithmetic(FloatOp::Mul, ra, left, immediate),
             Op::MultiplyK => {
                 let right = self.constant_operand(c);
-                self.arithmetic(Sse::Mul, ra, left, right);
+                self.arithmetic(FloatOp::Mul, ra, left, right);
             }
             Op::MultiplyLeftK => {
                 let left = self.constant_operand(b);
-                self.arithmetic(Sse::Mul, ra, left, right);
+                self.arithmetic(FloatOp::Mul, ra, left, right);
             }
-            Op::Divide => self.arithmetic(Sse::Div, ra, left, right),
-            Op::DivideI => self.arithmetic(Sse::Div, ra, left, immediate),
+            Op::Divide => self.arithmetic(FloatOp::Div, ra, left, right),
+            Op::DivideI => self.arithmetic(FloatOp::Div, ra, left, immediate),
             Op::DivideK => {
                 let right = self.constant_operand(c);
-                self.arithmetic(Sse::Div, ra, left, right);
+                self.arithmetic(FloatOp::Div, ra, left, right);
             }
             Op::DivideLeftK => {
                 let left = self.constant_operand(b);
-                self.arithmetic(Sse::Div, ra, left, right);
+                self.arithmetic(FloatOp::Div, ra, left, right);
             }
             Op::Remainder => self.remainder(ra, left, right),
             Op::RemainderI => self.remainder(ra, left, Operand::Int(i64::from(c))),
@@ -256,8 +253,8 @@ impl Emitter<'_> {
             Op::Return1 => self.return_register(ra, &[rb]),
             Op::Return2 => self.return_register(ra, &[rb, rc]),
             Op::ReturnNull => {
-                self.asm.mov_imm(RAX, i64::from(tag::NULL));
-                self.asm.mov_imm(RDX, 0);
+                self.asm.mov_imm(T0, i64::from(tag::NULL));
+                self.asm.mov_imm(T2, 0);
                 self.leave_frame();
             }
             Op::IterateRange => self.iterate_range(ra, b),

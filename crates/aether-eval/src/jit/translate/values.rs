@@ -1,10 +1,9 @@
 //! Constants, copies and moves between registers, and what counting them takes.
 
-use super::X0;
+use crate::jit::assembler::{Alu, Cond, F0, Fpr, Gpr, Mem, T0, T1, T2};
 use crate::jit::emit::{Emitter, SlowKind, Ty};
 use crate::jit::offsets;
 use crate::jit::profile::Seen;
-use crate::jit::x64::{Alu, Cond, Gpr, Mem, RAX, RCX, RDX, Xmm};
 use aether_value::tag;
 
 impl Emitter<'_> {
@@ -17,23 +16,23 @@ impl Emitter<'_> {
         let known = self.known(from);
         match known.ty {
             Ty::Bool if self.gpr(from).is_none() => {
-                self.asm.load8(RAX, Self::payload(from));
-                self.define(to, Ty::Bool, RAX);
+                self.asm.load8(T0, Self::payload(from));
+                self.define(to, Ty::Bool, T0);
             }
             Ty::Int | Ty::Bool => {
                 let value = self.int(from);
-                self.bring(RAX, value);
-                self.define(to, known.ty, RAX);
+                self.bring(T0, value);
+                self.define(to, known.ty, T0);
             }
             Ty::Float => {
-                let value = self.double(from, X0);
+                let value = self.double(from, F0);
                 self.define_double(to, value);
             }
             Ty::Null => self.set_null(to),
             ty => {
                 // Through memory, with its count.
-                self.asm.load8(RCX, Self::memory(from));
-                self.asm.load(RDX, Self::payload(from));
+                self.asm.load8(T1, Self::memory(from));
+                self.asm.load(T2, Self::payload(from));
                 if moves {
                     self.asm.store8_imm(Self::memory(from), tag::NULL);
                 }
@@ -57,8 +56,8 @@ impl Emitter<'_> {
             self.set_in_memory(to, Ty::Any);
             return;
         }
-        self.asm.load8(RCX, Self::memory(from));
-        self.asm.load(RDX, Self::payload(from));
+        self.asm.load8(T1, Self::memory(from));
+        self.asm.load(T2, Self::payload(from));
         self.store_counted(to, Ty::Any, true);
         self.complete_slows();
     }
@@ -67,16 +66,16 @@ impl Emitter<'_> {
         self.set_in_memory(register, Ty::Null);
     }
 
-    /// R\[to\] = the value whose tag is in `rcx` and whose payload in `rdx`. Last in an instruction.
+    /// R\[to\] = the value whose tag is in `T1` and whose payload in `T2`. Last in an instruction.
     pub(super) fn store_counted(&mut self, to: usize, ty: Ty, retains: bool) {
         let place = Self::memory(to);
-        self.asm.store8(place, RCX);
-        self.asm.store(place.offset(8), RDX);
+        self.asm.store8(place, T1);
+        self.asm.store(place.offset(8), T2);
         self.set_in_memory(to, ty);
         if ty != Ty::Any
             && let Some(home) = self.gpr(to)
         {
-            self.asm.mov(home, RDX);
+            self.asm.mov(home, T2);
             self.set_at_home(to, ty);
         }
         if retains {
@@ -84,23 +83,23 @@ impl Emitter<'_> {
         }
     }
 
-    /// Adds a count to the value whose tag is in `rcx` and whose payload in `rdx`.
+    /// Adds a count to the value whose tag is in `T1` and whose payload in `T2`.
     pub(super) fn retain(&mut self, ty: Ty) {
         let past = self.asm.label();
         if ty == Ty::Any {
-            self.asm.alu32_imm(Alu::Cmp, RCX, i32::from(tag::COUNTED));
+            self.asm.alu32_imm(Alu::Cmp, T1, i32::from(tag::COUNTED));
             self.asm.jump_if(Cond::Below, past);
         }
-        self.asm.alu32_mem_imm(Alu::Add, Mem(RDX, offsets::COUNT), 1);
-        let (slow, join) = self.slow(SlowKind::Retain { keeps_rcx: false });
-        self.asm.jump_if(Cond::Sign, slow);
+        self.asm.alu32_mem_imm(Alu::Add, Mem(T2, offsets::COUNT), 1);
+        let (slow, join) = self.slow(SlowKind::Retain { keeps_t1: false });
+        self.asm.jump_if(Cond::Negative, slow);
         self.asm.bind(join);
         self.asm.bind(past);
     }
 
-    /// Gives back a count of the object in `rax`.
+    /// Gives back a count of the object in `T0`.
     pub(super) fn release(&mut self) {
-        self.asm.alu32_mem_imm(Alu::Sub, Mem(RAX, offsets::COUNT), 1);
+        self.asm.alu32_mem_imm(Alu::Sub, Mem(T0, offsets::COUNT), 1);
         let (slow, join) = self.slow(SlowKind::Release);
         self.asm.jump_if(Cond::LessEqual, slow);
         self.asm.bind(join);
@@ -114,7 +113,7 @@ impl Emitter<'_> {
             return;
         }
         if !new.is_plain() {
-            self.asm.lea(RCX, Self::memory(to));
+            self.asm.lea(T1, Self::memory(to));
             self.store_any(from, moves);
             if moves {
                 self.set_null_in_memory(from);
@@ -138,7 +137,7 @@ impl Emitter<'_> {
             self.asm.cmp8_imm(Self::memory(register), tag::COUNTED);
             self.asm.jump_if(Cond::Below, past);
         }
-        self.asm.load(RAX, Self::payload(register));
+        self.asm.load(T0, Self::payload(register));
         self.asm.store8_imm(Self::memory(register), tag::NULL);
         self.set_in_memory(register, Ty::Any);
         self.release();
@@ -147,7 +146,7 @@ impl Emitter<'_> {
         self.complete_slows();
     }
 
-    /// Puts a value that memory holds at the address in `rcx`, and releases what was there, last of all.
+    /// Puts a value that memory holds at the address in `T1`, and releases what was there, last of all.
     pub(super) fn store_any(&mut self, from: usize, moves: bool) {
         let ty = self.ty(from);
         let source = Self::memory(from);
@@ -157,31 +156,31 @@ impl Emitter<'_> {
                 self.asm.cmp8_imm(source, tag::COUNTED);
                 self.asm.jump_if(Cond::Below, past);
             }
-            self.asm.load(RDX, source.offset(8));
-            self.asm.alu32_mem_imm(Alu::Add, Mem(RDX, offsets::COUNT), 1);
-            let (slow, join) = self.slow(SlowKind::Retain { keeps_rcx: true });
-            self.asm.jump_if(Cond::Sign, slow);
+            self.asm.load(T2, source.offset(8));
+            self.asm.alu32_mem_imm(Alu::Add, Mem(T2, offsets::COUNT), 1);
+            let (slow, join) = self.slow(SlowKind::Retain { keeps_t1: true });
+            self.asm.jump_if(Cond::Negative, slow);
             self.asm.bind(join);
             self.asm.bind(past);
         }
         let (counted, done) = (self.asm.label(), self.asm.label());
-        let place = Mem(RCX, 0);
+        let place = Mem(T1, 0);
         self.asm.cmp8_imm(place, tag::COUNTED);
         self.asm.jump_if(Cond::AboveEqual, counted);
         for is_counted in [false, true] {
             if is_counted {
                 self.asm.bind(counted);
-                self.asm.load(RDX, place.offset(8));
+                self.asm.load(T2, place.offset(8));
             }
-            self.asm.load(RAX, source.offset(8));
-            self.asm.store(place.offset(8), RAX);
-            self.asm.load8(RAX, source);
-            self.asm.store8(place, RAX);
+            self.asm.load(T0, source.offset(8));
+            self.asm.store(place.offset(8), T0);
+            self.asm.load8(T0, source);
+            self.asm.store8(place, T0);
             if moves {
                 self.asm.store8_imm(source, tag::NULL);
             }
             if is_counted {
-                self.asm.mov(RAX, RDX);
+                self.asm.mov(T0, T2);
                 self.release();
             } else {
                 self.asm.jump(done);
@@ -196,24 +195,24 @@ impl Emitter<'_> {
         match value.tag {
             tag::INT => self.define_int(to, value.payload as i64),
             tag::FLOAT => {
-                self.load_float(X0, f64::from_bits(value.payload));
-                self.define_double(to, X0);
+                self.load_float(F0, f64::from_bits(value.payload));
+                self.define_double(to, F0);
             }
             tag::STRING => {
-                self.asm.mov_imm(RCX, i64::from(value.tag));
-                self.asm.mov_imm(RDX, value.payload as i64);
+                self.asm.mov_imm(T1, i64::from(value.tag));
+                self.asm.mov_imm(T2, value.payload as i64);
                 self.store_counted(to, Ty::Text, true);
             }
             _ => self.step(),
         }
     }
 
-    pub(super) fn load_float(&mut self, to: Xmm, value: f64) {
+    pub(super) fn load_float(&mut self, to: Fpr, value: f64) {
         if value.to_bits() == 0 {
-            self.asm.xorps(to, to);
+            self.asm.xor_double(to, to);
         } else {
-            self.asm.mov_imm(RAX, value.to_bits() as i64);
-            self.asm.bits_to_double(to, RAX);
+            self.asm.mov_imm(T0, value.to_bits() as i64);
+            self.asm.bits_to_double(to, T0);
         }
     }
 
@@ -241,7 +240,7 @@ impl Emitter<'_> {
         match ty {
             Ty::Int | Ty::Bool => {
                 let target = self.gpr(to);
-                let register = target.unwrap_or(RAX);
+                let register = target.unwrap_or(T0);
                 if ty == Ty::Bool {
                     self.asm.load8(register, place.offset(8));
                 } else {
@@ -250,22 +249,22 @@ impl Emitter<'_> {
                 self.define(to, ty, register);
             }
             Ty::Float => {
-                let register = self.xmm(to).unwrap_or(X0);
+                let register = self.fpr(to).unwrap_or(F0);
                 self.asm.load_double(register, place.offset(8));
                 self.define_double(to, register);
             }
             Ty::Instance(shape) => {
-                self.asm.load(RDX, place.offset(8));
+                self.asm.load(T2, place.offset(8));
                 self.asm
-                    .alu32_mem_imm(Alu::Cmp, Mem(RDX, offsets::SHAPE), shape as i32);
+                    .alu32_mem_imm(Alu::Cmp, Mem(T2, offsets::SHAPE), shape as i32);
                 let exit = self.exit();
                 self.asm.jump_if(Cond::NotEqual, exit);
-                self.asm.mov_imm(RCX, i64::from(tag::INSTANCE));
+                self.asm.mov_imm(T1, i64::from(tag::INSTANCE));
                 self.store_counted(to, ty, true);
             }
             _ => {
-                self.asm.load(RDX, place.offset(8));
-                self.asm.load8(RCX, place);
+                self.asm.load(T2, place.offset(8));
+                self.asm.load8(T1, place);
                 self.store_counted(to, ty, true);
             }
         }
