@@ -304,11 +304,20 @@ fn engines_end_in_the_middle_of_hot_code() {
 #[test]
 fn code_has_a_limit_of_its_own() {
     let text = "fn sum(n) {\n    let sum = 0\n    for i in 0..n { sum += i }\n    return sum\n}\nprintln(sum(50_000))\n";
-    for max_code in [0, 1, 64 << 10] {
+    // Code is mapped in blocks of 64 KiB, and takes a quarter of the heap's budget at most.
+    let budget = 256 << 10;
+    for (max_code, max_memory, fits) in [
+        (0, None, false),
+        (1, None, false),
+        (64 << 10, None, true),
+        (1 << 20, Some(budget), true),
+        (1 << 20, Some(budget - 1), false),
+    ] {
         let host = MemoryHost::new();
         let mut engine = Engine::builder()
             .host(host.clone())
             .max_code(max_code)
+            .max_memory(max_memory)
             .jit_report(JitReport::Log)
             .build()
             .unwrap();
@@ -318,7 +327,7 @@ fn code_has_a_limit_of_its_own() {
             .jit_report()
             .iter()
             .any(|line| line.contains(": compiled, "));
-        assert_eq!(has_code, MACHINE_CODE && max_code >= 64 << 10);
+        assert_eq!(has_code, MACHINE_CODE && fits, "{max_code} {max_memory:?}");
     }
     let mut engine = Engine::builder()
         .host(MemoryHost::new())

@@ -1,5 +1,5 @@
-//! Chores: `cargo xtask check | bless | memcheck | probes | stress | sanitize | bench [DIR] | bench-data | bench-net |
-//! bench-embed | link-order | book | api`.
+//! Chores: `cargo xtask check | bless | memcheck | probes | stress | sanitize | aarch64 | bench [DIR] | bench-data |
+//! bench-net | bench-embed | link-order | book | api`.
 //!
 //! Invariants
 //! - `check` and `.ci/run` are the same list: the one runs the other.
@@ -11,6 +11,7 @@
     reason = "chores report to a person"
 )]
 
+mod aarch64;
 mod api;
 mod bench;
 mod book;
@@ -39,6 +40,8 @@ Usage: cargo xtask CHORE
                  (--budget SECONDS, --only PATTERN, --jobs N)
   sanitize       the suite, changed programs and stress under the address sanitizer
                  (--mutants N, --budget SECONDS)
+  aarch64        the suite and random programs with machine code on AArch64, under qemu
+                 (--hot N, --only PATTERN)
   bench [DIR]    the programs of benches/programs, or DIR, beside other languages: time and memory
   bench data     tasks with data (benches/tasks), likewise
   bench library  tasks of the library beside CPython (benches/library): patterns, programs, walks, digests
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         ["memcheck", options @ ..] => memcheck::run(options),
         ["stress", options @ ..] => stress::run(options),
         ["sanitize", options @ ..] => sanitize::run(options),
+        ["aarch64", options @ ..] => aarch64::run(options),
         ["probes"] => probes::run(|line| println!("{line}")).and_then(|failed| match failed.len() {
             0 => Ok(()),
             count => Err(format!("{count} probes failed")),

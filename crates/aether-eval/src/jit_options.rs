@@ -11,7 +11,7 @@ const DEFAULT_CODE: usize = 32 << 20;
 pub struct JitOptions {
     /// Whether it does.
     pub enabled: bool,
-    /// Bytes of machine code at most, in whole blocks of 64 KiB. Once they are used up, nothing more is compiled; what
+    /// Bytes of machine code at most, in whole blocks of 64 KiB, and never more than a quarter of the heap's budget. Once they are used up, nothing more is compiled; what
     /// is there stays.
     pub max_code: usize,
     /// What is written down about it, for [`crate::Machine::jit_report`].

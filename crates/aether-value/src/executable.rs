@@ -39,6 +39,11 @@ impl ExecutableMemory {
         }
     }
 
+    /// Sets the most bytes there may be; what is there already stays.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
     /// Bytes in use.
     pub fn used(&self) -> usize {
         self.chunks.iter().map(|chunk| chunk.used).sum()

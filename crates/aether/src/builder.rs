@@ -277,7 +277,7 @@ impl EngineBuilder {
     }
 
     /// Bytes of machine code that the engine may have, in whole blocks of 64 KiB; 32 MiB unless set. They are no part of
-    /// the heap's budget. Once they are used up, nothing more is compiled, and what is there stays.
+    /// the heap's budget, since no program is to tell by its memory, but never more than a quarter of it. Once they are used up, nothing more is compiled, and what is there stays.
     ///
     /// ```
     /// let mut engine = aether::Engine::builder().max_code(1 << 20).build()?;

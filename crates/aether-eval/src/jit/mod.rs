@@ -67,6 +67,8 @@ const CANNOT: &str = "it is too large";
 const MOST_ROUNDS: u32 = 3;
 /// How often a function is compiled again for a part of it that was not hot before.
 const MOST_ADDITIONS: u32 = 8;
+/// What part of the heap's budget code may take beside it: one in so many.
+const SHARE_OF_BUDGET: usize = 4;
 /// Native stack that machine code may use, in bytes.
 const NATIVE_STACK: usize = 128 << 10;
 
@@ -353,6 +355,8 @@ impl Jit {
 
     /// Compiles what the profile has found to be worth it.
     pub(crate) fn compile_profiled(&mut self, machine: &MachineFacts) {
+        let share = machine.limit.map_or(usize::MAX, |limit| limit / SHARE_OF_BUDGET);
+        self.memory.set_limit(self.options.max_code.min(share));
         self.profiling = 0;
         self.previous = None;
         self.calls.clear();

@@ -25,6 +25,8 @@ pub(crate) const GONE: u64 = u64::MAX;
 pub(crate) struct MachineFacts<'a> {
     pub(crate) constants: *const Raw,
     pub(crate) globals: *const Raw,
+    /// The heap's budget, if it has one.
+    pub(crate) limit: Option<usize>,
     /// Where the heap counts work that is not settled yet.
     pub(crate) work: *const u64,
     /// Pointers to the texts of ASCII characters, null for those not made yet.
@@ -99,6 +101,7 @@ impl Vm {
         let facts = MachineFacts {
             constants: self.constants,
             globals: self.globals,
+            limit: heap.limit(),
             work: heap.work_place(),
             characters: heap.ascii_place(),
             is_alive: &|shape| heap.has_shape(shape),

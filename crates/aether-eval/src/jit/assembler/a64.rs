@@ -222,25 +222,21 @@ impl Assembler {
         const SET: u32 = 0xD280_0000;
         const SET_INVERTED: u32 = 0x9280_0000;
         const KEEP: u32 = 0xF280_0000;
-        let part = |value: i64, number: u32| (value >> (number * 16)) as u16;
-        let parts_of = |rest: u16| (0..4).filter(|&number| part(value, number) == rest).count();
-        // What most parts are comes from the first instruction.
-        let (first, rest) = if parts_of(u16::MAX) > parts_of(0) {
-            (SET_INVERTED, u16::MAX)
-        } else {
-            (SET, 0)
-        };
-        let mut opcode = first;
-        for number in 0..4 {
-            let bits = part(value, number);
-            // One instruction there is in any case.
-            let is_last = number == 3 && opcode == first;
-            if bits == rest && !is_last {
-                continue;
-            }
-            let bits = if opcode == SET_INVERTED { !bits } else { bits };
+        let part = |number: u32| (value >> (number * 16)) as u16;
+        let parts_of = |rest: u16| (0..4).filter(|&number| part(number) == rest).count();
+        // What most parts are comes from the first instruction, which there is in any case.
+        let is_inverted = parts_of(u16::MAX) > parts_of(0);
+        let rest = if is_inverted { u16::MAX } else { 0 };
+        let first = (0..3).find(|&number| part(number) != rest).unwrap_or(0);
+        for number in first..4 {
+            let bits = part(number);
+            let (opcode, bits) = match (number == first, is_inverted) {
+                (true, true) => (SET_INVERTED, !bits),
+                (true, false) => (SET, bits),
+                (false, _) if bits == rest => continue,
+                (false, _) => (KEEP, bits),
+            };
             self.word(opcode | number << 21 | u32::from(bits) << 5 | u32::from(to.0));
-            opcode = KEEP;
         }
     }
 
@@ -639,5 +635,172 @@ impl Assembler {
             self.pop_pair(one, two);
         }
         self.ret();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Alu, Cond, FloatOp, Fpr, Gpr, Mem, Shift};
+    use super::{Assembler, F0, F1, T0, T1, T2, VM, WINDOW};
+
+    const HOME: Gpr = Gpr(22);
+    const X3: Gpr = Gpr(3);
+    const DOUBLE: Fpr = Fpr(3);
+
+    fn slot_of(offset: i32) -> Mem {
+        Mem(WINDOW, offset)
+    }
+
+    fn words(emit: impl FnOnce(&mut Assembler)) -> Vec<u32> {
+        let mut asm = Assembler::default();
+        emit(&mut asm);
+        let bytes = asm.finish().map(|assembled| assembled.bytes).unwrap_or_default();
+        let words = bytes
+            .chunks_exact(4)
+            .map(|word| word.try_into().map(u32::from_le_bytes));
+        words.map(|word| word.unwrap_or_default()).collect()
+    }
+
+    /// The words are what GNU as makes of the instructions.
+    #[test]
+    fn instructions_are_encoded() {
+        type Emit = fn(&mut Assembler);
+        let cases: &[(Emit, &[u32])] = &[
+            // Moves, loads and stores, near and far.
+            (|asm| asm.mov(HOME, T0), &[0xAA00_03F6]),
+            (|asm| asm.load(X3, Mem(WINDOW, 8)), &[0xF940_0683]),
+            (|asm| asm.load(X3, Mem(WINDOW, -8)), &[0xF85F_8283]),
+            (
+                |asm| asm.load(X3, Mem(WINDOW, 0x8001)),
+                &[0xD290_0031, 0xF871_6A83],
+            ),
+            (|asm| asm.store(Mem(WINDOW, 32760), X3), &[0xF93F_FE83]),
+            (|asm| asm.load32(X3, Mem(Gpr(4), 12)), &[0xB940_0C83]),
+            (|asm| asm.store32(Mem(Gpr(4), 12), X3), &[0xB900_0C83]),
+            (|asm| asm.load8(T0, slot_of(16)), &[0x3940_4280]),
+            (|asm| asm.load16(T0, slot_of(6)), &[0x7940_0E80]),
+            (|asm| asm.store8(slot_of(0), T0), &[0x3900_0280]),
+            (|asm| asm.store8_imm(slot_of(16), 3), &[0xD280_0070, 0x3900_4290]),
+            (|asm| asm.store8_imm(slot_of(16), 0), &[0x3900_429F]),
+            (|asm| asm.lea(T1, slot_of(16)), &[0x9100_4282]),
+            (|asm| asm.lea(T1, slot_of(-16)), &[0xD100_4282]),
+            // Integers.
+            (|asm| asm.alu(Alu::Add, T0, HOME), &[0xAB16_0000]),
+            (|asm| asm.alu_imm(Alu::Sub, T0, 16), &[0xF100_4000]),
+            (|asm| asm.alu_imm(Alu::Add, T0, 16), &[0xB100_4000]),
+            (|asm| asm.alu_imm(Alu::Cmp, T0, -3), &[0xB100_0C1F]),
+            (|asm| asm.alu32_imm(Alu::Cmp, T1, 7), &[0x7100_1C5F]),
+            (|asm| asm.alu_imm(Alu::And, T2, 0xFF), &[0xF240_1C21]),
+            (|asm| asm.alu_imm(Alu::Xor, T0, 1), &[0xD240_0000]),
+            (|asm| asm.test(T2, T2), &[0xEA01_003F]),
+            (
+                |asm| asm.alu_mem(Alu::Cmp, T0, Mem(VM, 8)),
+                &[0xF940_0670, 0xEB10_001F],
+            ),
+            (
+                |asm| asm.alu32_mem_imm(Alu::Add, Mem(T2, 0), 1),
+                &[0xB940_0030, 0x3100_0610, 0xB900_0030],
+            ),
+            (|asm| asm.test8_imm(Mem(T1, 5), 6), &[0x3940_1450, 0x721F_0610]),
+            (
+                |asm| asm.multiply(T0, HOME),
+                &[0x9B56_7C11, 0x9B16_7C00, 0xEB80_FE3F],
+            ),
+            (|asm| asm.multiply_high(HOME), &[0x9B56_7C01]),
+            (Assembler::divide, &[0x9AC2_0C10, 0x9B02_8201, 0xAA10_03E0]),
+            (|asm| asm.negate(T0), &[0xEB00_03E0]),
+            (|asm| asm.invert(T0), &[0xAA20_03E0]),
+            (|asm| asm.shift(Shift::Left, T0), &[0x9AC2_2000]),
+            (|asm| asm.shift(Shift::LogicalRight, T0), &[0x9AC2_2400]),
+            (|asm| asm.shift(Shift::Right, T0), &[0x9AC2_2800]),
+            (|asm| asm.shift_imm(Shift::Left, T0, 4), &[0xD37C_EC00]),
+            (|asm| asm.shift_imm(Shift::LogicalRight, T0, 63), &[0xD37F_FC00]),
+            (|asm| asm.shift_imm(Shift::Right, T2, 3), &[0x9343_FC21]),
+            (|asm| asm.set(Cond::Equal, T0), &[0x9A9F_17E0]),
+            (|asm| asm.set(Cond::Ordered, T1), &[0x9A9F_67E2]),
+            // Doubles.
+            (|asm| asm.move_double(Fpr(2), F0), &[0x1E60_4002]),
+            (|asm| asm.load_double(Fpr(2), slot_of(8)), &[0xFD40_0682]),
+            (|asm| asm.store_double(slot_of(8), Fpr(2)), &[0xFD00_0682]),
+            (|asm| asm.float(FloatOp::Sqrt, F0, F0), &[0x1E61_C000]),
+            (|asm| asm.float(FloatOp::Add, F0, DOUBLE), &[0x1E63_2800]),
+            (|asm| asm.float(FloatOp::Sub, F0, DOUBLE), &[0x1E63_3800]),
+            (|asm| asm.float(FloatOp::Mul, F0, DOUBLE), &[0x1E63_0800]),
+            (|asm| asm.float(FloatOp::Div, F0, DOUBLE), &[0x1E63_1800]),
+            (|asm| asm.compare_doubles(F1, F0), &[0x1E60_2020]),
+            (|asm| asm.xor_double(F0, F0), &[0x2F00_E400]),
+            (|asm| asm.xor_double(F0, F1), &[0x2E21_1C00]),
+            (|asm| asm.int_to_double(F0, HOME), &[0x9E62_02C0]),
+            (|asm| asm.bits_to_double(F0, T0), &[0x9E67_0000]),
+            (|asm| asm.double_to_bits(T0, F0), &[0x9E66_0000]),
+            // Control.
+            (|asm| asm.call_mem(Mem(VM, 8)), &[0xF940_0670, 0xD63F_0200]),
+            (Assembler::enter_function, &[0xF81F_0FFE]),
+            (Assembler::leave_function, &[0xF841_07FE, 0xD65F_03C0]),
+            (|asm| asm.push_pair(T0, T2), &[0xA9BF_07E0]),
+            (|asm| asm.pop_pair(T0, T2), &[0xA8C1_07E0]),
+            (|asm| asm.compare_stack(Mem(VM, 8)), &[0xF940_0670, 0xEB30_63FF]),
+        ];
+        for (number, (emit, expected)) in cases.iter().enumerate() {
+            assert_eq!(words(emit), *expected, "case {number}");
+        }
+    }
+
+    /// What the instructions that load a number leave in the register.
+    fn number_loaded(words: &[u32]) -> i64 {
+        let mut value = 0_u64;
+        for &word in words {
+            let (bits, shift) = (u64::from(word >> 5 & 0xFFFF), (word >> 21 & 3) * 16);
+            match word >> 23 {
+                0x1A5 => value = bits << shift,
+                0x125 => value = !(bits << shift),
+                0x1E5 => value = value & !(0xFFFF << shift) | bits << shift,
+                opcode => panic!("opcode {opcode:x}"),
+            }
+        }
+        value as i64
+    }
+
+    #[test]
+    fn numbers_are_loaded() {
+        let mut random = fastrand::Rng::with_seed(1);
+        for round in 0..20_000 {
+            let mut value = random.i64(..);
+            for part in 0..4 {
+                match random.u8(0..4) {
+                    0 => value &= !(0xFFFF << (part * 16)),
+                    1 => value |= 0xFFFF << (part * 16),
+                    _ => {}
+                }
+            }
+            let value = if round < 20 { round - 10 } else { value };
+            let made = words(|asm| asm.mov_imm(X3, value));
+            assert_eq!(number_loaded(&made), value);
+            assert!((1..=4).contains(&made.len()), "{value:x}: {made:x?}");
+        }
+    }
+
+    #[test]
+    fn jumps_have_distances() {
+        let made = words(|asm| {
+            let (back, ahead) = (asm.label(), asm.label());
+            asm.bind(back);
+            asm.jump_if(Cond::Negative, ahead);
+            asm.jump(back);
+            asm.bind(ahead);
+        });
+        assert_eq!(made, [0x5400_0044, 0x17FF_FFFF]);
+    }
+
+    #[test]
+    fn labels_that_are_too_far_make_no_code() {
+        let mut asm = Assembler::default();
+        let label = asm.label();
+        asm.jump_if(Cond::Equal, label);
+        for _ in 0..1 << 18 {
+            asm.ret();
+        }
+        asm.bind(label);
+        assert!(asm.finish().is_none());
     }
 }
