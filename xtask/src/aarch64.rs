@@ -1,4 +1,4 @@
-//! `cargo xtask aarch64`: the suite and random programs with machine code on AArch64, under qemu.
+//! `cargo xtask aarch64`: the suite and random programs with machine code on 64-bit ARM processors, under qemu.
 //!
 //! It takes a compiler with the target's standard library (the one that `RUSTC` names, if it does), a linker and
 //! `qemu-aarch64`; where one is missing, the chore says that it was skipped, and what for. Debian has all of them:

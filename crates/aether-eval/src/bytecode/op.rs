@@ -385,8 +385,8 @@ fused_operations! { ops {
     Extend Ab 1;
     /// Makes room in the array R\[a\] for the items of the loop whose state is R\[b\], if their number is known.
     Reserve Ab 1;
-    /// R\[a\] = a dict of the values from R\[b\], which it takes, under the keys of site w32 of word 1.
-    Record Ab 2;
+    /// R\[a\] = a dict of the c values from R\[b\], which it takes, under the keys of site w32 of word 1.
+    Record AbN 2;
     /// R\[a\] = an empty dict with room for w32 entries.
     Dict Aw 1;
     /// R\[a\]\[R\[b\]\] = R\[c\] in a dict being built; takes R\[b\] and R\[c\].

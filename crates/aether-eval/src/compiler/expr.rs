@@ -354,8 +354,9 @@ impl Compiler<'_> {
             }
             self.set_place(place);
             self.free_to(mark);
+            let count = keys.len() as u16;
             self.tables.records.push(RecordSite { keys, shape: None });
-            self.emit(Op::Record, dst, first, 0);
+            self.emit(Op::Record, dst, first, count);
             self.extend(self.tables.records.len() as u64 - 1);
             return Ok(());
         }

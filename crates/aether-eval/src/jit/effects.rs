@@ -308,6 +308,8 @@ pub(super) fn reads(code: &Code, word: usize) -> Registers {
         | Op::NoMatch
         | Op::Throw
         | Op::Rethrow
+        | Op::Yield
+        | Op::Await
         | Op::DeferAtEnd => Registers::of(&[a]),
         Op::Drop2
         | Op::SetCell
@@ -355,9 +357,8 @@ pub(super) fn reads(code: &Code, word: usize) -> Registers {
             set
         }
         Op::Methods | Op::Instance => Registers::range(a, c as usize + 1),
-        Op::Array | Op::Concat => Registers::range(b, c as usize),
+        Op::Array | Op::Concat | Op::Record => Registers::range(b, c as usize),
         Op::Reserve => Registers::of(&[a]).and(Registers::range(b, 3)),
-        Op::Record => Registers::from(b),
         Op::IterateRange => Registers::range(a, b as usize + 1),
         Op::Next | Op::NextInt => Registers::range(a, 3),
         _ => Registers::ALL,
@@ -435,8 +436,7 @@ pub(super) fn clobbers(code: &Code, word: usize) -> Registers {
         | Op::Len => Registers::from(a),
         // The operands may stand anywhere, and go into the window.
         Op::CallMethod1 | Op::Push => Registers::from(a).and(Registers::of(&[b, c])),
-        Op::Array | Op::Concat => Registers::range(b, c as usize).and(Registers::of(&[a])),
-        Op::Record => Registers::from(b).and(Registers::of(&[a])),
+        Op::Array | Op::Concat | Op::Record => Registers::range(b, c as usize).and(Registers::of(&[a])),
         Op::Slice => Registers::range(b, 3).and(Registers::of(&[a])),
         Op::AddIndex | Op::AddGlobal => {
             Registers::of(&[a, b, c]).and(Registers::of(&[fields(code.words[word + 1]).1]))

@@ -1,4 +1,4 @@
-//! The assembler for AArch64.
+//! The assembler for 64-bit ARM processors (`AArch64`).
 //!
 //! `x16` and `x17` are its own: values of memory operands and large immediates go through `x16`, addresses that are too
 //! far for an instruction and second immediates through `x17`. Registers with the number 31 are the stack's end or zero,
@@ -470,7 +470,7 @@ impl Assembler {
     pub(in crate::jit) fn shift_imm(&mut self, op: Shift, to: Gpr, by: u8) {
         let by = u32::from(by & 63);
         let opcode = match op {
-            Shift::Left => 0xD340_0000 | (64 - by) % 64 << 16 | (63 - by) << 10,
+            Shift::Left => 0xD340_0000 | ((64 - by) % 64) << 16 | (63 - by) << 10,
             Shift::LogicalRight => 0xD340_FC00 | by << 16,
             Shift::Right => 0x9340_FC00 | by << 16,
         };
@@ -655,10 +655,9 @@ mod tests {
         let mut asm = Assembler::default();
         emit(&mut asm);
         let bytes = asm.finish().map(|assembled| assembled.bytes).unwrap_or_default();
-        let words = bytes
-            .chunks_exact(4)
-            .map(|word| word.try_into().map(u32::from_le_bytes));
-        words.map(|word| word.unwrap_or_default()).collect()
+        let (words, rest) = bytes.as_chunks::<4>();
+        assert!(rest.is_empty(), "instructions have four bytes");
+        words.iter().copied().map(u32::from_le_bytes).collect()
     }
 
     /// The words are what GNU as makes of the instructions.
@@ -774,7 +773,7 @@ mod tests {
                 }
             }
             let value = if round < 20 { round - 10 } else { value };
-            let made = words(|asm| asm.mov_imm(X3, value));
+            let made = words(|asm: &mut Assembler| asm.mov_imm(X3, value));
             assert_eq!(number_loaded(&made), value);
             assert!((1..=4).contains(&made.len()), "{value:x}: {made:x?}");
         }

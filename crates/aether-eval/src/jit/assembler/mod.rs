@@ -15,6 +15,10 @@
 //! displacement.
 
 #[cfg(any(target_arch = "aarch64", test))]
+#[cfg_attr(
+    not(target_arch = "aarch64"),
+    expect(dead_code, reason = "elsewhere its tests alone are built")
+)]
 mod a64;
 #[cfg(target_arch = "x86_64")]
 mod x64;
