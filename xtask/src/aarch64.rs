@@ -16,6 +16,9 @@ const LINKER: &str = "aarch64-linux-gnu-gcc";
 const EMULATOR: &str = "qemu-aarch64";
 /// Where Debian puts the target's shared libraries.
 const LIBRARIES: &str = "/usr/aarch64-linux-gnu";
+/// The program that starts programs which do not exist: under qemu a child is made by a fork, and its parent is not told
+/// that there was nothing to start.
+const UNKNOWN_PROGRAMS: &str = "lib-e3-process/run-errors";
 
 /// Builds and runs.
 ///
@@ -40,9 +43,17 @@ pub(crate) fn run(words: &[&str]) -> Result<(), String> {
     tools::run(cargo("test").args(["-p", "aether-eval", "--lib"]))?;
     println!("aarch64: the suite");
     let mut suite = cargo("test");
-    suite.args(["-p", "aether-tests", "--test", "conformance"]);
+    suite.args([
+        "-p",
+        "aether-tests",
+        "--test",
+        "conformance",
+        "--",
+        "--skip",
+        UNKNOWN_PROGRAMS,
+    ]);
     if !only.is_empty() {
-        suite.args(["--", only]);
+        suite.arg(only);
     }
     tools::run(&mut suite)?;
     tools::run(cargo("build").args(["-p", "aether-tests", "--bin", "stress"]))?;
