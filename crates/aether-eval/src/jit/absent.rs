@@ -80,7 +80,9 @@ impl Jit {
         None
     }
 
-    pub(crate) fn count_exit(&mut self, _: &Code, _: u64) {}
+    /// # Safety
+    /// None is needed.
+    pub(crate) unsafe fn count_exit(&mut self, _: &Code, _: u64, _: *mut u8) {}
 
     pub(crate) fn count_stay(&mut self, _: &Code, _: u64) {}
 

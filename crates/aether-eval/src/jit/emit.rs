@@ -143,6 +143,8 @@ pub(super) enum Why {
     Ordinary,
     /// Something was taken for granted that is not so.
     Wrong,
+    /// The instruction at this word has made something of another type than was taken for granted.
+    WrongResult(usize),
     /// What follows never ran while the profile was recorded, and is left out.
     Cold,
 }
@@ -172,7 +174,7 @@ pub(super) enum Cold {
     /// A callee has left, and its caller with it.
     PassOn,
     /// A callee's result is of another type: it is put where the interpreter looks for it, at the next word.
-    WrongResult { to: usize, next: usize },
+    WrongResult { to: usize, word: usize, next: usize },
     /// The frame of a callee owned it; the result in `T0` and `T2` is kept.
     ReleaseCallee { window: Mem, join: Label },
 }
@@ -1193,7 +1195,7 @@ impl<'a> Emitter<'a> {
                     if let Some((register, ty)) = result
                         && ty != Ty::Any
                     {
-                        let exit = self.exit_at(next, Why::Wrong);
+                        let exit = self.exit_at(next, Why::WrongResult(slow.word));
                         self.test_memory(register, ty, exit);
                     }
                 }
@@ -1266,10 +1268,10 @@ impl<'a> Emitter<'a> {
                 Cold::PassOn => {
                     self.asm.leave_function();
                 }
-                Cold::WrongResult { to, next } => {
+                Cold::WrongResult { to, word, next } => {
                     self.asm.store8(Self::memory(to), T0);
                     self.asm.store(Self::payload(to), T2);
-                    let exit = self.exit_at(next, Why::Wrong);
+                    let exit = self.exit_at(next, Why::WrongResult(word));
                     self.asm.jump(exit);
                 }
                 Cold::ReleaseCallee { window, join } => {

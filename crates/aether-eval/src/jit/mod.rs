@@ -57,6 +57,8 @@ const PROFILE: u32 = 4_000;
 const WORTH: u32 = 60;
 /// Exits after which a function is compiled again.
 const MANY_EXITS: u32 = 16;
+/// Exits at one place after which what is found there is known for good.
+const SOME_EXITS: u32 = 4;
 /// Exits to what was left out after which it is hot.
 const MANY_COLD_EXITS: u32 = 40;
 /// Words that passes of the compiler go through at a look at the fuel.
@@ -581,16 +583,33 @@ impl Jit {
     }
 
     /// Code was left at one of the exits that are counted.
-    pub(crate) fn count_exit(&mut self, code: &Code, exit: u64) {
+    ///
+    /// # Safety
+    /// The frame at `base` of `code` goes on where the exit has led.
+    pub(crate) unsafe fn count_exit(&mut self, code: &Code, exit: u64, base: *mut u8) {
         let key = std::ptr::from_ref(code);
         let Some(unit) = self.units.get_mut(&key) else {
             return;
         };
         let number = exit as usize - 1;
-        if let Some(count) = unit.exit_counts.get_mut(number) {
-            *count = count.saturating_add(1);
+        let (Some(&(word, why)), Some(count)) = (unit.exits.get(number), unit.exit_counts.get_mut(number))
+        else {
+            return;
+        };
+        *count = count.saturating_add(1);
+        // The next code is made with what is known now; what is met once in a while is better left to exits.
+        if *count >= SOME_EXITS
+            && let Some(profile) = self.profiles.get_mut(&key)
+        {
+            match why {
+                // SAFETY: the caller's promise.
+                Why::Wrong => unsafe { profile.record(code, word, base) },
+                // SAFETY: the same.
+                Why::WrongResult(made) => unsafe { profile.record_result(code, made, base) },
+                Why::Ordinary | Why::Cold => {}
+            }
         }
-        if let Some(&(word, Why::Cold)) = unit.exits.get(number) {
+        if why == Why::Cold {
             unit.cold_exits += 1;
             if unit.cold_exits >= MANY_COLD_EXITS
                 && unit.additions < MOST_ADDITIONS

@@ -195,7 +195,7 @@ impl Vm {
             } else if let Some(code) = code_of(self.base)
                 && let Some(jit) = &mut self.jit
             {
-                jit.count_exit(code, answer.payload);
+                jit.count_exit(code, answer.payload, self.base);
             }
             // What was given back is executed, and not entered again.
             if *self.ip as u16 == Op::Enter as u16 {

@@ -396,7 +396,11 @@ impl Emitter<'_> {
         let to = index_of(a);
         let ty = Ty::guess(seen);
         if let (true, Some(tag)) = (ty.is_plain() && ty != Ty::Null, ty.tag()) {
-            let wrong = self.cold(Cold::WrongResult { to, next: self.after });
+            let wrong = self.cold(Cold::WrongResult {
+                to,
+                word: self.word,
+                next: self.after,
+            });
             self.asm.alu32_imm(Alu::Cmp, T0, i32::from(tag));
             self.asm.jump_if(Cond::NotEqual, wrong);
             match ty {
