@@ -40,7 +40,7 @@ pub(crate) fn run(words: &[&str]) -> Result<(), String> {
         return Ok(());
     }
     println!("aarch64: tests of the evaluator");
-    tools::run(cargo("test").args(["-p", "aether-eval", "--lib"]))?;
+    tools::run(cargo("test").args(["-p", "aether-eval", "--features", "jit", "--lib"]))?;
     println!("aarch64: the suite");
     let mut suite = cargo("test");
     suite.args([

@@ -4,7 +4,7 @@
 //! far for an instruction and second immediates through `x17`. Registers with the number 31 are the stack's end or zero,
 //! as the instruction has it.
 
-use super::{Alu, Assembled, Cond, FloatOp, Fpr, Gpr, Label, Labels, Mem, Shift};
+use super::{Alu, Assembled, Cond, FloatOp, Fpr, Gpr, Label, Mem, Shift};
 
 /// Where a called function returns to.
 const LINK: Gpr = Gpr(30);
@@ -132,32 +132,13 @@ fn ones_in_a_row(value: u64, bits: u32) -> Option<u32> {
     is_mask.then(|| is_wide << 22 | rotation << 16 | (ones - 1) << 10)
 }
 
-/// Code under construction.
+/// The processor that this is for.
 #[derive(Default)]
-pub(in crate::jit) struct Assembler {
-    code: Vec<u8>,
-    labels: Labels,
-}
+pub(in crate::jit) struct Processor;
+
+pub(in crate::jit) type Assembler = super::AssemblerFor<Processor>;
 
 impl Assembler {
-    /// Bytes so far.
-    pub(in crate::jit) fn position(&self) -> usize {
-        self.code.len()
-    }
-
-    pub(in crate::jit) fn label(&mut self) -> Label {
-        self.labels.new_label()
-    }
-
-    /// Says that a label is here.
-    pub(in crate::jit) fn bind(&mut self, label: Label) {
-        self.labels.bind(label, self.code.len());
-    }
-
-    pub(in crate::jit) fn is_bound(&self, label: Label) -> bool {
-        self.labels.place_of(label).is_some()
-    }
-
     /// The code with all distances filled in; none if a label was never bound, or is too far from a jump to it.
     pub(in crate::jit) fn finish(mut self) -> Option<Assembled> {
         for &(at, label) in &self.labels.jumps {
@@ -172,10 +153,7 @@ impl Assembler {
             let field = (distance as u32 & ((1 << bits) - 1)) << shift;
             place.copy_from_slice(&(instruction | field).to_le_bytes());
         }
-        Some(Assembled {
-            bytes: self.code,
-            labels: self.labels,
-        })
+        Some(self.assembled())
     }
 
     fn word(&mut self, instruction: u32) {

@@ -23,10 +23,16 @@ mod a64;
 #[cfg(target_arch = "x86_64")]
 mod x64;
 
+use std::marker::PhantomData;
+
 #[cfg(target_arch = "aarch64")]
-pub(super) use a64::{ARGUMENT, Assembler, F0, F1, FPR_HOMES, FUEL, GPR_HOMES, KEPT, T0, T1, T2, VM, WINDOW};
+use a64 as target;
 #[cfg(target_arch = "x86_64")]
-pub(super) use x64::{ARGUMENT, Assembler, F0, F1, FPR_HOMES, FUEL, GPR_HOMES, KEPT, T0, T1, T2, VM, WINDOW};
+use x64 as target;
+
+pub(super) use target::{
+    ARGUMENT, Assembler, F0, F1, FPR_HOMES, FUEL, GPR_HOMES, KEPT, T0, T1, T2, VM, WINDOW,
+};
 
 /// A general register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -131,6 +137,41 @@ pub(super) enum FloatOp {
     Mul,
     Sub,
     Div,
+}
+
+/// Code under construction for a processor, the module of which has its instructions.
+#[derive(Default)]
+pub(super) struct AssemblerFor<P> {
+    code: Vec<u8>,
+    labels: Labels,
+    _processor: PhantomData<P>,
+}
+
+impl<P> AssemblerFor<P> {
+    /// Bytes so far.
+    pub(super) fn position(&self) -> usize {
+        self.code.len()
+    }
+
+    pub(super) fn label(&mut self) -> Label {
+        self.labels.new_label()
+    }
+
+    /// Says that a label is here.
+    pub(super) fn bind(&mut self, label: Label) {
+        self.labels.bind(label, self.code.len());
+    }
+
+    pub(super) fn is_bound(&self, label: Label) -> bool {
+        self.labels.place_of(label).is_some()
+    }
+
+    fn assembled(self) -> Assembled {
+        Assembled {
+            bytes: self.code,
+            labels: self.labels,
+        }
+    }
 }
 
 /// Places of the code, and jumps to them.

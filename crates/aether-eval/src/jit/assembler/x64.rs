@@ -1,6 +1,6 @@
 //! The assembler for x86-64.
 
-use super::{Alu, Assembled, Cond, FloatOp, Fpr, Gpr, Label, Labels, Mem, Shift};
+use super::{Alu, Assembled, Cond, FloatOp, Fpr, Gpr, Label, Mem, Shift};
 
 const RAX: Gpr = Gpr(0);
 const RCX: Gpr = Gpr(1);
@@ -102,32 +102,13 @@ fn cond_number(cond: Cond) -> u8 {
     }
 }
 
-/// Code under construction.
+/// The processor that this is for.
 #[derive(Default)]
-pub(in crate::jit) struct Assembler {
-    code: Vec<u8>,
-    labels: Labels,
-}
+pub(in crate::jit) struct Processor;
+
+pub(in crate::jit) type Assembler = super::AssemblerFor<Processor>;
 
 impl Assembler {
-    /// Bytes so far.
-    pub(in crate::jit) fn position(&self) -> usize {
-        self.code.len()
-    }
-
-    pub(in crate::jit) fn label(&mut self) -> Label {
-        self.labels.new_label()
-    }
-
-    /// Says that a label is here.
-    pub(in crate::jit) fn bind(&mut self, label: Label) {
-        self.labels.bind(label, self.code.len());
-    }
-
-    pub(in crate::jit) fn is_bound(&self, label: Label) -> bool {
-        self.labels.place_of(label).is_some()
-    }
-
     /// The code with all distances filled in; none if a label was never bound.
     pub(in crate::jit) fn finish(mut self) -> Option<Assembled> {
         for &(at, label) in &self.labels.jumps {
@@ -135,10 +116,7 @@ impl Assembler {
             let distance = to as i64 - i64::from(at) - 4;
             self.code[at as usize..at as usize + 4].copy_from_slice(&(distance as i32).to_le_bytes());
         }
-        Some(Assembled {
-            bytes: self.code,
-            labels: self.labels,
-        })
+        Some(self.assembled())
     }
 
     fn byte(&mut self, byte: u8) {
