@@ -174,6 +174,15 @@ fn what_was_meant_by_a_missing_script_is_suggested() {
 }
 
 #[test]
+fn modules_that_were_not_imported_are_named() {
+    let scratch = Scratch::new("modules");
+    scratch.file("a.ae", "println(parallel.map([1], fn(x) { return x }))");
+    let text = "Error: [line 1] Undefined variable: parallel\n  \
+                help: 'parallel' is a module of the library; write import parallel first\n";
+    assert_eq!(scratch.run(&["a.ae"]), failed(1, text));
+}
+
+#[test]
 fn more_than_a_hundred_arguments_are_refused() {
     let scratch = Scratch::new("many");
     scratch.file("a.ae", "println(len(args))");

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aether::parts::eval::{core_builtins, predefined_modules};
+use aether::parts::eval::{core_builtins, library_modules, predefined_modules};
 use aether::parts::stdlib;
 use aether::{BuiltinDef, Engine, MemoryHost};
 use aether_lint::Prelude;
@@ -35,6 +35,11 @@ impl FullPrelude {
 impl Prelude for FullPrelude {
     fn has(&self, name: &str) -> bool {
         self.names.contains(name)
+    }
+
+    fn is_module(&self, name: &str) -> bool {
+        let modules = library_modules().chain(stdlib::MODULES);
+        modules.into_iter().any(|module| module.name == name)
     }
 
     fn names(&self) -> Vec<&str> {

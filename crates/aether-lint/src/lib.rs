@@ -28,7 +28,9 @@ use tree::Tree;
 pub trait Prelude {
     /// Whether every program can use this name.
     fn has(&self, name: &str) -> bool;
-    /// Every such name.
+    /// Whether it can be imported from the library.
+    fn is_module(&self, name: &str) -> bool;
+    /// Every name that every program can use.
     fn names(&self) -> Vec<&str>;
     /// The least and the most arguments of a built-in function, none for no limit.
     fn arity(&self, name: &str) -> Option<(usize, Option<usize>)>;

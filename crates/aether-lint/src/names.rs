@@ -1,7 +1,7 @@
 //! Names: those that nothing declares, those that nothing uses, and those that hide what is called by them.
 
 use aether_ast::{Node, NodeId, Symbol};
-use aether_resolve::{BindingId, BindingKind, Use, undefined_help};
+use aether_resolve::{BindingId, BindingKind, Use, import_help, undefined_help};
 use aether_source::Diagnostic;
 use ahash::{AHashMap, AHashSet};
 
@@ -45,9 +45,13 @@ pub(crate) fn undefined(program: &Program<'_>) -> Vec<(u32, Diagnostic)> {
             .tree
             .parent(id)
             .is_some_and(|parent| matches!(ast.node(parent), Node::Assign { target, .. } if target == id));
-        let help = helps
-            .entry((symbol, is_target))
-            .or_insert_with(|| undefined_help(name, candidates.iter().copied(), is_target));
+        let help = helps.entry((symbol, is_target)).or_insert_with(|| {
+            if prelude.is_module(name) && !is_target {
+                Some(import_help(name))
+            } else {
+                undefined_help(name, candidates.iter().copied(), is_target)
+            }
+        });
         diagnostic.help.clone_from(help);
         let statement = program.tree.statement_of(ast, id);
         found.push((program.file.line(ast.span(statement).start), diagnostic));

@@ -13,6 +13,10 @@ impl Prelude for Names {
         self.names().contains(&name)
     }
 
+    fn is_module(&self, name: &str) -> bool {
+        name == "fs"
+    }
+
     fn names(&self) -> Vec<&str> {
         vec!["println", "len", "args", "range", "make_weak", "upgrade_weak"]
     }
@@ -377,7 +381,7 @@ fn comments_allow_findings() {
 
 #[test]
 fn undefined_names_have_their_statements_line_and_a_hint() {
-    let text = "fn f(items) {\n    println(\n        lenght,\n        itms\n    )\n    total = nil\n}";
+    let text = "fn f(items) {\n    println(\n        lenght,\n        itms\n    )\n    total = nil\n    fs.exists(total)\n}";
     let file = SourceFile::new(None, text.to_owned());
     let parsed = parse(&file, ParseOptions::default());
     let resolution = resolve(&parsed.ast, true);
@@ -400,6 +404,12 @@ fn undefined_names_have_their_statements_line_and_a_hint() {
             told(2, "itms", Some("did you mean 'items'?")),
             told(6, "total", Some("a variable is declared with let total = …")),
             told(6, "nil", Some("the missing value is written null")),
+            told(
+                7,
+                "fs",
+                Some("'fs' is a module of the library; write import fs first")
+            ),
+            told(7, "total", None),
         ]
     );
 }

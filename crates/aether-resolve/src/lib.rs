@@ -25,7 +25,9 @@ mod suggest;
 mod tables;
 
 pub use resolver::resolve;
-pub use suggest::{BACKWARD_MEMBERS, method_here, suggest, undefined_help, undefined_names, written_here};
+pub use suggest::{
+    BACKWARD_MEMBERS, import_help, method_here, suggest, undefined_help, undefined_names, written_here,
+};
 pub use tables::{
     Binding, BindingId, BindingKind, FunctionIndex, FunctionInfo, GlobalDeclaration, Resolution, Use,
 };

@@ -64,6 +64,11 @@ pub fn undefined_help<'a>(
     is_assigned.then(|| format!("a variable is declared with let {name} = …"))
 }
 
+/// Advice for a name that nothing declares and that is a module of the library.
+pub fn import_help(module: &str) -> String {
+    format!("'{module}' is a module of the library; write import {module} first")
+}
+
 /// Optimal string alignment distance; names longer than 64 characters are never close.
 fn distance(a: &str, b: &str) -> usize {
     let a: Vec<char> = a.chars().take(65).collect();

@@ -8,7 +8,7 @@
 use aether_ast::{Ast, BinaryOp, Node, NodeId};
 use aether_eval::{LibraryModule, Place, RuntimeError, methods_of, properties_of};
 use aether_parser::ParseOptions;
-use aether_resolve::{method_here, suggest, undefined_help, written_here};
+use aether_resolve::{import_help, method_here, suggest, undefined_help, written_here};
 use aether_source::{SourceFile, Span};
 use aether_value::{BuiltinInfo, ErrorKind, Value};
 
@@ -229,6 +229,9 @@ impl Helper<'_> {
             }
             _ => None,
         });
+        if has_module(name) && is_assigned.is_none() {
+            return Some(import_help(name));
+        }
         undefined_help(name, known.iter().map(String::as_str), is_assigned.is_some())
     }
 

@@ -147,6 +147,10 @@ impl Prelude for Nothing {
         false
     }
 
+    fn is_module(&self, _: &str) -> bool {
+        false
+    }
+
     fn names(&self) -> Vec<&str> {
         Vec::new()
     }
