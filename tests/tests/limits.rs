@@ -274,3 +274,47 @@ fn nothing_is_left_at_any_depth_limit() {
         }
     }
 }
+
+/// What a program holds when it meets a limit waits to die. Whoever asks for the heap finds it dead, and so does the next
+/// call, which runs finalizers.
+#[test]
+fn what_a_limited_call_held_has_died_for_whoever_looks() {
+    const PROGRAM: &str = r#"
+let done = []
+fn hold() {
+    let all = []
+    finalizer(all, () => done.push("all"))
+    for i in 0..20000 { all.push([i, "text " + i]) }
+    finalizer(all[7], () => done.push("item"))
+    let dict = {}
+    for i in 0..20000 { dict["key " + i] = [i] }
+    let long = "x".repeat(3000000)
+    while (true) { }
+}
+"#;
+    for looks in [true, false] {
+        let mut engine = engine();
+        engine.eval(PROGRAM).unwrap();
+        engine.set_max_steps(Some(2_000));
+        engine.call("hold", ()).unwrap_err();
+        let before = {
+            // Shapes of dicts that nothing uses go with a pass.
+            engine.heap().collect();
+            engine.heap().live_objects()
+        };
+        engine.set_max_steps(Some(5_000_000));
+        let error = engine.call("hold", ()).unwrap_err();
+        assert_eq!(error.kind(), Some(ErrorKind::StepLimit));
+        drop(error);
+        if looks {
+            // The finalizers wait for the event loop.
+            engine.heap().collect();
+            let after = engine.heap().live_objects();
+            assert!(after <= before + 10, "{after} objects, {before} before");
+        }
+        let done = engine
+            .eval_to::<String>("event_loop()\ndone.join(\",\")")
+            .unwrap();
+        assert_eq!(done, "all,all,item");
+    }
+}

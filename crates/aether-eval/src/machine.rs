@@ -296,6 +296,8 @@ impl Machine {
 
     /// The heap.
     pub fn heap(&self) -> &Heap {
+        // Whoever asks for it finds dead what has died, also after a limit.
+        self.vm.heap.release_rest();
         &self.vm.heap
     }
 

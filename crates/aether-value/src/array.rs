@@ -318,7 +318,7 @@ impl Array {
     /// Appends copies of `values`.
     ///
     /// # Errors
-    /// Out of memory; the array is unchanged.
+    /// Out of memory; the array is unchanged. Of very many values, the overseer's; the array then has some of them.
     pub fn extend(&self, values: &[Value]) -> Result<(), Raise> {
         if values.is_empty() {
             return Ok(());
@@ -337,6 +337,21 @@ impl Array {
             return Ok(());
         }
         self.make_room(values.len())?;
+        if values.len() <= PIECE {
+            self.append_copies(values);
+            return Ok(());
+        }
+        let heap = Heap::of(self);
+        for piece in values.chunks(PIECE) {
+            heap.look_again()?;
+            self.append_copies(piece);
+        }
+        Ok(())
+    }
+
+    /// Appends copies of values for which there is room.
+    #[inline]
+    fn append_copies(&self, values: &[Value]) {
         let len = self.len();
         for (index, value) in values.iter().enumerate() {
             // SAFETY: there is room for all.
@@ -346,7 +361,6 @@ impl Array {
             };
         }
         self.len.set((len + values.len()) as u32);
-        Ok(())
     }
 
     /// Appends the numbers that bytes are.

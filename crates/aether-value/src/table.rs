@@ -53,6 +53,8 @@ const SET: usize = size_of::<Raw>();
 const EMPTY: u32 = 0;
 /// Slots from which on an index grows by and by.
 const LARGE_INDEX: usize = 1 << 15;
+/// Entries that are copied, or entered into an index, between two checkpoints.
+const PIECE: u32 = 16 << 10;
 /// Positions that each insertion enters into the new index of a growing table.
 const MOVED_AT_ONCE: u32 = 8;
 
@@ -737,42 +739,59 @@ impl Table {
         self.value_ptr(self.len.get() - 1)
     }
 
-    /// Makes the table a hashed one.
+    /// Makes a packed or direct table a hashed one. What fails leaves it as it was.
     #[cold]
     #[inline(never)]
     fn turn_hashed(&self, heap: &Heap) -> Result<(), Raise> {
-        match self.mode.get() {
-            Mode::Packed if self.len.get() as usize > LINEAR => {
-                return self.make_index(heap, self.len.get() as usize + 1, None);
-            }
-            Mode::Direct => {
-                // As many slots are in use as there are entries.
-                if self.len.get() > self.mask.get() / 8 {
-                    self.clear_index();
-                } else {
-                    self.each_position(|_, key| self.set_slot(self.direct_slot(key.payload), EMPTY));
-                }
-            }
-            Mode::Packed | Mode::Hashed | Mode::Growing => {}
+        let is_large = self.len.get() as usize > LINEAR;
+        if self.mode.get() == Mode::Packed && is_large {
+            return self.make_index(heap, self.len.get() as usize + 1, None);
         }
-        self.compute_hashes();
-        if self.len.get() as usize > LINEAR {
-            self.enter_all();
+        self.compute_hashes(heap)?;
+        let was_direct = self.mode.get() == Mode::Direct;
+        if was_direct {
+            // As many slots are in use as there are entries.
+            if self.len.get() > self.mask.get() / 8 {
+                self.clear_index();
+            } else {
+                self.each_position(|_, key| self.set_slot(self.direct_slot(key.payload), EMPTY));
+            }
+        }
+        if is_large && let Err(raise) = self.enter_hashed(heap) {
+            if was_direct {
+                self.enter_all();
+            }
+            return Err(raise);
+        }
+        self.mode.set(Mode::Hashed);
+        Ok(())
+    }
+
+    /// Sets the hashes of a table that has none, with checkpoints; its mode stays, in which nothing reads them.
+    fn compute_hashes(&self, heap: &Heap) -> Result<(), Raise> {
+        if self.mode.get() == Mode::Hashed {
+            return Ok(());
+        }
+        for position in 0..self.len.get() {
+            look_at(heap, position)?;
+            // What is no int is a tombstone, which only needs some hash.
+            let hash = int_hash(self.secret, self.key(position).payload.cast_signed());
+            // SAFETY: positions below `len` are initialised.
+            unsafe { (*self.key_at(position)).hash = hash };
         }
         Ok(())
     }
 
-    /// Sets the hashes of a table that had none, and its mode.
-    fn compute_hashes(&self) {
-        if self.mode.get() != Mode::Hashed {
-            for position in 0..self.len.get() {
-                // What is no int is a tombstone, which only needs some hash.
-                let hash = int_hash(self.secret, self.key(position).payload.cast_signed());
-                // SAFETY: positions below `len` are initialised.
-                unsafe { (*self.key_at(position)).hash = hash };
+    /// Enters all positions by their hashes into the index, which is empty, with checkpoints. What fails leaves it empty.
+    fn enter_hashed(&self, heap: &Heap) -> Result<(), Raise> {
+        for position in 0..self.len.get() {
+            if let Err(raise) = look_at(heap, position) {
+                self.clear_index();
+                return Err(raise);
             }
-            self.mode.set(Mode::Hashed);
+            self.enter(self.key(position).hash, position);
         }
+        Ok(())
     }
 
     /// The first key of a direct index of `slots` slots for the entries and this key, if all would fit.
@@ -952,16 +971,41 @@ impl Table {
         if doubles && slots > LARGE_INDEX && origin.is_none() {
             return self.begin_growing(heap, slots);
         }
-        self.take_index(heap, slots)?;
-        match origin {
-            Some(origin) => {
-                self.origin.set(origin);
-                self.mode.set(Mode::Direct);
-            }
-            None => self.compute_hashes(),
+        if let Some(origin) = origin {
+            self.take_index(heap, slots)?;
+            self.origin.set(origin);
+            self.mode.set(Mode::Direct);
+            self.enter_all();
+            return Ok(());
         }
-        self.enter_all();
+        self.compute_hashes(heap)?;
+        self.hash_into(heap, slots)?;
+        self.mode.set(Mode::Hashed);
         Ok(())
+    }
+
+    /// Enters all positions by their hashes into an empty index of so many slots, which takes the place of one that is
+    /// smaller. What fails leaves the table as it was.
+    fn hash_into(&self, heap: &Heap, slots: usize) -> Result<(), Raise> {
+        debug_assert!(self.old_index.get().is_null());
+        let (old, old_mask, old_bytes) = (self.index.get(), self.mask.get(), self.index_bytes());
+        if slots - 1 <= old_mask as usize {
+            return self.enter_hashed(heap);
+        }
+        self.index.set(new_index(heap, slots)?);
+        self.mask.set((slots - 1) as u32);
+        let result = self.enter_hashed(heap);
+        let (unused, bytes) = if result.is_ok() {
+            (old, old_bytes)
+        } else {
+            (self.index.replace(old), slots * size_of::<u32>())
+        };
+        if result.is_err() {
+            self.mask.set(old_mask);
+        }
+        // SAFETY: the index came from `Memory` with this size, and is forgotten.
+        unsafe { Memory::free(heap.inner(), unused.cast(), bytes) };
+        result
     }
 
     /// Takes memory for an empty index of so many slots, unless there is an index of that size, which is then not in
@@ -1063,6 +1107,7 @@ impl Table {
             unsafe { copy.index.get().copy_from_nonoverlapping(self.index.get(), slots) };
         }
         for position in 0..len {
+            look_at(heap, position)?;
             let key = *self.key(position);
             // SAFETY: room for `len` entries was made; live ones get counts of their own.
             unsafe {
@@ -1181,6 +1226,16 @@ impl Table {
             Memory::free(heap, self.entries.get().cast(), bytes);
         };
         false
+    }
+}
+
+/// A checkpoint at every [`PIECE`] of positions, whose work was counted with the memory that they are in.
+#[inline]
+fn look_at(heap: &Heap, position: u32) -> Result<(), Raise> {
+    if position % PIECE == PIECE - 1 {
+        heap.look_again()
+    } else {
+        Ok(())
     }
 }
 

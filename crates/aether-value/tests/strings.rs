@@ -3,8 +3,8 @@
 
 mod common;
 
-use aether_value::{Heap, Rc, Str, StrBuilder};
-use common::{heap, limited};
+use aether_value::{Heap, Rc, Str, StrBuilder, Value};
+use common::{heap, limited, text};
 use proptest::prelude::*;
 
 fn check(heap: &Heap, text: &str) {
@@ -272,4 +272,40 @@ fn looking_ends_when_nothing_is_found_and_begins_again() {
         .map(|n| heap.string(&format!("w{}", n % 9)).unwrap())
         .collect();
     assert!(Rc::ptr_eq(&later[19_999], &later[19_990]));
+}
+
+#[test]
+fn huge_texts_are_told_apart_as_keys() {
+    let heap = &heap();
+    let mut bytes = vec![b'a'; 17 << 20];
+    let first = text(heap, std::str::from_utf8(&bytes).unwrap());
+    let same = text(heap, std::str::from_utf8(&bytes).unwrap());
+    let shorter = text(heap, std::str::from_utf8(&bytes[1..]).unwrap());
+    // Between two samples of the hash, in the first one, in the last byte; and a length of its own.
+    let others: Vec<Value> = [6_000, 0, (17 << 20) - 1]
+        .into_iter()
+        .map(|at| {
+            bytes[at] = b'b';
+            let other = text(heap, std::str::from_utf8(&bytes).unwrap());
+            bytes[at] = b'a';
+            other
+        })
+        .chain([shorter])
+        .collect();
+    let dict = heap.dict().unwrap();
+    dict.insert(first, Value::Int(-1)).unwrap();
+    for (number, other) in others.iter().enumerate() {
+        assert!(dict.get(other).is_none());
+        assert!(
+            dict.insert(other.clone(), Value::Int(number as i64))
+                .unwrap()
+                .is_none()
+        );
+    }
+    assert!(matches!(dict.get_value(&same), Some(Value::Int(found)) if found == -1));
+    for (number, other) in others.iter().enumerate() {
+        assert!(matches!(dict.get_value(other), Some(Value::Int(found)) if found == number as i64));
+    }
+    assert!(dict.remove(&same).unwrap().is_some());
+    assert_eq!(dict.len(), others.len());
 }

@@ -489,6 +489,7 @@ impl Vm {
         if let Some(limit) = self.limits.steps
             && self.steps - self.steps_before > limit
         {
+            self.heap.put_off_deaths();
             return Err(Oversight::step_limit(limit));
         }
         self.inform_overseer();
@@ -542,6 +543,8 @@ impl Vm {
 
     /// A call of the host begins: it has its own steps, and no interruption yet.
     pub(crate) fn begin_host_call(&mut self) {
+        // What the last call left because it was over its limits; it is none of this one's time.
+        self.heap.release_rest();
         self.steps = self.total_steps();
         self.heap.take_work();
         self.quantum = if self.heap.forced_slices() > 0 {
@@ -601,6 +604,7 @@ impl Vm {
     pub(super) fn check_deadline(&mut self) -> Result<(), Raise> {
         match self.deadline {
             Some(deadline) if self.host.monotonic() >= deadline => {
+                self.heap.put_off_deaths();
                 Err(Oversight::time_limit(self.limits.time.unwrap_or_default()))
             }
             _ => Ok(()),

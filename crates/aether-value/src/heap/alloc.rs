@@ -502,6 +502,13 @@ impl Inner {
     #[cold]
     #[inline(never)]
     unsafe fn free_large(&self, object: NonNull<Header>, class: u8) {
+        if class != EMBEDDED {
+            // SAFETY: a large object of this heap, by the caller's promise.
+            let (memory, units) = unsafe { (object.byte_sub(PREFIX), prefix(object).units) };
+            if self.puts_off_object(object, memory.cast(), units as usize * STEP) {
+                return;
+            }
+        }
         self.freed.set(self.freed.get() + 1);
         if class == EMBEDDED {
             return;

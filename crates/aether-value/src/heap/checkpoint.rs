@@ -7,13 +7,14 @@
 //! Invariants
 //! - A checkpoint that fails has changed nothing; the operation ends with its error.
 //! - Without an overseer, checkpoints only count.
+//! - A limit that is found exceeded puts deaths off; see `put_off`.
 //!
 //! Not here: what the limits are; the evaluator's own loops, which tick.
 
 use std::convert::Infallible;
 
 use super::Heap;
-use crate::Raise;
+use crate::{ErrorKind, Raise};
 
 /// Units of work between two looks.
 pub(super) const LOOK: u64 = 1 << 14;
@@ -100,9 +101,15 @@ impl Heap {
         let inner = self.inner();
         let work = inner.work.get();
         inner.next_look.set(work.saturating_add(LOOK));
-        match &*inner.overseer.borrow() {
+        let answer = match &*inner.overseer.borrow() {
             Some(overseer) => overseer.look(work),
             None => Ok(()),
+        };
+        if let Err(raise) = &answer
+            && matches!(raise.kind(), ErrorKind::StepLimit | ErrorKind::TimeLimit)
+        {
+            self.put_off_deaths();
         }
+        answer
     }
 }

@@ -388,6 +388,7 @@ impl Heap {
     }
 
     fn pass(&self, find: impl FnOnce(&Inner) -> (Vec<NonNull<Header>>, Scope)) -> CollectStats {
+        self.release_rest();
         if self.inner().draining.get() || self.inner().collecting.get() {
             return CollectStats::default();
         }
@@ -541,6 +542,10 @@ unsafe fn reach(child: NonNull<Header>, objects: &mut Vec<NonNull<Header>>) {
 impl Inner {
     /// A pass because the budget is used up; whether it freed anything.
     pub(super) fn collect_for_budget(&self) -> bool {
+        if self.is_putting_off() {
+            self.release_rest();
+            return true;
+        }
         if self.draining.get() || self.collecting.get() {
             return false;
         }

@@ -188,6 +188,7 @@ impl Heap {
 
     /// Has no pass under way, for what reads counts or walks all objects.
     pub(super) fn settle(&self) {
+        self.release_rest();
         let inner = self.inner();
         if inner.phase.get() == Phase::Idle || inner.draining.get() || inner.collecting.get() {
             return;

@@ -149,6 +149,10 @@ impl Memory {
         let Some(memory) = NonNull::new(memory) else {
             return;
         };
+        // SAFETY: the caller's promise.
+        if unsafe { heap.puts_off_block(memory, bytes) } {
+            return;
+        }
         heap.count_freed_outside(bytes);
         heap.discharge(bytes);
         if heap.is_watched() {

@@ -28,6 +28,7 @@ mod inspect;
 mod intern;
 mod mark;
 mod memory;
+mod put_off;
 mod recent;
 mod release;
 mod resident;
@@ -128,6 +129,9 @@ pub(crate) struct Inner {
     queue_head: Cell<*mut Header>,
     queue_last: Cell<*mut Header>,
     draining: Cell<bool>,
+    /// Whether the list is left as it is; see `put_off`.
+    deaths: Cell<put_off::Deaths>,
+    waiting: Exclusive<put_off::Waiting>,
     limit: Cell<usize>,
     /// The limit from outside, which the one in force does not exceed.
     given_limit: Cell<usize>,
@@ -246,6 +250,8 @@ impl Heap {
             queue_head: Cell::new(std::ptr::null_mut()),
             queue_last: Cell::new(std::ptr::null_mut()),
             draining: Cell::new(false),
+            deaths: Cell::new(put_off::Deaths::Due),
+            waiting: Exclusive::new(put_off::Waiting::default()),
             limit: Cell::new(account::NO_LIMIT),
             given_limit: Cell::new(account::NO_LIMIT),
             reserve_holder: Cell::new(std::ptr::null()),
@@ -497,6 +503,7 @@ impl Heap {
     /// Prepares the end of the engine: lets go of shared strings and names, then collects every cycle. What lives
     /// afterwards is held from outside.
     pub fn teardown(&self) {
+        self.release_rest();
         self.release_shared();
         loop {
             let finalizers = self.inner().finalizers.take();
@@ -541,6 +548,7 @@ impl Drop for Heap {
             inner.handles.set(inner.handles.get() - 1);
             return;
         }
+        self.release_rest();
         // The last handle: the shared things go while the handle still protects the record.
         self.release_shared();
         if self.live_objects() > 0 {

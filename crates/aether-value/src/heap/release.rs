@@ -13,6 +13,8 @@
 //! - The list is empty when the outermost release returns.
 //! - Of many items of a collection, instances that hold no containers die at once, without passing through the list:
 //!   their end shows nowhere else.
+//! - Once the program is over its limits (`heap/put_off.rs`), the list is left as it is, with `draining` set, so that
+//!   what dies from then on joins it. The items of a large collection may then have been released in part.
 //! - Dropping a [`crate::Native`] runs host code, which may release more values; they join the list.
 #![expect(unsafe_code, reason = "tears objects down by kind")]
 
@@ -27,6 +29,9 @@ use crate::{
 use super::candidate::is_trapped;
 use super::header::STICKY;
 use super::{Header, Inner, alloc, flag};
+
+/// Objects that die, or items that are released, between two looks at the limits.
+const BATCH: usize = 1 << 12;
 
 /// The count of `object` just went to zero, or it is stuck.
 ///
@@ -86,7 +91,8 @@ pub(crate) unsafe fn count_reached_zero(object: NonNull<Header>) {
     }
 }
 
-/// Empties the work list and ends the draining; frees the record itself if nothing needs it any more.
+/// Empties the work list and ends the draining; frees the record itself if nothing needs it any more. A list that is put
+/// off stays.
 ///
 /// # Safety
 /// The record is alive and `draining` is set by the caller.
@@ -94,11 +100,17 @@ pub(super) unsafe fn finish(heap: NonNull<Inner>) {
     // SAFETY: the record lives until the orphan check.
     unsafe {
         let inner = heap.as_ref();
-        while let Some(object) = inner.dequeue() {
-            inner.tear_down(object);
+        while !inner.is_putting_off() {
+            for _ in 0..BATCH {
+                let Some(object) = inner.dequeue() else {
+                    inner.draining.set(false);
+                    free_if_unused(heap);
+                    return;
+                };
+                inner.tear_down(object);
+            }
+            inner.look_at_limits();
         }
-        inner.draining.set(false);
-        free_if_unused(heap);
     }
 }
 
@@ -164,10 +176,11 @@ impl Inner {
         unsafe {
             let header = object.as_ref();
             let shape = header.count.get();
-            if header.kind == tag::INSTANCE {
-                self.release_instance(object, shape);
-            } else {
-                self.release_contents(object, shape);
+            match header.kind {
+                tag::INSTANCE => self.release_instance(object, shape),
+                tag::BUFFER => return self.tear_down_buffer(object, shape as usize),
+                tag::TABLE => return self.tear_down_table(object),
+                _ => self.release_contents(object, shape),
             }
             self.free(object);
         }
@@ -204,13 +217,68 @@ impl Inner {
         header.count.get() == 1 && !header.has(has_to_pass) && self.draining.get()
     }
 
-    /// Gives back what a table holds, then its memory.
+    /// Gives back what a table holds, then its memory; of a large one perhaps a part, while the table joins the list.
     #[inline(always)]
     unsafe fn tear_down_table(&self, table: NonNull<Header>) {
         // SAFETY: the table is dead and its contents intact.
         unsafe {
-            table.cast::<Table>().as_ref().release_entries(self);
+            let entries = table.cast::<Table>().as_ref();
+            if entries.span() > BATCH {
+                return self.tear_down_large_table(table);
+            }
+            entries.release_entries(self);
             self.free(table);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    unsafe fn tear_down_large_table(&self, table: NonNull<Header>) {
+        // SAFETY: as above; a table knows which entries are left.
+        unsafe {
+            while table.cast::<Table>().as_ref().release_some(self, BATCH) {
+                self.look_at_limits();
+                if self.is_putting_off() {
+                    return self.enqueue(table);
+                }
+            }
+            self.free(table);
+        }
+    }
+
+    /// The same for a buffer of `count` items.
+    #[inline(always)]
+    unsafe fn tear_down_buffer(&self, buffer: NonNull<Header>, count: usize) {
+        // SAFETY: the buffer is dead and its items intact.
+        unsafe {
+            if count > BATCH {
+                return self.tear_down_large_buffer(buffer, count);
+            }
+            self.release_items(buffer.cast::<Buffer>().as_ref().items_ptr(), count);
+            self.free(buffer);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    unsafe fn tear_down_large_buffer(&self, buffer: NonNull<Header>, count: usize) {
+        // SAFETY: as above; the items below `from` have been released.
+        unsafe {
+            let items = buffer.cast::<Buffer>().as_ref().items_ptr();
+            let mut from = self.take_progress(buffer);
+            while from < count {
+                let part = BATCH.min(count - from);
+                self.release_part_of_items(items.add(from), part, (*items).tag);
+                from += part;
+                self.look_at_limits();
+                if from < count && self.is_putting_off() {
+                    self.keep_progress(buffer, from);
+                    // Its length goes the way of every object's shape.
+                    buffer.as_ref().shape.set(count as u32);
+                    return self.enqueue(buffer);
+                }
+            }
+            self.free(buffer);
         }
     }
 
@@ -229,10 +297,7 @@ impl Inner {
                         .buffer_header()
                         .filter(|&buffer| self.is_last_reference(buffer))
                     {
-                        Some(buffer) => {
-                            self.release_items(buffer.cast::<Buffer>().as_ref().items_ptr(), array.len());
-                            self.free(buffer);
-                        }
+                        Some(buffer) => self.tear_down_buffer(buffer, array.len()),
                         None if array.is_inline() => release_raws(array.items().cast_mut(), array.len()),
                         None => array.release_items(),
                     }
@@ -297,7 +362,19 @@ impl Inner {
         const MANY: usize = 32;
         // SAFETY: the caller's collection owns a count for each item.
         unsafe {
-            if count < MANY || (*items).tag != tag::INSTANCE {
+            if count < MANY {
+                return release_raws(items, count);
+            }
+            self.release_part_of_items(items, count, (*items).tag);
+        }
+    }
+
+    /// Releases some of many items, of which the first has this tag.
+    #[inline]
+    unsafe fn release_part_of_items(&self, items: *mut Raw, count: usize, first: u8) {
+        // SAFETY: as above.
+        unsafe {
+            if first != tag::INSTANCE {
                 return release_raws(items, count);
             }
             for index in 0..count {

@@ -14,6 +14,7 @@ mod index;
 
 use std::cell::Cell;
 use std::cmp::Ordering;
+use std::hash::{BuildHasher, Hasher};
 use std::ptr::NonNull;
 
 use crate::heap::{Checked, Pace, ToTheEnd, WORK_BYTES, growth_steps};
@@ -42,6 +43,13 @@ const LONG: usize = 1024;
 
 /// Bytes that are compared between two checkpoints.
 const PIECE: usize = 64 << 10;
+
+/// Bytes from which on a text is huge: its hash is one of samples.
+const HUGE: usize = 16 << 20;
+/// Samples of a huge text, spread over it, and one more at its end.
+const SAMPLES: usize = 1 << 10;
+/// Bytes of a sample.
+const SAMPLE: usize = 4 << 10;
 
 /// Bytes that are copied, or looked through, between two checkpoints.
 const COPIED: usize = 1 << 20;
@@ -130,9 +138,24 @@ impl Str {
         hash
     }
 
-    /// The hash that a string with this text has.
+    /// The hash that a string with this text has. Of a huge text, samples: finding it as a key would take as long as
+    /// reading it, which no limit could interrupt. Texts that differ only between the samples are told apart by comparing
+    /// them, and there is not memory for many of them.
     pub fn hash_text(heap: &Heap, text: &str) -> u32 {
-        crate::hash::fold(heap.hasher().hash_one(text.as_bytes()))
+        let bytes = text.as_bytes();
+        let hash = if bytes.len() < HUGE {
+            heap.hasher().hash_one(bytes)
+        } else {
+            let mut hasher = heap.hasher().build_hasher();
+            hasher.write_usize(bytes.len());
+            let step = (bytes.len() - SAMPLE) / (SAMPLES - 1);
+            for sample in 0..SAMPLES {
+                hasher.write(&bytes[sample * step..][..SAMPLE]);
+            }
+            hasher.write(&bytes[bytes.len() - SAMPLE..]);
+            hasher.finish()
+        };
+        crate::hash::fold(hash)
     }
 
     /// Equality of texts: the same object, or the same bytes.
