@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the three programs one after the other with a directory for their files; the first argument is the binary.
+# Runs the programs one after the other with a directory for their files; the first argument is the binary.
 set -e
 here=$(dirname "$0")
 files=$(mktemp -d)
@@ -8,4 +8,11 @@ uptime
 echo aether && "${1:-target/release/aether}" "$here/workers.ae" "$files"
 echo multiprocessing && python3 "$here/workers.py" "$files"
 echo worker_threads && node "$here/workers.mjs" "$files"
+for lua in lua5.4 luajit; do
+    if "$lua" -e 'require "cqueues"; require "cjson"' 2>/dev/null; then
+        echo "cqueues in $lua" && "$lua" "$here/workers.lua" "$files"
+    else
+        echo "no cqueues in $lua: apt-get install $lua lua-cqueues lua-cjson"
+    fi
+done
 uptime
