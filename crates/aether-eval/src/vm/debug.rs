@@ -205,6 +205,10 @@ impl Vm {
         if self.is_profiling() {
             self.record_profile();
         }
+        if self.debug.is_none() {
+            // A profile is recorded, and nobody asks for the place.
+            return Ok(());
+        }
         let Some((position, begins)) = self.position() else {
             return Ok(());
         };
