@@ -1,7 +1,8 @@
 //! The module `parallel`: the work on the items of an array, divided among workers.
 //!
-//! Items go in chunks, several for each worker, so that one that is slow does not hold up the rest. What is divided and
-//! joined again is written in the language.
+//! Items go in chunks, several for each worker, so that one that is slow does not hold up the rest. Towards the end they
+//! become smaller, so that workers end together ([`Division::bounds`]). What is divided and joined again is written in
+//! the language.
 //!
 //! Where nobody can tell, the work is tried here first, for about as long as starting workers takes ([`Ctx::begin_trial`]).
 //! A trial that fails has done nothing, and workers do all of it.
@@ -21,8 +22,11 @@ use crate::arguments::{Options, array, object, permit, receiver};
 
 const OPTIONS: &[&str] = &["workers", "chunk", "progress"];
 
-/// Chunks for each worker, unless their size is given.
+/// Chunks for each worker of the items that are left, unless their size is given.
 const CHUNKS: usize = 4;
+
+/// Chunks for each worker if all were as small as the smallest: each costs some 20 µs.
+const MOST_CHUNKS: usize = 32;
 
 /// What each function does with the items.
 #[derive(Clone, Copy)]
@@ -126,7 +130,10 @@ fn cores() -> usize {
 /// How the items are divided.
 struct Division {
     workers: usize,
+    /// Items of the first chunk.
     chunk: usize,
+    /// Whether chunks have that size because the caller said so.
+    is_given: bool,
     progress: Value,
 }
 
@@ -143,7 +150,7 @@ impl Division {
                 .ok_or_else(|| Raise::operation(&format!("{key} must be at least 1"))),
         };
         let workers = positive("workers", cores())?;
-        let chunk = positive("chunk", count.div_ceil(workers * CHUNKS).max(1))?;
+        let chunk = positive("chunk", share(count, workers.saturating_mul(CHUNKS)))?;
         let progress = options.get("progress").unwrap_or(Value::Null);
         if !progress.is_null() && !progress.is_callable() {
             return Err(Raise::not_callable(&progress.type_name()));
@@ -151,9 +158,41 @@ impl Division {
         Ok(Self {
             workers,
             chunk,
+            is_given: options.int("chunk")?.is_some(),
             progress,
         })
     }
+
+    /// Where chunks begin, and the end of the last.
+    ///
+    /// A chunk is a share of the items that are left, but no smaller than some. So the first are large enough to cost
+    /// little, and at the end no worker has much to do when the others have nothing left. A reduction's chunks are all
+    /// alike, since its result may depend on where they begin.
+    ///
+    /// Source: Polychronopoulos and Kuck, "Guided Self-Scheduling" (1987).
+    fn bounds(&self, ctx: &mut Ctx<'_>, count: usize, kind: Loop) -> Result<Value, Raise> {
+        let is_even = self.is_given || kind.initial.is_some();
+        let least = share(count, self.workers.saturating_mul(MOST_CHUNKS));
+        let bounds = ctx.heap().array(0)?;
+        bounds.push(Value::Int(0))?;
+        let mut at = 0;
+        while at < count {
+            let left = count - at;
+            let chunk = if is_even {
+                self.chunk
+            } else {
+                share(left, self.workers.saturating_mul(CHUNKS)).max(least)
+            };
+            at += chunk.min(left);
+            bounds.push(Value::Int(at as i64))?;
+        }
+        Ok(Value::Array(bounds))
+    }
+}
+
+/// Items for each of so many parts: at least one.
+fn share(items: usize, parts: usize) -> usize {
+    items.div_ceil(parts).max(1)
 }
 
 /// Calls a function of the library.
@@ -208,18 +247,14 @@ fn as_sent(ctx: &mut Ctx<'_>, value: Value) -> Result<Option<Value>, Raise> {
 
 /// Has workers do all of it: makes the pool, and calls the function of the library that divides the items.
 fn submit(ctx: &mut Ctx<'_>, slots: &mut [Value], division: Division, kind: Loop) -> Result<Step, Raise> {
+    let bounds = division.bounds(ctx, array(&slots[0])?.len(), kind)?;
     let pool = Rc::new(Pool::new(function(ctx, &slots[1])?, division.workers));
     let submit = Submit {
         pool,
         helper: kind.chunk,
     };
     let submit = Value::Native(ctx.heap().native(Box::new(submit))?);
-    let mut args = vec![
-        submit.clone(),
-        slots[0].clone(),
-        Value::Int(division.chunk as i64),
-        division.progress,
-    ];
+    let mut args = vec![submit.clone(), slots[0].clone(), bounds, division.progress];
     if let Some(initial) = kind.initial {
         args.extend([slots[1].clone(), slots[initial].clone()]);
     }
