@@ -6,6 +6,7 @@ files=$(mktemp -d)
 trap 'rm -r "$files"' EXIT
 uptime
 echo aether && "${1:-target/release/aether}" "$here/workers.ae" "$files"
+"${1:-target/release/aether}" "$here/crowd.ae"
 echo multiprocessing && python3 "$here/workers.py" "$files"
 echo worker_threads && node "$here/workers.mjs" "$files"
 for lua in lua5.4 luajit; do
