@@ -456,26 +456,28 @@ fn left_out(flow: &Flow, profile: &Profile) -> Vec<bool> {
     left_out
 }
 
-/// For each register, those that must not share its home.
+/// For each register, those that must not share its home: those that are live when a block begins in which it is live then,
+/// and those that are live when it is made. Two that are live at the same time anywhere are among these, since one was
+/// made, or the block began, when the other was live.
 fn interference(code: &Code, flow: &Flow, registers: usize) -> Vec<Registers> {
     let mut found = vec![Registers::default(); registers];
     let in_frame = |register: &usize| *register < registers;
-    let mut word = 0;
-    while word < code.words.len() {
-        let (before, after) = (flow.live_in[word], flow.live_out[word]);
-        for live in [before, after] {
-            for register in live.iter().filter(in_frame) {
-                found[register].extend(&live);
+    for block in &flow.blocks {
+        let live = flow.live_in[block.start];
+        for register in live.iter().filter(in_frame) {
+            found[register].extend(&live);
+        }
+        let mut word = block.start;
+        while word < block.end {
+            let (made, after) = (clobbers(code, word), flow.live_out[word]);
+            for register in made.iter().filter(in_frame) {
+                found[register].extend(&after);
             }
+            for register in after.iter().filter(in_frame) {
+                found[register].extend(&made);
+            }
+            word += Op::of(code.words[word]).first().words();
         }
-        let made = clobbers(code, word);
-        for register in made.iter().filter(in_frame) {
-            found[register].extend(&after);
-        }
-        for register in after.iter().filter(in_frame) {
-            found[register].extend(&made);
-        }
-        word += Op::of(code.words[word]).first().words();
     }
     found
 }

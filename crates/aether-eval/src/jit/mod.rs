@@ -133,6 +133,8 @@ pub(crate) struct Jit {
     /// The function for which the profile under way is made.
     profiled: *const Code,
     profiles: AHashMap<*const Code, Profile>,
+    /// The one that was written to last while they are recorded; it is not among the others then.
+    recorded: Option<(*const Code, Profile)>,
     units: AHashMap<*const Code, Box<Unit>>,
     /// Functions that wait to be compiled.
     waiting: VecDeque<*const Code>,
@@ -188,6 +190,7 @@ impl Jit {
             samples: AHashMap::default(),
             profiled: std::ptr::null(),
             profiles: AHashMap::default(),
+            recorded: None,
             units: AHashMap::default(),
             waiting: VecDeque::new(),
             compilation: None,
@@ -315,7 +318,7 @@ impl Jit {
         unsafe {
             if let Some(previous) = self.previous.take() {
                 if previous.base == base && previous.code == std::ptr::from_ref(code) {
-                    if let Some(profile) = self.profiles.get_mut(&previous.code) {
+                    if let Some(profile) = self.recorded(previous.code) {
                         profile.record_result(code, previous.word, base);
                     }
                 } else if base > previous.base {
@@ -326,14 +329,14 @@ impl Jit {
                     }
                     if let Some(call) = self.calls.pop_if(|call| call.base == base)
                         && call.code == std::ptr::from_ref(code)
-                        && let Some(profile) = self.profiles.get_mut(&call.code)
+                        && let Some(profile) = self.recorded(call.code)
                     {
                         profile.record_result(code, call.word, base);
                     }
                 }
             }
             let key = std::ptr::from_ref(code);
-            if !self.profiles.contains_key(&key) {
+            if self.recorded(key).is_none() {
                 if self.units.get(&key).is_some_and(|unit| unit.is_given_up) {
                     return self.profiling == 0;
                 }
@@ -341,9 +344,10 @@ impl Jit {
                     self.give_up(code, CANNOT);
                     return self.profiling == 0;
                 };
-                self.profiles.insert(key, Profile::new(code, &leaders));
+                self.put_recorded_back();
+                self.recorded = Some((key, Profile::new(code, &leaders)));
             }
-            if let Some(profile) = self.profiles.get_mut(&key) {
+            if let Some(profile) = self.recorded(key) {
                 profile.record(code, word, base);
             }
             self.previous = Some(Previous {
@@ -355,10 +359,26 @@ impl Jit {
         self.profiling == 0
     }
 
+    /// The profile of a function, for recording.
+    #[inline]
+    fn recorded(&mut self, code: *const Code) -> Option<&mut Profile> {
+        if self.recorded.as_ref().is_none_or(|&(known, _)| known != code) {
+            let profile = self.profiles.remove(&code)?;
+            self.put_recorded_back();
+            self.recorded = Some((code, profile));
+        }
+        self.recorded.as_mut().map(|(_, profile)| profile)
+    }
+
+    fn put_recorded_back(&mut self) {
+        self.profiles.extend(self.recorded.take());
+    }
+
     /// Compiles what the profile has found to be worth it.
     pub(crate) fn compile_profiled(&mut self, machine: &MachineFacts) {
         let share = machine.limit.map_or(usize::MAX, |limit| limit / SHARE_OF_BUDGET);
         self.memory.set_limit(self.options.max_code.min(share));
+        self.put_recorded_back();
         self.profiling = 0;
         self.previous = None;
         self.calls.clear();
@@ -533,7 +553,8 @@ impl Jit {
         const CONTROL: usize = 1;
         let pointer = size_of::<*const Code>();
         let units: usize = self.units.values().map(|unit| unit.size()).sum();
-        let profiles: usize = self.profiles.values().map(Profile::size).sum();
+        let recorded = self.recorded.iter().map(|(_, profile)| profile);
+        let profiles: usize = self.profiles.values().chain(recorded).map(Profile::size).sum();
         // A table has room for eight entries where seven are told.
         let room = |capacity: usize| capacity + capacity / 7;
         size_of::<Self>()

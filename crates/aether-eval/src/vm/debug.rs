@@ -205,7 +205,7 @@ impl Vm {
         if self.is_profiling() {
             self.record_profile();
         }
-        if self.debug.is_none() {
+        if !self.is_debugged() {
             // A profile is recorded, and nobody asks for the place.
             return Ok(());
         }
