@@ -10,6 +10,7 @@ use aether_value::{
 };
 use std::cmp::Ordering;
 
+use super::native::operation;
 use super::{Vm, call};
 use crate::bytecode::{Op, fields};
 
@@ -77,7 +78,7 @@ impl Vm {
             if (*left).tag != tag::STRING || (*right).tag != tag::STRING {
                 return self.arithmetic(ip, base);
             }
-            let op = Op::of(*ip).first();
+            let op = operation(ip, base);
             let to = base.add(fields(*ip).0 as usize).cast::<Raw>();
             let left_dies = matches!(op, Op::AddB | Op::AddBC) || (op == Op::AddK && left == to);
             let (head, tail) = ((*left).object::<Str>(), (*right).object::<Str>());
@@ -120,7 +121,7 @@ impl Vm {
         // SAFETY: the operands are the instruction's registers and constants.
         unsafe {
             let word = *ip;
-            let op = Op::of(word).first();
+            let op = operation(ip, base);
             let (a, b, c) = fields(word);
             let register = |field: u16| base.add(field as usize).cast::<Raw>();
             let constant = |field: u16| self.constants.add(field as usize).cast_mut();

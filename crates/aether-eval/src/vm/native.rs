@@ -9,7 +9,7 @@ use aether_value::{Closure, Raise, Raw, Rc, Str};
 use super::unwind::{code_of, word_of};
 use super::{Flow, Vm, dispatch};
 use crate::bytecode::Op;
-use crate::jit::{Jit, native_stack, original};
+use crate::jit::{Jit, native_stack, operation_at, original};
 
 /// A word to which the machine is sent for the loop to end, so that the other one goes on.
 static SWITCH: u64 = Op::Enter as u64;
@@ -43,6 +43,21 @@ pub(crate) enum End {
     Run,
     /// An error.
     Raised(Raise),
+}
+
+/// The operation of an instruction, also where an `Enter` stands for it.
+///
+/// # Safety
+/// `ip` is an instruction of the frame at `base`.
+#[inline]
+pub(super) unsafe fn operation(ip: *mut u64, base: *mut u8) -> Op {
+    // SAFETY: the caller's promise.
+    let op = Op::of(unsafe { *ip }).first();
+    if op == Op::Enter {
+        // SAFETY: the same.
+        return unsafe { code_of(base) }.map_or(op, |code| operation_at(code, word_of(code, ip)).first());
+    }
+    op
 }
 
 impl Vm {

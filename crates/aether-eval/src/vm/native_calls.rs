@@ -13,6 +13,7 @@ use aether_value::{Array, Raise, Raw, Str, tag};
 
 use super::call::{self, take};
 use super::iterate::NextItem;
+use super::native::operation;
 use super::unwind::{code_of, word_of};
 use super::{Flow, Vm, member};
 use crate::bytecode::Op;
@@ -103,7 +104,7 @@ macro_rules! calls {
 /// Whether the function for an operation reads the operation from its word.
 pub(crate) fn reads_operation(op: Op) -> bool {
     let function = function_for(op);
-    let reads = [Op::Add, Op::Subtract, Op::JumpLess, Op::GetIndex];
+    let reads = [Op::JumpLess, Op::GetIndex];
     reads.into_iter().any(|other| function == function_for(other))
 }
 
@@ -204,7 +205,7 @@ pub(crate) fn function_for(op: Op) -> Option<usize> {
 
 calls! {
     fn add(vm, at) -> stays {
-        let (left, right) = match Op::of(*at.ip).first() {
+        let (left, right) = match operation(at.ip, at.base) {
             Op::AddK => (at.register(2), vm.constants.add(at.field(3) as usize).cast_mut()),
             Op::AddLeftK | Op::AddLeftKC => {
                 (vm.constants.add(at.field(2) as usize).cast_mut(), at.register(3))
