@@ -27,7 +27,7 @@ use std::ptr::NonNull;
 use crate::tag;
 
 use super::resident::Trimming;
-use super::segments::{Segments, discard, may_be_kept};
+use super::segments::{Segments, discard};
 use super::{Header, Inner, WORK_BYTES, flag};
 
 pub(super) const CHUNK: usize = 64 * 1024;
@@ -609,13 +609,11 @@ impl Inner {
         surplus() > 0
     }
 
-    /// Counts bytes that were given back to the allocator, and that it may keep.
+    /// Counts bytes that were given back to the allocator.
     #[inline]
     pub(super) fn count_freed_outside(&self, bytes: usize) {
-        if may_be_kept(bytes) {
-            self.outside_freed
-                .set(self.outside_freed.get().saturating_add(bytes));
-        }
+        self.outside_freed
+            .set(self.outside_freed.get().saturating_add(bytes));
     }
 
     /// Gives pages back in which no object lives, of `count` partly used chunks before the place `before`; where to go on.

@@ -12,7 +12,7 @@
 
 use super::account::NO_LIMIT;
 use super::alloc::{CHUNK, KEPT_CHUNKS};
-use super::segments::{CAN_DISCARD, trim_allocator, trim_allocator_if_worth};
+use super::segments::{CAN_DISCARD, trim_allocator};
 use super::{Heap, Inner};
 
 /// Bytes taken without a budget between two looks.
@@ -175,7 +175,9 @@ impl Inner {
                 }
             }
             Trimming::Allocator => {
-                trim_allocator_if_worth(self.outside_freed.replace(0));
+                if self.outside_freed.replace(0) > 0 {
+                    trim_allocator();
+                }
                 Trimming::Idle
             }
         };

@@ -14,9 +14,7 @@
 #![expect(unsafe_code, reason = "takes memory from the system")]
 
 use std::cell::Cell;
-use std::ops::RangeInclusive;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::alloc::{CHUNK, Chunk};
 
@@ -28,16 +26,6 @@ const KEPT: usize = 8;
 /// Bytes from which on the allocator takes a block from the system by itself.
 #[cfg(all(target_os = "linux", target_env = "gnu", not(miri)))]
 const LARGE_BLOCK: i32 = 2 << 20;
-/// Bytes from which on a block certainly goes back to the system when it is freed.
-static RETURNED: AtomicUsize = AtomicUsize::new(usize::MAX);
-/// What heaps must have freed, at least and at most, for the C library to be asked to give free memory back.
-const WORTH: RangeInclusive<usize> = 4 << 20..=256 << 20;
-/// Bytes that are touched for the first time in a nanosecond, about.
-const TOUCHED: usize = 8;
-/// Bytes that heaps have freed since then, and that the C library may keep.
-static FREED: AtomicUsize = AtomicUsize::new(0);
-/// How many they have to be.
-static ENOUGH: AtomicUsize = AtomicUsize::new(*WORTH.start());
 const ALL_FREE: u16 = ((1_u32 << CHUNKS) - 1) as u16;
 
 struct Segment {
@@ -203,49 +191,7 @@ pub fn tune_allocator() {
             mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
             mallopt(M_TRIM_THRESHOLD, 2 * LARGE_BLOCK);
         }
-        RETURNED.store(LARGE_BLOCK as usize, Ordering::Relaxed);
     }
-}
-
-/// Whether the allocator may keep a block of so many bytes when it is freed.
-#[inline]
-pub(super) fn may_be_kept(bytes: usize) -> bool {
-    bytes < RETURNED.load(Ordering::Relaxed)
-}
-
-/// Counts bytes that a heap has freed, and has the C library give free memory back if that is worth it.
-///
-/// The C library looks at every free block of the process, and asks the system about each that has a page, those
-/// included that went back before. Where there have been many workers this takes ten milliseconds, and interrupts the
-/// other cores a thousand times. So it is done again when more has been freed than could have been touched meanwhile.
-pub(super) fn trim_allocator_if_worth(bytes: usize) {
-    let freed = FREED.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
-    let is_enough = freed >= ENOUGH.load(Ordering::Relaxed);
-    let is_ours = || {
-        FREED
-            .compare_exchange(freed, 0, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok()
-    };
-    if is_enough && is_ours() {
-        let nanoseconds = trim_allocator_timed();
-        let touched = usize::try_from(nanoseconds).unwrap_or(usize::MAX);
-        let enough = touched
-            .saturating_mul(TOUCHED)
-            .clamp(*WORTH.start(), *WORTH.end());
-        ENOUGH.store(enough, Ordering::Relaxed);
-    }
-}
-
-/// The nanoseconds that [`trim_allocator`] took.
-fn trim_allocator_timed() -> u128 {
-    #[cfg(all(target_os = "linux", target_env = "gnu", not(miri)))]
-    {
-        let begun = std::time::Instant::now();
-        trim_allocator();
-        begun.elapsed().as_nanos()
-    }
-    #[cfg(not(all(target_os = "linux", target_env = "gnu", not(miri))))]
-    0
 }
 
 /// Has the C library give free memory back to the system, where it can.
