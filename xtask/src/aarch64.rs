@@ -26,15 +26,7 @@ const UNKNOWN_PROGRAMS: &str = "lib-e3-process/run-errors";
 /// Something cannot be built, or does what it does not do elsewhere.
 pub(crate) fn run(words: &[&str]) -> Result<(), String> {
     let (mut hot, mut only) = ("200", "");
-    let mut rest = words.iter();
-    while let Some(&word) = rest.next() {
-        let value = *rest.next().ok_or(format!("{word} requires a value"))?;
-        match word {
-            "--hot" => hot = value,
-            "--only" => only = value,
-            _ => return Err(format!("unknown option '{word}'")),
-        }
-    }
+    tools::read_options(words, &mut [("--hot", &mut hot), ("--only", &mut only)])?;
     if let Some(missing) = missing() {
         println!("aarch64: skipped: {missing}");
         return Ok(());

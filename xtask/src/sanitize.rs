@@ -24,16 +24,14 @@ const CASES: &str = "100";
 /// Something cannot be built, fails, touches what is not its own, or leaks.
 pub(crate) fn run(words: &[&str]) -> Result<(), String> {
     let (mut mutants, mut hot, mut budget) = ("20000", "100", "60");
-    let mut rest = words.iter();
-    while let Some(&word) = rest.next() {
-        let value = *rest.next().ok_or(format!("{word} requires a value"))?;
-        match word {
-            "--mutants" => mutants = value,
-            "--hot" => hot = value,
-            "--budget" => budget = value,
-            _ => return Err(format!("unknown option '{word}'")),
-        }
-    }
+    tools::read_options(
+        words,
+        &mut [
+            ("--mutants", &mut mutants),
+            ("--hot", &mut hot),
+            ("--budget", &mut budget),
+        ],
+    )?;
     if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         println!("sanitize: skipped: it needs Linux on x86-64");
         return Ok(());

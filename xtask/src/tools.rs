@@ -48,3 +48,19 @@ pub(crate) fn release_binary() -> Result<PathBuf, String> {
     run(cargo().args(["build", "--release", "--locked", "-p", "aether-cli"]))?;
     Ok(target_directory().join("release/aether"))
 }
+
+/// Reads options that each have a value into what they stand for.
+///
+/// # Errors
+/// One is not known, or has no value.
+pub(crate) fn read_options<'a>(words: &[&'a str], known: &mut [(&str, &mut &'a str)]) -> Result<(), String> {
+    let mut rest = words.iter();
+    while let Some(&word) = rest.next() {
+        let value = *rest.next().ok_or(format!("{word} requires a value"))?;
+        match known.iter_mut().find(|(name, _)| *name == word) {
+            Some((_, place)) => **place = value,
+            None => return Err(format!("unknown option '{word}'")),
+        }
+    }
+    Ok(())
+}

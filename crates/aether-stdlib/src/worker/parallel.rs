@@ -130,10 +130,8 @@ fn cores() -> usize {
 /// How the items are divided.
 struct Division {
     workers: usize,
-    /// Items of the first chunk.
-    chunk: usize,
-    /// Whether chunks have that size because the caller said so.
-    is_given: bool,
+    /// Items of a chunk, if the caller said so.
+    chunk: Option<usize>,
     progress: Value,
 }
 
@@ -141,16 +139,17 @@ impl Division {
     fn new(ctx: &mut Ctx<'_>, items: &Value, options: Option<&Value>) -> Result<Self, Raise> {
         permit(ctx, Permission::Worker, "worker")?;
         let options = Options::new(options, OPTIONS)?;
-        let count = array(items)?.len();
-        let positive = |key: &str, default: usize| match options.int(key)? {
-            None => Ok(default),
+        array(items)?;
+        let positive = |key: &str| match options.int(key)? {
+            None => Ok(None),
             Some(given) => usize::try_from(given)
                 .ok()
                 .filter(|&given| given > 0)
+                .map(Some)
                 .ok_or_else(|| Raise::operation(&format!("{key} must be at least 1"))),
         };
-        let workers = positive("workers", cores())?;
-        let chunk = positive("chunk", share(count, workers.saturating_mul(CHUNKS)))?;
+        let workers = positive("workers")?.unwrap_or_else(cores);
+        let chunk = positive("chunk")?;
         let progress = options.get("progress").unwrap_or(Value::Null);
         if !progress.is_null() && !progress.is_callable() {
             return Err(Raise::not_callable(&progress.type_name()));
@@ -158,9 +157,14 @@ impl Division {
         Ok(Self {
             workers,
             chunk,
-            is_given: options.int("chunk")?.is_some(),
             progress,
         })
+    }
+
+    /// Items of a chunk while so many are left.
+    fn share(&self, left: usize) -> usize {
+        self.chunk
+            .unwrap_or_else(|| share(left, self.workers.saturating_mul(CHUNKS)))
     }
 
     /// Where chunks begin, and the end of the last.
@@ -171,7 +175,8 @@ impl Division {
     ///
     /// Source: Polychronopoulos and Kuck, "Guided Self-Scheduling" (1987).
     fn bounds(&self, ctx: &mut Ctx<'_>, count: usize, kind: Loop) -> Result<Value, Raise> {
-        let is_even = self.is_given || kind.initial.is_some();
+        let is_even = self.chunk.is_some() || kind.initial.is_some();
+        let first = self.share(count);
         let least = share(count, self.workers.saturating_mul(MOST_CHUNKS));
         let bounds = ctx.heap().array(0)?;
         bounds.push(Value::Int(0))?;
@@ -179,9 +184,9 @@ impl Division {
         while at < count {
             let left = count - at;
             let chunk = if is_even {
-                self.chunk
+                first
             } else {
-                share(left, self.workers.saturating_mul(CHUNKS)).max(least)
+                self.share(left).max(least)
             };
             at += chunk.min(left);
             bounds.push(Value::Int(at as i64))?;
@@ -217,7 +222,7 @@ fn begin_trial(
     let items = array(&slots[0])?.snapshot()?;
     let mut args = vec![slots[0].clone(), slots[1].clone()];
     if kind.initial.is_some() {
-        args.push(Value::Int(division.chunk as i64));
+        args.push(Value::Int(division.share(items.as_slice().len()) as i64));
     }
     if !ctx.begin_trial(&slots[1], items.as_slice())? {
         return Ok(None);

@@ -263,8 +263,8 @@ impl Assembler {
         self.mem_op(None, true, &[alu_number(op) << 3 | 3], to.0, from, false);
     }
 
-    pub(in crate::jit) fn alu_imm(&mut self, op: Alu, to: Gpr, value: i32) {
-        self.rex(true, 0, to.0, false);
+    fn alu_imm_of(&mut self, op: Alu, wide: bool, to: Gpr, value: i32) {
+        self.rex(wide, 0, to.0, false);
         if let Ok(value) = i8::try_from(value) {
             self.byte(0x83);
             self.modrm_reg(alu_number(op), to.0);
@@ -274,41 +274,34 @@ impl Assembler {
             self.modrm_reg(alu_number(op), to.0);
             self.bytes(&value.to_le_bytes());
         }
+    }
+
+    fn alu_mem_imm_of(&mut self, op: Alu, wide: bool, to: Mem, value: i32) {
+        if let Ok(value) = i8::try_from(value) {
+            self.mem_op(None, wide, &[0x83], alu_number(op), to, false);
+            self.byte(value as u8);
+        } else {
+            self.mem_op(None, wide, &[0x81], alu_number(op), to, false);
+            self.bytes(&value.to_le_bytes());
+        }
+    }
+
+    pub(in crate::jit) fn alu_imm(&mut self, op: Alu, to: Gpr, value: i32) {
+        self.alu_imm_of(op, true, to, value);
     }
 
     /// The operation on 64 bits of memory.
     pub(in crate::jit) fn alu_mem_imm(&mut self, op: Alu, to: Mem, value: i32) {
-        if let Ok(value) = i8::try_from(value) {
-            self.mem_op(None, true, &[0x83], alu_number(op), to, false);
-            self.byte(value as u8);
-        } else {
-            self.mem_op(None, true, &[0x81], alu_number(op), to, false);
-            self.bytes(&value.to_le_bytes());
-        }
+        self.alu_mem_imm_of(op, true, to, value);
     }
 
     /// The operation on 32 bits of memory.
     pub(in crate::jit) fn alu32_mem_imm(&mut self, op: Alu, to: Mem, value: i32) {
-        if let Ok(value) = i8::try_from(value) {
-            self.mem_op(None, false, &[0x83], alu_number(op), to, false);
-            self.byte(value as u8);
-        } else {
-            self.mem_op(None, false, &[0x81], alu_number(op), to, false);
-            self.bytes(&value.to_le_bytes());
-        }
+        self.alu_mem_imm_of(op, false, to, value);
     }
 
     pub(in crate::jit) fn alu32_imm(&mut self, op: Alu, to: Gpr, value: i32) {
-        self.rex(false, 0, to.0, false);
-        if let Ok(value) = i8::try_from(value) {
-            self.byte(0x83);
-            self.modrm_reg(alu_number(op), to.0);
-            self.byte(value as u8);
-        } else {
-            self.byte(0x81);
-            self.modrm_reg(alu_number(op), to.0);
-            self.bytes(&value.to_le_bytes());
-        }
+        self.alu_imm_of(op, false, to, value);
     }
 
     /// The operation on 32 bits.
