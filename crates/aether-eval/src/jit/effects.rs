@@ -365,12 +365,12 @@ pub(super) fn reads(code: &Code, word: usize) -> Registers {
     }
 }
 
-/// Registers that the instruction at `word` gives a new value whatever happens, without a use of the old one.
+/// Registers that the instruction at `word` gives a new value whatever happens; it may read the old one.
 pub(super) fn kills(code: &Code, word: usize) -> Registers {
     let instruction = code.words[word];
     let op = Op::of(instruction).first();
     let (a, b, _) = fields(instruction);
-    let mut set = match op {
+    match op {
         _ if is_load(op) || is_unary(op) || is_binary(op) || is_left_constant(op) => Registers::of(&[a]),
         Op::Call
         | Op::CallTop
@@ -380,6 +380,7 @@ pub(super) fn kills(code: &Code, word: usize) -> Registers {
         | Op::CallMethod
         | Op::CallMethod1
         | Op::Push
+        // What the window holds besides is dead before the call.
         | Op::Len => Registers::from(a),
         Op::Closure | Op::Instance | Op::Array | Op::Concat | Op::Record => Registers::of(&[a]),
         Op::Drop => Registers::of(&[a]),
@@ -387,10 +388,7 @@ pub(super) fn kills(code: &Code, word: usize) -> Registers {
         Op::Drop3 => Registers::of(&[a, b, fields(instruction).2]),
         Op::Iterate => Registers::range(a, 3),
         _ => Registers::default(),
-    };
-    set.subtract(&reads(code, word));
-    // What a call's window holds besides is dead before it.
-    set
+    }
 }
 
 /// Registers that may hold something else after the instruction at `word` was executed by the interpreter.

@@ -146,16 +146,18 @@ impl Flow {
     }
 
     fn find_live(&mut self, code: &Code) {
-        let mut changed = true;
+        let (mut changed, mut is_first) = (true, true);
         while changed {
             changed = false;
             for index in (0..self.blocks.len()).rev() {
-                changed |= self.find_live_in_block(code, index);
+                changed |= self.find_live_in_block(code, index, is_first);
             }
+            is_first = false;
         }
     }
 
-    fn find_live_in_block(&mut self, code: &Code, index: usize) -> bool {
+    /// Answers whether more is live before the block than was known.
+    fn find_live_in_block(&mut self, code: &Code, index: usize, is_first: bool) -> bool {
         let block = &self.blocks[index];
         let (start, end, last) = (block.start, block.end, block.last);
         let mut live = Registers::default();
@@ -174,6 +176,10 @@ impl Flow {
                 }
             }
             _ => {}
+        }
+        // Nothing has changed behind it; what handlers read may have.
+        if !is_first && live == self.live_out[last] && code.handlers.is_empty() {
+            return false;
         }
         let mut starts = Vec::new();
         let mut word = start;

@@ -360,14 +360,21 @@ impl Jit {
     }
 
     /// The profile of a function, for recording.
-    #[inline]
+    #[inline(always)]
     fn recorded(&mut self, code: *const Code) -> Option<&mut Profile> {
         if self.recorded.as_ref().is_none_or(|&(known, _)| known != code) {
-            let profile = self.profiles.remove(&code)?;
-            self.put_recorded_back();
-            self.recorded = Some((code, profile));
+            self.turn_to(code)?;
         }
         self.recorded.as_mut().map(|(_, profile)| profile)
+    }
+
+    /// Takes the profile of another function out of the table.
+    #[inline(never)]
+    fn turn_to(&mut self, code: *const Code) -> Option<()> {
+        let profile = self.profiles.remove(&code)?;
+        self.put_recorded_back();
+        self.recorded = Some((code, profile));
+        Some(())
     }
 
     fn put_recorded_back(&mut self) {

@@ -6,6 +6,11 @@ use aether_value::{Closure, Code, Header, Raw, tag};
 use super::effects::{Successors, successors};
 use crate::bytecode::{Op, fields};
 
+/// Executions of a leader at each of which the registers are looked at; later on it is one in [`LEADER_INTERVAL`].
+const FIRST_AT_LEADER: u32 = 32;
+/// See [`FIRST_AT_LEADER`]. No multiple of a small number, so that no pattern of a loop is met at the same place always.
+const LEADER_INTERVAL: u32 = 7;
+
 /// Types that one place has been seen with.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seen {
@@ -90,6 +95,8 @@ pub(super) struct Site {
     pub(super) callee: Callee,
     /// Whether a call of a value ran functions alone.
     pub(super) only_functions: bool,
+    /// Which of the profile's leaders this is, from 1 on; 0 for none.
+    leader: u32,
 }
 
 /// What a call ran.
@@ -124,8 +131,14 @@ pub(super) struct Profile {
 impl Profile {
     pub(super) fn new(code: &Code, leaders: &[usize]) -> Self {
         let registers = code.registers as usize;
+        let mut sites = vec![Site::default(); code.words.len()];
+        for (number, &word) in (1..).zip(leaders) {
+            if let Some(site) = sites.get_mut(word) {
+                site.leader = number;
+            }
+        }
         Self {
-            sites: vec![Site::default(); code.words.len()],
+            sites,
             leaders: leaders
                 .iter()
                 .map(|&word| (word, vec![Seen::default(); registers]))
@@ -217,8 +230,11 @@ impl Profile {
             {
                 site.receiver.add(receiver);
             }
-            if let Ok(found) = self.leaders.binary_search_by_key(&word, |&(word, _)| word) {
-                for (index, seen) in self.leaders[found].1.iter_mut().enumerate() {
+            if site.leader != 0
+                && (site.count <= FIRST_AT_LEADER || site.count.is_multiple_of(LEADER_INTERVAL))
+                && let Some((_, registers)) = self.leaders.get_mut(site.leader as usize - 1)
+            {
+                for (index, seen) in registers.iter_mut().enumerate() {
                     seen.add(*base.cast::<Raw>().add(index));
                 }
             }

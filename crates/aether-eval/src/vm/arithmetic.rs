@@ -73,12 +73,43 @@ impl Vm {
         left: *mut Raw,
         right: *mut Raw,
     ) -> Result<(), Raise> {
+        // SAFETY: the caller's promise.
+        unsafe { self.add_texts(operation(ip, base), ip, base, left, right) }
+    }
+
+    /// The same where it is known which addition it is: machine code calls it for texts.
+    ///
+    /// # Safety
+    /// As [`Vm::add`]; `op` is the instruction's.
+    #[inline(never)]
+    pub(super) unsafe fn add_known(
+        &mut self,
+        op: Op,
+        ip: *mut u64,
+        base: *mut u8,
+        left: *mut Raw,
+        right: *mut Raw,
+    ) -> Result<(), Raise> {
+        // SAFETY: the caller's promise.
+        unsafe { self.add_texts(op, ip, base, left, right) }
+    }
+
+    /// # Safety
+    /// As [`Vm::add_known`].
+    #[inline(always)]
+    unsafe fn add_texts(
+        &mut self,
+        op: Op,
+        ip: *mut u64,
+        base: *mut u8,
+        left: *mut Raw,
+        right: *mut Raw,
+    ) -> Result<(), Raise> {
         // SAFETY: the operands are values; each count is moved or released once.
         unsafe {
             if (*left).tag != tag::STRING || (*right).tag != tag::STRING {
                 return self.arithmetic(ip, base);
             }
-            let op = operation(ip, base);
             let to = base.add(fields(*ip).0 as usize).cast::<Raw>();
             let left_dies = matches!(op, Op::AddB | Op::AddBC) || (op == Op::AddK && left == to);
             let (head, tail) = ((*left).object::<Str>(), (*right).object::<Str>());

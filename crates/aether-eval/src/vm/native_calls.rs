@@ -13,7 +13,6 @@ use aether_value::{Array, Raise, Raw, Str, tag};
 
 use super::call::{self, take};
 use super::iterate::NextItem;
-use super::native::operation;
 use super::unwind::{code_of, word_of};
 use super::{Flow, Vm, member};
 use crate::bytecode::Op;
@@ -46,6 +45,12 @@ impl At {
         unsafe { self.base.add(self.field(n) as usize).cast() }
     }
 
+    /// The constant that field `n` names.
+    unsafe fn constant(self, n: usize, vm: &Vm) -> *mut Raw {
+        // SAFETY: the caller's instruction has a constant in this field.
+        unsafe { vm.constants.add(self.field(n) as usize).cast_mut() }
+    }
+
     unsafe fn field(self, n: usize) -> u16 {
         // SAFETY: a word has four fields.
         unsafe { *self.ip.cast::<u16>().add(n) }
@@ -58,31 +63,41 @@ impl At {
 }
 
 /// Tells machine code how an instruction ended.
+#[inline(always)]
 fn answer(vm: &mut Vm, result: Result<Flow, Raise>) -> u64 {
-    match result {
-        Ok(Flow::Next) => NEXT,
-        Ok(Flow::Switched) => LEFT,
-        Ok(Flow::Exit) => {
-            vm.set_jit_end(None);
-            LEFT
-        }
-        Err(raise) => {
-            vm.set_jit_end(Some(raise));
-            LEFT
-        }
+    if matches!(result, Ok(Flow::Next)) {
+        NEXT
+    } else {
+        leaves(vm, result)
     }
 }
 
+/// Control goes on elsewhere.
+#[cold]
+#[inline(never)]
+fn leaves(vm: &mut Vm, result: Result<Flow, Raise>) -> u64 {
+    match result {
+        Ok(Flow::Next | Flow::Switched) => {}
+        Ok(Flow::Exit) => vm.set_jit_end(None),
+        Err(raise) => vm.set_jit_end(Some(raise)),
+    }
+    LEFT
+}
+
 /// The same for an instruction that stays in its frame.
+#[inline(always)]
 fn stays(vm: &mut Vm, result: Result<(), Raise>) -> u64 {
-    answer(vm, result.map(|()| Flow::Next))
+    match result {
+        Ok(()) => NEXT,
+        Err(raise) => leaves(vm, Err(raise)),
+    }
 }
 
 /// The same for a jump.
 fn jumps(vm: &mut Vm, result: Result<bool, Raise>) -> u64 {
     match result {
         Ok(taken) => u64::from(taken),
-        Err(raise) => answer(vm, Err(raise)),
+        Err(raise) => leaves(vm, Err(raise)),
     }
 }
 
@@ -111,7 +126,13 @@ pub(crate) fn reads_operation(op: Op) -> bool {
 /// The function that executes an operation, if there is one.
 pub(crate) fn function_for(op: Op) -> Option<usize> {
     let call: Call = match op {
-        Op::Add | Op::AddB | Op::AddC | Op::AddBC | Op::AddK | Op::AddLeftK | Op::AddLeftKC => add,
+        Op::Add => add,
+        Op::AddB => add_b,
+        Op::AddC => add_c,
+        Op::AddBC => add_bc,
+        Op::AddK => add_k,
+        Op::AddLeftK => add_left_k,
+        Op::AddLeftKC => add_left_kc,
         Op::AddI
         | Op::Subtract
         | Op::SubtractI
@@ -205,14 +226,31 @@ pub(crate) fn function_for(op: Op) -> Option<usize> {
 
 calls! {
     fn add(vm, at) -> stays {
-        let (left, right) = match operation(at.ip, at.base) {
-            Op::AddK => (at.register(2), vm.constants.add(at.field(3) as usize).cast_mut()),
-            Op::AddLeftK | Op::AddLeftKC => {
-                (vm.constants.add(at.field(2) as usize).cast_mut(), at.register(3))
-            }
-            _ => (at.register(2), at.register(3)),
-        };
-        vm.add(at.ip, at.base, left, right)
+        vm.add_known(Op::Add, at.ip, at.base, at.register(2), at.register(3))
+    }
+
+    fn add_b(vm, at) -> stays {
+        vm.add_known(Op::AddB, at.ip, at.base, at.register(2), at.register(3))
+    }
+
+    fn add_c(vm, at) -> stays {
+        vm.add_known(Op::AddC, at.ip, at.base, at.register(2), at.register(3))
+    }
+
+    fn add_bc(vm, at) -> stays {
+        vm.add_known(Op::AddBC, at.ip, at.base, at.register(2), at.register(3))
+    }
+
+    fn add_k(vm, at) -> stays {
+        vm.add_known(Op::AddK, at.ip, at.base, at.register(2), at.constant(3, vm))
+    }
+
+    fn add_left_k(vm, at) -> stays {
+        vm.add_known(Op::AddLeftK, at.ip, at.base, at.constant(2, vm), at.register(3))
+    }
+
+    fn add_left_kc(vm, at) -> stays {
+        vm.add_known(Op::AddLeftKC, at.ip, at.base, at.constant(2, vm), at.register(3))
     }
 
     fn arithmetic(vm, at) -> stays {
@@ -464,13 +502,11 @@ calls! {
     }
 
     fn jump_equal_constant(vm, at) -> jumps {
-        let right = vm.constants.add(at.field(2) as usize).cast_mut();
-        equals(vm, at, right)
+        equals(vm, at, at.constant(2, vm))
     }
 
     fn jump_not_equal_constant(vm, at) -> jumps {
-        let right = vm.constants.add(at.field(2) as usize).cast_mut();
-        equals(vm, at, right).map(|equal| !equal)
+        equals(vm, at, at.constant(2, vm)).map(|equal| !equal)
     }
 
     /// An order of two registers that are not two ints or two floats.
@@ -496,9 +532,9 @@ calls! {
     }
 
     fn jump_unless_literal(vm, at) -> jumps {
-        let (value, literal) = (at.register(1), vm.constants.add(at.field(2) as usize));
+        let (value, literal) = (at.register(1), at.constant(2, vm));
         if (*value).tag == (*literal).tag {
-            vm.equal(value, literal.cast_mut()).map(|equal| !equal)
+            vm.equal(value, literal).map(|equal| !equal)
         } else {
             Ok(true)
         }
@@ -616,7 +652,7 @@ fn turn(vm: &mut Vm, result: Result<NextItem, Raise>) -> u64 {
             LEFT
         }
         Ok(NextItem::Entered) => LEFT,
-        Err(raise) => answer(vm, Err(raise)),
+        Err(raise) => leaves(vm, Err(raise)),
     }
 }
 
