@@ -2,9 +2,10 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a failure is the test's")]
 
-use aether_tests::{Scratch, status_and_output};
+use aether_tests::{Scratch, binary, status_and_output};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 fn text(parts: (i32, &str, &str)) -> (i32, String, String) {
@@ -292,6 +293,19 @@ fn fmt_rewrites_and_checks() {
         scratch.run_with_input(&["fmt", "--width", "80", "-"], wrapped),
         text((0, long, ""))
     );
+}
+
+#[test]
+fn the_projects_own_programs_are_formatted() {
+    let repository = aether_tests::repository();
+    for folder in ["examples", "benches", "crates/aether-eval/src/builtins"] {
+        let output = Command::new(binary())
+            .args(["fmt", "--check"])
+            .arg(repository.join(folder))
+            .output()
+            .unwrap();
+        assert_eq!(status_and_output(output), text((0, "", "")));
+    }
 }
 
 #[test]

@@ -77,27 +77,12 @@ impl Vm {
         unsafe { self.add_texts(operation(ip, base), ip, base, left, right) }
     }
 
-    /// The same where it is known which addition it is: machine code calls it for texts.
+    /// The same where it is known which addition it is.
     ///
     /// # Safety
     /// As [`Vm::add`]; `op` is the instruction's.
-    #[inline(never)]
-    pub(super) unsafe fn add_known(
-        &mut self,
-        op: Op,
-        ip: *mut u64,
-        base: *mut u8,
-        left: *mut Raw,
-        right: *mut Raw,
-    ) -> Result<(), Raise> {
-        // SAFETY: the caller's promise.
-        unsafe { self.add_texts(op, ip, base, left, right) }
-    }
-
-    /// # Safety
-    /// As [`Vm::add_known`].
     #[inline(always)]
-    unsafe fn add_texts(
+    pub(super) unsafe fn add_texts(
         &mut self,
         op: Op,
         ip: *mut u64,

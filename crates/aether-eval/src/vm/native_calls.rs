@@ -226,31 +226,31 @@ pub(crate) fn function_for(op: Op) -> Option<usize> {
 
 calls! {
     fn add(vm, at) -> stays {
-        vm.add_known(Op::Add, at.ip, at.base, at.register(2), at.register(3))
+        add_operands(vm, at, Op::Add, at.register(2), at.register(3))
     }
 
     fn add_b(vm, at) -> stays {
-        vm.add_known(Op::AddB, at.ip, at.base, at.register(2), at.register(3))
+        add_operands(vm, at, Op::AddB, at.register(2), at.register(3))
     }
 
     fn add_c(vm, at) -> stays {
-        vm.add_known(Op::AddC, at.ip, at.base, at.register(2), at.register(3))
+        add_operands(vm, at, Op::AddC, at.register(2), at.register(3))
     }
 
     fn add_bc(vm, at) -> stays {
-        vm.add_known(Op::AddBC, at.ip, at.base, at.register(2), at.register(3))
+        add_operands(vm, at, Op::AddBC, at.register(2), at.register(3))
     }
 
     fn add_k(vm, at) -> stays {
-        vm.add_known(Op::AddK, at.ip, at.base, at.register(2), at.constant(3, vm))
+        add_operands(vm, at, Op::AddK, at.register(2), at.constant(3, vm))
     }
 
     fn add_left_k(vm, at) -> stays {
-        vm.add_known(Op::AddLeftK, at.ip, at.base, at.constant(2, vm), at.register(3))
+        add_operands(vm, at, Op::AddLeftK, at.constant(2, vm), at.register(3))
     }
 
     fn add_left_kc(vm, at) -> stays {
-        vm.add_known(Op::AddLeftKC, at.ip, at.base, at.constant(2, vm), at.register(3))
+        add_operands(vm, at, Op::AddLeftKC, at.constant(2, vm), at.register(3))
     }
 
     fn arithmetic(vm, at) -> stays {
@@ -619,6 +619,13 @@ calls! {
             vm.next_item(state)
         }
     }
+}
+
+/// An addition, of texts as a rule: machine code adds numbers itself.
+#[inline(never)]
+unsafe fn add_operands(vm: &mut Vm, at: At, op: Op, left: *mut Raw, right: *mut Raw) -> Result<(), Raise> {
+    // SAFETY: the operands are values.
+    unsafe { vm.add_texts(op, at.ip, at.base, left, right) }
 }
 
 /// A turn of a loop that counts.
