@@ -78,6 +78,11 @@ impl Closure {
         self.header.kind == tag::ASYNC_FUNCTION
     }
 
+    /// Whether a call makes a promise and runs nothing.
+    pub fn only_promises(&self) -> bool {
+        self.is_async() && !self.code().binds_first
+    }
+
     /// Where the captures are.
     #[inline(always)]
     pub fn captures_ptr(&self) -> *mut Raw {

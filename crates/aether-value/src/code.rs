@@ -76,6 +76,8 @@ pub struct Code {
     pub registers: u16,
     /// Whether calls give promises.
     pub is_async: bool,
+    /// Whether a call of it, which is async, runs it until its parameters are bound, and then makes the promise.
+    pub binds_first: bool,
     /// Whether `self` may be assigned, so that the receiver may die before the call ends.
     pub assigns_self: bool,
     /// Names of the parameters.

@@ -18,6 +18,8 @@ pub enum PromiseState {
         /// Its arguments.
         args: Rc<Array>,
     },
+    /// The same, of a function that has bound its parameters: the stack on which the body goes on.
+    Bound(Rc<Coroutine>),
     /// The body runs or is parked.
     Running,
     /// Done.
@@ -74,7 +76,10 @@ impl Promise {
         self.state.with(|state| match state {
             PromiseState::Fulfilled(value) => Some(Ok(value.clone())),
             PromiseState::Rejected(error) => Some(Err(error.clone())),
-            PromiseState::Unstarted { .. } | PromiseState::Running | PromiseState::External => None,
+            PromiseState::Unstarted { .. }
+            | PromiseState::Bound(_)
+            | PromiseState::Running
+            | PromiseState::External => None,
         })
     }
 
@@ -83,7 +88,10 @@ impl Promise {
         self.state.with(|state| {
             matches!(
                 state,
-                PromiseState::Unstarted { .. } | PromiseState::Running | PromiseState::External
+                PromiseState::Unstarted { .. }
+                    | PromiseState::Bound(_)
+                    | PromiseState::Running
+                    | PromiseState::External
             )
         })
     }
@@ -233,7 +241,10 @@ impl Promise {
             PromiseState::Fulfilled(_) => "fulfilled",
             PromiseState::Rejected(error) if error.kind() == crate::ErrorKind::Cancelled => "cancelled",
             PromiseState::Rejected(_) => "rejected",
-            PromiseState::Unstarted { .. } | PromiseState::Running | PromiseState::External => "pending",
+            PromiseState::Unstarted { .. }
+            | PromiseState::Bound(_)
+            | PromiseState::Running
+            | PromiseState::External => "pending",
         })
     }
 
@@ -248,6 +259,7 @@ impl Promise {
                 visitor.rc(function);
                 visitor.rc(args);
             }
+            PromiseState::Bound(stack) => visitor.rc(stack),
             PromiseState::Running => {}
             PromiseState::Fulfilled(value) => visitor.value(value),
             PromiseState::Rejected(error) => visitor.rc(error),

@@ -716,7 +716,7 @@ impl Engine {
             return None;
         };
         Some(match promise.state() {
-            PromiseState::Unstarted { .. } => PromiseStatus::NotStarted,
+            PromiseState::Unstarted { .. } | PromiseState::Bound(_) => PromiseStatus::NotStarted,
             PromiseState::Running | PromiseState::External => PromiseStatus::Waiting,
             PromiseState::Fulfilled(_) => PromiseStatus::Fulfilled,
             PromiseState::Rejected(_) => PromiseStatus::Rejected,

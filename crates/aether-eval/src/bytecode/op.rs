@@ -361,6 +361,9 @@ fused_operations! { ops {
     Return2 Abc 1;
     /// R\[a\] = a generator that holds the frame's registers, which are null now, and begins behind the next word.
     Generator A 1;
+    /// R\[a\] = a promise of what the body gives, on a stack of its own that holds the frame's registers, which are null now;
+    /// the body begins behind the next word.
+    Promise A 1;
     /// Gives R\[a\], which it takes, to whoever has resumed the generator that runs, which holds the frame's registers
     /// until it is resumed at the next word.
     Yield A 1;
@@ -449,6 +452,8 @@ fused_operations! { ops {
     DeferAtEnd A 1;
     /// R\[a\] = the last function of the list R\[b\], which loses it, and jumps by c; goes on if there is none.
     NextDeferred JumpAb 1;
+    /// Calls R\[a\], which is deferred code, without arguments as a part of the running activation; takes it; result in R\[a\].
+    CallDeferred A 1;
     /// Raises R\[a\]; takes it.
     Throw A 1;
     /// Raises the error R\[a\] again as it was; takes it.

@@ -227,8 +227,7 @@ impl Compiler<'_> {
             }
             places[at] = Place::Argument(value);
         }
-        let waits = function.is_async && places.iter().any(|place| matches!(place, Place::Unset));
-        (!waits).then_some(places)
+        Some(places)
     }
 
     /// Evaluates the arguments of a call of a name, those that have names in the places of these.
@@ -596,11 +595,12 @@ impl Compiler<'_> {
                     object.register,
                     0,
                 );
-                for bound in [start, end] {
+                // No sequence is longer than the largest int.
+                for (bound, missing) in [(start, 0), (end, i64::MAX)] {
                     let register = self.allocate()?;
                     match bound {
                         Some(bound) => self.expr(bound, register)?,
-                        None => self.emit(Op::LoadNull, register, 0, 0),
+                        None => self.load_int(missing, register),
                     }
                 }
                 self.at(node);

@@ -67,6 +67,7 @@ impl Compiler<'_> {
             has_self: false,
             assigns_self: false,
             is_async: false,
+            binds_first: false,
             param_names: Vec::new(),
             span: aether_source::Span::default(),
         };
@@ -131,10 +132,12 @@ impl Compiler<'_> {
             registers.push(self.allocate()?);
         }
         let (mut required, mut has_rest) = (params.len(), false);
+        let mut computes = false;
         for (at, (&param, &register)) in params.iter().zip(&registers).enumerate() {
             let name = match ast.node(param) {
                 Node::DefaultPattern { target, default } => {
                     required = required.min(at);
+                    computes = true;
                     self.default_argument(register, default)?;
                     target
                 }
@@ -147,19 +150,22 @@ impl Compiler<'_> {
             };
             param_names.push(self.interned(self.text(name))?);
             self.at(name);
+            computes |= ast.annotation(name).is_some();
             self.check_declared(name, register, None);
             if let Use::Local(binding) = self.resolution.use_of(name) {
                 self.bind_parameter(binding, register);
             }
         }
-        if self.resolution.function(self.function.index).yields {
-            let generator = self.allocate()?;
-            self.emit(Op::Generator, generator, 0, 0);
-            self.emit(Op::Return, generator, 0, 0);
+        let yields = self.resolution.function(self.function.index).yields;
+        let binds_first = function.is_async && computes && !yields;
+        if yields || binds_first {
+            let made = self.allocate()?;
+            self.emit(if yields { Op::Generator } else { Op::Promise }, made, 0, 0);
+            self.emit(Op::Return, made, 0, 0);
             // Here the first resumption begins.
             self.function.reachable = true;
             self.bind_known(0);
-            self.free_to(generator);
+            self.free_to(made);
         }
         if self.resolution.function(self.function.index).defers {
             self.body_with_deferred(function.body)?;
@@ -189,6 +195,7 @@ impl Compiler<'_> {
             has_self: is_method,
             assigns_self,
             is_async: function.is_async,
+            binds_first,
             param_names,
             span,
         };

@@ -681,6 +681,7 @@ impl Compiler<'_> {
             has_self: template.has_self,
             registers: state.highest + 1,
             is_async: template.is_async,
+            binds_first: template.binds_first,
             assigns_self: template.assigns_self,
             param_names: template.param_names.into_boxed_slice(),
             handlers: std::mem::take(&mut state.handlers).into_boxed_slice(),
@@ -711,6 +712,7 @@ pub(super) struct CodeParts {
     pub(super) has_self: bool,
     pub(super) assigns_self: bool,
     pub(super) is_async: bool,
+    pub(super) binds_first: bool,
     pub(super) param_names: Vec<aether_value::Rc<aether_value::Str>>,
     pub(super) span: Span,
 }

@@ -246,6 +246,7 @@ impl Known {
             // The window of a call; no callee sees a register below it.
             Op::Call
             | Op::CallTop
+            | Op::CallDeferred
             | Op::CallGlobal
             | Op::CallOwn
             | Op::CallMethod

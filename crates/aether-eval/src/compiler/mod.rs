@@ -82,9 +82,7 @@ pub(crate) fn compile(
         return Err(constant_error(ast, &file, place));
     }
     let declared = resolution.globals().iter().map(|global| global.name).collect();
-    let annotated = resolution.globals().iter();
-    let annotated = annotated.filter(|global| ast.annotation(global.ident).is_some());
-    let annotated = annotated.map(|global| (global.name, global.ident)).collect();
+    let annotated = types::annotated_globals(ast, resolution);
     let scalars = scalar::scalar_bindings(ast, resolution, tables.native_operators);
     let owners = std::rc::Rc::strong_count(&file);
     let kept = file.clone();
@@ -156,8 +154,8 @@ pub(super) struct Compiler<'a> {
     kind: Kind,
     /// Per binding: whether every value it can ever have is uncounted.
     scalars: Vec<bool>,
-    /// Names of the module that are annotated, with the declarations that say so.
-    annotated: ahash::AHashMap<aether_ast::Symbol, NodeId>,
+    /// Names of the module that a declaration annotates, with all their declarations in the order of the text.
+    annotated: ahash::AHashMap<aether_ast::Symbol, Vec<NodeId>>,
     /// Names that the module's top level declares somewhere.
     declared: ahash::AHashSet<aether_ast::Symbol>,
     function: FunctionState,

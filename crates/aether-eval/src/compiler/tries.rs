@@ -146,7 +146,7 @@ impl Compiler<'_> {
         self.bind(call);
         self.function.reachable = true;
         let start = self.here() as u32;
-        self.emit(Op::CallTop, window, 0, 0);
+        self.emit(Op::CallDeferred, window, 0, 0);
         self.emit(Op::Drop, window, 0, 0);
         self.jump(next);
         let end = self.here() as u32;

@@ -2,9 +2,10 @@
 //!
 //! What annotated names and results hold is checked whenever they get it; a literal of the right type is not.
 
-use aether_ast::{FunctionId, Node, NodeId, Symbol, UnaryOp};
-use aether_resolve::Use;
+use aether_ast::{Ast, FunctionId, Node, NodeId, Symbol, UnaryOp};
+use aether_resolve::{FunctionIndex, Resolution, Use};
 use aether_value::{TypeCheck, tag};
+use ahash::AHashMap;
 
 use super::Compiler;
 use crate::bytecode::Op;
@@ -49,10 +50,34 @@ impl Compiler<'_> {
     pub(super) fn annotation_of(&self, target: NodeId, name: Symbol) -> Option<NodeId> {
         let ident = match self.resolution.use_of(target) {
             Use::Local(binding) => self.resolution.binding(binding).ident,
-            Use::Global => self.annotated.get(&name).copied(),
+            Use::Global => self.global_declaration(target, name),
             Use::None => None,
         };
         ident.filter(|&ident| self.ast.annotation(ident).is_some())
+    }
+
+    /// The declaration that an assignment to a name of the module goes by. At the top level it is the last one before
+    /// it; a function may run between any two, so that in it only what all of them say holds.
+    fn global_declaration(&self, target: NodeId, name: Symbol) -> Option<NodeId> {
+        let declarations = self.annotated.get(&name)?;
+        if self.function.index == FunctionIndex::TOP_LEVEL {
+            let start = self.ast.span(target).start;
+            return declarations
+                .iter()
+                .rfind(|&&ident| self.ast.span(ident).start < start)
+                .copied();
+        }
+        let text = |ident: NodeId| {
+            self.ast
+                .annotation(ident)
+                .map(|annotation| self.ast.type_text(annotation))
+        };
+        let first = *declarations.first()?;
+        let said = text(first);
+        declarations
+            .iter()
+            .all(|&ident| text(ident) == said)
+            .then_some(first)
     }
 
     /// The annotation of the running function's result, if it is checked, and what it is called in messages.
@@ -112,4 +137,25 @@ impl Compiler<'_> {
             _ => None,
         }
     }
+}
+
+/// The names of a module that a declaration annotates, with all their declarations in the order of the text.
+pub(super) fn annotated_globals(ast: &Ast, resolution: &Resolution) -> AHashMap<Symbol, Vec<NodeId>> {
+    let mut declarations: AHashMap<Symbol, Vec<NodeId>> = AHashMap::new();
+    let globals = || resolution.globals().iter();
+    for global in globals().filter(|global| ast.annotation(global.ident).is_some()) {
+        declarations.entry(global.name).or_default();
+    }
+    if declarations.is_empty() {
+        return declarations;
+    }
+    for global in globals() {
+        if let Some(known) = declarations.get_mut(&global.name) {
+            known.push(global.ident);
+        }
+    }
+    for known in declarations.values_mut() {
+        known.sort_by_key(|&ident| ast.span(ident).start);
+    }
+    declarations
 }

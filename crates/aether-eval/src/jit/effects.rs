@@ -310,7 +310,8 @@ pub(super) fn reads(code: &Code, word: usize) -> Registers {
         | Op::Rethrow
         | Op::Yield
         | Op::Await
-        | Op::DeferAtEnd => Registers::of(&[a]),
+        | Op::DeferAtEnd
+        | Op::CallDeferred => Registers::of(&[a]),
         Op::Drop2
         | Op::SetCell
         | Op::InitCell

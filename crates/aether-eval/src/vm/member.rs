@@ -862,8 +862,8 @@ pub(super) unsafe fn slice(vm: &mut Vm, first: *mut Raw) -> Result<Raw, Raise> {
     unsafe {
         let object = (*first).as_value();
         let length = sliceable(object)?;
-        let start = bound((*first.add(1)).as_value(), 0, length)?;
-        let end = bound((*first.add(2)).as_value(), length, length)?;
+        let start = bound((*first.add(1)).as_value(), length)?;
+        let end = bound((*first.add(2)).as_value(), length)?;
         let value = elements(vm, object, start, end)?;
         for index in 0..3 {
             call::take(first.add(index)).release();
@@ -903,12 +903,12 @@ fn part(vm: &mut Vm, object: &Value, range: crate::builtins::Range) -> Result<Va
         return Err(Raise::operation("a slice by a range has step 1"));
     }
     let length = sliceable(object)?;
-    let start = bound(&Value::Int(range.start), 0, length)?;
+    let start = bound(&Value::Int(range.start), length)?;
     let end = match (range.inclusive, range.end) {
         // The last element is included: there is none behind it.
         (true, -1) => length,
-        (true, end) => bound(&Value::Int(end.saturating_add(1)), length, length)?,
-        (false, end) => bound(&Value::Int(end), length, length)?,
+        (true, end) => bound(&Value::Int(end.saturating_add(1)), length)?,
+        (false, end) => bound(&Value::Int(end), length)?,
     };
     let value = elements(vm, object, start, end)?;
     vm.settle_work();
@@ -917,9 +917,8 @@ fn part(vm: &mut Vm, object: &Value, range: crate::builtins::Range) -> Result<Va
 
 /// A slice's bound: negative counts from the end, then clamped.
 #[inline(always)]
-fn bound(value: &Value, missing: usize, length: usize) -> Result<usize, Raise> {
+fn bound(value: &Value, length: usize) -> Result<usize, Raise> {
     match value {
-        Value::Null => Ok(missing),
         Value::Int(at) if *at < 0 => Ok(length.saturating_sub(at.unsigned_abs() as usize)),
         Value::Int(at) => Ok((*at as usize).min(length)),
         other => Err(Raise::type_error("int", &other.type_name())),

@@ -129,10 +129,13 @@ mod flags {
     pub(super) const RESUMED: u32 = 128;
     /// And that code is a loop.
     pub(super) const RESUMED_BY_LOOP: u32 = 256;
+    /// The callee is deferred code, a part of the caller's activation.
+    pub(super) const DEFERRED: u32 = 512;
     /// The stack has waited since the frame was made: it and all below own callees that a global alone could own.
     pub(super) const HELD: u32 = 32;
     /// Bits that make a return special.
-    pub(super) const SPECIAL: u32 = OWNS_CALLEE | TO_BUILTIN | BOTTOM | MODULE | IS_BUILTIN | HELD | RESUMED;
+    pub(super) const SPECIAL: u32 =
+        OWNS_CALLEE | TO_BUILTIN | BOTTOM | MODULE | IS_BUILTIN | DEFERRED | HELD | RESUMED;
 }
 
 /// What a step outside the loop did.

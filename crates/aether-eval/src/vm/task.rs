@@ -91,6 +91,20 @@ pub(super) mod parked {
     pub(in crate::vm) const NEW: u8 = 4;
 }
 
+/// Readies a stack whose first frame is in place, with its function and `count` registers, to begin at `ip`.
+///
+/// # Safety
+/// The registers are initialised, and the stack has room for a record.
+unsafe fn prepare_new(stack: &Coroutine, ip: *const u64, count: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { *stack.frames() = BOTTOM_FRAME };
+    stack.status.set(parked::NEW);
+    stack.depth.set(1);
+    stack.ip.set(ip);
+    stack.base.set(16);
+    stack.top.set(1 + count as u32);
+}
+
 impl Vm {
     // --- whole runs ---
 
@@ -295,6 +309,7 @@ impl Vm {
             has_self: false,
             registers: params + 1,
             is_async: false,
+            binds_first: false,
             assigns_self: false,
             param_names: Box::default(),
             handlers: Box::default(),
@@ -447,14 +462,11 @@ impl Vm {
             if let Some(rest) = rest {
                 *registers.add(1 + receiver + params) = Raw::from_rc(rest);
             }
-            *coroutine.frames() = BOTTOM_FRAME;
-            coroutine.status.set(parked::NEW);
-            coroutine.depth.set(1);
-            coroutine.ip.set(code.words.as_ptr());
-            coroutine.base.set(16);
-            coroutine
-                .top
-                .set(1 + code.registers.max(args.len() as u16) as u32);
+            prepare_new(
+                &coroutine,
+                code.words.as_ptr(),
+                (code.registers as usize).max(args.len()),
+            );
         }
         Ok(coroutine)
     }
@@ -725,6 +737,41 @@ impl Vm {
 
     // --- await ---
 
+    /// The `Promise` instruction: an async function has bound its parameters.
+    ///
+    /// # Errors
+    /// Out of memory; the frame is as it was.
+    ///
+    /// # Safety
+    /// `vm.ip` is the instruction and `vm.base` its frame, whose result goes to `register`.
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn promise_of_frame(&mut self, register: *mut Raw) -> Result<(), Raise> {
+        // SAFETY: the register before the window names the running closure; the window's registers are initialised, and
+        // the stack has room for them.
+        unsafe {
+            let window = self.base.cast::<Raw>();
+            let closure = (*window.sub(1)).pointer::<Closure>();
+            let count = (*closure).code().registers as usize;
+            let stack = self.heap.coroutine_of(count + 2 + super::SLACK)?;
+            let promise = self.heap.promise(PromiseState::Bound(stack.clone()))?;
+            let function = Raw {
+                tag: tag::FUNCTION,
+                payload: closure as u64,
+            };
+            function.retain();
+            *stack.registers() = function;
+            std::ptr::copy_nonoverlapping(window, stack.registers().add(1), count);
+            for index in 0..count {
+                (*window.add(index)).tag = tag::NULL;
+            }
+            // The body begins behind the return.
+            prepare_new(&stack, self.ip.add(2), count);
+            *register = Raw::from_rc(promise);
+            Ok(())
+        }
+    }
+
     /// Begins an async call on behalf of the host.
     pub(crate) fn begin_from_host(&mut self, promise: &Rc<Promise>) -> Result<(), Raise> {
         promise.set_demanded();
@@ -733,12 +780,19 @@ impl Vm {
 
     /// Begins an async call whose body has not begun. `at_once` puts it before everything that is ready.
     pub(super) fn begin(&mut self, promise: &Rc<Promise>, at_once: bool) -> Result<(), Raise> {
-        let PromiseState::Unstarted { function, args } = promise.state() else {
+        let state = promise.state();
+        if !matches!(state, PromiseState::Unstarted { .. } | PromiseState::Bound(_)) {
             return Ok(());
-        };
+        }
         self.tick(COROUTINE_WORK)?;
-        // SAFETY: the array is the promise's own, and nobody writes to it.
-        let coroutine = self.new_coroutine(&function, unsafe { args.as_slice() })?;
+        let coroutine = match state {
+            // SAFETY: the array is the promise's own, and nobody writes to it.
+            PromiseState::Unstarted { function, args } => unsafe {
+                self.new_coroutine(&function, args.as_slice())?
+            },
+            PromiseState::Bound(stack) => stack,
+            _ => return Ok(()),
+        };
         let outer = self.depth();
         if outer >= self.limits.depth {
             return Err(Raise::recursion(outer + 1, self.limits.depth));

@@ -49,6 +49,8 @@ pub(super) struct Frames<'a> {
     record: *const Frame,
     registers: *mut u8,
     stack: &'a Coroutine,
+    /// Whether the frame given last was deferred code: the next one is of the same activation.
+    was_deferred: bool,
 }
 
 impl<'a> Frames<'a> {
@@ -70,6 +72,7 @@ impl<'a> Frames<'a> {
             record,
             registers,
             stack,
+            was_deferred: false,
         }
     }
 }
@@ -95,6 +98,7 @@ impl<'a> Iterator for Frames<'a> {
             if self.record > self.stack.frames().cast_const() {
                 self.record = self.record.sub(1);
                 let frame = *self.record;
+                self.was_deferred = frame.flags & flags::DEFERRED != 0;
                 if frame.flags & flags::BOTTOM == 0 {
                     self.ip = if frame.return_ip.is_null() {
                         frame.return_ip
@@ -217,6 +221,10 @@ impl Vm {
                 if frame.flags & flags::MODULE != 0 {
                     self.module_failed();
                 }
+                if frame.flags & flags::DEFERRED != 0 {
+                    self.uncounted -= 1;
+                    self.set_frames_end();
+                }
                 if frame.flags & flags::BOTTOM != 0 {
                     match self.end_coroutine(Err(raise)) {
                         Ok(_) => return Ok(()),
@@ -300,14 +308,25 @@ impl Vm {
     fn trace(&self) -> Vec<TraceEntry> {
         // Exactly as many as there are: errors may be kept in any number.
         let mut count = 0;
-        self.activations(|code, _, _| count += usize::from(!code.is_library));
+        self.traced(|_| count += 1);
         let mut entries = Vec::with_capacity(count);
-        self.activations(|code, word, _| {
-            if !code.is_library {
-                entries.push(TraceEntry { code, word });
-            }
-        });
+        self.traced(|entry| entries.push(entry));
         entries
+    }
+
+    /// Visits what a trace tells of: a function whose deferred code runs stands where that is.
+    fn traced(&self, mut visit: impl FnMut(TraceEntry)) {
+        let Some(mut frames) = self.frames() else { return };
+        let mut continues = false;
+        while let Some((_, runs)) = frames.next() {
+            if let Runs::Code(code, word) = runs
+                && !code.is_library
+                && !continues
+            {
+                visit(TraceEntry { code, word });
+            }
+            continues = frames.was_deferred;
+        }
     }
 
     /// The file, if it has one, and the line in which an error was raised, or which runs if that is not known.
@@ -342,14 +361,18 @@ impl Vm {
     /// Visits every Aether activation of the current stack, innermost first, top levels included: its code, the
     /// word it stands at, and its frame's base.
     pub(super) fn activations(&self, mut visit: impl FnMut(&Code, u32, *mut u8)) {
-        let Some(current) = &self.current else { return };
-        // SAFETY: these say where the machine is on the current stack, which does not move here.
-        let frames = unsafe { Frames::new(self.ip, self.base, self.fp, self.registers, current) };
-        for (base, runs) in frames {
+        for (base, runs) in self.frames().into_iter().flatten() {
             if let Runs::Code(code, word) = runs {
                 visit(code, word, base);
             }
         }
+    }
+
+    /// The frames of the current stack.
+    fn frames(&self) -> Option<Frames<'_>> {
+        let current = self.current.as_ref()?;
+        // SAFETY: these say where the machine is on the current stack, which does not move while they are looked at.
+        Some(unsafe { Frames::new(self.ip, self.base, self.fp, self.registers, current) })
     }
 }
 

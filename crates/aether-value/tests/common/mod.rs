@@ -88,6 +88,7 @@ pub(crate) fn code(heap: &Heap, params: u16) -> NonNull<Code> {
         has_self: false,
         registers: 4,
         is_async: false,
+        binds_first: false,
         assigns_self: false,
         param_names: vec![name(heap, "p")].into(),
         handlers: Box::default(),

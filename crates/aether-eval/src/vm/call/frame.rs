@@ -8,7 +8,7 @@ use aether_value::{Closure, ErrorKind, Frame, Raise, Raw, Value, tag};
 
 use super::{
     Returned, become_method, call_plain, definition, drain_arguments, enter, enter_bound, fill_drain,
-    internal, plan, release_all, take,
+    internal, is_entered, plan, release_all, take,
 };
 use crate::builtins::{self, Args, BuiltinDef, Each, Event, Pairs, Run, Step};
 use crate::context::Ctx;
@@ -406,8 +406,12 @@ unsafe fn call_from_builtin(
         if lenient {
             argc = argc.min(declared_parameters(&function));
         }
-        // The arguments of an async function wait in an array, where nothing is unset.
-        let waits = function.is_async();
+        // The arguments of an async function may wait in an array, where nothing is unset.
+        let waits = match &function {
+            Value::AsyncFunction(closure) => closure.only_promises(),
+            Value::BoundMethod(bound) => bound.closure().only_promises(),
+            _ => false,
+        };
         let offset = vm.offset(window) as usize;
         vm.base = window;
         vm.reserve_registers(window, window.add((slots + argc + 4) * 16))?;
@@ -486,7 +490,7 @@ unsafe fn call_from_window(
     unsafe {
         let none = std::ptr::null();
         match callee.tag {
-            tag::FUNCTION => {
+            _ if is_entered(callee) => {
                 enter(
                     vm,
                     callee,
@@ -500,7 +504,7 @@ unsafe fn call_from_window(
             tag::BOUND_METHOD => {
                 if (*callee.pointer::<aether_value::BoundMethod>())
                     .closure()
-                    .is_async()
+                    .only_promises()
                 {
                     let Value::BoundMethod(bound) = callee.clone_value() else {
                         unreachable!("by its tag")

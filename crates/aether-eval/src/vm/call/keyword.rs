@@ -3,7 +3,7 @@
 
 use aether_value::{Code, Instance, Raise, Raw, Rc, Str, Value, tag};
 
-use super::{enter, invoke, take};
+use super::{enter, invoke, is_entered, take};
 use crate::builtins;
 use crate::bytecode::fields;
 use crate::vm::{Flow, Vm, flags};
@@ -30,7 +30,7 @@ pub(in crate::vm) unsafe fn call_keywords(vm: &mut Vm, is_method: bool) -> Resul
             let name = vm.tables.text((*vm.ip.add(1) >> 32) as u32).clone();
             method_of_instance(*first.add(1), &name)
         } else {
-            Some(*first).filter(|callee| callee.tag == tag::FUNCTION)
+            Some(*first).filter(|&callee| is_entered(callee))
         };
         let Some(callee) = callee else {
             return call_in_general(vm, first, is_method, positional, named);
@@ -52,7 +52,7 @@ pub(in crate::vm) unsafe fn call_keywords(vm: &mut Vm, is_method: bool) -> Resul
     }
 }
 
-/// The method of a struct that is no async one, if the receiver is an instance that has it.
+/// The method of a struct, if its calls make frames and the receiver is an instance that has it.
 unsafe fn method_of_instance(receiver: Raw, name: &Rc<Str>) -> Option<Raw> {
     if receiver.tag != tag::INSTANCE {
         return None;
@@ -61,7 +61,7 @@ unsafe fn method_of_instance(receiver: Raw, name: &Rc<Str>) -> Option<Raw> {
     let method = unsafe { receiver.object::<Instance>() }
         .definition()
         .method(name)?;
-    (!method.is_async()).then(|| Raw {
+    (!method.only_promises()).then(|| Raw {
         tag: tag::FUNCTION,
         payload: Rc::as_ptr(method) as u64,
     })

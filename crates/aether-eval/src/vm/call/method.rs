@@ -289,7 +289,7 @@ unsafe fn call_instance_method(
         }
         if let Some(method) = instance.definition().method(&name) {
             let closure = Rc::as_ptr(method);
-            if method.is_async() {
+            if method.only_promises() {
                 let values: Vec<Value> = (0..=argc as usize)
                     .map(|index| (*first.add(1 + index)).clone_value())
                     .collect();
@@ -323,11 +323,10 @@ unsafe fn call_instance_method(
             enter(vm, callee, window, argc as usize, flags::OWNS_CALLEE, ip.add(3))?;
             return Ok(Flow::Switched);
         }
-        if let Some(field) = instance.field(&name) {
-            if field.is_callable() {
-                return call_in_place(vm, window_offset, argc, field);
-            }
-            return Err(Raise::not_a_function(&field.type_name()));
+        if let Some(field) = instance.field(&name)
+            && field.is_callable()
+        {
+            return call_in_place(vm, window_offset, argc, field);
         }
         if let Some(def) = builtin {
             *first = Raw::null();

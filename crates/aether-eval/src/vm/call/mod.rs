@@ -366,6 +366,37 @@ unsafe fn window_of(ip: *const u64) -> u16 {
     unsafe { *ip.cast::<u16>().add(1) }
 }
 
+/// Calls the deferred code in the register at byte offset `window`. It counts for no activation: what a function defers
+/// runs also where that function has reached the limit.
+///
+/// # Safety
+/// The register holds a function without parameters; `vm.ip` and `vm.base` say where the call is.
+#[cold]
+#[inline(never)]
+pub(super) unsafe fn call_deferred(vm: &mut Vm, window: u16) -> Result<Flow, Raise> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let start = vm.base.add(window as usize);
+        let (callee, return_ip) = (*start.cast::<Raw>(), vm.ip.add(1));
+        vm.uncounted += 1;
+        vm.set_frames_end();
+        let entered = enter(
+            vm,
+            callee,
+            start,
+            0,
+            flags::OWNS_CALLEE | flags::DEFERRED,
+            return_ip,
+        );
+        if let Err(raise) = entered {
+            vm.uncounted -= 1;
+            vm.set_frames_end();
+            return Err(raise);
+        }
+        Ok(Flow::Switched)
+    }
+}
+
 /// Makes a frame for an Aether function and points the machine at it; the record says `return_ip` and `vm.base`.
 unsafe fn enter(
     vm: &mut Vm,
@@ -479,6 +510,14 @@ pub(super) unsafe fn call_push(vm: &mut Vm, ip: *mut u64) -> Result<Flow, Raise>
     }
 }
 
+/// Whether a call of a value makes a frame for a function.
+#[inline]
+unsafe fn is_entered(callee: Raw) -> bool {
+    // SAFETY: a function by its tag.
+    callee.tag == tag::FUNCTION
+        || callee.tag == tag::ASYNC_FUNCTION && unsafe { !(*callee.pointer::<Closure>()).only_promises() }
+}
+
 /// Calls the value in the window at byte offset `window`.
 ///
 /// # Safety
@@ -490,7 +529,7 @@ pub(super) unsafe fn call_value(vm: &mut Vm, window: u16, argc: u16, words: usiz
     unsafe {
         let callee = *vm.base.add(window as usize).cast::<Raw>();
         match callee.tag {
-            tag::FUNCTION => {
+            _ if is_entered(callee) => {
                 let start = vm.base.add(window as usize);
                 enter(
                     vm,
@@ -650,7 +689,7 @@ unsafe fn enter_bound(
             unreachable!("the caller looked")
         };
         let closure = bound.closure().clone();
-        if closure.is_async() {
+        if closure.only_promises() {
             let mut values = vec![bound.receiver().clone()];
             values.extend((0..argc).map(|index| (*first.add(1 + index)).clone_value()));
             check_arity(closure.code(), argc)?;
@@ -993,6 +1032,10 @@ impl Vm {
             self.base = self.registers.add(frame.base as usize);
             if frame.flags & flags::MODULE != 0 {
                 self.module_loaded(callee)?;
+            }
+            if frame.flags & flags::DEFERRED != 0 {
+                self.uncounted -= 1;
+                self.set_frames_end();
             }
             Ok(Flow::Switched)
         }

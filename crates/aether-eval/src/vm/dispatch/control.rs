@@ -19,6 +19,12 @@ macro_rules! control {
                 check!($vm.make_generator(reg!($ip, $base, 1)));
                 next!()
             }
+            Op::Promise => {
+                $vm.ip = $ip;
+                $vm.base = $base;
+                check!($vm.promise_of_frame(reg!($ip, $base, 1)));
+                next!()
+            }
             Op::Yield => flow!(1, $vm.yield_value(reg!($ip, $base, 1))),
             Op::Defer => {
                 $vm.ip = $ip;
@@ -40,6 +46,7 @@ macro_rules! control {
                 }
                 next!()
             }
+            Op::CallDeferred => flow!(1, call::call_deferred($vm, field!($ip, 1))),
             Op::Throw => {
                 let value = take!(reg!($ip, $base, 1)).into_value();
                 break $code $vm.throw(value);
