@@ -786,7 +786,8 @@ fn a_new_project_runs_and_passes_its_test() {
     };
     assert_eq!(within(&["run"]), text((0, "Hello, world!\n", "")));
     assert_eq!(within(&["test"]).0, 0);
-    assert_eq!(within(&["check"]).0, 0);
+    let checked = "greeting.ae: ok\ngreeting_test.ae: ok\nmain.ae: ok\n";
+    assert_eq!(within(&["check"]), text((0, checked, "")));
     assert_eq!(within(&["fmt", "--check", "."]), text((0, "", "")));
     assert_eq!(within(&["init"]).0, 1);
     let (status, out, _) = within(&["info", "--json"]);

@@ -36,11 +36,9 @@ fn greet(name) {
 const TEST: &str = "\
 import greeting
 
-fn main() {
-    test(\"greets by name\", fn() {
-        assert_eq(greeting.greet(\"Ada\"), \"Hello, Ada!\")
-    })
-}
+test(\"greets by name\", fn() {
+    assert_eq(greeting.greet(\"Ada\"), \"Hello, Ada!\")
+})
 ";
 
 /// Makes the files and gives the exit status. Nothing that is there is changed.
