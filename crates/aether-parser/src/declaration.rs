@@ -11,6 +11,7 @@ use crate::cursor::{
 };
 use crate::list::{braces, bracketed, close, comma_items, parens, square_brackets};
 use crate::pattern::binding;
+use crate::precedence::starts_expression;
 
 /// `let p = e`.
 pub(crate) fn let_declaration(expression: Production<'_, NodeId>) -> Production<'_, NodeId> {
@@ -311,13 +312,8 @@ pub(crate) fn struct_declaration<'t>(
         let name = inp.state().ident(name);
         let mut methods = Vec::new();
         let mark = inp.state().scratch.len();
-        members(inp, |inp| {
-            let method = match peek_kind(inp) {
-                T::Fn => peek_at(inp, 1).kind == T::Ident,
-                T::Async => peek_at(inp, 1).kind == T::Fn,
-                _ => false,
-            };
-            if method {
+        members(inp, "field name", |inp| {
+            if begins_method(inp) {
                 let at = index(inp);
                 let method = function_declaration(inp, &expression, &block, FunctionKind::Method)?;
                 inp.state().document(at, method);
@@ -340,10 +336,27 @@ pub(crate) fn struct_declaration<'t>(
     .boxed()
 }
 
+/// Whether a method begins here: `fn` and `async` may also be the names of fields.
+fn begins_method(inp: &mut Cursor<'_, '_>) -> bool {
+    let word = usize::from(peek_kind(inp) == T::Async);
+    let name = peek_at(inp, word + 1);
+    // The name on the next line is another field, unless parameters follow it.
+    peek_at(inp, word).kind == T::Fn
+        && name.kind == T::Ident
+        && (!name.on_new_line() || peek_at(inp, word + 2).kind == T::LeftParen)
+}
+
+/// Whether a declaration rather than a field begins with the word `let`: what it binds stands on its line.
+fn begins_let(inp: &mut Cursor<'_, '_>) -> bool {
+    let next = peek_at(inp, 1);
+    let binds = matches!(next.kind, T::Ident | T::LeftBracket | T::LeftBrace);
+    peek_kind(inp) == T::Let && binds && !next.on_new_line()
+}
+
 /// `name`, `name: T` or `name: T = e`; a comma after it may be left out at the end of a line or before a method.
 fn field<'t>(inp: &mut Cursor<'t, '_>, expression: &Production<'t, NodeId>) -> Parsed<()> {
     let name = peek(inp);
-    if !name.kind.is_name() || name.kind == T::Let {
+    if !name.kind.is_name() || begins_let(inp) {
         return fail(inp, "field name");
     }
     let at = index(inp);
@@ -383,9 +396,11 @@ fn field_default<'t>(inp: &mut Cursor<'t, '_>, expression: &Production<'t, NodeI
     Ok(state.add(Node::Function(function), span))
 }
 
-/// The braces of a struct or enum, member by member. A bad member is skipped up to where the next may start.
+/// The braces of a struct or enum, member by member; `item` is what begins one. A bad member is skipped up to where the
+/// next may start.
 fn members<'t, 'p>(
     inp: &mut Cursor<'t, 'p>,
+    item: &'static str,
     mut member: impl FnMut(&mut Cursor<'t, 'p>) -> Parsed<()>,
 ) -> Parsed<()> {
     let open = index(inp);
@@ -403,11 +418,11 @@ fn members<'t, 'p>(
         if matches!(next.kind, T::RightBrace | T::EndOfFile | T::InterpolationEnd) {
             break;
         }
-        if next.on_new_line() && ends_members(inp) {
+        if next.on_new_line() && ends_members(inp, item) {
             break;
         }
         if next.kind == T::Comma {
-            missing(inp, "field name");
+            missing(inp, item);
             inp.skip();
             continue;
         }
@@ -424,17 +439,43 @@ fn members<'t, 'p>(
         }
     }
     inp.state().context = context;
-    close(inp, braces("field name"), open)?;
+    close(inp, braces(item), open)?;
     inp.state().leave();
     Ok(())
 }
 
-/// Whether a token on a new line shows that the members' `}` was forgotten.
-fn ends_members(inp: &mut Cursor<'_, '_>) -> bool {
+/// Whether a token on a new line shows that the members' `}` was forgotten. Every reserved word may be the name of a
+/// field, so what follows it decides.
+fn ends_members(inp: &mut Cursor<'_, '_>, item: &str) -> bool {
+    let next = peek_at(inp, 1);
+    let named = next.kind == T::Ident && !next.on_new_line();
     match peek_kind(inp) {
-        T::Struct | T::Enum | T::Import => peek_at(inp, 1).kind == T::Ident,
-        _ => false,
+        T::Struct | T::Enum => next.kind == T::Ident && peek_at(inp, 2).kind == T::LeftBrace,
+        T::Import => named,
+        T::From => named && peek_at(inp, 2).kind == T::Import,
+        T::Fn | T::Async => false,
+        // A variant may carry values.
+        T::Ident if item == "variant name" => false,
+        // Where braces are balanced, this is a mistake within the members.
+        _ => (begins_let(inp) || begins_statement(inp)) && inp.state().brackets().lacks_brace,
     }
+}
+
+/// Whether what begins here can be nothing but a statement, by the token behind its first word.
+fn begins_statement(inp: &mut Cursor<'_, '_>) -> bool {
+    let next = peek_at(inp, 1);
+    let word = peek_kind(inp);
+    !next.on_new_line()
+        && match word {
+            T::If | T::While => next.kind == T::LeftParen,
+            T::For => matches!(next.kind, T::Ident | T::LeftBracket | T::LeftBrace),
+            T::Try => next.kind == T::LeftBrace,
+            T::Match | T::Return | T::Throw => {
+                starts_expression(next.kind) && !matches!(next.kind, T::Fn | T::Async)
+            }
+            T::Ident => matches!(next.kind, T::LeftParen | T::Dot | T::LeftBracket),
+            _ => false,
+        }
 }
 
 /// Skips to the next member: past a comma, to a new line, or to the closing brace.
@@ -469,7 +510,7 @@ pub(crate) fn enum_declaration<'t>() -> Production<'t, NodeId> {
         let name = want(inp, T::Ident, "enum name")?;
         let name = inp.state().ident(name);
         let mut variants = Vec::new();
-        members(inp, |inp| {
+        members(inp, "variant name", |inp| {
             let at = index(inp);
             let variant = variant(inp)?;
             inp.state().document(at, variant);

@@ -204,7 +204,7 @@ fn habit(
         ("module name", T::Dot | T::Slash) => Some(
             "a module is named without a path: it is found beside the file, or in [paths] of aether.toml",
         ),
-        (")" | "]" | "}", T::If) => Some("a choice is written condition ? a : b"),
+        (")" | "]" | "}", T::If) if !found.on_new_line() => Some("a choice is written condition ? a : b"),
         (":", _) if has_question(state, at) => Some("a choice has two results: condition ? a : b"),
         ("expression", T::EndOfFile) => Some("the text ends before the statement is complete"),
         ("expression", T::InterpolationEnd) if previous != Some(T::InterpolationStart) => {

@@ -316,3 +316,36 @@ fn messages_have_the_form_that_the_language_gives_them() {
     check_error("\"${a b}\"", "Expected }, found 'b' at line 1");
     check_error("x = ~", "Expected expression, found 'end of file' at line 1");
 }
+
+#[test]
+fn every_reserved_word_may_name_a_field() {
+    for &(word, _) in aether_lexer::RESERVED_WORDS {
+        let fields = format!("(struct S a {word} b)");
+        for (before, after) in [("\n", "\n"), (", ", ", "), ("\n", ","), (", ", "\n")] {
+            check(&format!("struct S {{ a{before}{word}{after}b }}"), &fields);
+        }
+        check(&format!("struct S {{ {word} }}"), &format!("(struct S {word})"));
+        check(
+            &format!("struct S {{\n{word}: int\n{word}_: int = 1\n}}"),
+            &format!("(struct S {word} (defaultpattern {word}_ (function (block (return 1)))))"),
+        );
+        check(
+            &format!("struct S {{\n{word} = 1\n}}"),
+            &format!("(struct S (defaultpattern {word} (function (block (return 1)))))"),
+        );
+        check(
+            &format!("S {{ {word}: 1 }}.{word}"),
+            &format!("(. (structlit S {word} 1) {word})"),
+        );
+        let method = format!("struct S {{ {word},\nfn m() {{ }} }}");
+        check(&method, &format!("(struct S {word} (functiondecl m (block)))"));
+    }
+    check(
+        "struct S {\nfn\nfn\nm() { }\n}",
+        "(struct S fn (functiondecl m (block)))",
+    );
+    check(
+        "struct S {\nasync\nfn m() { }\n}",
+        "(struct S (functiondecl m (block)))",
+    );
+}
