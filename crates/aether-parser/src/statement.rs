@@ -304,12 +304,15 @@ fn expression_statement<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) -> Pars
 }
 
 /// Whether a token on the line of a bare name must be meant as an argument of it.
-fn is_argument(state: &Builder<'_>, found: Lexeme) -> bool {
+fn is_argument(state: &mut Builder<'_>, found: Lexeme) -> bool {
     match found.kind {
         T::Int | T::Float | T::String | T::TripleString | T::StringStart => true,
         T::True | T::False | T::Null | T::Fn | T::LeftBracket | T::LeftBrace | T::Bang => true,
         // These may begin a statement.
-        T::Ident => !matches!(state.slice(found), "const" | "defer" | "loop" | "yield"),
+        T::Ident => {
+            let word = state.slice(found);
+            !matches!(word, "const" | "defer" | "loop" | "yield") || !state.is_keyword(word)
+        }
         _ => false,
     }
 }
