@@ -455,3 +455,21 @@ fn a_word_is_a_keyword_unless_the_file_declares_it() {
         "(let (dictpattern (entrypattern const)) d); (assign (index const 0) 1)",
     );
 }
+
+#[test]
+fn bodies_are_statements() {
+    check("if (a) defer b()", "(if a (defer (block (call b ))))");
+    check("if (a) fn() { }", "(if a (function (block)))");
+    check(
+        "match a { 1 => async (x) => x }",
+        "(match a (arm 1 (function x (block (return x)))))",
+    );
+    check(
+        "if (a) const[0] = 1\nlet const = d",
+        "(if a (assign (index const 0) 1)); (let const d)",
+    );
+    check(
+        "if (a) { const b = 1 } else { c: loop { break c } }",
+        "(if a (block (const b 1)) (block (labelled c (loop (block (break c))))))",
+    );
+}
