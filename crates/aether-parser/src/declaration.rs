@@ -1,6 +1,6 @@
 //! Declarations: `let`, functions, structs, enums, imports.
 
-use aether_ast::{Enum, Function, FunctionKind, List, Node, NodeId, Struct};
+use aether_ast::{Enum, Function, FunctionKind, List, Node, NodeId, Struct, Symbol};
 use aether_lexer::TokenKind as T;
 use chumsky::prelude::*;
 
@@ -154,24 +154,37 @@ pub(crate) fn params<'t>(inp: &mut Cursor<'t, '_>, expression: &Production<'t, N
     })?;
     let state = inp.state();
     check_order(state, mark);
+    report_duplicates(state, mark, "parameter", param_name);
+    Ok(state.take_list(mark))
+}
+
+/// Reports each of the nodes pushed since `mark` that declares the same name as one before it. `kind` is what they are
+/// called, and `name_of` gives the name of one. `_` declares nothing.
+fn report_duplicates(
+    state: &mut Builder<'_>,
+    mark: usize,
+    kind: &str,
+    name_of: fn(&Builder<'_>, NodeId) -> NodeId,
+) {
     // Lists are short; a long one is compared by sorting.
-    let mut seen: Vec<(aether_ast::Symbol, NodeId)> = state.scratch[mark..]
+    let mut seen: Vec<(Symbol, NodeId)> = state.scratch[mark..]
         .iter()
-        .map(|&param| param_name(state, param))
-        .filter_map(|param| state.ast.name_of(param).map(|name| (name, param)))
+        .map(|&item| name_of(state, item))
+        .filter_map(|name| state.ast.name_of(name).map(|symbol| (symbol, name)))
         .collect();
-    if seen.len() > 1 {
-        seen.sort();
-        for pair in seen.windows(2) {
-            let ((name, _), (again, param)) = (pair[0], pair[1]);
-            if name == again && state.ast.text(name) != "_" {
-                let what = format!("Duplicate parameter name '{}'", state.ast.text(name));
-                let span = state.ast.span(param);
-                state.finding("E0112", &what, span, "give each parameter a name of its own");
-            }
+    if seen.len() < 2 {
+        return;
+    }
+    seen.sort();
+    for pair in seen.windows(2) {
+        let ((symbol, _), (again, name)) = (pair[0], pair[1]);
+        if symbol == again && state.ast.text(symbol) != "_" {
+            let what = format!("Duplicate {kind} name '{}'", state.ast.text(symbol));
+            let span = state.ast.span(name);
+            let help = format!("give each {kind} a name of its own");
+            state.finding("E0112", &what, span, &help);
         }
     }
-    Ok(state.take_list(mark))
 }
 
 /// `a`, `a = e` or `...a`.
@@ -195,12 +208,17 @@ fn param<'t>(inp: &mut Cursor<'t, '_>, expression: &Production<'t, NodeId>) -> P
     Ok(inp.state().add(Node::DefaultPattern { target, default }, span))
 }
 
-/// The name that a parameter declares.
+/// The name that a parameter or a field declares.
 fn param_name(state: &Builder<'_>, param: NodeId) -> NodeId {
     match state.ast.node(param) {
         Node::DefaultPattern { target, .. } | Node::RestPattern(target) => target,
         _ => param,
     }
+}
+
+/// The name that a method or a variant declares.
+fn declared_name(state: &Builder<'_>, declaration: NodeId) -> NodeId {
+    state.ast.declared_name(declaration).unwrap_or(declaration)
 }
 
 /// Reports a parameter without a default behind one with a default, and a rest that is not last.
@@ -324,8 +342,11 @@ pub(crate) fn struct_declaration<'t>(
         })?;
         let span = span_from(inp, start);
         let state = inp.state();
+        report_duplicates(state, mark, "field", param_name);
         let fields = state.take_list(mark);
-        let methods = state.ast.add_list(&methods);
+        state.scratch.extend(methods);
+        report_duplicates(state, mark, "method", declared_name);
+        let methods = state.take_list(mark);
         let definition = state.ast.add_struct(Struct {
             name,
             fields,
@@ -509,18 +530,20 @@ pub(crate) fn enum_declaration<'t>() -> Production<'t, NodeId> {
         inp.skip();
         let name = want(inp, T::Ident, "enum name")?;
         let name = inp.state().ident(name);
-        let mut variants = Vec::new();
+        let mark = inp.state().scratch.len();
         members(inp, "variant name", |inp| {
             let at = index(inp);
             let variant = variant(inp)?;
-            inp.state().document(at, variant);
-            variants.push(variant);
+            let state = inp.state();
+            state.document(at, variant);
+            state.scratch.push(variant);
             eat(inp, T::Comma);
             Ok(())
         })?;
         let span = span_from(inp, start);
         let state = inp.state();
-        let variants = state.ast.add_list(&variants);
+        report_duplicates(state, mark, "variant", declared_name);
+        let variants = state.take_list(mark);
         let definition = state.ast.add_enum(Enum { name, variants });
         Ok(state.add(Node::Enum(definition), span))
     })
@@ -542,6 +565,7 @@ fn variant(inp: &mut Cursor<'_, '_>) -> Parsed<NodeId> {
     }
     let span = span_from(inp, start);
     let state = inp.state();
+    report_duplicates(state, mark, "field", param_name);
     let fields = state.take_list(mark);
     Ok(state.add(Node::Variant { name, fields }, span))
 }
