@@ -78,13 +78,13 @@ impl Printer<'_> {
         });
     }
 
-    /// `name`, `name: T` or `name: T = e`, and a comma where the name would begin a declaration with the next one.
+    /// `name`, `name: T` or `name: T = e`, and a comma where the word `async` would belong to the method behind it.
     fn field(&mut self, id: NodeId) {
-        let begins = matches!(self.kind(), T::Struct | T::Enum | T::Import);
+        let begins = self.kind() == T::Async;
         self.field_parts(id);
         if begins && self.kind() == T::Comma {
             self.token();
-        } else if begins && self.kind() == T::Ident {
+        } else if begins && self.kind() == T::Fn {
             self.owned(",");
         }
     }

@@ -96,8 +96,10 @@ pub(crate) struct Builder<'t> {
     /// Index of the last token that was read as a used name.
     pub(crate) last_name: usize,
     brackets: Option<Brackets>,
-    /// Foreign keywords that this file uses as names, once someone has asked.
-    pub(crate) declared_words: Option<Vec<&'t str>>,
+    /// Words that this file is known to declare, and which are never keywords in it.
+    names: Vec<&'t str>,
+    /// Words other than the reserved ones that were read as keywords.
+    pub(crate) keywords: Vec<&'t str>,
 }
 
 impl<'t> Inspector<'t, Tokens<'t>> for Builder<'t> {
@@ -150,8 +152,28 @@ impl<'t> Builder<'t> {
             last_prefix: usize::MAX,
             last_name: usize::MAX,
             brackets: None,
-            declared_words: None,
+            names: Vec::new(),
+            keywords: Vec::new(),
         }
+    }
+
+    /// The same text again, with words that are names after all beside those that were known to be.
+    pub(crate) fn again(self, names: Vec<&'t str>, lexed: &Lexed, options: ParseOptions) -> Self {
+        let mut again = Self::new(self.file, self.tokens, lexed, options);
+        again.names = self.names;
+        again.names.extend(names);
+        again
+    }
+
+    /// Whether a word that is not reserved may be a keyword in this file; remembers that it was read as one.
+    pub(crate) fn is_keyword(&mut self, word: &'t str) -> bool {
+        if self.names.contains(&word) {
+            return false;
+        }
+        if !self.keywords.contains(&word) {
+            self.keywords.push(word);
+        }
+        true
     }
 
     /// The tree, and the lexer's and parser's findings in source order.

@@ -202,10 +202,16 @@ pub(crate) fn for_statement<'t>(
     Ok(finish(inp, start, node))
 }
 
-/// Whether the word here begins a `loop { … }`.
-fn is_loop(inp: &mut Cursor<'_, '_>) -> bool {
-    let at = index(inp);
-    foreign_word(inp.state(), at) == Some(Foreign::Loop)
+/// Whether the word `ahead` places after the next token begins a `loop { … }`.
+fn is_loop(inp: &mut Cursor<'_, '_>, ahead: usize) -> bool {
+    let at = index(inp) + ahead;
+    inp.state().kind(at) == T::Ident && foreign_word(inp.state(), at) == Some(Foreign::Loop)
+}
+
+/// Whether a loop with a label begins here.
+pub(crate) fn is_labelled_loop(inp: &mut Cursor<'_, '_>) -> bool {
+    let labelled = peek_kind(inp) == T::Ident && peek_at(inp, 1).kind == T::Colon;
+    labelled && (matches!(peek_at(inp, 2).kind, T::For | T::While) || is_loop(inp, 2))
 }
 
 /// `label: loop`.
@@ -219,7 +225,7 @@ pub(crate) fn labelled<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) -> Parse
     let body = match peek_kind(inp) {
         T::For => for_statement(inp, rules, symbol)?,
         T::While => while_statement(inp, rules, symbol)?,
-        T::Ident if is_loop(inp) => loop_statement(inp, rules, symbol)?,
+        T::Ident if is_loop(inp, 0) => loop_statement(inp, rules, symbol)?,
         _ => return fail(inp, "for or while"),
     };
     Ok(finish(inp, start, Node::Labelled { label, body }))

@@ -1,6 +1,6 @@
 //! Declarations: `let`, functions, structs, enums, imports.
 
-use aether_ast::{Enum, Function, FunctionKind, List, Node, NodeId, Struct};
+use aether_ast::{Enum, Function, FunctionKind, List, Node, NodeId, Struct, Symbol};
 use aether_lexer::TokenKind as T;
 use chumsky::prelude::*;
 
@@ -11,6 +11,7 @@ use crate::cursor::{
 };
 use crate::list::{braces, bracketed, close, comma_items, parens, square_brackets};
 use crate::pattern::binding;
+use crate::precedence::starts_expression;
 
 /// `let p = e`.
 pub(crate) fn let_declaration(expression: Production<'_, NodeId>) -> Production<'_, NodeId> {
@@ -153,24 +154,37 @@ pub(crate) fn params<'t>(inp: &mut Cursor<'t, '_>, expression: &Production<'t, N
     })?;
     let state = inp.state();
     check_order(state, mark);
+    report_duplicates(state, mark, "parameter", param_name);
+    Ok(state.take_list(mark))
+}
+
+/// Reports each of the nodes pushed since `mark` that declares the same name as one before it. `kind` is what they are
+/// called, and `name_of` gives the name of one. `_` declares nothing.
+fn report_duplicates(
+    state: &mut Builder<'_>,
+    mark: usize,
+    kind: &str,
+    name_of: fn(&Builder<'_>, NodeId) -> NodeId,
+) {
     // Lists are short; a long one is compared by sorting.
-    let mut seen: Vec<(aether_ast::Symbol, NodeId)> = state.scratch[mark..]
+    let mut seen: Vec<(Symbol, NodeId)> = state.scratch[mark..]
         .iter()
-        .map(|&param| param_name(state, param))
-        .filter_map(|param| state.ast.name_of(param).map(|name| (name, param)))
+        .map(|&item| name_of(state, item))
+        .filter_map(|name| state.ast.name_of(name).map(|symbol| (symbol, name)))
         .collect();
-    if seen.len() > 1 {
-        seen.sort();
-        for pair in seen.windows(2) {
-            let ((name, _), (again, param)) = (pair[0], pair[1]);
-            if name == again && state.ast.text(name) != "_" {
-                let what = format!("Duplicate parameter name '{}'", state.ast.text(name));
-                let span = state.ast.span(param);
-                state.finding("E0112", &what, span, "give each parameter a name of its own");
-            }
+    if seen.len() < 2 {
+        return;
+    }
+    seen.sort();
+    for pair in seen.windows(2) {
+        let ((symbol, _), (again, name)) = (pair[0], pair[1]);
+        if symbol == again && state.ast.text(symbol) != "_" {
+            let what = format!("Duplicate {kind} name '{}'", state.ast.text(symbol));
+            let span = state.ast.span(name);
+            let help = format!("give each {kind} a name of its own");
+            state.finding("E0112", &what, span, &help);
         }
     }
-    Ok(state.take_list(mark))
 }
 
 /// `a`, `a = e` or `...a`.
@@ -194,12 +208,17 @@ fn param<'t>(inp: &mut Cursor<'t, '_>, expression: &Production<'t, NodeId>) -> P
     Ok(inp.state().add(Node::DefaultPattern { target, default }, span))
 }
 
-/// The name that a parameter declares.
+/// The name that a parameter or a field declares.
 fn param_name(state: &Builder<'_>, param: NodeId) -> NodeId {
     match state.ast.node(param) {
         Node::DefaultPattern { target, .. } | Node::RestPattern(target) => target,
         _ => param,
     }
+}
+
+/// The name that a method or a variant declares.
+fn declared_name(state: &Builder<'_>, declaration: NodeId) -> NodeId {
+    state.ast.declared_name(declaration).unwrap_or(declaration)
 }
 
 /// Reports a parameter without a default behind one with a default, and a rest that is not last.
@@ -311,13 +330,8 @@ pub(crate) fn struct_declaration<'t>(
         let name = inp.state().ident(name);
         let mut methods = Vec::new();
         let mark = inp.state().scratch.len();
-        members(inp, |inp| {
-            let method = match peek_kind(inp) {
-                T::Fn => peek_at(inp, 1).kind == T::Ident,
-                T::Async => peek_at(inp, 1).kind == T::Fn,
-                _ => false,
-            };
-            if method {
+        members(inp, "field name", |inp| {
+            if begins_method(inp) {
                 let at = index(inp);
                 let method = function_declaration(inp, &expression, &block, FunctionKind::Method)?;
                 inp.state().document(at, method);
@@ -328,8 +342,11 @@ pub(crate) fn struct_declaration<'t>(
         })?;
         let span = span_from(inp, start);
         let state = inp.state();
+        report_duplicates(state, mark, "field", param_name);
         let fields = state.take_list(mark);
-        let methods = state.ast.add_list(&methods);
+        state.scratch.extend(methods);
+        report_duplicates(state, mark, "method", declared_name);
+        let methods = state.take_list(mark);
         let definition = state.ast.add_struct(Struct {
             name,
             fields,
@@ -340,10 +357,27 @@ pub(crate) fn struct_declaration<'t>(
     .boxed()
 }
 
+/// Whether a method begins here: `fn` and `async` may also be the names of fields.
+fn begins_method(inp: &mut Cursor<'_, '_>) -> bool {
+    let word = usize::from(peek_kind(inp) == T::Async);
+    let name = peek_at(inp, word + 1);
+    // The name on the next line is another field, unless parameters follow it.
+    peek_at(inp, word).kind == T::Fn
+        && name.kind == T::Ident
+        && (!name.on_new_line() || peek_at(inp, word + 2).kind == T::LeftParen)
+}
+
+/// Whether a declaration rather than a field begins with the word `let`: what it binds stands on its line.
+fn begins_let(inp: &mut Cursor<'_, '_>) -> bool {
+    let next = peek_at(inp, 1);
+    let binds = matches!(next.kind, T::Ident | T::LeftBracket | T::LeftBrace);
+    peek_kind(inp) == T::Let && binds && !next.on_new_line()
+}
+
 /// `name`, `name: T` or `name: T = e`; a comma after it may be left out at the end of a line or before a method.
 fn field<'t>(inp: &mut Cursor<'t, '_>, expression: &Production<'t, NodeId>) -> Parsed<()> {
     let name = peek(inp);
-    if !name.kind.is_name() || name.kind == T::Let {
+    if !name.kind.is_name() || begins_let(inp) {
         return fail(inp, "field name");
     }
     let at = index(inp);
@@ -383,9 +417,11 @@ fn field_default<'t>(inp: &mut Cursor<'t, '_>, expression: &Production<'t, NodeI
     Ok(state.add(Node::Function(function), span))
 }
 
-/// The braces of a struct or enum, member by member. A bad member is skipped up to where the next may start.
+/// The braces of a struct or enum, member by member; `item` is what begins one. A bad member is skipped up to where the
+/// next may start.
 fn members<'t, 'p>(
     inp: &mut Cursor<'t, 'p>,
+    item: &'static str,
     mut member: impl FnMut(&mut Cursor<'t, 'p>) -> Parsed<()>,
 ) -> Parsed<()> {
     let open = index(inp);
@@ -403,11 +439,11 @@ fn members<'t, 'p>(
         if matches!(next.kind, T::RightBrace | T::EndOfFile | T::InterpolationEnd) {
             break;
         }
-        if next.on_new_line() && ends_members(inp) {
+        if next.on_new_line() && ends_members(inp, item) {
             break;
         }
         if next.kind == T::Comma {
-            missing(inp, "field name");
+            missing(inp, item);
             inp.skip();
             continue;
         }
@@ -424,17 +460,43 @@ fn members<'t, 'p>(
         }
     }
     inp.state().context = context;
-    close(inp, braces("field name"), open)?;
+    close(inp, braces(item), open)?;
     inp.state().leave();
     Ok(())
 }
 
-/// Whether a token on a new line shows that the members' `}` was forgotten.
-fn ends_members(inp: &mut Cursor<'_, '_>) -> bool {
+/// Whether a token on a new line shows that the members' `}` was forgotten. Every reserved word may be the name of a
+/// field, so what follows it decides.
+fn ends_members(inp: &mut Cursor<'_, '_>, item: &str) -> bool {
+    let next = peek_at(inp, 1);
+    let named = next.kind == T::Ident && !next.on_new_line();
     match peek_kind(inp) {
-        T::Struct | T::Enum | T::Import => peek_at(inp, 1).kind == T::Ident,
-        _ => false,
+        T::Struct | T::Enum => next.kind == T::Ident && peek_at(inp, 2).kind == T::LeftBrace,
+        T::Import => named,
+        T::From => named && peek_at(inp, 2).kind == T::Import,
+        T::Fn | T::Async => false,
+        // A variant may carry values.
+        T::Ident if item == "variant name" => false,
+        // Where braces are balanced, this is a mistake within the members.
+        _ => (begins_let(inp) || begins_statement(inp)) && inp.state().brackets().lacks_brace,
     }
+}
+
+/// Whether what begins here can be nothing but a statement, by the token behind its first word.
+fn begins_statement(inp: &mut Cursor<'_, '_>) -> bool {
+    let next = peek_at(inp, 1);
+    let word = peek_kind(inp);
+    !next.on_new_line()
+        && match word {
+            T::If | T::While => next.kind == T::LeftParen,
+            T::For => matches!(next.kind, T::Ident | T::LeftBracket | T::LeftBrace),
+            T::Try => next.kind == T::LeftBrace,
+            T::Match | T::Return | T::Throw => {
+                starts_expression(next.kind) && !matches!(next.kind, T::Fn | T::Async)
+            }
+            T::Ident => matches!(next.kind, T::LeftParen | T::Dot | T::LeftBracket),
+            _ => false,
+        }
 }
 
 /// Skips to the next member: past a comma, to a new line, or to the closing brace.
@@ -468,18 +530,20 @@ pub(crate) fn enum_declaration<'t>() -> Production<'t, NodeId> {
         inp.skip();
         let name = want(inp, T::Ident, "enum name")?;
         let name = inp.state().ident(name);
-        let mut variants = Vec::new();
-        members(inp, |inp| {
+        let mark = inp.state().scratch.len();
+        members(inp, "variant name", |inp| {
             let at = index(inp);
             let variant = variant(inp)?;
-            inp.state().document(at, variant);
-            variants.push(variant);
+            let state = inp.state();
+            state.document(at, variant);
+            state.scratch.push(variant);
             eat(inp, T::Comma);
             Ok(())
         })?;
         let span = span_from(inp, start);
         let state = inp.state();
-        let variants = state.ast.add_list(&variants);
+        report_duplicates(state, mark, "variant", declared_name);
+        let variants = state.take_list(mark);
         let definition = state.ast.add_enum(Enum { name, variants });
         Ok(state.add(Node::Enum(definition), span))
     })
@@ -501,6 +565,7 @@ fn variant(inp: &mut Cursor<'_, '_>) -> Parsed<NodeId> {
     }
     let span = span_from(inp, start);
     let state = inp.state();
+    report_duplicates(state, mark, "field", param_name);
     let fields = state.take_list(mark);
     Ok(state.add(Node::Variant { name, fields }, span))
 }

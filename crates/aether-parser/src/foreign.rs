@@ -1,18 +1,18 @@
 //! Words that are not Aether's: keywords of other languages, and the contextual words that are reserved for
 //! extensions. Only where the file does not use the word as a name of its own, and only before tokens that a
 //! program would hardly write after a name, so no sensible program changes its meaning.
+//!
+//! Whether the file declares the word is known when it has been read: a word that was taken for a keyword and is
+//! declared somewhere ([`misread`]) is a name when the file is read again. Example: in
+//! `let {yield} = d  fn f() { yield(4) }` the first reading finds the statement `yield`, and the declaration; the second
+//! finds a call.
 
+use aether_ast::{Ast, FunctionKind, Node, NodeId, Symbol};
 use aether_lexer::TokenKind as T;
 
 use crate::builder::Builder;
 use crate::cursor::Lexeme;
 use crate::precedence::starts_expression;
-
-/// Every word that [`classify`] knows.
-const WORDS: [&str; 17] = [
-    "const", "var", "val", "local", "auto", "mut", "function", "func", "def", "fun", "class", "loop",
-    "defer", "yield", "new", "do", "elif",
-];
 
 /// What a word at the start of a statement stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,17 +73,9 @@ pub(crate) fn foreign_word(state: &mut Builder<'_>, at: usize) -> Option<Foreign
     if !could_be {
         return None;
     }
-    let word = state.lexeme(at);
-    let text = state.slice(word);
+    let text = state.slice(state.lexeme(at));
     let found = classify(state, text, at, next)?;
-    if state.declared_words.is_none() {
-        state.declared_words = Some(declared_words(state));
-    }
-    let declared = state
-        .declared_words
-        .as_ref()
-        .is_some_and(|words| words.contains(&text));
-    (!declared).then_some(found)
+    state.is_keyword(text).then_some(found)
 }
 
 fn classify(state: &Builder<'_>, word: &str, at: usize, next: Lexeme) -> Option<Foreign> {
@@ -107,33 +99,63 @@ fn classify(state: &Builder<'_>, word: &str, at: usize, next: Lexeme) -> Option<
     }
 }
 
-/// The foreign words that the file declares as variables, functions, parameters or imports.
-#[cold]
-fn declared_words<'t>(state: &Builder<'t>) -> Vec<&'t str> {
-    let tokens = state.tokens();
-    let mut words = Vec::new();
-    let mut params = false;
-    for (at, token) in tokens.iter().enumerate() {
-        match token.kind {
-            T::LeftParen => {
-                let before = |back: usize| at.checked_sub(back).map(|index| tokens[index].kind);
-                params = matches!(before(1), Some(T::Fn | T::Catch))
-                    || (before(1) == Some(T::Ident) && before(2) == Some(T::Fn));
-            }
-            T::RightParen => params = false,
-            T::Ident if at > 0 => {
-                let declared = params
-                    || matches!(
-                        tokens[at - 1].kind,
-                        T::Let | T::Fn | T::For | T::As | T::Import | T::Struct | T::Enum
-                    );
-                let word = state.slice(*token);
-                if declared && WORDS.contains(&word) && !words.contains(&word) {
-                    words.push(word);
-                }
-            }
-            _ => {}
-        }
+/// The words that this reading took for keywords, although the file declares them as variables, functions, parameters
+/// or imports.
+pub(crate) fn misread<'t>(state: &Builder<'t>) -> Vec<&'t str> {
+    let ast = &state.ast;
+    // A keyword makes no symbol, so nearly every file is done here.
+    let mut suspects: Vec<(&str, Symbol)> = state
+        .keywords
+        .iter()
+        .filter_map(|&word| ast.symbol(word).map(|symbol| (word, symbol)))
+        .collect();
+    let mut declared = Vec::new();
+    if suspects.is_empty() {
+        return declared;
     }
-    words
+    for id in ast.ids() {
+        each_declared(ast, id, |name| {
+            if let Node::Ident(name) = ast.node(name)
+                && let Some(found) = suspects.iter().position(|&(_, symbol)| symbol == name)
+            {
+                declared.push(suspects.swap_remove(found).0);
+            }
+        });
+    }
+    declared
+}
+
+/// Visits what a node declares itself; names within the patterns of a pattern are those patterns' own.
+fn each_declared(ast: &Ast, id: NodeId, mut visit: impl FnMut(NodeId)) {
+    match ast.node(id) {
+        Node::Let { pattern, .. } | Node::Const { pattern, .. } | Node::Arm { pattern, .. } => visit(pattern),
+        Node::For { binding, .. } | Node::ForClause { binding, .. } => visit(binding),
+        Node::Catch { binding, .. } => binding.into_iter().for_each(visit),
+        Node::PairPattern { first, second } => [first, second].into_iter().for_each(visit),
+        Node::ArrayPattern(parts) | Node::OrPattern(parts) | Node::VariantPattern { fields: parts, .. } => {
+            ast.list(parts).iter().copied().for_each(visit);
+        }
+        Node::RestPattern(target) | Node::EntryPattern { target, .. } => visit(target),
+        Node::AsPattern { pattern, name } => [pattern, name].into_iter().for_each(visit),
+        Node::DefaultPattern { target, default } if !is_field_default(ast, default) => visit(target),
+        Node::Function(function) | Node::FunctionDecl(function) => {
+            let function = ast.function(function);
+            function.name.into_iter().for_each(&mut visit);
+            ast.list(function.params).iter().copied().for_each(visit);
+        }
+        Node::Struct(definition) => visit(ast.structure(definition).name),
+        Node::Enum(definition) => visit(ast.enumeration(definition).name),
+        Node::Import { module: name, alias } | Node::ImportItem { name, alias } => {
+            visit(alias.unwrap_or(name));
+        }
+        _ => {}
+    }
+}
+
+/// Whether a default is that of a struct's field, which is no variable.
+fn is_field_default(ast: &Ast, default: NodeId) -> bool {
+    match ast.node(default) {
+        Node::Function(function) => ast.function(function).kind == FunctionKind::FieldDefault,
+        _ => false,
+    }
 }

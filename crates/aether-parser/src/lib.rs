@@ -5,7 +5,8 @@
 //! - A tree without diagnostics is complete; otherwise [`aether_ast::Node::Error`] stands for what was skipped.
 //! - Node spans nest inside their parent's.
 //! - Linear time. The grammar is predictive: the next token or two decide which production applies, so nothing is
-//!   parsed twice and no node is built in vain but for those of a statement that fails.
+//!   parsed twice and no node is built in vain but for those of a statement that fails. A file that declares a word
+//!   which was first taken for a keyword (`foreign`) is read again as a whole, once for each such word at most.
 //! - Native stack use is bounded by the nesting limit, and grown on demand below it.
 //!
 //! How an error travels: the production that misses a token records the diagnostic in the [`builder::Builder`]
@@ -74,8 +75,14 @@ pub fn parse(file: &SourceFile, options: ParseOptions) -> Parse {
 pub fn parse_tokens(file: &SourceFile, lexed: &Lexed, options: ParseOptions) -> Parse {
     let lexemes = cursor::significant(lexed);
     let mut builder = builder::Builder::new(file, &lexemes, lexed, options);
-    statement::run_program(&lexemes, &mut builder);
-    builder.finish(lexed)
+    loop {
+        statement::run_program(&lexemes, &mut builder);
+        let names = foreign::misread(&builder);
+        if names.is_empty() {
+            return builder.finish(lexed);
+        }
+        builder = builder.again(names, lexed, options);
+    }
 }
 
 /// The example of the README, which runs as a test.

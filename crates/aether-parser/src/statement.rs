@@ -6,8 +6,9 @@ use chumsky::prelude::*;
 
 use crate::builder::Builder;
 use crate::control::{
-    condition, defer_statement, for_statement, if_statement, jump, labelled, loop_statement, match_arms,
-    return_statement, throw_statement, try_statement, while_statement, with_loop, yield_statement,
+    condition, defer_statement, for_statement, if_statement, is_labelled_loop, jump, labelled,
+    loop_statement, match_arms, return_statement, throw_statement, try_statement, while_statement, with_loop,
+    yield_statement,
 };
 use crate::cursor::{
     Cursor, Lexeme, Parsed, Production, Tokens, eat, fail, give_up, index, missing, peek, peek_at, peek_kind,
@@ -304,12 +305,15 @@ fn expression_statement<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) -> Pars
 }
 
 /// Whether a token on the line of a bare name must be meant as an argument of it.
-fn is_argument(state: &Builder<'_>, found: Lexeme) -> bool {
+fn is_argument(state: &mut Builder<'_>, found: Lexeme) -> bool {
     match found.kind {
         T::Int | T::Float | T::String | T::TripleString | T::StringStart => true,
         T::True | T::False | T::Null | T::Fn | T::LeftBracket | T::LeftBrace | T::Bang => true,
         // These may begin a statement.
-        T::Ident => !matches!(state.slice(found), "const" | "defer" | "loop" | "yield"),
+        T::Ident => {
+            let word = state.slice(found);
+            !matches!(word, "const" | "defer" | "loop" | "yield") || !state.is_keyword(word)
+        }
         _ => false,
     }
 }
@@ -433,11 +437,12 @@ pub(crate) fn body<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) -> Parsed<No
             inp.state().expected_with(at, "statement", help);
             return give_up(inp);
         }
-        T::Let | T::Struct | T::Enum | T::Import | T::From => declaration_needs_block(inp),
-        T::Fn if peek_at(inp, 1).kind == T::Ident => declaration_needs_block(inp),
-        T::Async if peek_at(inp, 2).kind == T::Ident => declaration_needs_block(inp),
-        T::Ident if peek_at(inp, 1).kind == T::Colon && matches!(peek_at(inp, 2).kind, T::For | T::While) => {
-            declaration_needs_block(inp);
+        T::Ident if is_labelled_loop(inp) => {
+            needs_block(inp, "a loop with a label is no body; put it in braces")
+        }
+        _ if begins_declaration(inp) => {
+            let help = "a declaration is no body, its name would be lost at once; put it in braces";
+            needs_block(inp, help);
         }
         _ => {}
     }
@@ -449,9 +454,21 @@ pub(crate) fn body<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) -> Parsed<No
     Ok(node)
 }
 
-#[cold]
-fn declaration_needs_block(inp: &mut Cursor<'_, '_>) {
+/// Whether what begins here declares a name. Words of other languages are reported in any case.
+fn begins_declaration(inp: &mut Cursor<'_, '_>) -> bool {
     let at = index(inp);
-    let help = "a declaration is no body, its name would be lost at once; put it in braces";
+    match peek_kind(inp) {
+        T::Let | T::Struct | T::Enum | T::Import | T::From => true,
+        T::Fn => peek_at(inp, 1).kind == T::Ident,
+        T::Async => peek_at(inp, 1).kind == T::Fn && peek_at(inp, 2).kind == T::Ident,
+        T::Ident => foreign_word(inp.state(), at) == Some(Foreign::Const),
+        _ => false,
+    }
+}
+
+/// Reports a body that must stand in braces.
+#[cold]
+fn needs_block(inp: &mut Cursor<'_, '_>, help: &str) {
+    let at = index(inp);
     inp.state().expected_with(at, "statement", help);
 }

@@ -316,3 +316,160 @@ fn messages_have_the_form_that_the_language_gives_them() {
     check_error("\"${a b}\"", "Expected }, found 'b' at line 1");
     check_error("x = ~", "Expected expression, found 'end of file' at line 1");
 }
+
+#[test]
+fn every_reserved_word_may_name_a_field() {
+    for &(word, _) in aether_lexer::RESERVED_WORDS {
+        let fields = format!("(struct S a {word} b)");
+        for (before, after) in [("\n", "\n"), (", ", ", "), ("\n", ","), (", ", "\n")] {
+            check(&format!("struct S {{ a{before}{word}{after}b }}"), &fields);
+        }
+        check(&format!("struct S {{ {word} }}"), &format!("(struct S {word})"));
+        check(
+            &format!("struct S {{\n{word}: int\n{word}_: int = 1\n}}"),
+            &format!("(struct S {word} (defaultpattern {word}_ (function (block (return 1)))))"),
+        );
+        check(
+            &format!("struct S {{\n{word} = 1\n}}"),
+            &format!("(struct S (defaultpattern {word} (function (block (return 1)))))"),
+        );
+        check(
+            &format!("S {{ {word}: 1 }}.{word}"),
+            &format!("(. (structlit S {word} 1) {word})"),
+        );
+        let method = format!("struct S {{ {word},\nfn m() {{ }} }}");
+        check(&method, &format!("(struct S {word} (functiondecl m (block)))"));
+    }
+    check(
+        "struct S {\nfn\nfn\nm() { }\n}",
+        "(struct S fn (functiondecl m (block)))",
+    );
+    check(
+        "struct S {\nasync\nfn m() { }\n}",
+        "(struct S (functiondecl m (block)))",
+    );
+}
+
+/// What declares the name `W`, in every way in which a name can be declared.
+const DECLARING: [&str; 40] = [
+    "let W = 1",
+    "let [a, W] = d",
+    "let [W = 1] = d",
+    "let [...W] = d",
+    "let {W} = d",
+    "let {a: W} = d",
+    "let {W = 1} = d",
+    "const W = 1",
+    "const [W] = d",
+    "const {a: W} = d",
+    "for W in d { }",
+    "for a, W in d { }",
+    "for W, a in d { }",
+    "for [W] in d { }",
+    "for {W} in d { }",
+    "[1 for W in d]",
+    "({1: 2 for a, W in d})",
+    "try { } catch (W) { }",
+    "fn W() { }",
+    "fn f(W) { }",
+    "fn f(a = g(1), W = 2) { }",
+    "fn f(...W) { }",
+    "f = fn(W) { }",
+    "f(W => 1)",
+    "f((a, W = 1) => 1)",
+    "match d { W => 1 }",
+    "match d { W if true => 1 }",
+    "match d { [W] => 1 }",
+    "match d { {W} => 1 }",
+    "match d { {a: [1, W]} => 1 }",
+    "match d { S { a: W } => 1 }",
+    "match d { E.A(W) => 1 }",
+    "match d { 1 | W => 1 }",
+    "match d { 1 as W => 1 }",
+    "struct W { }",
+    "enum W { }",
+    "import W",
+    "import m as W",
+    "from m import a, W",
+    "from m import a as W",
+];
+
+/// What has the word `W` in it and declares nothing of that name.
+const MENTIONING: [&str; 15] = [
+    "struct S { W }",
+    "struct S { W: int = 1 }",
+    "enum E { W }",
+    "enum E { A(W) }",
+    "let d = {\"W\": 1, W: 2}",
+    "let {W: a} = d",
+    "f(W = 1)",
+    "f(a.W)",
+    "S { W: 1 }",
+    "match d { {W: 1} => 1 }",
+    "match d { E.W => 1 }",
+    "match d { a if W => 1 }",
+    "match d { a if (W) => 1 }",
+    "match d { a if b.c(W) => 1 }",
+    "from m import W as a",
+];
+
+#[test]
+fn a_word_is_a_keyword_unless_the_file_declares_it() {
+    // In this function each word is a keyword, or calls itself.
+    let using = |word: &str, text: &str| {
+        let file = SourceFile::new(None, format!("fn g() {{ {word}(4) }}\n{text}"));
+        let parsed = parse(&file, ParseOptions::default());
+        assert_eq!(parsed.diagnostics, [], "{text}");
+        short(&parsed.ast, parsed.ast.root()[0])
+    };
+    for text in DECLARING {
+        let declaration = text.replace('W', "yield");
+        assert_eq!(
+            using("yield", &declaration),
+            "(functiondecl g (block (call yield 4)))",
+            "{declaration}"
+        );
+    }
+    for text in MENTIONING {
+        let mention = text.replace('W', "yield");
+        assert_eq!(
+            using("yield", &mention),
+            "(functiondecl g (block (yield (group 4))))",
+            "{mention}"
+        );
+    }
+    check_error(
+        "fn f() { defer g() }\nmatch 1 { defer => 1 }",
+        "Expected ( after 'defer', found 'g' at line 1",
+    );
+    check_error(
+        "const [loop] = [1]\nloop { f() }",
+        "Expected ( after 'loop', found '{' at line 2",
+    );
+    check_error(
+        "let {yield} = d\nprint yield",
+        "Expected ( after 'print', found 'yield' at line 2",
+    );
+    check(
+        "let {const} = d\nconst[0] = 1",
+        "(let (dictpattern (entrypattern const)) d); (assign (index const 0) 1)",
+    );
+}
+
+#[test]
+fn bodies_are_statements() {
+    check("if (a) defer b()", "(if a (defer (block (call b ))))");
+    check("if (a) fn() { }", "(if a (function (block)))");
+    check(
+        "match a { 1 => async (x) => x }",
+        "(match a (arm 1 (function x (block (return x)))))",
+    );
+    check(
+        "if (a) const[0] = 1\nlet const = d",
+        "(if a (assign (index const 0) 1)); (let const d)",
+    );
+    check(
+        "if (a) { const b = 1 } else { c: loop { break c } }",
+        "(if a (block (const b 1)) (block (labelled c (loop (block (break c))))))",
+    );
+}

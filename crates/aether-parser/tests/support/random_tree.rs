@@ -67,6 +67,23 @@ impl Grower<'_> {
         self.ast.add_list(&items)
     }
 
+    /// Some that declare names, without those that declare one again.
+    fn distinct(&mut self, most: u8, make: impl FnMut(&mut Self) -> NodeId) -> List {
+        let list = self.some(most, make);
+        let mut seen = Vec::new();
+        let items = self.ast.list(list).iter().copied().filter(|&item| {
+            let name = self
+                .ast
+                .declared_name(item)
+                .and_then(|name| self.ast.name_of(name));
+            let is_new = !seen.contains(&name);
+            seen.push(name);
+            is_new
+        });
+        let items: Vec<NodeId> = items.collect();
+        self.ast.add_list(&items)
+    }
+
     fn string(&mut self) -> NodeId {
         let text = ["", "plain", "q\"'\\", "${x}", "a\nb\tc\r", "é\u{1}\u{7f}", "{}$"][self.pick(7) as usize];
         let symbol = self.ast.intern(text);
@@ -647,8 +664,8 @@ impl Grower<'_> {
             4 => return self.function(below, FunctionKind::Declaration),
             5 => {
                 let name = self.ident();
-                let fields = self.some(3, Self::field);
-                let methods = self.some(2, |this| this.function(below, FunctionKind::Method));
+                let fields = self.distinct(3, Self::field);
+                let methods = self.distinct(2, |this| this.function(below, FunctionKind::Method));
                 Node::Struct(self.ast.add_struct(Struct {
                     name,
                     fields,
@@ -657,9 +674,9 @@ impl Grower<'_> {
             }
             6 => {
                 let name = self.ident();
-                let variants = self.some(3, |this| {
+                let variants = self.distinct(3, |this| {
                     let name = this.ident();
-                    let fields = this.some(2, Self::ident);
+                    let fields = this.distinct(2, Self::ident);
                     this.add(Node::Variant { name, fields })
                 });
                 Node::Enum(self.ast.add_enum(Enum { name, variants }))
