@@ -260,7 +260,7 @@ impl Vm {
     fn with_object(&mut self, raise: Raise) -> Raise {
         if let Some(error) = &raise.0.error {
             if !error.has_trace() {
-                // It was made outside the script, and surfaces here for the first time.
+                // It was made outside the script, and surfaces in it for the first time.
                 self.place(error);
             }
             return raise;
@@ -283,16 +283,16 @@ impl Vm {
         }
     }
 
-    /// Gives an error object the present place and trace, which takes time in the number of activations.
+    /// Gives an error object the present place and trace, which takes time in the number of activations. On a stack
+    /// where no script's code runs there is none: the error gets them where it is awaited.
     fn place(&mut self, error: &ErrorObject) {
         let entries = self.trace();
+        let Some(entry) = entries.first() else { return };
         // Seen at the next call or backward jump.
         self.fuel = self.fuel.saturating_sub((entries.len() / 2) as i64);
-        if let Some(entry) = entries.first() {
-            // SAFETY: code lives as long as the heap.
-            let line = unsafe { &*entry.code }.line_at(entry.word as usize);
-            error.set_line(line);
-        }
+        // SAFETY: code lives as long as the heap.
+        let line = unsafe { &*entry.code }.line_at(entry.word as usize);
+        error.set_line(line);
         error.set_trace(entries);
     }
 
