@@ -190,6 +190,7 @@ impl Vm {
                     return Err(raise);
                 };
                 let word = word_of(code, self.ip) as u32;
+                let is_of_depth = matches!(raise.kind(), ErrorKind::OutOfMemory | ErrorKind::Recursion);
                 let cleans_up = self.may_clean_up(raise.kind());
                 let handles = |handler: &&aether_value::Handler| {
                     let sees = raise.kind().is_catchable() || handler.finally && cleans_up;
@@ -201,6 +202,9 @@ impl Vm {
                     let value = error.map_or(Raw::null(), Raw::from_rc);
                     *base.cast::<Raw>().add(handler.register as usize) = value;
                     self.ip = code.words.as_ptr().add(handler.target as usize).cast_mut();
+                    if is_of_depth {
+                        self.shrink_stack(code.registers as usize);
+                    }
                     return Ok(());
                 }
                 self.release_window(base, 0, code.registers as usize);
@@ -230,6 +234,9 @@ impl Vm {
                 }
                 if frame.flags & flags::TO_BUILTIN != 0 {
                     generator::frame_ended(&frame);
+                    if is_of_depth {
+                        self.shrink_stack(0);
+                    }
                     let window = self.registers.add(frame.base as usize);
                     match call::drive(self, window, Event::Failed(raise)) {
                         Ok(_) => return Ok(()),
@@ -241,6 +248,26 @@ impl Vm {
                 self.ip = frame.return_ip.cast_mut().sub(1);
             }
         }
+    }
+
+    /// Gives back what the current stack has grown by above the innermost frame, with so many registers, after an error
+    /// that comes of deep recursion: its handler has a use for the memory.
+    ///
+    /// # Safety
+    /// `vm.base` is that frame's; whoever keeps the place of a register or of a record reads it again.
+    unsafe fn shrink_stack(&mut self, registers: usize) {
+        let Some(current) = self.current.clone() else {
+            return;
+        };
+        let (base, frames) = (self.offset(self.base) as usize, self.frames_used());
+        current.shrink(base / 16 + registers + super::SLACK, frames);
+        self.load_registers();
+        // SAFETY: the frame and the records in use are still there.
+        unsafe {
+            self.base = self.registers.add(base);
+            self.fp = current.frames().add(frames);
+        }
+        self.set_frames_end();
     }
 
     /// Releases the registers of a window from `live` on, last first.
