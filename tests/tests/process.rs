@@ -60,6 +60,8 @@ fn exit_handlers_run_once_the_latest_first_however_the_program_ends() {
     assert_eq!(ends(failing), (0, "1\nError in exit handler: x\n".to_owned()));
     let again = "process.on_exit(fn() { println(1) })\nprocess.on_exit(fn() { process.exit(9) })";
     assert_eq!(ends(again), (9, "1\n".to_owned()));
+    let waiting = "process.on_exit(async fn() { await Promise.timeout(channel().recv(), 0.01).catch(e => null)  println(1) })\nprocess.exit(3)";
+    assert_eq!(ends(waiting), (3, "1\n".to_owned()));
     let (status, text) = ends("process.on_exit(1)");
     assert_eq!(status, 1);
     assert!(text.contains("expected function, got int"), "{text}");

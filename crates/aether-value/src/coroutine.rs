@@ -64,6 +64,8 @@ unsafe impl Object for Coroutine {}
 const SLOT: usize = 16;
 const FIRST_REGISTERS: usize = 32;
 const FIRST_FRAMES: usize = 8;
+/// Room for registers or frames that is always kept once it is there.
+const FEW: usize = 512;
 /// Up to here stacks double.
 const DOUBLING: usize = (1 << 20) / SLOT;
 /// Most registers or frames: a byte offset fits 32 bits.
@@ -169,6 +171,29 @@ impl Coroutine {
             }
         }
         Err(heap.out_of_memory((needed - old).saturating_mul(SLOT)))
+    }
+
+    /// Gives back most of what is beyond so many registers and frames in use, if that is much; they may move. Registers
+    /// beyond hold no counts.
+    #[cold]
+    pub fn shrink(&self, registers: usize, frames: usize) {
+        self.shrink_region(&self.registers, &self.capacity, registers);
+        self.shrink_region(&self.frames, &self.frame_capacity, frames);
+    }
+
+    fn shrink_region<T>(&self, region: &Cell<*mut T>, capacity: &Cell<u32>, used: usize) {
+        let old = capacity.get() as usize;
+        let wanted = (used * 2).max(FEW);
+        if old / 2 < wanted {
+            return;
+        }
+        let heap = Heap::of(self);
+        // SAFETY: the region came from here with its old capacity, and more than nothing is left of it.
+        let memory = unsafe { Memory::shrink(heap.inner(), region.get().cast(), old * SLOT, wanted * SLOT) };
+        if !memory.is_null() {
+            region.set(memory.cast());
+            capacity.set(wanted as u32);
+        }
     }
 
     /// Whether this holds the registers of a generator: a stack has room for frames.

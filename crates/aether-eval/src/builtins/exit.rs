@@ -10,12 +10,18 @@ use crate::context::Ctx;
 pub(crate) static RUN_EXIT_HANDLERS: BuiltinDef =
     BuiltinDef::core_frame("exit_handlers", &[], 0, 0, 1, run_handlers).catching();
 
-/// One step of running handlers, the latest first. One that fails is reported, and the next one runs.
+/// One step of running handlers, the latest first. A promise that one gives is awaited: a body runs only because
+/// somebody waits for it. One that fails is reported, and the next one runs.
 fn run_handlers(ctx: &mut Ctx<'_>, _: &mut [Value], event: Event) -> Result<Step, Raise> {
-    if let Event::Failed(raise) = event {
-        let text = format!("Error in exit handler: {}\n", raise.message());
-        // Nobody is left to tell of a stream that is closed.
-        let _ = ctx.host().write_err(&text);
+    match event {
+        Event::Start => {}
+        Event::Returned(promise @ Value::Promise(_)) => return Ok(Step::Await(promise)),
+        Event::Returned(_) => {}
+        Event::Failed(raise) => {
+            let text = format!("Error in exit handler: {}\n", raise.message());
+            // Nobody is left to tell of a stream that is closed.
+            let _ = ctx.host().write_err(&text);
+        }
     }
     Ok(match ctx.next_exit_handler() {
         Some(function) => Step::Call {

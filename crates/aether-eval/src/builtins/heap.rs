@@ -40,20 +40,24 @@ pub(super) static GLOBALS: &[BuiltinDef] = &[BuiltinDef::core("finalizer", &["ob
 pub(crate) static RUN_FINALIZERS: BuiltinDef =
     BuiltinDef::core_frame("finalizers", &[], 0, 0, 1, run_finalizers).catching();
 
-/// One step of running the finalizers that wait.
+/// One step of running the finalizers that wait. A promise that one gives is awaited: a body runs only because somebody
+/// waits for it.
 ///
 /// The first slot keeps the generator that is being closed.
 pub(super) fn run_finalizers(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
-    if let Value::Coroutine(generator) = std::mem::replace(&mut slots[0], Value::Null) {
+    let closed = std::mem::replace(&mut slots[0], Value::Null);
+    if let Value::Coroutine(generator) = &closed {
         // A generator that yields while it is closed is given up.
         generator.set_closes(false);
     }
-    if let Event::Failed(raise) = event
-        && raise.kind() != ErrorKind::GeneratorExit
-    {
-        let text = format!("Error in finalizer: {}\n", raise.message());
-        // Nobody is left to tell of a stream that is closed.
-        let _ = ctx.host().write_err(&text);
+    match event {
+        Event::Returned(promise @ Value::Promise(_)) if closed.is_null() => return Ok(Step::Await(promise)),
+        Event::Failed(raise) if raise.kind() != ErrorKind::GeneratorExit => {
+            let text = format!("Error in finalizer: {}\n", raise.message());
+            // Nobody is left to tell of a stream that is closed.
+            let _ = ctx.host().write_err(&text);
+        }
+        Event::Start | Event::Returned(_) | Event::Failed(_) => {}
     }
     match ctx.heap().next_finalizer() {
         None => Ok(Step::Done(Value::Null)),

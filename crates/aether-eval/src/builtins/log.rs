@@ -122,6 +122,8 @@ fn line(ctx: &mut Ctx<'_>, level: Level, slots: &mut [Value], event: Event) -> R
             slots[2] = Value::Null;
             return write_line(ctx, text.as_str());
         }
+        // What an async target gives: its body would not run otherwise.
+        Event::Returned(promise @ Value::Promise(_)) => return Ok(Step::Await(promise)),
         Event::Returned(_) => return Ok(Step::Done(Value::Null)),
         Event::Start => {}
     }

@@ -138,9 +138,12 @@ fn serve_ready(ctx: &mut Ctx<'_>, _: &mut [Value], event: Event) -> Result<Step,
 /// One turn of an event loop. Slot 1 holds the moment at which it is over, or null; slot 2 whether it has waited.
 fn serve(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
     let has_waited = take(&mut slots[2]).truthy();
-    if has_waited && matches!(event, Event::Returned(Value::Bool(true))) {
+    match event {
         // Whatever is still queued or runs waits for this, or for nothing.
-        return Ok(Step::Done(Value::Null));
+        Event::Returned(Value::Bool(true)) if has_waited => return Ok(Step::Done(Value::Null)),
+        // The loop's own wait failed, not a finalizer: the coroutine was cancelled.
+        Event::Failed(raise) if has_waited => return Err(raise),
+        _ => {}
     }
     match run_finalizers(ctx, &mut slots[3..], event)? {
         Step::Done(_) => {}
@@ -162,7 +165,12 @@ fn serve(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, R
 /// what running finalizers takes.
 fn event_loop_forever(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
     let has_waited = take(&mut slots[0]).truthy();
-    let is_over = has_waited && matches!(event, Event::Returned(Value::Bool(true)));
+    let is_over = match event {
+        Event::Returned(Value::Bool(ends)) => has_waited && ends,
+        // As for `event_loop`.
+        Event::Failed(raise) if has_waited => return Err(raise),
+        _ => false,
+    };
     match run_finalizers(ctx, &mut slots[1..], event)? {
         Step::Done(_) => {}
         step => return Ok(step),

@@ -482,6 +482,17 @@ impl Scheduler {
             self.timers.cancel_sleep();
             return;
         }
+        let event_loop = self
+            .loops
+            .iter()
+            .position(|wait| Rc::ptr_eq(&wait.promise, promise));
+        if let Some(at) = event_loop {
+            heap.discharge(ENTRY);
+            if self.loops.remove(at).bounded {
+                self.sweep_timers();
+            }
+            return;
+        }
         let job = self
             .jobs
             .iter()

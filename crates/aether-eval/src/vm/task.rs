@@ -296,12 +296,12 @@ impl Vm {
         self.execute(&closure, &values, 1)
     }
 
-    /// Code of the machine's own that its parameters are the first registers of.
+    /// Code of the machine's own that its parameters are the first registers of. Like the library's it is in no trace.
     fn add_stub(&mut self, words: Vec<u64>, params: u16) -> NonNull<Code> {
         let code = Code {
             name: Some("".into()),
             doc: None,
-            is_library: false,
+            is_library: true,
             words: words.into_boxed_slice(),
             params,
             declared: params,

@@ -194,6 +194,7 @@ impl Vm {
                     return Err(raise);
                 };
                 let word = word_of(code, self.ip) as u32;
+                let is_of_depth = matches!(raise.kind(), ErrorKind::OutOfMemory | ErrorKind::Recursion);
                 let cleans_up = self.may_clean_up(raise.kind());
                 let handles = |handler: &&aether_value::Handler| {
                     let sees = raise.kind().is_catchable() || handler.finally && cleans_up;
@@ -205,6 +206,9 @@ impl Vm {
                     let value = error.map_or(Raw::null(), Raw::from_rc);
                     *base.cast::<Raw>().add(handler.register as usize) = value;
                     self.ip = code.words.as_ptr().add(handler.target as usize).cast_mut();
+                    if is_of_depth {
+                        self.shrink_stack(code.registers as usize);
+                    }
                     return Ok(());
                 }
                 self.release_window(base, 0, code.registers as usize);
@@ -238,6 +242,9 @@ impl Vm {
                 }
                 if frame.flags & flags::TO_BUILTIN != 0 {
                     generator::frame_ended(&frame);
+                    if is_of_depth {
+                        self.shrink_stack(0);
+                    }
                     let window = self.registers.add(frame.base as usize);
                     match call::drive(self, window, Event::Failed(raise)) {
                         Ok(_) => return Ok(()),
@@ -249,6 +256,26 @@ impl Vm {
                 self.ip = frame.return_ip.cast_mut().sub(1);
             }
         }
+    }
+
+    /// Gives back what the current stack has grown by above the innermost frame, with so many registers, after an error
+    /// that comes of deep recursion: its handler has a use for the memory.
+    ///
+    /// # Safety
+    /// `vm.base` is that frame's; whoever keeps the place of a register or of a record reads it again.
+    unsafe fn shrink_stack(&mut self, registers: usize) {
+        let Some(current) = self.current.clone() else {
+            return;
+        };
+        let (base, frames) = (self.offset(self.base) as usize, self.frames_used());
+        current.shrink(base / 16 + registers + super::SLACK, frames);
+        self.load_registers();
+        // SAFETY: the frame and the records in use are still there.
+        unsafe {
+            self.base = self.registers.add(base);
+            self.fp = current.frames().add(frames);
+        }
+        self.set_frames_end();
     }
 
     /// Releases the registers of a window from `live` on, last first.
@@ -268,7 +295,7 @@ impl Vm {
     fn with_object(&mut self, raise: Raise) -> Raise {
         if let Some(error) = &raise.0.error {
             if !error.has_trace() {
-                // It was made outside the script, and surfaces here for the first time.
+                // It was made outside the script, and surfaces in it for the first time.
                 self.place(error);
             }
             return raise;
@@ -291,16 +318,16 @@ impl Vm {
         }
     }
 
-    /// Gives an error object the present place and trace, which takes time in the number of activations.
+    /// Gives an error object the present place and trace, which takes time in the number of activations. On a stack
+    /// where no script's code runs there is none: the error gets them where it is awaited.
     fn place(&mut self, error: &ErrorObject) {
         let entries = self.trace();
+        let Some(entry) = entries.first() else { return };
         // Seen at the next call or backward jump.
         self.fuel = self.fuel.saturating_sub((entries.len() / 2) as i64);
-        if let Some(entry) = entries.first() {
-            // SAFETY: code lives as long as the heap.
-            let line = unsafe { &*entry.code }.line_at(entry.word as usize);
-            error.set_line(line);
-        }
+        // SAFETY: code lives as long as the heap.
+        let line = unsafe { &*entry.code }.line_at(entry.word as usize);
+        error.set_line(line);
         error.set_trace(entries);
     }
 

@@ -336,13 +336,14 @@ impl Vm {
             .watch_growth(Some(self.heap.live_bytes().saturating_add(step)));
     }
 
-    /// Calls the function that wants to hear of growth. While it runs, growth is not watched.
+    /// Calls the function that wants to hear of growth, and waits for what it gives: the body of an async function runs
+    /// because somebody does. While it runs, growth is not watched.
     pub(super) fn call_growth_function(&mut self) -> Result<(), Raise> {
         self.heap.watch_growth(None);
         let Some(growth) = self.growth.take() else {
             return Ok(());
         };
-        let result = self.call_value(&growth.function, &[], false);
+        let result = self.call_value(&growth.function, &[], true);
         if self.growth.is_none() {
             let mark = self.heap.live_bytes().saturating_add(growth.step);
             self.growth = Some(growth);

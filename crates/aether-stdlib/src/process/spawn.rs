@@ -2,15 +2,19 @@
 //!
 //! A handle that goes leaves the program alone. A thread waits for each program, so that none that has ended stays in
 //! the system's table.
+//!
+//! Operations on a handle take place in the order in which they are called, whoever calls them: one thread writes what
+//! is written, and closes the pipe when it has come to the end. Who writes or waits is parked meanwhile, pool or none.
 
 use std::any::Any;
 use std::cell::RefCell;
 use std::io::{self, Write as _};
 use std::process::{ChildStdin, ChildStdout, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
 
-use aether_eval::{BuiltinDef, Count, Ctx, Effect, Event, Step};
-use aether_value::{Builtin, Heap, Native, NativeObject, Raise, Raw, Rc, StrBuilder, Value};
+use aether_eval::{BuiltinDef, Count, Ctx, Event, Step};
+use aether_value::{Builtin, Charge, Heap, Native, NativeObject, Raise, Raw, Rc, StrBuilder, Value};
 use shared_child::SharedChild;
 
 use super::child::{add_status, send_signal};
@@ -26,20 +30,59 @@ use crate::bytes::with_data;
 const TERMINATE: i32 = 15;
 
 static METHODS: &[BuiltinDef] = &[
-    BuiltinDef::method("write", 1, 1, write),
+    BuiltinDef::method_frame("write", 1, 1, 2, write),
     BuiltinDef::method("close_stdin", 0, 0, close_stdin),
     BuiltinDef::method("lines", 0, 0, lines),
     BuiltinDef::method_frame("wait", 0, 0, 1, wait),
     BuiltinDef::method("kill", 0, 1, kill),
 ];
 
-/// The pipe to a program; `None` once it is closed.
-type Input = Arc<Mutex<Option<ChildStdin>>>;
+/// The way to a program's standard input.
+enum Input {
+    /// Nothing has been written.
+    Pipe(ChildStdin),
+    /// A thread has the pipe. It closes it when this is gone and everything has been written.
+    Thread(Sender<Piece>),
+    /// It is closed, or about to be.
+    Closed,
+}
+
+/// Bytes to be written.
+struct Piece {
+    bytes: Vec<u8>,
+    outcome: Arc<Awaited<Option<io::Result<()>>>>,
+}
+
+impl Input {
+    /// Writes bytes after those that wait, and gives what becomes of it; `None` if the pipe is closed.
+    fn write(&mut self, bytes: Vec<u8>) -> io::Result<Option<Arc<Awaited<Option<io::Result<()>>>>>> {
+        if let Self::Pipe(_) = self
+            && let Self::Pipe(mut pipe) = std::mem::replace(self, Self::Closed)
+        {
+            let (sender, pieces) = channel::<Piece>();
+            start(move || {
+                for piece in pieces {
+                    piece.outcome.set(pipe.write_all(&piece.bytes));
+                }
+            })?;
+            *self = Self::Thread(sender);
+        }
+        let Self::Thread(sender) = self else {
+            return Ok(None);
+        };
+        let outcome = Arc::new(Awaited::default());
+        let piece = Piece {
+            bytes,
+            outcome: outcome.clone(),
+        };
+        Ok(sender.send(piece).is_ok().then_some(outcome))
+    }
+}
 
 /// A program as a value.
 struct Process {
     child: Arc<SharedChild>,
-    input: Input,
+    input: RefCell<Input>,
     /// Where what it prints comes from, until somebody asks for its lines.
     stdout: RefCell<Option<ChildStdout>>,
     /// The lines of what it prints, once somebody has asked for them.
@@ -76,7 +119,7 @@ pub(super) fn spawn(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     }
     let process = Process {
         child,
-        input: Arc::new(Mutex::new(stdin)),
+        input: RefCell::new(stdin.map_or(Input::Closed, Input::Pipe)),
         stdout,
         lines: RefCell::new(None),
         exit,
@@ -85,27 +128,30 @@ pub(super) fn spawn(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     Ok(Value::Native(ctx.heap().native(Box::new(process))?))
 }
 
-/// Takes what is written into the program's standard input, as fast as the program does.
-fn write(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let input = receiver::<Process>(args).input.clone();
-    let data = with_data(ctx, "process.write", &args[1], |_, bytes| Ok(bytes.to_vec()))?;
-    ctx.tick(data.len() / 64)?;
-    let bytes = data.len();
-    let work = move || {
-        let mut input = input.lock().unwrap_or_else(PoisonError::into_inner);
-        input.as_mut().map(|pipe| pipe.write_all(&data))
+/// Takes what is written into the program's standard input, as fast as the program does. Slots: the handle, the data.
+fn write(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
+    match event {
+        Event::Start => {}
+        Event::Returned(value) => return Ok(Step::Done(value)),
+        Event::Failed(raise) => return Err(raise),
+    }
+    let failed = |error: io::Error| Raise::io("process.write", "standard input", &error.to_string());
+    let bytes = with_data(ctx, "process.write", &slots[1], |_, bytes| Ok(bytes.to_vec()))?;
+    ctx.tick(bytes.len() / 64)?;
+    let charge = Charge::new(ctx.heap(), bytes.len())?;
+    let outcome = receiver::<Process>(slots).input.borrow_mut().write(bytes);
+    let Some(outcome) = outcome.map_err(failed)? else {
+        return Err(Raise::operation("process.write: standard input is closed"));
     };
-    ctx.offload(Effect::Write, bytes, work, |_, written| match written {
-        Some(Ok(())) => Ok(Value::Null),
-        Some(Err(error)) => Err(Raise::io("process.write", "standard input", &error.to_string())),
-        None => Err(Raise::operation("process.write: standard input is closed")),
-    })
+    let written = promise(ctx, outcome, charge, Option::take, move |_, written| {
+        written.map(|()| Value::Null).map_err(failed)
+    })?;
+    Ok(Step::Await(written))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature of built-ins")]
 fn close_stdin(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let input = &receiver::<Process>(args).input;
-    drop(input.lock().unwrap_or_else(PoisonError::into_inner).take());
+    *receiver::<Process>(args).input.borrow_mut() = Input::Closed;
     Ok(Value::Null)
 }
 
@@ -145,9 +191,6 @@ fn wait(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Ra
         dict.insert(ctx.string("ok")?, Value::Bool(status.success()))?;
         Ok(Value::Dict(dict))
     })?;
-    if ctx.has_pool() {
-        return Ok(Step::Done(promise));
-    }
     Ok(Step::Await(promise))
 }
 

@@ -57,6 +57,36 @@ impl Memory {
         })
     }
 
+    /// Makes `old_bytes` at `old` into fewer, keeping their content, and gives the rest back. Null when refused, then
+    /// nothing changed.
+    ///
+    /// # Safety
+    /// `old` came from here with `old_bytes`, for the same heap; `new_bytes` is not 0.
+    pub(crate) unsafe fn shrink(heap: &Inner, old: *mut u8, old_bytes: usize, new_bytes: usize) -> *mut u8 {
+        debug_assert!(0 < new_bytes && new_bytes < old_bytes);
+        let asked = if heap.is_watched() {
+            heap.block_site()
+        } else {
+            None
+        };
+        // SAFETY: the size is not zero; the old layout is the one it was taken with.
+        let memory = unsafe {
+            std::alloc::realloc(
+                old,
+                Layout::from_size_align_unchecked(old_bytes, ALIGN),
+                new_bytes,
+            )
+        };
+        if !memory.is_null() {
+            heap.count_freed_outside(old_bytes - new_bytes);
+            heap.discharge(old_bytes - new_bytes);
+            if let Some(asked) = asked {
+                heap.record_block(old as usize, memory as usize, new_bytes, asked);
+            }
+        }
+        memory
+    }
+
     /// New memory of zeros, whose pages the system gives when they are touched if they are many. Null when refused.
     pub(crate) fn zeroed(heap: &Inner, bytes: usize) -> *mut u8 {
         Self::obtain(heap, std::ptr::null_mut(), 0, bytes, || {

@@ -52,7 +52,7 @@ pub(in crate::builtins) static ARRAY: &[BuiltinDef] = &[
     BuiltinDef::method("zip", 1, 1, collections::zip).iterables(0b10),
     BuiltinDef::method("enumerate", 0, 0, collections::enumerate),
     BuiltinDef::method("chunk", 1, 1, collections::chunk),
-    BuiltinDef::method("take", 1, 1, take),
+    BuiltinDef::method("take", 1, 1, collections::take_first),
     BuiltinDef::method("drop", 1, 1, collections::drop_first),
     BuiltinDef::method("unique", 0, 0, unique),
     BuiltinDef::method_frame("unique_by", 1, 1, 5, collections::unique_by_own),
@@ -275,13 +275,6 @@ fn join(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 fn clear(_: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     receiver(&args[0]).clear();
     Ok(Value::Null)
-}
-
-/// A copy of the first n.
-fn take(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let items = receiver(&args[0]);
-    let n = usize::try_from(int(&args[1])?).unwrap_or(0);
-    collections::part(ctx, items, 0, n.min(items.len()))
 }
 
 /// The first of all equal items; items that cannot be keys are told apart as `==` does.

@@ -7,7 +7,7 @@ use aether_value::{Raise, Value};
 use super::difference::{differences, shown, with_lines};
 use super::failed_at;
 use crate::builtins::membership::MEMBERSHIP;
-use crate::builtins::support::{float, string, take};
+use crate::builtins::support::{float, string};
 use crate::builtins::{Args, Event, Step};
 use crate::context::Ctx;
 
@@ -91,7 +91,7 @@ pub(super) fn assert_type(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Ra
     Err(failed_at(ctx, &text))
 }
 
-/// `assert_throws(fn, [substring])`: gives the message. Slots: the function, the text, whether the result is awaited.
+/// `assert_throws(fn, [substring])`: gives the message. Slots: the function, the text.
 pub(super) fn assert_throws(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
     match event {
         Event::Start => {
@@ -104,10 +104,7 @@ pub(super) fn assert_throws(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event
                 lenient: false,
             })
         }
-        Event::Returned(promise) if slots[0].is_async() => {
-            take(&mut slots[0]);
-            Ok(Step::Await(promise))
-        }
+        Event::Returned(promise @ Value::Promise(_)) => Ok(Step::Await(promise)),
         Event::Returned(_) => Err(failed_at(ctx, "expected function to throw but it did not")),
         Event::Failed(raise) if !raise.kind().is_catchable() => Err(raise),
         Event::Failed(raise) => {

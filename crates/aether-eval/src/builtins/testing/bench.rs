@@ -115,12 +115,10 @@ pub(super) fn bench(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Res
             }
             begin(ctx, slots)
         }
+        Event::Returned(promise @ Value::Promise(_)) => Ok(Step::Await(promise)),
         Event::Returned(value) if take(&mut slots[PREPARED]).truthy() => {
             slots[ARGUMENT] = value;
             begin(ctx, slots)
-        }
-        Event::Returned(value) if matches!(value, Value::Promise(_)) && slots[1].is_async() => {
-            Ok(Step::Await(value))
         }
         Event::Returned(value) => {
             drop(value);

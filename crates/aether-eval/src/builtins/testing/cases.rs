@@ -29,21 +29,20 @@ const SKIPPED: usize = 7;
 
 const BEFORE: i64 = 0;
 const CALLED: i64 = 1;
-const AWAITED: i64 = 2;
-const AFTER: i64 = 3;
+const AFTER: i64 = 2;
 
 /// Characters of the name and of a row that stand in the name of a row's test.
 const ROW: usize = 80;
 /// Steps for the name of a row's test, its result and its line.
 const ROW_WORK: usize = 8;
 
-/// What kind of test it is.
+/// Whether the printed line says where it failed, whatever it was that failed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Kind {
-    /// Whether the result of an async function is awaited.
-    awaits: bool,
-    /// Whether the printed line says where it failed, whatever it was that failed.
-    places: bool,
+enum Places {
+    /// Where one of the imported assertions failed.
+    OfAssertions,
+    /// Always.
+    OfAll,
 }
 
 /// The test of one row. No script sees it.
@@ -52,47 +51,28 @@ static CASE: BuiltinDef =
 
 /// `test(name, f)`
 pub(super) fn test(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
-    let kind = Kind {
-        awaits: false,
-        places: false,
-    };
-    run(ctx, slots, event, kind)
+    run(ctx, slots, event, Places::OfAssertions)
 }
 
 /// `test_async(name, f)`
 pub(super) fn test_async(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
-    let kind = Kind {
-        awaits: true,
-        places: true,
-    };
-    run(ctx, slots, event, kind)
+    run(ctx, slots, event, Places::OfAll)
 }
 
-fn run(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event, kind: Kind) -> Result<Step, Raise> {
+fn run(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event, places: Places) -> Result<Step, Raise> {
     let phase = slots[PHASE].as_int().unwrap_or(BEFORE);
     match event {
         Event::Start => slots[INDEX] = Value::Int(0),
-        Event::Returned(value) => {
-            let awaits = match phase {
-                CALLED => kind.awaits && slots[FUNCTION].is_async(),
-                BEFORE | AFTER => matches!(value, Value::Promise(_)) && hook_is_async(ctx, slots, phase),
-                _ => false,
-            };
-            if awaits {
-                if phase == CALLED {
-                    slots[PHASE] = Value::Int(AWAITED);
-                }
-                return Ok(Step::Await(value));
-            }
-            match phase {
-                BEFORE => slots[INDEX] = Value::Int(position(&slots[INDEX]) as i64 + 1),
-                AFTER => slots[INDEX] = Value::Int(position(&slots[INDEX]) as i64 - 1),
-                _ => begin_after(ctx, slots),
-            }
-        }
+        // Whatever function gave it: what was not awaited may have failed, or has not run.
+        Event::Returned(promise @ Value::Promise(_)) => return Ok(Step::Await(promise)),
+        Event::Returned(_) => match phase {
+            BEFORE => slots[INDEX] = Value::Int(position(&slots[INDEX]) as i64 + 1),
+            AFTER => slots[INDEX] = Value::Int(position(&slots[INDEX]) as i64 - 1),
+            _ => begin_after(ctx, slots),
+        },
         Event::Failed(raise) if !raise.kind().is_catchable() => return Err(raise),
         Event::Failed(raise) => {
-            note_failure(ctx, slots, &raise, kind)?;
+            note_failure(ctx, slots, &raise, places)?;
             if phase == AFTER {
                 slots[INDEX] = Value::Int(position(&slots[INDEX]) as i64 - 1);
             } else {
@@ -144,12 +124,8 @@ fn hook(ctx: &mut Ctx<'_>, phase: i64, index: &Value) -> Option<Value> {
     hooks.as_ref()?.get_value(index)
 }
 
-fn hook_is_async(ctx: &mut Ctx<'_>, slots: &[Value], phase: i64) -> bool {
-    hook(ctx, phase, &slots[INDEX]).is_some_and(|function| function.is_async())
-}
-
 /// Keeps the first failure. `skip` is one that is none.
-fn note_failure(ctx: &mut Ctx<'_>, slots: &mut [Value], raise: &Raise, kind: Kind) -> Result<(), Raise> {
+fn note_failure(ctx: &mut Ctx<'_>, slots: &mut [Value], raise: &Raise, places: Places) -> Result<(), Raise> {
     if let Some((text, reason)) = super::state(ctx).skipped.take()
         && text == raise.message()
         && slots[FAILURE].is_null()
@@ -161,7 +137,7 @@ fn note_failure(ctx: &mut Ctx<'_>, slots: &mut [Value], raise: &Raise, kind: Kin
         slots[FAILURE] = ctx.string(raise.message())?;
         let asserted = super::state(ctx).failed.take();
         let is_asserted = asserted.is_some_and(|value| value.same(&raise.0.value));
-        if (kind.places || is_asserted)
+        if (places == Places::OfAll || is_asserted)
             && let Some((file, line)) = ctx.vm.place_of(raise)
         {
             let place = match file {

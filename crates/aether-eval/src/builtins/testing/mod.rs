@@ -154,6 +154,7 @@ fn expect_error(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<
             args: Args::None,
             lenient: false,
         }),
+        Event::Returned(promise @ Value::Promise(_)) => Ok(Step::Await(promise)),
         Event::Returned(_) => Err(failed(ctx, "expected function to throw but it did not")),
         Event::Failed(raise) if raise.kind().is_catchable() => Ok(Step::Done(Value::Null)),
         Event::Failed(raise) => Err(raise),
