@@ -247,15 +247,13 @@ fn receive(ctx: &mut Ctx<'_>, mailbox: Arc<Mailbox>, timeout: Option<&Value>) ->
 }
 
 fn on_message(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    if !args[1].is_callable() {
-        return Err(Raise::not_callable(&args[1].type_name()));
-    }
+    let function = crate::callback::of_one(ctx, &args[1])?;
     let listen = ctx.library_function("worker_listen")?;
     let is_over = Value::Native(
         ctx.heap()
             .native(Box::new(Over(incoming(receiver::<Peer>(args)))))?,
     );
-    ctx.spawn(listen, &[args[0].clone(), is_over, args[1].clone()])?;
+    ctx.spawn(listen, &[args[0].clone(), is_over, function])?;
     Ok(Value::Null)
 }
 
