@@ -5,7 +5,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aether_eval::{BuiltinDef, Ctx, Event, HostFinish, Remote, Step};
 use aether_value::{Builtin, Heap, Message, Native, NativeObject, Raise, Raw, Rc, Str, StrBuilder, Value};
@@ -33,11 +33,58 @@ impl Line {
 /// What both ends share.
 pub(super) struct Shared {
     pub(super) line: Line,
-    channels: Mutex<Vec<(String, Line)>>,
+    channels: Mutex<Channels>,
     limit: Option<usize>,
     pub(super) name: String,
     pub(super) id: u64,
     pub(super) remote: Arc<Remote>,
+}
+
+/// The named channels of a worker.
+#[derive(Default)]
+struct Channels {
+    lines: Vec<Named>,
+    /// The program has let go of the worker: nothing comes through channels that it does not hold.
+    left: bool,
+    /// The worker has ended, or is about to.
+    closed: bool,
+}
+
+/// A channel, with the name under which both ends find it.
+struct Named {
+    name: String,
+    line: Line,
+    /// Objects that are the program's end.
+    held: usize,
+}
+
+impl Channels {
+    /// Where the channel of this name is, which is made if there is none yet.
+    fn find(&mut self, name: &str, limit: Option<usize>) -> usize {
+        let known = self.lines.iter().position(|known| known.name == name);
+        known.unwrap_or_else(|| {
+            self.lines.push(Named {
+                name: name.to_owned(),
+                line: Line::new(limit),
+                held: 0,
+            });
+            self.lines.len() - 1
+        })
+    }
+
+    /// Closes a channel through which nothing comes any more.
+    fn settle(&self, channel: &Named) {
+        if self.closed {
+            channel.line.to_worker.discard();
+            channel.line.to_program.close();
+        } else if self.left && channel.held == 0 {
+            channel.line.to_worker.close();
+        }
+    }
+
+    fn settle_all(&self) {
+        self.lines.iter().for_each(|channel| self.settle(channel));
+    }
 }
 
 impl Shared {
@@ -52,24 +99,25 @@ impl Shared {
         })
     }
 
-    fn channel(&self, name: &str) -> Line {
-        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, line)) = channels.iter().find(|(known, _)| known == name) {
-            return line.clone();
-        }
-        let line = Line::new(self.limit);
-        channels.push((name.to_owned(), line.clone()));
-        line
+    fn channels(&self) -> MutexGuard<'_, Channels> {
+        self.channels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Nothing goes either way any more: the worker has ended, or is about to.
     pub(super) fn close(&self) {
-        let channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines = channels.iter().map(|(_, line)| line);
-        for line in lines.chain([&self.line]) {
-            line.to_worker.discard();
-            line.to_program.close();
-        }
+        self.line.to_worker.discard();
+        self.line.to_program.close();
+        let mut channels = self.channels();
+        channels.closed = true;
+        channels.settle_all();
+    }
+
+    /// The program has let go of the worker, which goes on, and learns that nothing more comes.
+    fn leave(&self) {
+        self.line.to_worker.close();
+        let mut channels = self.channels();
+        channels.left = true;
+        channels.settle_all();
     }
 }
 
@@ -132,8 +180,7 @@ impl Peer {
 impl Drop for Peer {
     fn drop(&mut self) {
         if !self.in_worker {
-            // The worker goes on, and learns that nothing more comes.
-            self.shared.line.to_worker.close();
+            self.shared.leave();
         }
     }
 }
@@ -321,12 +368,33 @@ fn stats(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 /// A named channel, as one end sees it.
 struct Channel {
+    shared: Arc<Shared>,
+    /// Which one it is.
+    at: usize,
     line: Line,
     in_worker: bool,
     held: RefCell<Option<Value>>,
 }
 
 impl Channel {
+    fn new(peer: &Peer, name: &str) -> Self {
+        let (shared, in_worker) = (peer.shared.clone(), peer.in_worker);
+        let mut channels = shared.channels();
+        let at = channels.find(name, shared.limit);
+        channels.lines[at].held += usize::from(!in_worker);
+        // It may be a new one.
+        channels.settle(&channels.lines[at]);
+        let line = channels.lines[at].line.clone();
+        drop(channels);
+        Self {
+            shared,
+            at,
+            line,
+            in_worker,
+            held: RefCell::new(None),
+        }
+    }
+
     fn incoming(&self) -> &Arc<Mailbox> {
         if self.in_worker {
             &self.line.to_worker
@@ -340,6 +408,16 @@ impl Channel {
             &self.line.to_program
         } else {
             &self.line.to_worker
+        }
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        if !self.in_worker {
+            let mut channels = self.shared.channels();
+            channels.lines[self.at].held -= 1;
+            channels.settle(&channels.lines[self.at]);
         }
     }
 }
@@ -386,11 +464,7 @@ impl Native for Channel {
 fn channel(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let peer = receiver::<Peer>(args);
     let name: &Rc<Str> = string(&args[1])?;
-    let channel = Channel {
-        line: peer.shared.channel(name.as_str()),
-        in_worker: peer.in_worker,
-        held: RefCell::new(None),
-    };
+    let channel = Channel::new(peer, name.as_str());
     Ok(Value::Native(ctx.heap().native(Box::new(channel))?))
 }
 
