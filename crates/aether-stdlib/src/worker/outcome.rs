@@ -43,7 +43,16 @@ impl Failure {
                     thrown(&error.value)
                 },
             },
-            other => Self::new(ErrorKind::Value, other.to_string()),
+            RunError::Syntax { file, .. } => match file.path() {
+                Some(path) => Self::new(
+                    ErrorKind::Import,
+                    format!("Failed to load script '{path}': {error}"),
+                ),
+                None => Self::new(ErrorKind::Value, error.to_string()),
+            },
+            RunError::Exit(status) => {
+                Self::new(ErrorKind::Value, format!("Worker exited with status {status}"))
+            }
         }
     }
 
