@@ -5,10 +5,14 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aether_eval::{BuiltinDef, Ctx, Event, HostFinish, Remote, Step};
-use aether_value::{Builtin, Heap, Message, Native, NativeObject, Raise, Raw, Rc, Str, StrBuilder, Value};
+use aether_value::{
+    Builtin, ErrorKind, Heap, Inbox, Message, Native, NativeObject, PromiseState, Raise, Raw, Rc, Str,
+    StrBuilder, Value,
+};
 
 use super::mailbox::{Mailbox, Refused};
 use crate::arguments::{number, object, receiver, string};
@@ -153,6 +157,7 @@ static CHANNEL_METHODS: &[BuiltinDef] = &[
         let incoming = receiver::<Channel>(args).incoming().clone();
         receive(ctx, incoming, args.get(1))
     }),
+    BuiltinDef::method("try_send", 1, 1, try_send),
     BuiltinDef::method("try_recv", 0, 0, try_recv),
     BuiltinDef::method("close", 0, 0, |_, args| Ok(close(args))),
     BuiltinDef::method_frame("has_next", 0, 0, 1, has_next),
@@ -254,10 +259,9 @@ fn outgoing(peer: &Peer) -> &Mailbox {
 
 /// Posts a message; to somebody who is gone it goes nowhere.
 fn deliver(mailbox: &Mailbox, message: Message) -> Result<(), Raise> {
-    let size = message.size().max(message.built_size());
     match mailbox.post(message) {
         Ok(()) | Err(Refused::Closed) => Ok(()),
-        Err(Refused::Full { waiting, limit }) => Err(Raise::out_of_memory(size, waiting, Some(limit))),
+        Err(Refused::Full { size, waiting, limit }) => Err(Raise::out_of_memory(size, waiting, Some(limit))),
     }
 }
 
@@ -373,7 +377,6 @@ struct Channel {
     at: usize,
     line: Line,
     in_worker: bool,
-    held: RefCell<Option<Value>>,
 }
 
 impl Channel {
@@ -391,7 +394,6 @@ impl Channel {
             at,
             line,
             in_worker,
-            held: RefCell::new(None),
         }
     }
 
@@ -431,17 +433,11 @@ impl Native for Channel {
         size_of::<Self>()
     }
 
-    fn trace(&self, visit: &mut dyn FnMut(&Raw)) {
-        if let Ok(held) = self.held.try_borrow()
-            && let Some(value) = &*held
-        {
-            visit(&Raw::of_value(value));
-        }
-    }
-
     fn member(&self, _: &Heap, name: &str) -> Result<Option<Value>, Raise> {
         Ok(match name {
             "length" => Some(Value::Int(self.incoming().len() as i64)),
+            // No number bounds it, only the bytes that wait.
+            "capacity" => Some(Value::Null),
             "closed" => Some(Value::Bool(self.incoming().is_closed())),
             _ => None,
         })
@@ -449,11 +445,16 @@ impl Native for Channel {
 
     fn member_names(&self) -> Vec<String> {
         let methods = CHANNEL_METHODS.iter().map(|def| def.info.name);
-        methods.chain(["length", "closed"]).map(str::to_owned).collect()
+        let members = methods.chain(["length", "capacity", "closed"]);
+        members.map(str::to_owned).collect()
     }
 
     fn method(&self, name: &str) -> Option<Builtin> {
         BuiltinDef::named(CHANNEL_METHODS, name)
+    }
+
+    fn inbox(&self) -> Option<&dyn Inbox> {
+        Some(self)
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -468,31 +469,61 @@ fn channel(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     Ok(Value::Native(ctx.heap().native(Box::new(channel))?))
 }
 
-fn send(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let channel = receiver::<Channel>(args);
-    if channel.outgoing().is_closed() {
-        return Err(Raise::new(aether_value::ErrorKind::Value, "Channel closed"));
+impl Inbox for Channel {
+    fn take(&self, make: &mut dyn FnMut(&Message) -> Result<Value, Raise>) -> Result<Option<Value>, Raise> {
+        let mailbox = self.incoming();
+        let message = mailbox.take();
+        message
+            .map(|message| mailbox.take_as(&message, |message| make(message)))
+            .transpose()
     }
-    let message = ctx.message(&args[1])?;
-    let sent = ctx
-        .heap()
-        .promise(aether_value::PromiseState::Fulfilled(Value::Null))?;
-    deliver(channel.outgoing(), message)?;
-    ctx.host().yield_now();
-    Ok(Value::Promise(sent))
+
+    fn is_over(&self) -> bool {
+        self.incoming().is_over()
+    }
+
+    fn ready(&self) -> Pin<Box<dyn Future<Output = ()>>> {
+        Box::pin(self.incoming().clone().ready())
+    }
+}
+
+fn closed() -> Raise {
+    Raise::new(ErrorKind::Value, "Channel closed")
+}
+
+/// Leaves a message in a channel.
+fn leave(ctx: &mut Ctx<'_>, channel: &Channel, value: &Value) -> Result<Result<(), Refused>, Raise> {
+    if channel.outgoing().is_closed() {
+        return Err(closed());
+    }
+    let message = ctx.message(value)?;
+    let left = channel.outgoing().post(message);
+    if left.is_ok() {
+        ctx.host().yield_now();
+    }
+    Ok(left)
+}
+
+fn send(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let sent = ctx.heap().promise(PromiseState::Fulfilled(Value::Null))?;
+    match leave(ctx, receiver::<Channel>(args), &args[1])? {
+        Ok(()) => Ok(Value::Promise(sent)),
+        Err(Refused::Closed) => Err(closed()),
+        Err(Refused::Full { size, waiting, limit }) => Err(Raise::out_of_memory(size, waiting, Some(limit))),
+    }
+}
+
+fn try_send(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    match leave(ctx, receiver::<Channel>(args), &args[1])? {
+        Ok(()) => Ok(Value::Bool(true)),
+        Err(Refused::Closed) => Err(closed()),
+        Err(Refused::Full { .. }) => Ok(Value::Bool(false)),
+    }
 }
 
 fn try_recv(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let channel = receiver::<Channel>(args);
-    if let Some(value) = channel.held.take() {
-        return Ok(value);
-    }
-    match channel.incoming().take() {
-        Some(message) => channel
-            .incoming()
-            .take_as(&message, |message| ctx.value_of(message)),
-        None => Ok(Value::Null),
-    }
+    let taken = receiver::<Channel>(args).take(&mut |message| ctx.value_of(message))?;
+    Ok(taken.unwrap_or(Value::Null))
 }
 
 fn close(args: &[Value]) -> Value {
@@ -502,36 +533,34 @@ fn close(args: &[Value]) -> Value {
     Value::Null
 }
 
+/// Waits until there is something to take, which it leaves where it is, or the end.
 fn has_next(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
-    let channel = object::<Channel>(&slots[0]);
+    let mailbox = object::<Channel>(&slots[0]).incoming();
     match event {
         Event::Failed(raise) => return Err(raise),
         Event::Returned(_) | Event::Start => {}
     }
-    if channel.held.borrow().is_some() {
+    if mailbox.len() > 0 {
         return Ok(Step::Done(Value::Bool(true)));
     }
-    if let Some(message) = channel.incoming().take() {
-        let value = channel
-            .incoming()
-            .take_as(&message, |message| ctx.value_of(message))?;
-        channel.held.replace(Some(value));
-        return Ok(Step::Done(Value::Bool(true)));
-    }
-    if channel.incoming().is_over() {
+    if mailbox.is_over() {
         return Ok(Step::Done(Value::Bool(false)));
     }
-    // Woken by the next message, which it takes itself.
-    resume_after(ctx, channel.incoming().clone().ready())
+    resume_after(ctx, mailbox.clone().ready())
 }
 
 fn next(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
-    let step = has_next(ctx, slots, event)?;
-    Ok(match step {
+    if let Event::Failed(raise) = event {
+        return Err(raise);
+    }
+    let channel = object::<Channel>(&slots[0]);
+    let taken = channel.take(&mut |message| ctx.value_of(message))?;
+    if taken.is_some() || channel.is_over() {
         // Null at the end.
-        Step::Done(_) => Step::Done(object::<Channel>(&slots[0]).held.take().unwrap_or(Value::Null)),
-        waiting => waiting,
-    })
+        return Ok(Step::Done(taken.unwrap_or(Value::Null)));
+    }
+    // Woken by the next message, which it takes itself.
+    resume_after(ctx, channel.incoming().clone().ready())
 }
 
 /// The native object in a value.
