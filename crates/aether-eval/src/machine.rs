@@ -8,7 +8,7 @@ use crate::builtins::{BuiltinDef, LibraryModule};
 use crate::compiler::{self, CompileError, Kind};
 use crate::host::Host;
 use crate::task::{DEFAULT_GRACE, DEFAULT_QUEUE_LIMIT};
-use crate::vm::{DEFAULT_DEPTH, Limits, TracePlace, Vm, is_exit, trace_places, trace_text};
+use crate::vm::{DEFAULT_DEPTH, IN_WORKER, Limits, TracePlace, Vm, is_exit, trace_places, trace_text};
 
 /// How a machine starts out.
 #[derive(Clone, Debug)]
@@ -121,6 +121,13 @@ pub struct RuntimeError {
     pub value: Value,
     /// If the import of a module failed because of its text: the module's file, and every error in it.
     pub module: Option<(std::rc::Rc<SourceFile>, Vec<Diagnostic>)>,
+}
+
+impl RuntimeError {
+    /// The lines of the trace that lie in a worker, below the one that says so; none if it happened here.
+    pub fn worker_trace(&self) -> impl Iterator<Item = &str> {
+        self.stack_trace.lines().skip_while(|line| *line != IN_WORKER)
+    }
 }
 
 /// Why a text did not run to its end.

@@ -16,7 +16,10 @@ use aether_ast::{Ast, Node, NodeId};
 use aether_parser::ParseOptions;
 use aether_resolve::{Resolution, Use};
 use aether_source::{SourceFile, Span};
-use aether_value::{Builtin, Closure, Code, Heap, Message, MessageTypes, Raise, Raw, Rc, StructDef, Value};
+use aether_value::{
+    Builtin, Closure, Code, ErrorObject, Heap, Message, MessageTypes, PromiseState, Raise, Raw, Rc,
+    StructDef, Value,
+};
 use ahash::AHashSet;
 
 use crate::compiler::{self, is_declaration};
@@ -403,6 +406,17 @@ impl Ctx<'_> {
             Value::Promise(promise) => self.vm.cancel(promise, reason),
             _ => Ok(false),
         }
+    }
+
+    /// Counts an error as the failure of a promise that nobody will ask for; see
+    /// [`Machine::take_unhandled_rejections`](crate::Machine::take_unhandled_rejections).
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn add_unhandled(&mut self, error: Rc<ErrorObject>) -> Result<(), Raise> {
+        let promise = self.vm.heap.promise(PromiseState::Rejected(error))?;
+        self.vm.scheduler.add_unhandled(&promise);
+        Ok(())
     }
 
     /// A copy of a value that other machines can build.

@@ -21,6 +21,9 @@ mod byte_form;
 #[cfg(any(feature = "files", feature = "process"))]
 mod bytes;
 
+#[cfg(feature = "worker")]
+mod callback;
+
 #[cfg(feature = "json")]
 mod json;
 

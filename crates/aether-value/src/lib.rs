@@ -72,7 +72,7 @@ pub use heap::{
 pub use iter::{Iter, IterState};
 pub use message::{Message, MessageTypes, NativeMessage, NoTypes};
 pub use module::Module;
-pub use native::{Items, Native, NativeObject, Operator};
+pub use native::{Inbox, Items, Native, NativeObject, Operator};
 pub use ops::{
     compare_order, copy_shallow, deep_equals, display, display_text, equal, float_to_text, hashable_check,
     nested_order, sort_order, try_compare_order, try_deep_equals, try_equal, try_nested_order,

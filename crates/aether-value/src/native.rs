@@ -4,10 +4,11 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::cmp::Ordering;
+use std::pin::Pin;
 use std::ptr::NonNull;
 
 use crate::heap::Visitor;
-use crate::{Builtin, Header, Heap, Object, Raise, Raw, Rc, StrBuilder, Value, tag};
+use crate::{Builtin, Header, Heap, Message, Object, Raise, Raw, Rc, StrBuilder, Value, tag};
 
 /// Items that a native object hands out one by one, for `for` and for whatever takes an iterable.
 pub trait Items {
@@ -16,6 +17,21 @@ pub trait Items {
     /// # Errors
     /// What stands in the way of the next item.
     fn next(&self, heap: &Heap) -> Result<Option<Value>, Raise>;
+}
+
+/// A channel whose values come from outside, as [`Message`]s, for `select`. One thread takes them.
+pub trait Inbox {
+    /// Takes the next message, if one waits, and makes its value. It waits again if that fails.
+    ///
+    /// # Errors
+    /// What `make` raises.
+    fn take(&self, make: &mut dyn FnMut(&Message) -> Result<Value, Raise>) -> Result<Option<Value>, Raise>;
+
+    /// Whether no message waits, and none comes any more.
+    fn is_over(&self) -> bool;
+
+    /// Waits until a message waits, or none comes any more.
+    fn ready(&self) -> Pin<Box<dyn Future<Output = ()>>>;
 }
 
 /// An operator that a native object may define.
@@ -183,6 +199,11 @@ pub trait Native: 'static {
 
     /// What it sends of itself to another heap; `None` if it cannot be sent.
     fn message(&self) -> Option<Box<dyn crate::NativeMessage>> {
+        None
+    }
+
+    /// What `select` takes from, if it is a channel.
+    fn inbox(&self) -> Option<&dyn Inbox> {
         None
     }
 

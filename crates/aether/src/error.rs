@@ -318,6 +318,7 @@ impl Error {
     }
 
     /// The trace, a line an activation, innermost first, top levels included; empty for an error at the top level.
+    /// Behind it is the worker's, if it happened in one.
     ///
     /// ```
     /// let mut engine = aether::Engine::new()?;
@@ -335,7 +336,8 @@ impl Error {
         if raised.stack_trace.is_empty() && lines.len() < 2 {
             Vec::new()
         } else {
-            lines
+            let in_worker = raised.worker_trace().map(str::to_owned);
+            lines.into_iter().chain(in_worker).collect()
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Channels, and `select` among them.
+//! Channels, and `select` among them and those whose values come from outside.
 //!
 //! A channel holds what was sent and not received, up to its capacity; beyond that senders wait. Closing it keeps what
 //! is in it and what waits to be sent: whoever receives gets that first, and null from then on.
@@ -13,21 +13,25 @@
 //! Source: library reference §E9.
 
 use aether_value::{
-    Array, Builtin, ErrorKind, Heap, Native, NativeObject, Promise, PromiseState, Raise, Raw, Rc, Value,
+    Array, Builtin, ErrorKind, Heap, Inbox, Native, NativeObject, Promise, PromiseState, Raise, Raw, Rc,
+    Value,
 };
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
 
 use super::promise_methods::{callable, fulfilled};
 use super::support::{array, built, int, take, wrong_type};
-use super::{Args, BuiltinDef, Event, Step};
+use super::{Args, BuiltinDef, Event, Step, Until};
 use crate::context::Ctx;
-use crate::task::nanos;
+use crate::task::{HostFinish, nanos};
 
 pub(super) static DEFS: &[BuiltinDef] = &[
     BuiltinDef::core("channel", &["capacity"], 0, 1, channel),
-    BuiltinDef::core_frame("select", &["cases", "timeout"], 1, 2, 4, select).catching(),
+    BuiltinDef::core_frame("select", &["cases", "timeout"], 1, 2, 6, select).catching(),
 ];
 
 static METHODS: &[BuiltinDef] = &[
@@ -541,39 +545,78 @@ fn next(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Ra
 
 // --- select ---
 
-/// Slots: the cases (then a copy of them), the timeout, the promise waited for, how far it is.
+/// The channel of a case.
+enum Source<'a> {
+    Own(&'a Rc<NativeObject>, &'a Channel),
+    Outside(&'a dyn Inbox),
+}
+
+fn source_of(value: &Value) -> Result<Source<'_>, Raise> {
+    if let Value::Native(native) = value
+        && let Some(inbox) = native.get().inbox()
+    {
+        return Ok(Source::Outside(inbox));
+    }
+    channel_of(value).map(|(native, channel)| Source::Own(native, channel))
+}
+
+/// The slot of the promise that a value settles, or the time limit.
+const OWN: usize = 2;
+/// The slot that says how far it is.
+const STAGE: usize = 3;
+/// The slot of the moment at which the time is up; null if there is no such.
+const DUE: usize = 4;
+/// The slot of the promise that news from outside settles, if there are such channels.
+const OUTSIDE: usize = 5;
+
+/// Slots: the cases (then a copy of them), the timeout, and those that have names.
+///
+/// Values are handed to the frame by channels of its own engine. A channel of the outside only wakes it: whoever takes
+/// the message first has it, so the frame may have to wait again.
 fn select(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
     /// A function has been called.
     const CALLED: i64 = 1;
     /// What it gave is awaited.
     const AWAITED: i64 = 2;
-    match (event, slots[3].as_int()) {
-        (Event::Start, _) => begin_select(ctx, slots),
+    let number = match (event, slots[STAGE].as_int()) {
+        (Event::Start, _) => return begin_select(ctx, slots),
         (Event::Failed(raise), _) => {
-            if let Value::Promise(promise) = take(&mut slots[2]) {
+            stop_listening(ctx, slots)?;
+            if let Value::Promise(promise) = take(&mut slots[OWN]) {
                 leave_cases(ctx, built(&slots[0]), &promise)?;
             }
-            Err(raise)
+            return Err(raise);
         }
         (Event::Returned(value), Some(CALLED)) => {
-            slots[3] = Value::Int(AWAITED);
-            Ok(Step::Await(value))
+            slots[STAGE] = Value::Int(AWAITED);
+            return Ok(Step::Await(value));
         }
-        (Event::Returned(value), Some(_)) => Ok(Step::Done(value)),
-        (Event::Returned(Value::Int(number)), None) => {
-            let chosen = channel_at(built(&slots[0]), number as usize)?;
-            let (native, channel) = channel_of(&chosen)?;
-            let mut taken = None;
-            if let Value::Promise(promise) = take(&mut slots[2]) {
-                taken = channel.take_kept(&promise);
-                if promise.is_timed() {
-                    ctx.vm.scheduler.timer_unwanted();
-                }
+        (Event::Returned(value), Some(_)) => return Ok(Step::Done(value)),
+        (Event::Returned(told), None) => {
+            stop_listening(ctx, slots)?;
+            match told {
+                Value::Int(number) => number as usize,
+                _ => return Ok(Step::Done(Value::Null)),
+            }
+        }
+    };
+    let Value::Promise(promise) = take(&mut slots[OWN]) else {
+        return Ok(Step::Done(Value::Null));
+    };
+    let chosen = channel_at(built(&slots[0]), number)?;
+    match source_of(&chosen)? {
+        Source::Own(native, channel) => {
+            let taken = channel.take_kept(&promise);
+            if promise.is_timed() {
+                ctx.vm.scheduler.timer_unwanted();
             }
             settle_room(native, channel);
-            call_case(slots, number as usize, taken.unwrap_or(Value::Null))
+            call_case(slots, number, taken.unwrap_or(Value::Null))
         }
-        (Event::Returned(_), None) => Ok(Step::Done(Value::Null)),
+        Source::Outside(_) => {
+            leave_cases(ctx, built(&slots[0]), &promise)?;
+            look(ctx, slots)
+        }
     }
 }
 
@@ -595,12 +638,20 @@ fn call_case(slots: &mut [Value], number: usize, value: Value) -> Result<Step, R
         .map(array)
         .transpose()?
         .and_then(|case| case.get_value(1));
-    slots[3] = Value::Int(1);
+    slots[STAGE] = Value::Int(1);
     Ok(Step::Call {
         function: function.unwrap_or(Value::Null),
         args: Args::One(value),
         lenient: true,
     })
+}
+
+/// No news from outside is waited for any more.
+fn stop_listening(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<(), Raise> {
+    if let Value::Promise(promise) = take(&mut slots[OUTSIDE]) {
+        ctx.vm.cancel(&promise, &Value::Null)?;
+    }
+    Ok(())
 }
 
 /// Nobody waits for the promise of a `select` any more: the channels that it has been entered at pass it over, and what
@@ -613,7 +664,11 @@ fn leave_cases(ctx: &mut Ctx<'_>, cases: &Array, promise: &Rc<Promise>) -> Resul
         Some(Ok(Value::Int(number))) => channel_at(cases, number as usize)?,
         _ => channel_at(cases, 0)?,
     };
-    channel_of(&chosen)?.1.leave(ctx, promise);
+    match source_of(&chosen)? {
+        Source::Own(_, channel) => channel.leave(ctx, promise),
+        // None of those that keep something has settled it.
+        Source::Outside(_) => ctx.vm.settle(promise, PromiseState::Fulfilled(Value::Null)),
+    }
     Ok(())
 }
 
@@ -636,43 +691,112 @@ fn begin_select(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
                 "select requires cases of a channel and a function",
             ));
         };
-        channel_of(&channel)?;
+        source_of(&channel)?;
         callable(&function)?;
         cases.push(Value::Array(ctx.heap().array_from_slice(&[channel, function])?))?;
     }
-    slots[0] = Value::Array(cases.clone());
+    slots[0] = Value::Array(cases);
+    slots[DUE] = match until {
+        None => Value::Null,
+        Some(seconds) if seconds.is_nan() || seconds <= 0.0 => Value::Int(0),
+        Some(seconds) => {
+            let due = ctx.host().monotonic().saturating_add(nanos(seconds));
+            Value::Int(i64::try_from(due).unwrap_or(i64::MAX))
+        }
+    };
+    look(ctx, slots)
+}
+
+/// Takes what the first case has that has anything, or waits until one does.
+fn look(ctx: &mut Ctx<'_>, slots: &mut [Value]) -> Result<Step, Raise> {
+    let cases = built(&slots[0]).clone();
     ctx.tick(cases.len())?;
     for number in 0..cases.len() {
         let value = channel_at(&cases, number)?;
-        let (native, channel) = channel_of(&value)?;
-        if channel.has_value() || channel.is_closed() {
-            let taken = channel.take(ctx);
-            settle_room(native, channel);
-            return call_case(slots, number, taken.unwrap_or(Value::Null));
+        match source_of(&value)? {
+            Source::Own(native, channel) => {
+                if channel.has_value() || channel.is_closed() {
+                    let taken = channel.take(ctx);
+                    settle_room(native, channel);
+                    return call_case(slots, number, taken.unwrap_or(Value::Null));
+                }
+            }
+            Source::Outside(inbox) => {
+                let taken = inbox.take(&mut |message| ctx.value_of(message))?;
+                if taken.is_some() || inbox.is_over() {
+                    return call_case(slots, number, taken.unwrap_or(Value::Null));
+                }
+            }
         }
     }
-    if until.is_some_and(|seconds| seconds.is_nan() || seconds <= 0.0) {
+    let due = slots[DUE].as_int().map(|due| due as u64);
+    if due.is_some_and(|due| due <= ctx.host().monotonic()) {
         return Ok(Step::Done(Value::Null));
     }
     let promise = ctx.heap().promise(PromiseState::External)?;
-    let mut enter = || {
-        for number in 0..cases.len() {
-            let value = channel_at(&cases, number)?;
-            let (native, channel) = channel_of(&value)?;
-            add_receiver(native, channel, promise.clone(), Form::Kept(number as i64))?;
+    match enter(ctx, &cases, &promise, due) {
+        Ok(None) => {
+            slots[OWN] = Value::Promise(promise.clone());
+            Ok(Step::Await(Value::Promise(promise)))
         }
-        if let Some(seconds) = until {
-            let due = ctx.host().monotonic().saturating_add(nanos(seconds));
-            let heap = ctx.heap().clone();
-            ctx.vm.scheduler.sleep_until(&heap, due, promise.clone())?;
-            promise.set_timed();
+        Ok(Some((outside, both))) => {
+            slots[OWN] = Value::Promise(promise);
+            slots[OUTSIDE] = outside;
+            Ok(Step::AwaitMany {
+                promises: both,
+                until: Until::First,
+            })
         }
-        Ok(())
-    };
-    if let Err(raise) = enter() {
-        leave_cases(ctx, &cases, &promise)?;
-        return Err(raise);
+        Err(raise) => {
+            leave_cases(ctx, &cases, &promise)?;
+            Err(raise)
+        }
     }
-    slots[2] = Value::Promise(promise.clone());
-    Ok(Step::Await(Value::Promise(promise)))
+}
+
+/// Enters the promise of a `select` at the channels. If news from outside is waited for too: the promise of that, and an
+/// array of both.
+fn enter(
+    ctx: &mut Ctx<'_>,
+    cases: &Array,
+    promise: &Rc<Promise>,
+    due: Option<u64>,
+) -> Result<Option<(Value, Value)>, Raise> {
+    let mut outside = Vec::new();
+    for number in 0..cases.len() {
+        let value = channel_at(cases, number)?;
+        match source_of(&value)? {
+            Source::Own(native, channel) => {
+                add_receiver(native, channel, promise.clone(), Form::Kept(number as i64))?;
+            }
+            Source::Outside(inbox) => outside.push((number as i64, inbox.ready())),
+        }
+    }
+    if let Some(due) = due {
+        let heap = ctx.heap().clone();
+        ctx.vm.scheduler.sleep_until(&heap, due, promise.clone())?;
+        promise.set_timed();
+    }
+    if outside.is_empty() {
+        return Ok(None);
+    }
+    let both = ctx.heap().array(2)?;
+    both.push(Value::Promise(promise.clone()))?;
+    let outside = ctx.await_future(Box::pin(first(outside)))?;
+    both.push(outside.clone())?;
+    Ok(Some((outside, Value::Array(both))))
+}
+
+/// Gives the number of the first that is ready.
+async fn first(mut waits: Vec<(i64, Pin<Box<dyn Future<Output = ()>>>)>) -> HostFinish {
+    let number = poll_fn(|context| {
+        for (number, wait) in &mut waits {
+            if wait.as_mut().poll(context).is_ready() {
+                return Poll::Ready(*number);
+            }
+        }
+        Poll::Pending
+    });
+    let number = number.await;
+    Box::new(move |_| Ok(Value::Int(number)))
 }

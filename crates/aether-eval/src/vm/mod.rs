@@ -87,7 +87,9 @@ pub(crate) use modules::ModuleState;
 pub(crate) use native::GONE;
 use oversight::{HeapOverseer, Oversight};
 pub use unwind::TracePlace;
-pub(crate) use unwind::{find_code, is_exit, read_slot, release_slot, trace_places, trace_text, with_code};
+pub(crate) use unwind::{
+    IN_WORKER, find_code, is_exit, read_slot, release_slot, trace_places, trace_text, with_code,
+};
 pub use watch::ScriptFrame;
 
 /// Calls and backward jumps between two looks at limits, interrupts and the collector.

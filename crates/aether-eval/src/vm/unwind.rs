@@ -403,6 +403,9 @@ impl Vm {
     }
 }
 
+/// The line of a trace behind which it goes on in a worker.
+pub(crate) const IN_WORKER: &str = "  in a worker:";
+
 /// The text of a trace: a line an activation, innermost first, without the top level.
 pub(crate) fn trace_text(error: &Rc<ErrorObject>) -> String {
     let mut out = String::new();
@@ -425,7 +428,7 @@ pub(crate) fn trace_text(error: &Rc<ErrorObject>) -> String {
     let remote = error.remote_trace();
     if !remote.is_empty() {
         let end = if out.is_empty() { "" } else { "\n" };
-        let _ = write!(out, "{end}  in a worker:\n{remote}");
+        let _ = write!(out, "{end}{IN_WORKER}\n{remote}");
     }
     out
 }

@@ -29,8 +29,12 @@ struct State {
 pub(super) enum Refused {
     /// Nobody takes messages any more.
     Closed,
-    /// So many bytes wait, of so many that may.
-    Full { waiting: usize, limit: usize },
+    /// It has so many bytes, and so many wait, of so many that may.
+    Full {
+        size: usize,
+        waiting: usize,
+        limit: usize,
+    },
 }
 
 impl State {
@@ -66,7 +70,7 @@ impl Mailbox {
                 && state.bytes.saturating_add(size) > limit
             {
                 let waiting = state.bytes;
-                return Err(Refused::Full { waiting, limit });
+                return Err(Refused::Full { size, waiting, limit });
             }
             state.bytes += size;
             state.messages.push_back(Arc::new(message));

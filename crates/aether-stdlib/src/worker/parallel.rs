@@ -150,10 +150,10 @@ impl Division {
         };
         let workers = positive("workers")?.unwrap_or_else(cores);
         let chunk = positive("chunk")?;
-        let progress = options.get("progress").unwrap_or(Value::Null);
-        if !progress.is_null() && !progress.is_callable() {
-            return Err(Raise::not_callable(&progress.type_name()));
-        }
+        let progress = match options.get("progress") {
+            None | Some(Value::Null) => Value::Null,
+            Some(function) => crate::callback::of_two(ctx, &function)?,
+        };
         Ok(Self {
             workers,
             chunk,

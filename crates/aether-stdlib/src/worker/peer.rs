@@ -5,10 +5,14 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aether_eval::{BuiltinDef, Ctx, Event, HostFinish, Remote, Step};
-use aether_value::{Builtin, Heap, Message, Native, NativeObject, Raise, Raw, Rc, Str, StrBuilder, Value};
+use aether_value::{
+    Builtin, ErrorKind, Heap, Inbox, Message, Native, NativeObject, PromiseState, Raise, Raw, Rc, Str,
+    StrBuilder, Value,
+};
 
 use super::mailbox::{Mailbox, Refused};
 use crate::arguments::{number, object, receiver, string};
@@ -33,11 +37,58 @@ impl Line {
 /// What both ends share.
 pub(super) struct Shared {
     pub(super) line: Line,
-    channels: Mutex<Vec<(String, Line)>>,
+    channels: Mutex<Channels>,
     limit: Option<usize>,
     pub(super) name: String,
     pub(super) id: u64,
     pub(super) remote: Arc<Remote>,
+}
+
+/// The named channels of a worker.
+#[derive(Default)]
+struct Channels {
+    lines: Vec<Named>,
+    /// The program has let go of the worker: nothing comes through channels that it does not hold.
+    left: bool,
+    /// The worker has ended, or is about to.
+    closed: bool,
+}
+
+/// A channel, with the name under which both ends find it.
+struct Named {
+    name: String,
+    line: Line,
+    /// Objects that are the program's end.
+    held: usize,
+}
+
+impl Channels {
+    /// Where the channel of this name is, which is made if there is none yet.
+    fn find(&mut self, name: &str, limit: Option<usize>) -> usize {
+        let known = self.lines.iter().position(|known| known.name == name);
+        known.unwrap_or_else(|| {
+            self.lines.push(Named {
+                name: name.to_owned(),
+                line: Line::new(limit),
+                held: 0,
+            });
+            self.lines.len() - 1
+        })
+    }
+
+    /// Closes a channel through which nothing comes any more.
+    fn settle(&self, channel: &Named) {
+        if self.closed {
+            channel.line.to_worker.discard();
+            channel.line.to_program.close();
+        } else if self.left && channel.held == 0 {
+            channel.line.to_worker.close();
+        }
+    }
+
+    fn settle_all(&self) {
+        self.lines.iter().for_each(|channel| self.settle(channel));
+    }
 }
 
 impl Shared {
@@ -52,24 +103,25 @@ impl Shared {
         })
     }
 
-    fn channel(&self, name: &str) -> Line {
-        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, line)) = channels.iter().find(|(known, _)| known == name) {
-            return line.clone();
-        }
-        let line = Line::new(self.limit);
-        channels.push((name.to_owned(), line.clone()));
-        line
+    fn channels(&self) -> MutexGuard<'_, Channels> {
+        self.channels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Nothing goes either way any more: the worker has ended, or is about to.
     pub(super) fn close(&self) {
-        let channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines = channels.iter().map(|(_, line)| line);
-        for line in lines.chain([&self.line]) {
-            line.to_worker.discard();
-            line.to_program.close();
-        }
+        self.line.to_worker.discard();
+        self.line.to_program.close();
+        let mut channels = self.channels();
+        channels.closed = true;
+        channels.settle_all();
+    }
+
+    /// The program has let go of the worker, which goes on, and learns that nothing more comes.
+    fn leave(&self) {
+        self.line.to_worker.close();
+        let mut channels = self.channels();
+        channels.left = true;
+        channels.settle_all();
     }
 }
 
@@ -105,6 +157,7 @@ static CHANNEL_METHODS: &[BuiltinDef] = &[
         let incoming = receiver::<Channel>(args).incoming().clone();
         receive(ctx, incoming, args.get(1))
     }),
+    BuiltinDef::method("try_send", 1, 1, try_send),
     BuiltinDef::method("try_recv", 0, 0, try_recv),
     BuiltinDef::method("close", 0, 0, |_, args| Ok(close(args))),
     BuiltinDef::method_frame("has_next", 0, 0, 1, has_next),
@@ -132,8 +185,7 @@ impl Peer {
 impl Drop for Peer {
     fn drop(&mut self) {
         if !self.in_worker {
-            // The worker goes on, and learns that nothing more comes.
-            self.shared.line.to_worker.close();
+            self.shared.leave();
         }
     }
 }
@@ -207,10 +259,9 @@ fn outgoing(peer: &Peer) -> &Mailbox {
 
 /// Posts a message; to somebody who is gone it goes nowhere.
 fn deliver(mailbox: &Mailbox, message: Message) -> Result<(), Raise> {
-    let size = message.size().max(message.built_size());
     match mailbox.post(message) {
         Ok(()) | Err(Refused::Closed) => Ok(()),
-        Err(Refused::Full { waiting, limit }) => Err(Raise::out_of_memory(size, waiting, Some(limit))),
+        Err(Refused::Full { size, waiting, limit }) => Err(Raise::out_of_memory(size, waiting, Some(limit))),
     }
 }
 
@@ -247,15 +298,13 @@ fn receive(ctx: &mut Ctx<'_>, mailbox: Arc<Mailbox>, timeout: Option<&Value>) ->
 }
 
 fn on_message(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    if !args[1].is_callable() {
-        return Err(Raise::not_callable(&args[1].type_name()));
-    }
+    let function = crate::callback::of_one(ctx, &args[1])?;
     let listen = ctx.library_function("worker_listen")?;
     let is_over = Value::Native(
         ctx.heap()
             .native(Box::new(Over(incoming(receiver::<Peer>(args)))))?,
     );
-    ctx.spawn(listen, &[args[0].clone(), is_over, args[1].clone()])?;
+    ctx.spawn(listen, &[args[0].clone(), is_over, function])?;
     Ok(Value::Null)
 }
 
@@ -323,12 +372,31 @@ fn stats(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
 
 /// A named channel, as one end sees it.
 struct Channel {
+    shared: Arc<Shared>,
+    /// Which one it is.
+    at: usize,
     line: Line,
     in_worker: bool,
-    held: RefCell<Option<Value>>,
 }
 
 impl Channel {
+    fn new(peer: &Peer, name: &str) -> Self {
+        let (shared, in_worker) = (peer.shared.clone(), peer.in_worker);
+        let mut channels = shared.channels();
+        let at = channels.find(name, shared.limit);
+        channels.lines[at].held += usize::from(!in_worker);
+        // It may be a new one.
+        channels.settle(&channels.lines[at]);
+        let line = channels.lines[at].line.clone();
+        drop(channels);
+        Self {
+            shared,
+            at,
+            line,
+            in_worker,
+        }
+    }
+
     fn incoming(&self) -> &Arc<Mailbox> {
         if self.in_worker {
             &self.line.to_worker
@@ -346,6 +414,16 @@ impl Channel {
     }
 }
 
+impl Drop for Channel {
+    fn drop(&mut self) {
+        if !self.in_worker {
+            let mut channels = self.shared.channels();
+            channels.lines[self.at].held -= 1;
+            channels.settle(&channels.lines[self.at]);
+        }
+    }
+}
+
 impl Native for Channel {
     fn type_name(&self) -> &'static str {
         "channel"
@@ -355,17 +433,11 @@ impl Native for Channel {
         size_of::<Self>()
     }
 
-    fn trace(&self, visit: &mut dyn FnMut(&Raw)) {
-        if let Ok(held) = self.held.try_borrow()
-            && let Some(value) = &*held
-        {
-            visit(&Raw::of_value(value));
-        }
-    }
-
     fn member(&self, _: &Heap, name: &str) -> Result<Option<Value>, Raise> {
         Ok(match name {
             "length" => Some(Value::Int(self.incoming().len() as i64)),
+            // No number bounds it, only the bytes that wait.
+            "capacity" => Some(Value::Null),
             "closed" => Some(Value::Bool(self.incoming().is_closed())),
             _ => None,
         })
@@ -373,11 +445,16 @@ impl Native for Channel {
 
     fn member_names(&self) -> Vec<String> {
         let methods = CHANNEL_METHODS.iter().map(|def| def.info.name);
-        methods.chain(["length", "closed"]).map(str::to_owned).collect()
+        let members = methods.chain(["length", "capacity", "closed"]);
+        members.map(str::to_owned).collect()
     }
 
     fn method(&self, name: &str) -> Option<Builtin> {
         BuiltinDef::named(CHANNEL_METHODS, name)
+    }
+
+    fn inbox(&self) -> Option<&dyn Inbox> {
+        Some(self)
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -388,39 +465,65 @@ impl Native for Channel {
 fn channel(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
     let peer = receiver::<Peer>(args);
     let name: &Rc<Str> = string(&args[1])?;
-    let channel = Channel {
-        line: peer.shared.channel(name.as_str()),
-        in_worker: peer.in_worker,
-        held: RefCell::new(None),
-    };
+    let channel = Channel::new(peer, name.as_str());
     Ok(Value::Native(ctx.heap().native(Box::new(channel))?))
 }
 
-fn send(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let channel = receiver::<Channel>(args);
-    if channel.outgoing().is_closed() {
-        return Err(Raise::new(aether_value::ErrorKind::Value, "Channel closed"));
+impl Inbox for Channel {
+    fn take(&self, make: &mut dyn FnMut(&Message) -> Result<Value, Raise>) -> Result<Option<Value>, Raise> {
+        let mailbox = self.incoming();
+        let message = mailbox.take();
+        message
+            .map(|message| mailbox.take_as(&message, |message| make(message)))
+            .transpose()
     }
-    let message = ctx.message(&args[1])?;
-    let sent = ctx
-        .heap()
-        .promise(aether_value::PromiseState::Fulfilled(Value::Null))?;
-    deliver(channel.outgoing(), message)?;
-    ctx.host().yield_now();
-    Ok(Value::Promise(sent))
+
+    fn is_over(&self) -> bool {
+        self.incoming().is_over()
+    }
+
+    fn ready(&self) -> Pin<Box<dyn Future<Output = ()>>> {
+        Box::pin(self.incoming().clone().ready())
+    }
+}
+
+fn closed() -> Raise {
+    Raise::new(ErrorKind::Value, "Channel closed")
+}
+
+/// Leaves a message in a channel.
+fn leave(ctx: &mut Ctx<'_>, channel: &Channel, value: &Value) -> Result<Result<(), Refused>, Raise> {
+    if channel.outgoing().is_closed() {
+        return Err(closed());
+    }
+    let message = ctx.message(value)?;
+    let left = channel.outgoing().post(message);
+    if left.is_ok() {
+        ctx.host().yield_now();
+    }
+    Ok(left)
+}
+
+fn send(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    let sent = ctx.heap().promise(PromiseState::Fulfilled(Value::Null))?;
+    match leave(ctx, receiver::<Channel>(args), &args[1])? {
+        Ok(()) => Ok(Value::Promise(sent)),
+        Err(Refused::Closed) => Err(closed()),
+        Err(Refused::Full { size, waiting, limit }) => Err(Raise::out_of_memory(size, waiting, Some(limit))),
+    }
+}
+
+fn try_send(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
+    match leave(ctx, receiver::<Channel>(args), &args[1])? {
+        Ok(()) => Ok(Value::Bool(true)),
+        Err(Refused::Closed) => Err(closed()),
+        Err(Refused::Full { .. }) => Ok(Value::Bool(false)),
+    }
 }
 
 fn try_recv(ctx: &mut Ctx<'_>, args: &[Value]) -> Result<Value, Raise> {
-    let channel = receiver::<Channel>(args);
-    if let Some(value) = channel.held.take() {
-        return Ok(value);
-    }
-    match channel.incoming().take() {
-        Some(message) => channel
-            .incoming()
-            .take_as(&message, |message| ctx.value_of(message)),
-        None => Ok(Value::Null),
-    }
+    let taken = receiver::<Channel>(args).take(&mut |message| ctx.value_of(message))?;
+    Ok(taken.unwrap_or(Value::Null))
 }
 
 fn close(args: &[Value]) -> Value {
@@ -430,36 +533,34 @@ fn close(args: &[Value]) -> Value {
     Value::Null
 }
 
+/// Waits until there is something to take, which it leaves where it is, or the end.
 fn has_next(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
-    let channel = object::<Channel>(&slots[0]);
+    let mailbox = object::<Channel>(&slots[0]).incoming();
     match event {
         Event::Failed(raise) => return Err(raise),
         Event::Returned(_) | Event::Start => {}
     }
-    if channel.held.borrow().is_some() {
+    if mailbox.len() > 0 {
         return Ok(Step::Done(Value::Bool(true)));
     }
-    if let Some(message) = channel.incoming().take() {
-        let value = channel
-            .incoming()
-            .take_as(&message, |message| ctx.value_of(message))?;
-        channel.held.replace(Some(value));
-        return Ok(Step::Done(Value::Bool(true)));
-    }
-    if channel.incoming().is_over() {
+    if mailbox.is_over() {
         return Ok(Step::Done(Value::Bool(false)));
     }
-    // Woken by the next message, which it takes itself.
-    resume_after(ctx, channel.incoming().clone().ready())
+    resume_after(ctx, mailbox.clone().ready())
 }
 
 fn next(ctx: &mut Ctx<'_>, slots: &mut [Value], event: Event) -> Result<Step, Raise> {
-    let step = has_next(ctx, slots, event)?;
-    Ok(match step {
+    if let Event::Failed(raise) = event {
+        return Err(raise);
+    }
+    let channel = object::<Channel>(&slots[0]);
+    let taken = channel.take(&mut |message| ctx.value_of(message))?;
+    if taken.is_some() || channel.is_over() {
         // Null at the end.
-        Step::Done(_) => Step::Done(object::<Channel>(&slots[0]).held.take().unwrap_or(Value::Null)),
-        waiting => waiting,
-    })
+        return Ok(Step::Done(taken.unwrap_or(Value::Null)));
+    }
+    // Woken by the next message, which it takes itself.
+    resume_after(ctx, channel.incoming().clone().ready())
 }
 
 /// The native object in a value.

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use aether_eval::{BuiltinDef, Ctx, Machine, Permission, Remote, RunError, SentFunction, Waker};
 use aether_value::{Builtin, Message, Native, Raise, StrBuilder, Value};
 
-use super::outcome::{Ended, Outcome};
+use super::outcome::{Ended, Failure, Outcome};
 use super::spawn::{Start, ended, source, start};
 use super::thread;
 use crate::arguments::{Options, array, int, permit, receiver};
@@ -311,7 +311,7 @@ fn serve(mut start: Start, function: Function, queue: &Queue) {
         if job.begin(&shared.remote) {
             let ended = match &mut made {
                 Ok((machine, function)) => do_job(machine, function, &job),
-                Err(error) => Ended::failed(error, |_| None),
+                Err(error) => Ended::failed(Failure::of(error, |_| None)),
             };
             job.end(&shared.remote);
             job.outcome.settle(ended);

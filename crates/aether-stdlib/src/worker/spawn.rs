@@ -8,7 +8,7 @@ use aether_eval::{Ctx, HostMaker, LeakWatch, Machine, MachineRecipe, Permission,
 use aether_source::SourceFile;
 use aether_value::{Budget, ErrorKind, Message, Promise, Raise, Rc, Value};
 
-use super::outcome::{Ended, Outcome};
+use super::outcome::{Ended, Failure, Outcome};
 use super::peer::{Peer, Shared};
 use super::{SPAWN_OPTIONS, thread};
 use crate::arguments::{Options, array, permit, string};
@@ -229,7 +229,7 @@ fn run(mut start: Start, task: Task) -> (Ended, Option<Box<dyn Any>>) {
     let leaks = start.take_leaks();
     let mut machine = match start.machine() {
         Ok(machine) => machine,
-        Err(error) => return (Ended::failed(&error, |_| None), None),
+        Err(error) => return (Ended::failed(Failure::of(&error, |_| None)), None),
     };
     let presence = machine.host().presence();
     let result = match task {
@@ -262,23 +262,23 @@ pub(super) fn source(machine: &mut Machine, operation: &str, path: &str) -> Resu
     Ok(SourceFile::new(Some(path.to_owned()), text))
 }
 
-/// How a call of a worker's machine has ended.
+/// How a call of a worker's machine has ended, with the failures that nobody has asked for until then.
 pub(super) fn ended(machine: &mut Machine, result: Result<Value, RunError>) -> Ended {
     // A stream that cannot be written is the program's to find out.
     let _ = machine.host().flush();
+    let result = match result {
+        Err(RunError::Exit(0)) => Ok(Value::Null),
+        result => result,
+    };
     let sent = result.and_then(|value| machine.with_ctx(|ctx| ctx.message(&value)));
-    match sent {
-        Ok(message) => Ended::Value(message),
-        Err(RunError::Exit(0)) => machine
-            .with_ctx(|ctx| ctx.message(&Value::Null))
-            .map_or_else(|_| Ended::error(ErrorKind::Exit, "exit".to_owned()), Ended::Value),
-        Err(error) => {
-            let is_stopped =
-                matches!(&error, RunError::Runtime(error) if error.kind == ErrorKind::Interrupted);
-            if is_stopped {
-                return Ended::terminated();
-            }
-            Ended::failed(&error, |thrown| machine.with_ctx(|ctx| ctx.message(thrown)).ok())
-        }
+    let is_stopped = matches!(&sent, Err(RunError::Runtime(error)) if error.kind == ErrorKind::Interrupted);
+    let unseen = machine.take_unhandled_rejections();
+    if is_stopped {
+        return Ended::terminated();
     }
+    let mut failure =
+        |error: &RunError| Failure::of(error, |thrown| machine.with_ctx(|ctx| ctx.message(thrown)).ok());
+    let result = sent.map_err(|error| failure(&error));
+    let unseen = unseen.iter().map(failure).collect();
+    Ended::new(result, unseen)
 }
