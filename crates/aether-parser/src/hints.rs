@@ -204,6 +204,11 @@ fn habit(
         ("module name", T::Dot | T::Slash) => Some(
             "a module is named without a path: it is found beside the file, or in [paths] of aether.toml",
         ),
+        (")", T::Colon | T::Ident | T::Comma | T::Dot | T::If)
+            if at >= 3 && state.kind(at - 2) == T::LeftParen && state.kind(at - 3) == T::Catch =>
+        {
+            Some("a catch takes a name alone and catches every error: catch (e) { … }; look at e.kind in it")
+        }
         (")" | "]" | "}", T::If) if !found.on_new_line() => Some("a choice is written condition ? a : b"),
         (":", _) if has_question(state, at) => Some("a choice has two results: condition ? a : b"),
         ("expression", T::EndOfFile) => Some("the text ends before the statement is complete"),

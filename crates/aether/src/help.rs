@@ -156,6 +156,31 @@ impl<'a> Site<'a> {
         found.next()
     }
 
+    /// Whether a name is assigned first in a block that was meant as the fields of an instance: right behind a statement
+    /// that ends with a name, on its line.
+    fn is_meant_as_field(&self, name: &str) -> bool {
+        if !self.line_text().contains(&format!("{{ {name} = ")) {
+            return false;
+        }
+        let block = self
+            .around(|ast, id| matches!(ast.node(id), Node::Block(_)).then(|| ast.span(id).start as usize));
+        let before = &self.file.text()[..block.unwrap_or_default()];
+        let end = before.trim_end_matches([' ', '\t']).len() as u32;
+        let follows_statement = self.on_line(|ast, id| {
+            let ends_with_name = match ast.node(id) {
+                Node::ExprStmt(value)
+                | Node::Let { value, .. }
+                | Node::Const { value, .. }
+                | Node::Assign { value, .. } => {
+                    matches!(ast.node(value), Node::Name(_) | Node::Member { .. })
+                }
+                _ => false,
+            };
+            (ends_with_name && ast.span(id).end == end).then_some(())
+        });
+        follows_statement.is_some()
+    }
+
     /// The line that a node starts in.
     fn line_of(&self, id: NodeId) -> u32 {
         self.file.line(self.ast.span(id).start)
@@ -211,7 +236,7 @@ impl Helper<'_> {
                 "the keys of a dict are expressions; write {{\"{name}\": …}}"
             ));
         }
-        if site.line_text().contains(&format!("{{ {name} = ")) {
+        if site.is_meant_as_field(name) {
             return Some(format!("fields are given with a colon: {name}: value"));
         }
         if let Some(text) = field_of_method(site, name) {
