@@ -205,6 +205,33 @@ println("end")
 }
 
 #[test]
+fn scripts_that_cannot_be_loaded_and_exits_say_so() {
+    prints(
+        "workers-exits",
+        r#"
+import process
+async fn told(p) {
+    try { println(await p) } catch (e) { println(e.message, e.kind) }
+}
+write_file("unfinished.ae", "let fine = 1\nlet = 2\n")
+await told(worker.spawn("unfinished.ae").join())
+await told(worker.pool(1, "unfinished.ae").submit(1))
+fn exits(code) {
+    process.on_exit(fn() { println("handler", code) })
+    try { process.exit(code) } finally { println("never") }
+}
+for code in [3, 0] { await told(worker.spawn(exits, {"args": [code]}).join()) }
+let pool = worker.pool(1, fn(n) { return n > 1 ? process.exit(n) : n })
+for n in 1..4 { await told(pool.submit(n)) }
+"#,
+        "Failed to load script 'unfinished.ae': Expected variable name, found '=' at line 2 import\n\
+         Failed to load script 'unfinished.ae': Expected variable name, found '=' at line 2 import\n\
+         handler 3\nWorker exited with status 3 value\nhandler 0\nnull\n\
+         1\nWorker exited with status 2 value\nWorker exited with status 3 value\n",
+    );
+}
+
+#[test]
 fn pools_take_jobs_and_lose_none() {
     prints(
         "workers-pools",
