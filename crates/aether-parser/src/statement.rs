@@ -438,7 +438,7 @@ pub(crate) fn body<'t>(inp: &mut Cursor<'t, '_>, rules: &Rules<'t>) -> Parsed<No
             return give_up(inp);
         }
         T::Ident if is_labelled_loop(inp) => {
-            needs_block(inp, "a loop with a label is no body; put it in braces")
+            needs_block(inp, "a loop with a label is no body; put it in braces");
         }
         _ if begins_declaration(inp) => {
             let help = "a declaration is no body, its name would be lost at once; put it in braces";

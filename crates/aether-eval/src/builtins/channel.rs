@@ -787,8 +787,11 @@ fn enter(
     Ok(Some((outside, Value::Array(both))))
 }
 
+/// A wait for news from outside.
+type Wait = Pin<Box<dyn Future<Output = ()>>>;
+
 /// Gives the number of the first that is ready.
-async fn first(mut waits: Vec<(i64, Pin<Box<dyn Future<Output = ()>>>)>) -> HostFinish {
+async fn first(mut waits: Vec<(i64, Wait)>) -> HostFinish {
     let number = poll_fn(|context| {
         for (number, wait) in &mut waits {
             if wait.as_mut().poll(context).is_ready() {

@@ -50,12 +50,15 @@ enum Input {
 /// Bytes to be written.
 struct Piece {
     bytes: Vec<u8>,
-    outcome: Arc<Awaited<Option<io::Result<()>>>>,
+    outcome: Outcome,
 }
+
+/// What becomes of them.
+type Outcome = Arc<Awaited<Option<io::Result<()>>>>;
 
 impl Input {
     /// Writes bytes after those that wait, and gives what becomes of it; `None` if the pipe is closed.
-    fn write(&mut self, bytes: Vec<u8>) -> io::Result<Option<Arc<Awaited<Option<io::Result<()>>>>>> {
+    fn write(&mut self, bytes: Vec<u8>) -> io::Result<Option<Outcome>> {
         if let Self::Pipe(_) = self
             && let Self::Pipe(mut pipe) = std::mem::replace(self, Self::Closed)
         {
