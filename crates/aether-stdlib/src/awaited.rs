@@ -19,7 +19,10 @@ pub(crate) struct Awaited<S>(Mutex<Locked<S>>);
 #[derive(Default)]
 pub(crate) struct Locked<S> {
     state: S,
-    wakers: Vec<Waker>,
+    /// Those who wait, each with the number of its wait.
+    wakers: Vec<(u64, Waker)>,
+    /// Waits so far.
+    waits: u64,
 }
 
 impl<S> Deref for Locked<S> {
@@ -41,6 +44,7 @@ impl<S> Awaited<S> {
         Self(Mutex::new(Locked {
             state,
             wakers: Vec::new(),
+            waits: 0,
         }))
     }
 
@@ -53,7 +57,9 @@ impl<S> Awaited<S> {
     pub(crate) fn wake(mut locked: MutexGuard<'_, Locked<S>>) {
         let wakers = std::mem::take(&mut locked.wakers);
         drop(locked);
-        wakers.into_iter().for_each(Waker::wake);
+        for (_, waker) in wakers {
+            waker.wake();
+        }
     }
 
     /// Changes the state, and has those who wait look again.
@@ -64,20 +70,48 @@ impl<S> Awaited<S> {
         result
     }
 
-    /// Waits until `look` finds something, which it may take out of the state.
+    /// Waits until `look` finds something, which it may take out of the state. A wait that is given up leaves nothing.
     pub(crate) async fn find<R>(&self, mut look: impl FnMut(&mut S) -> Option<R>) -> R {
+        let mut wait = Wait {
+            awaited: self,
+            number: None,
+        };
         poll_fn(|context| {
             let mut locked = self.lock();
             if let Some(found) = look(&mut locked) {
                 return Poll::Ready(found);
             }
             let waker = context.waker();
-            if !locked.wakers.iter().any(|known| known.will_wake(waker)) {
-                locked.wakers.push(waker.clone());
+            let known = locked
+                .wakers
+                .iter_mut()
+                .find(|(number, _)| Some(*number) == wait.number);
+            if let Some((_, known)) = known {
+                known.clone_from(waker);
+            } else {
+                locked.waits += 1;
+                let number = locked.waits;
+                locked.wakers.push((number, waker.clone()));
+                wait.number = Some(number);
             }
             Poll::Pending
         })
         .await
+    }
+}
+
+/// A wait: whoever ends it takes its waker away.
+struct Wait<'a, S> {
+    awaited: &'a Awaited<S>,
+    /// The number under which its waker was entered last.
+    number: Option<u64>,
+}
+
+impl<S> Drop for Wait<'_, S> {
+    fn drop(&mut self) {
+        if let Some(ended) = self.number {
+            self.awaited.lock().wakers.retain(|&(number, _)| number != ended);
+        }
     }
 }
 
@@ -105,4 +139,32 @@ pub(crate) fn resume_after(
         finish
     }))?;
     Ok(Step::Await(promise))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::Awaited;
+
+    #[test]
+    fn a_wait_that_is_given_up_leaves_nothing() {
+        let awaited = Awaited::<Option<i32>>::default();
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..3 {
+            let mut kept = pin!(awaited.find(Option::take));
+            let mut given_up = Box::pin(awaited.find(Option::take));
+            for _ in 0..2 {
+                assert!(kept.as_mut().poll(&mut context).is_pending());
+                assert!(given_up.as_mut().poll(&mut context).is_pending());
+            }
+            assert_eq!(awaited.lock().wakers.len(), 2);
+            drop(given_up);
+            assert_eq!(awaited.lock().wakers.len(), 1);
+            awaited.set(1);
+            assert_eq!(kept.as_mut().poll(&mut context), Poll::Ready(1));
+            assert_eq!(awaited.lock().wakers.len(), 0);
+        }
+    }
 }
