@@ -535,6 +535,7 @@ const BODIES: &[&str] = &[
     "fn g(a, b = 1, c = 2) { return [a, b, c] }  return g(c = p0, a = p1)",
     "let g = (a, b = 1, c = 2) => [a, b, c]  return g(c = p0, a = p1)",
     "let g = () => { yield p0  yield p1 }  return [...g()]",
+    "let g = async (a = p0) => a  return await g()",
     "return match p0 { 1..=5 => 1, [_, _, ...r] => r, {a, b: 3} => a, Point { x } => x, -1 | 'a' => 2, x if x == p1 => x }",
     "return match p0 { 1 => 1, 2 => 1, 3 => 1, 4 => 1, 5 => 1, 6 => 1, 7 => 1, 8 => 1, 9 => 1, 'a' => 1, _ => 2 }",
     "struct Q { x fn m() { return self.x } }  return Q { x: p0 }.m()",
