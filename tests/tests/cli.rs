@@ -274,7 +274,15 @@ fn limits_come_from_options_and_environment() {
     let scratch = Scratch::new("limits");
     scratch
         .file("deep.ae", "fn f(n) { return f(n + 1) }\nf(0)")
-        .file("fat.ae", "let a = []\nwhile (true) { a.push(a.length) }");
+        .file("fat.ae", "let a = []\nwhile (true) { a.push(a.length) }")
+        .file(
+            "nest.ae",
+            "let n = [0, 0]\nfn nest() { n[0] += 1  defer { n[1] += 1 }  nest() }\n\
+             try { nest() } catch (e) { println(e) }\nprintln(n)",
+        );
+    // What the function at the limit has deferred is a part of it.
+    let nested = "Maximum recursion depth exceeded: 51 (limit: 50)\n[50, 50]\n";
+    assert_eq!(scratch.run(&["run", "--max-depth", "50", "nest.ae"]), ok(nested));
     let recursion = "Error: [line 1] Maximum recursion depth exceeded: 51 (limit: 50)\n";
     assert_eq!(
         scratch.run(&["run", "--max-depth", "50", "deep.ae"]),
