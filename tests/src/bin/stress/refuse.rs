@@ -258,7 +258,9 @@ fn violations(program: &Program, run: &Run) -> String {
     if (live_objects, live_bytes) != (0, 0) {
         return format!("{live_objects} objects alive and {live_bytes} bytes charged after the engine");
     }
-    if run.outcome.stderr.contains("Step limit exceeded") {
+    // A worker may have a limit of its own.
+    let stopped = format!("Step limit exceeded ({})", crate::MAX_STEPS);
+    if run.outcome.stderr.contains(&stopped) {
         return "the program does not end".to_owned();
     }
     if run.outcome.stderr.contains("interrupted") {
