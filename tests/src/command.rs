@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::repository;
 
@@ -53,9 +54,11 @@ impl Scratch {
         &self.0
     }
 
-    /// A new directory whose name holds `name`.
+    /// A new directory whose name holds `name`. Tests that run at the same time may use one name.
     pub fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("aether-cli-{}-{name}", std::process::id()));
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("aether-cli-{}-{number}-{name}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         Self(path)
     }
