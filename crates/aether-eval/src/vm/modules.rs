@@ -160,10 +160,9 @@ impl Vm {
             self.base = self.reserve_registers(self.base, end)?;
             let first = register(self);
             let (base, return_ip) = (self.base, self.ip.add(1));
-            self.uncounted += 1;
-            self.set_frames_end();
+            self.begin_uncounted();
             if let Err(raise) = self.push_frame(return_ip, base, flags::MODULE | flags::OWNS_CALLEE) {
-                self.uncounted -= 1;
+                self.end_uncounted();
                 return Err(raise);
             }
             *first = Raw::from_rc(closure);
@@ -191,8 +190,7 @@ impl Vm {
     /// # Safety
     /// `register` is the import's.
     pub(super) unsafe fn module_loaded(&mut self, register: *mut Raw) -> Result<(), Raise> {
-        self.uncounted -= 1;
-        self.set_frames_end();
+        self.end_uncounted();
         // SAFETY: the caller's promise.
         unsafe { take(register).release() };
         // The instruction being executed is the import again, should it raise.
@@ -219,7 +217,7 @@ impl Vm {
 
     /// An error has left a module's top level: a later import tries again.
     pub(super) fn module_failed(&mut self) {
-        self.uncounted -= 1;
+        self.end_uncounted();
         if let Some(position) = self.loading() {
             self.forget_module(position);
         }

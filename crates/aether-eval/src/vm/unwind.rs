@@ -226,8 +226,7 @@ impl Vm {
                     self.module_failed();
                 }
                 if frame.flags & flags::DEFERRED != 0 {
-                    self.uncounted -= 1;
-                    self.set_frames_end();
+                    self.end_uncounted();
                 }
                 if frame.flags & flags::BOTTOM != 0 {
                     match self.end_coroutine(Err(raise)) {

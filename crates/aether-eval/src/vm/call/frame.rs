@@ -17,12 +17,10 @@ use crate::vm::{Flow, Vm, flags};
 impl Vm {
     /// Pushes the record of a built-in's frame called from `vm.base`.
     pub(super) fn push_builtin(&mut self, return_ip: *const u64, extra: u32) -> Result<(), Raise> {
-        self.uncounted += 1;
-        self.set_frames_end();
+        self.begin_uncounted();
         let base = self.base;
         if let Err(raise) = self.push_frame(return_ip, base, flags::IS_BUILTIN | extra) {
-            self.uncounted -= 1;
-            self.set_frames_end();
+            self.end_uncounted();
             return Err(raise);
         }
         Ok(())

@@ -299,6 +299,18 @@ impl Vm {
         self.frames_end = unsafe { current.frames().add(end) };
     }
 
+    /// A frame that counts for no activation is about to be made.
+    pub(in crate::vm) fn begin_uncounted(&mut self) {
+        self.uncounted += 1;
+        self.set_frames_end();
+    }
+
+    /// Such a frame has gone, or was not made after all.
+    pub(in crate::vm) fn end_uncounted(&mut self) {
+        self.uncounted -= 1;
+        self.set_frames_end();
+    }
+
     /// Makes sure that registers up to `end` exist; moves the stack if it must. Gives `base` again.
     pub(super) fn reserve_registers(&mut self, base: *mut u8, end: *mut u8) -> Result<*mut u8, Raise> {
         if end <= self.registers_end {
@@ -378,8 +390,7 @@ pub(super) unsafe fn call_deferred(vm: &mut Vm, window: u16) -> Result<Flow, Rai
     unsafe {
         let start = vm.base.add(window as usize);
         let (callee, return_ip) = (*start.cast::<Raw>(), vm.ip.add(1));
-        vm.uncounted += 1;
-        vm.set_frames_end();
+        vm.begin_uncounted();
         let entered = enter(
             vm,
             callee,
@@ -389,8 +400,7 @@ pub(super) unsafe fn call_deferred(vm: &mut Vm, window: u16) -> Result<Flow, Rai
             return_ip,
         );
         if let Err(raise) = entered {
-            vm.uncounted -= 1;
-            vm.set_frames_end();
+            vm.end_uncounted();
             return Err(raise);
         }
         Ok(Flow::Switched)
@@ -1034,8 +1044,7 @@ impl Vm {
                 self.module_loaded(callee)?;
             }
             if frame.flags & flags::DEFERRED != 0 {
-                self.uncounted -= 1;
-                self.set_frames_end();
+                self.end_uncounted();
             }
             Ok(Flow::Switched)
         }
